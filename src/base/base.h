@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `base`: what every other room needs and no other room owns.
+ *
+ * Memory. All memory of the library goes through one process-wide allocator that the embedder may replace before the
+ * first use (base_allocator_set). Sizes are bytes. Every allocation function returns NULL on failure, and the caller
+ * reports it (base_error_memory). base_free(NULL) is allowed.
+ *
+ * Errors. Functions return `enum cay_status` and take a caller-owned `struct cay_error *` last; see cay_error.h.
+ *
+ * Threads. Everything here may be called from any thread; objects are not locked. */
+#ifndef BASE_BASE_H
+#define BASE_BASE_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "cay_error.h"
+
+#define BASE_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
+#define BASE_COLD __attribute__((cold, noinline))
+#define BASE_LIKELY(x) __builtin_expect(!!(x), 1)
+#define BASE_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define BASE_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- Errors -------------------------------------------------------------------------------------------------- */
+
+/* Fills `error` (may be NULL) and returns `status`, so that a failing function can `return base_error_set(...)`. */
+BASE_COLD enum cay_status base_error_set(struct cay_error *error, enum cay_status status, const char *format, ...)
+  BASE_PRINTF(3, 4);
+BASE_COLD enum cay_status base_error_set_at(struct cay_error *error, enum cay_status status, uint64_t offset,
+                                            const char *format, ...) BASE_PRINTF(4, 5);
+/* As base_error_set, followed by ": " and the text of `errno_value`; status CAY_ERROR_SYSTEM. */
+BASE_COLD enum cay_status base_error_system(struct cay_error *error, int errno_value, const char *format, ...)
+  BASE_PRINTF(3, 4);
+BASE_COLD enum cay_status base_error_memory(struct cay_error *error);
+/* Puts "PREFIX: " in front of the text that is there; truncates at the end. For callers that know more context. */
+BASE_COLD void base_error_prefix(struct cay_error *error, const char *format, ...) BASE_PRINTF(2, 3);
+
+/* ---- Memory -------------------------------------------------------------------------------------------------- */
+
+struct base_allocator {
+  /* old == NULL: allocate; new_bytes == 0: free; otherwise resize, keeping the contents. Alignment 16. */
+  void *(*resize)(void *owner, void *old, size_t new_bytes);
+  void *owner;
+};
+/* Replaces the allocator; NULL restores the default (the C library's). Only while nothing is allocated. */
+void base_allocator_set(const struct base_allocator *allocator);
+
+void *base_alloc(size_t bytes);                        /* uninitialised */
+void *base_alloc_zero(size_t count, size_t item_bytes); /* zeroed; checks the product */
+void *base_resize(void *old, size_t bytes);            /* bytes > 0 */
+void *base_resize_array(void *old, size_t count, size_t item_bytes);
+void base_free(void *memory);
+char *base_string_copy(const char *text, size_t len_bytes); /* NUL-terminated copy */
+
+/* A local `BASE_AUTO_FREE char *p = NULL;` is freed when the scope ends. */
+static inline void base_auto_free(void *variable) { base_free(*(void **)variable); }
+#define BASE_AUTO_FREE __attribute__((cleanup(base_auto_free)))
+
+/* Many small objects with one lifetime. Zero-initialise before use; base_arena_deinit frees everything. */
+struct base_arena {
+  struct base_arena_block *blocks;
+  char *next, *end;
+  size_t total_bytes;
+};
+void *base_arena_alloc(struct base_arena *arena, size_t count, size_t item_bytes); /* zeroed, aligned to 16 */
+void base_arena_deinit(struct base_arena *arena);
+
+/* Growable array of any element type: `struct { T *items; size_t count, capacity; } v = {0};`
+ * BASE_VEC_PUSH evaluates to a pointer to the new zeroed element, or NULL when memory is out.
+ * Elements move when the vector grows. */
+bool base_vec_grow(void **items, size_t *capacity, size_t wanted, size_t item_bytes);
+#define BASE_VEC(T) \
+  struct {          \
+    T *items;       \
+    size_t count;   \
+    size_t capacity;\
+  }
+#define BASE_VEC_RESERVE(v, wanted)                                                                       \
+  ((wanted) <= (v)->capacity ||                                                                           \
+   base_vec_grow((void **)&(v)->items, &(v)->capacity, (wanted), sizeof(*(v)->items)))
+#define BASE_VEC_PUSH(v)                                                                                  \
+  (BASE_VEC_RESERVE((v), (v)->count + 1)                                                                  \
+     ? (memset(&(v)->items[(v)->count], 0, sizeof(*(v)->items)), &(v)->items[(v)->count++])               \
+     : NULL)
+#define BASE_VEC_DEINIT(v) (base_free((v)->items), (void)((v)->items = NULL), (void)((v)->count = (v)->capacity = 0))
+
+/* ---- Strings ------------------------------------------------------------------------------------------------- */
+
+/* A growing text. `failed` becomes true when memory ran out; then the text is what fitted. Zero-initialise. */
+struct base_text {
+  char *bytes; /* NUL-terminated once anything was added, else NULL */
+  size_t len_bytes, capacity;
+  bool failed;
+};
+void base_text_add(struct base_text *text, const char *bytes, size_t len_bytes);
+void base_text_addz(struct base_text *text, const char *zero_terminated);
+void base_text_format(struct base_text *text, const char *format, ...) BASE_PRINTF(2, 3);
+/* Adds the bytes as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
+void base_text_add_json(struct base_text *text, const char *bytes, size_t len_bytes);
+void base_text_deinit(struct base_text *text);
+
+/* Writes up to `capacity` bytes of a NUL-terminated copy of untrusted bytes that is safe on a terminal: control
+ * characters and invalid UTF-8 appear as \xNN, long input ends in "...". Returns `out`. */
+const char *base_printable(char *out, size_t capacity, const void *bytes, size_t len_bytes);
+bool base_utf8_valid(const void *bytes, size_t len_bytes);
+
+/* ---- Bytes --------------------------------------------------------------------------------------------------- */
+
+static inline uint16_t base_load_u16(const void *p) { uint16_t v; memcpy(&v, p, 2); return v; }
+static inline uint32_t base_load_u32(const void *p) { uint32_t v; memcpy(&v, p, 4); return v; }
+static inline uint64_t base_load_u64(const void *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+static inline void base_store_u16(void *p, uint16_t v) { memcpy(p, &v, 2); }
+static inline void base_store_u32(void *p, uint32_t v) { memcpy(p, &v, 4); }
+static inline void base_store_u64(void *p, uint64_t v) { memcpy(p, &v, 8); }
+
+uint64_t base_hash(const void *bytes, size_t len_bytes); /* 64-bit FNV-1a variant; not for hostile keys in big tables */
+
+/* ---- Operating system (os_*.c, chosen by the build) ----------------------------------------------------------- */
+
+size_t base_os_page_bytes(void);
+/* Reserves address space without access. NULL when the system refuses. */
+void *base_os_reserve(size_t bytes);
+/* Makes [address, address+bytes) of a reservation readable and writable, zeroed on first commit. */
+bool base_os_commit(void *address, size_t bytes);
+/* Takes access away again and gives the pages back. */
+bool base_os_decommit(void *address, size_t bytes);
+void base_os_release(void *address, size_t bytes);
+
+uint64_t base_os_monotonic_ns(void);
+
+/* A file's contents, mapped read-only where possible. */
+struct base_file {
+  const uint8_t *bytes;
+  size_t len_bytes;
+  bool mapped;
+};
+/* `path` "-" reads standard input to its end. */
+enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error);
+void base_file_deinit(struct base_file *file);
+
+#endif

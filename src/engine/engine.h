@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `engine`: everything that exists while WebAssembly runs: stores, instances, memories, tables,
+ * globals, functions, guest stacks, calls and traps. It knows no tier: tiers hand themselves in as `engine_tier`.
+ *
+ * Structs are open on purpose: tiers compile accesses to their fields into code. Other rooms use the functions.
+ *
+ * Ownership: everything made in a store belongs to it and is freed with it; nothing is freed earlier. Modules are
+ * retained by their instances. Threads: a store is used by one thread at a time; engine_interrupt alone may be called
+ * from any thread or signal handler. Source: Core Specification 3.0, chapter 4. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/base.h"
+#include "module/module.h"
+
+struct engine;
+struct engine_store;
+struct engine_thread;
+struct engine_instance;
+struct engine_function;
+struct engine_activation;
+
+/* ---- Traps ---------------------------------------------------------------------------------------------------- */
+
+/* One table: name, text for people (the specification's wording where it has one). */
+#define ENGINE_TRAPS(X)                                                                    \
+  X(NONE, "no trap")                                                                       \
+  X(UNREACHABLE, "unreachable instruction executed")                                       \
+  X(MEMORY_BOUNDS, "out of bounds memory access")                                          \
+  X(TABLE_BOUNDS, "out of bounds table access")                                            \
+  X(UNDEFINED_ELEMENT, "undefined element: the table has no such index")                   \
+  X(NULL_ELEMENT, "uninitialized element: the table's entry is null")                      \
+  X(CALL_TYPE, "indirect call type mismatch")                                              \
+  X(INTEGER_OVERFLOW, "integer overflow")                                                  \
+  X(INTEGER_DIVIDE_BY_ZERO, "integer divide by zero")                                      \
+  X(INVALID_CONVERSION, "invalid conversion to integer")                                   \
+  X(STACK_EXHAUSTED, "call stack exhausted")                                               \
+  X(INTERRUPTED, "interrupted")                                                            \
+  X(OUT_OF_MEMORY, "the host is out of memory")                                            \
+  X(EXIT, "exit")                     /* the guest asked to end; engine_thread.exit_code */ \
+  X(HOST, "host function failed")     /* engine_thread.host_error says why */
+enum engine_trap {
+#define X(NAME, text) ENGINE_TRAP_##NAME,
+  ENGINE_TRAPS(X)
+#undef X
+};
+const char *engine_trap_text(enum engine_trap trap);
+
+/* ---- Objects -------------------------------------------------------------------------------------------------- */
+
+/* A linear memory. With guard pages the whole index range (4 GiB + 4 GiB of offset + one guard page) is reserved and
+ * `base` never moves; without, compiled code checks `len_bytes` and `base` may move when the memory grows. */
+struct engine_memory {
+  uint8_t *base;
+  uint64_t len_bytes;
+  uint64_t page_count, max_pages;
+  struct module_memory_type type;
+  bool guarded;
+  size_t reserved_bytes;
+  struct engine_store *store;
+  struct engine_memory *next; /* in the store's list */
+};
+
+/* References are 64-bit: a funcref is a `struct engine_function *`, an externref whatever the host gave; 0 is null. */
+struct engine_table {
+  uint64_t *elems;
+  uint64_t count, max_count, capacity;
+  struct module_table_type type;
+  struct engine_store *store;
+  struct engine_table *next;
+};
+
+struct engine_global {
+  uint64_t value[2]; /* i32 zero-extended; f32 in the low half; v128 takes both */
+};
+/* A global as it is passed between instances: the cell and its type. */
+struct engine_global_ref { struct engine_global *cell; struct module_global_type type; };
+
+struct engine_call {
+  struct engine_thread *thread;
+  struct engine_instance *caller; /* whose memory a surface works on; NULL when called by the host */
+  struct engine_function *function;
+  void *env;
+};
+/* A function of the host. Arguments are in slots[0..]; results go to slots[0..], i32 zero-extended. A trap other than
+ * NONE ends the guest's call: EXIT with thread->exit_code set, HOST with thread->host_error set. */
+typedef enum engine_trap (*engine_host_function)(struct engine_call *call, uint64_t *slots);
+
+struct engine_function {
+  struct engine_instance *instance; /* NULL: a host function */
+  const struct module_func_type *type;
+  uint32_t type_id;                 /* equal in one engine exactly when the types are equal */
+  uint32_t index;                   /* in the instance's module */
+  engine_host_function host;
+  void *env;
+  bool on_host_stack;               /* embedder functions: run on the caller's own stack, not on the guest's */
+  const char *host_module, *host_name; /* for backtraces and --trace; NULL for anonymous ones */
+};
+
+struct engine_extern {
+  enum module_extern_kind kind;
+  union {
+    struct engine_function *func;
+    struct engine_table *table;
+    struct engine_memory *memory;
+    struct engine_global_ref global;
+  };
+};
+
+/* An instance. The first fields are what compiled code reads. */
+struct engine_instance {
+  struct engine_memory *memory0;      /* memory 0; a shared empty memory when there is none, so never NULL */
+  struct engine_thread *thread;
+  const void *const *entries;         /* the tier's code entry of each defined function (index minus imported count) */
+  struct engine_function **functions; /* whole index space; own ones point into own_functions */
+  struct engine_table **tables;
+  struct engine_memory **memories;
+  struct engine_global_ref *globals;  /* whole index space; own ones point into own_globals */
+  const uint32_t *type_ids;           /* of the module's types */
+
+  struct engine_store *store;
+  struct module *module;
+  const struct engine_tier *tier;
+  void *code;                         /* the tier's, shared by instances of the module in the engine */
+  struct engine_function *own_functions; /* lazily filled is not needed: one per defined function */
+  uint8_t *elems_dropped, *datas_dropped; /* bit sets; active segments are dropped after instantiation */
+  uint64_t **elem_items;              /* evaluated element segments, NULL until first needed */
+  const char *name;                   /* for messages; owned by the store */
+  void *host_data;                    /* the embedder's */
+  struct engine_instance *next;
+  struct engine_global own_globals[]; /* at a fixed offset, so that code can address them directly */
+};
+
+/* ---- Stacks, activations, threads ------------------------------------------------------------------------------- */
+
+/* Value stack and native stack, mapped together, each with guard pages; a pair belongs to a call, not an instance. */
+struct engine_stack {
+  uint64_t *values, *values_end;      /* grows upwards */
+  uint8_t *native_low, *native_high;  /* grows downwards */
+  size_t value_bytes, native_bytes;   /* mapped sizes, guards included */
+  struct engine_stack *next;          /* in the store's pool */
+};
+
+/* One entry into guest code, linked on the native stack. Tiers keep `site`, `fp` and `instance` current whenever
+ * control leaves guest code (host call, nested call, trap), so that frames can be walked at any such moment. */
+struct engine_activation {
+  struct engine_activation *previous;
+  struct engine_function *function;   /* that was entered */
+  struct engine_instance *instance;
+  const void *site;                   /* the tier's position in the innermost frame */
+  uint64_t *fp;                       /* frame pointer of the innermost frame */
+  uint64_t *base_fp;                  /* frame pointer of the first frame: its arguments and results */
+  void *native_sp;                    /* stack pointer to restore when a fault ends the activation */
+};
+
+struct engine_raw_frame { struct engine_instance *instance; const void *site; uint64_t *fp;
+                          struct engine_function *host; /* not NULL: a host function's frame */ };
+#define ENGINE_BACKTRACE_FRAMES 64 /* the innermost 48 and outermost 16 are kept */
+
+struct engine_thread {
+  _Atomic(uint64_t *) stack_limit;    /* a frame may not reach past it; NULL requests interruption */
+  struct engine_activation *top;
+  struct engine_stack *stack;         /* current pair; NULL outside guest calls */
+  uint64_t *value_top;                /* first free slot of the value stack when the host runs */
+  void *host_sp;                      /* host stack pointer at the outermost entry, for on_host_stack functions */
+  struct engine_store *store;
+  atomic_bool interrupted;
+
+  /* What the last trap left; valid until the next engine_call of this store. */
+  enum engine_trap trap;
+  uint32_t exit_code;
+  struct cay_error host_error;
+  struct engine_raw_frame backtrace[ENGINE_BACKTRACE_FRAMES];
+  uint32_t backtrace_count;
+  uint64_t backtrace_total;           /* frames that there were */
+};
+
+/* ---- Tiers ----------------------------------------------------------------------------------------------------- */
+
+/* Where a frame stands. */
+struct engine_location {
+  uint32_t func;                /* index in the module */
+  uint32_t offset;              /* of the instruction, in the module's bytes */
+  const void *caller_site;      /* NULL when this is the activation's first frame */
+  uint64_t *caller_fp;
+};
+
+struct engine_code_options { bool explicit_bounds; };
+
+/* A way of executing functions. All members are required. */
+struct engine_tier {
+  const char *name;
+  /* Makes the code object of a module: entries of all defined functions, translated on first call. */
+  enum cay_status (*code_new)(struct module *module, const struct engine_code_options *options, void **code,
+                              const void *const **entries, struct cay_error *error);
+  void (*code_free)(void *code);
+  /* Runs `function` of `instance`; arguments are at activation->base_fp, results come back there. Called on the guest
+   * stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. */
+  enum engine_trap (*invoke)(struct engine_thread *thread, struct engine_activation *activation);
+  /* Fills `out` for a frame; needs memory, so never in a signal handler. False: unknown site or out of memory. */
+  bool (*locate)(void *code, const void *site, uint64_t *fp, struct engine_location *out);
+  /* Called in the SIGSEGV/SIGBUS handler when the fault address lies in a guarded memory of the store of the running
+   * thread: if the machine context's program counter is in this tier's code, updates `activation` (site, fp,
+   * instance) and changes the context so that execution goes on at the tier's out-of-bounds trap. */
+  bool (*fault)(struct engine_activation *activation, void *machine_context);
+  /* Bytes of memory the translated code takes, for tests of the memory bar; translates everything when `all`. */
+  size_t (*code_bytes)(void *code, bool all);
+};
+
+/* Called by a tier (or the engine) where a trap starts: records trap and backtrace in the thread; returns `trap`.
+ * The activation's site, fp and instance are current. */
+BASE_COLD enum engine_trap engine_trap_raise(struct engine_thread *thread, enum engine_trap trap);
+
+/* Runs a host function or a function of another instance from inside guest code; arguments and results at `slots`,
+ * which is at or above every live slot of the running frame. The caller's activation is current. */
+enum engine_trap engine_call_from_guest(struct engine_thread *thread, struct engine_function *function,
+                                        uint64_t *slots);
+
+/* ---- Engine and store --------------------------------------------------------------------------------------------- */
+
+struct engine_options {
+  const struct engine_tier *tier;
+  size_t stack_bytes;       /* value stack and native stack, each; 16 MiB when 0 */
+  bool explicit_bounds;     /* never use guard pages */
+};
+enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error);
+void engine_free(struct engine *engine);
+
+/* Budget of a store; 0 means no limit beyond the specification's. */
+struct engine_limits {
+  uint64_t memory_bytes;    /* sum over all memories and tables of the store */
+  uint64_t table_elements;  /* of one table; default 10,000,000 */
+  uint32_t instances, memories, tables;
+};
+enum cay_status engine_store_new(struct engine *engine, const struct engine_limits *limits,
+                                 struct engine_store **out, struct cay_error *error);
+void engine_store_free(struct engine_store *store);
+struct engine_thread *engine_store_thread(struct engine_store *store);
+/* Asks the guest running in the store to stop with ENGINE_TRAP_INTERRUPTED; async-signal-safe. `wake` (below) is
+ * called so that a blocking host call returns. engine_interrupt_clear withdraws it. */
+void engine_interrupt(struct engine_store *store);
+void engine_interrupt_clear(struct engine_store *store);
+void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), void *env);
+/* A trap of the guest stopped by a wish, not a fault: sets exit_code and returns ENGINE_TRAP_EXIT. */
+enum engine_trap engine_exit(struct engine_thread *thread, uint32_t exit_code);
+
+/* ---- Making objects -------------------------------------------------------------------------------------------------- */
+
+enum cay_status engine_function_new(struct engine_store *store, const struct module_func_type *type,
+                                    engine_host_function host, void *env, const char *module_name, const char *name,
+                                    struct engine_function **out, struct cay_error *error); /* type and names copied */
+enum cay_status engine_memory_new(struct engine_store *store, const struct module_memory_type *type,
+                                  struct engine_memory **out, struct cay_error *error);
+enum cay_status engine_table_new(struct engine_store *store, const struct module_table_type *type, uint64_t init,
+                                 struct engine_table **out, struct cay_error *error);
+enum cay_status engine_global_new(struct engine_store *store, const struct module_global_type *type,
+                                  const uint64_t value[2], struct engine_global_ref *out, struct cay_error *error);
+
+/* Checks imports, allocates, runs element and data segments and the start function. `imports` has one entry per
+ * import, in order. On a trap in segments or start: CAY_ERROR_TRAP, thread->trap tells which. A failed instance stays
+ * in the store when something can already refer to it (specification: tables keep its functions). */
+enum cay_status engine_instantiate(struct engine_store *store, struct module *module,
+                                   const struct engine_extern *imports, const char *name,
+                                   struct engine_instance **out, struct cay_error *error);
+/* Whether `value` may be given for import `index`; a message that says both types when not. */
+enum cay_status engine_import_check(struct engine_store *store, const struct module *module, uint32_t index,
+                                    const struct engine_extern *value, struct cay_error *error);
+/* False when there is no such export. */
+bool engine_export(struct engine_instance *instance, const char *name, size_t len_bytes, struct engine_extern *out);
+
+/* A set of named externs that imports are looked up in. */
+struct engine_linker;
+enum cay_status engine_linker_new(struct engine_store *store, struct engine_linker **out, struct cay_error *error);
+void engine_linker_free(struct engine_linker *linker);
+/* Names are copied; a later definition of the same name replaces the earlier. */
+enum cay_status engine_linker_define(struct engine_linker *linker, const char *module, size_t module_len_bytes,
+                                     const char *name, size_t name_len_bytes, struct engine_extern value,
+                                     struct cay_error *error);
+enum cay_status engine_linker_define_instance(struct engine_linker *linker, const char *module,
+                                              size_t module_len_bytes, struct engine_instance *instance,
+                                              struct cay_error *error);
+bool engine_linker_find(const struct engine_linker *linker, struct module_name module, struct module_name name,
+                        struct engine_extern *out);
+/* Looks every import up and instantiates. An unknown import: CAY_ERROR_LINK with "module" "name", its type, and what
+ * usually provides it. */
+enum cay_status engine_linker_instantiate(struct engine_linker *linker, struct module *module, const char *name,
+                                          struct engine_instance **out, struct cay_error *error);
+
+/* ---- Calls ------------------------------------------------------------------------------------------------------------ */
+
+/* Calls `function` from the host (also from inside a host function). `slots` holds the arguments and receives the
+ * results; it has room for max(param_slots, result_slots). Returns NONE or the trap; see thread fields. */
+enum engine_trap engine_call(struct engine_store *store, struct engine_function *function, uint64_t *slots);
+
+/* ---- Operations shared by tiers and API -------------------------------------------------------------------------------- */
+
+/* Old size, or UINT64_MAX when it cannot grow. New pages are zero. */
+uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages);
+uint64_t engine_table_grow(struct engine_table *table, uint64_t delta, uint64_t value);
+enum engine_trap engine_memory_fill(struct engine_memory *memory, uint64_t at, uint32_t value, uint64_t count);
+enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, struct engine_memory *from,
+                                    uint64_t from_at, uint64_t count);
+enum engine_trap engine_memory_init(struct engine_instance *instance, uint32_t memory, uint32_t data, uint64_t at,
+                                    uint64_t from_at, uint64_t count);
+void engine_data_drop(struct engine_instance *instance, uint32_t data);
+enum engine_trap engine_table_fill(struct engine_table *table, uint64_t at, uint64_t value, uint64_t count);
+enum engine_trap engine_table_copy(struct engine_table *to, uint64_t to_at, struct engine_table *from,
+                                   uint64_t from_at, uint64_t count);
+enum engine_trap engine_table_init(struct engine_instance *instance, uint32_t table, uint32_t elem, uint64_t at,
+                                   uint64_t from_at, uint64_t count);
+void engine_elem_drop(struct engine_instance *instance, uint32_t elem);
+
+/* The host address of `count` bytes at `at`, or NULL when they are not all inside. Valid until guest code runs. */
+static inline uint8_t *engine_memory_range(const struct engine_memory *memory, uint64_t at, uint64_t count) {
+  return at <= memory->len_bytes && count <= memory->len_bytes - at ? memory->base + at : NULL;
+}
+
+/* ---- Backtraces ---------------------------------------------------------------------------------------------------------- */
+
+/* One line of a backtrace, resolved. */
+struct engine_frame {
+  struct engine_instance *instance; /* NULL for a host frame */
+  struct engine_function *host;
+  uint32_t func, offset;
+};
+/* Resolves frame `index` of the thread's last trap (0 is the innermost). False: past the end. */
+bool engine_backtrace_frame(struct engine_thread *thread, uint32_t index, struct engine_frame *out);
+/* Captures the frames that are running now (from inside a host function), as if they had trapped. */
+void engine_backtrace_capture(struct engine_thread *thread);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `module`: core WebAssembly modules as immutable data.
+ *
+ * module_load decodes and validates a binary module in one pass and returns a `struct module` whose tables other
+ * rooms read directly. Function bodies stay as bytes; `struct module_body` reads them again, one validated
+ * instruction at a time, for whoever translates them (tiers), prints them (inspect) or counts them.
+ *
+ * Source: WebAssembly Core Specification 3.0, chapters 2 (structure), 3 (validation), 5 (binary format).
+ * Ownership: a module is reference-counted; everything it points to lives in its arena or in its byte range.
+ * Threads: a loaded module never changes, so any number of threads may read it. */
+#ifndef MODULE_MODULE_H
+#define MODULE_MODULE_H
+
+#include "base/base.h"
+#include "module/ops.gen.h" /* enum module_op: MODULE_OP_I32_ADD, ... in table order; MODULE_OP_COUNT */
+
+/* ---- Types --------------------------------------------------------------------------------------------------- */
+
+/* A value type in 32 bits, so that types can be compared as numbers.
+ * Number and vector types are their binary codes (0x7F i32 ... 0x7B v128).
+ * Reference types are MODULE_REF | MODULE_REF_NULL? | heap type; a heap type is a type index or an abstract one. */
+typedef uint32_t module_type; /* a typedef because it is a number that is compared everywhere */
+
+enum {
+  MODULE_I32 = 0x7F,
+  MODULE_I64 = 0x7E,
+  MODULE_F32 = 0x7D,
+  MODULE_F64 = 0x7C,
+  MODULE_V128 = 0x7B,
+  MODULE_REF = 0x80000000u,
+  MODULE_REF_NULL = 0x40000000u,
+  MODULE_HEAP_ABSTRACT = 0x20000000u, /* set: the low byte is the abstract heap type's code; clear: a type index */
+  MODULE_HEAP_MASK = 0x3FFFFFFFu,     /* abstract bit and code, or type index */
+  MODULE_HEAP_FUNC = MODULE_HEAP_ABSTRACT | 0x70,
+  MODULE_HEAP_EXTERN = MODULE_HEAP_ABSTRACT | 0x6F,
+  MODULE_FUNCREF = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_FUNC,
+  MODULE_EXTERNREF = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_EXTERN,
+  MODULE_BOTTOM = 0, /* the unknown type of unreachable code; never stored in a module */
+};
+static inline bool module_type_is_ref(module_type type) { return (type & MODULE_REF) != 0; }
+/* Width on the value stack in 8-byte slots: v128 takes two, everything else one. */
+static inline uint32_t module_type_slots(module_type type) { return type == MODULE_V128 ? 2 : 1; }
+/* "i32", "funcref", "(ref null 3)" ...; `out` of at least 32 bytes is used when the name has to be built. */
+const char *module_type_name(module_type type, char out[32]);
+
+struct module_func_type {
+  const module_type *params, *results;
+  uint32_t param_count, result_count;
+  uint32_t param_slots, result_slots; /* widths in 8-byte slots */
+  /* Equal function types of one module have the same canonical index (the smallest). Iso-recursive equality. */
+  uint32_t canonical;
+};
+bool module_func_type_equal(const struct module_func_type *a, const struct module_func_type *b);
+/* "(i32, i64) -> (f32)", truncated with "..." to `capacity`. Returns `out`. */
+const char *module_func_type_text(const struct module_func_type *type, char *out, size_t capacity);
+
+struct module_limits {
+  uint64_t min, max; /* max == UINT64_MAX when there is none */
+  bool has_max, is_64, is_shared;
+};
+struct module_table_type { module_type elem; struct module_limits limits; };
+struct module_memory_type { struct module_limits limits; /* in pages */ uint8_t page_log2; /* 16 */ };
+struct module_global_type { module_type type; bool is_mutable; };
+
+enum module_extern_kind { MODULE_FUNC = 0, MODULE_TABLE = 1, MODULE_MEMORY = 2, MODULE_GLOBAL = 3, MODULE_TAG = 4 };
+const char *module_extern_kind_name(enum module_extern_kind kind); /* "function", "table", ... */
+
+struct module_name { const char *bytes; uint32_t len_bytes; }; /* UTF-8, not NUL-terminated, into the module's bytes */
+
+struct module_import {
+  struct module_name module, name;
+  enum module_extern_kind kind;
+  uint32_t index; /* in the index space of its kind */
+};
+struct module_export {
+  struct module_name name;
+  enum module_extern_kind kind;
+  uint32_t index;
+};
+
+/* A constant expression, kept as the byte range of its instructions (final `end` included). */
+struct module_const_expr { uint32_t offset, len_bytes; };
+
+struct module_func { /* all functions, imported ones first */
+  uint32_t type;        /* index into types */
+  uint32_t body_offset; /* of the locals vector; 0 for an import */
+  uint32_t body_bytes;
+  uint32_t frame_slots; /* params + locals + deepest operand stack, in slots; 0 for an import */
+};
+struct module_table { struct module_table_type type; struct module_const_expr init; /* len 0: null */ };
+struct module_global { struct module_global_type type; struct module_const_expr init; /* len 0 for an import */ };
+
+enum module_segment_mode { MODULE_SEGMENT_ACTIVE, MODULE_SEGMENT_PASSIVE, MODULE_SEGMENT_DECLARED };
+struct module_elem {
+  enum module_segment_mode mode;
+  module_type type;
+  uint32_t table;
+  struct module_const_expr offset;
+  uint32_t count;
+  const uint32_t *func_indices;            /* count of them, or NULL when the items are expressions */
+  const struct module_const_expr *exprs;   /* count of them, or NULL */
+};
+struct module_data_segment {
+  enum module_segment_mode mode;
+  uint32_t memory;
+  struct module_const_expr offset;
+  uint32_t bytes_offset, len_bytes; /* contents, in the module's bytes */
+};
+struct module_custom { struct module_name name; uint32_t offset, len_bytes; /* contents after the name */ };
+
+/* ---- Proposals and limits ------------------------------------------------------------------------------------ */
+
+/* Proposals that can be switched. 2.0's (without SIMD) are on in the default set. A bit whose semantics no tier runs
+ * yet is not in MODULE_FEATURES_RUNNABLE; switching it on makes it decode and validate only. */
+#define MODULE_FEATURES(X)                                                                                  \
+  X(MUTABLE_GLOBALS, "mutable-globals") X(SIGN_EXTENSION, "sign-extension")                                 \
+  X(SATURATING_CONVERSION, "saturating-float-to-int") X(MULTI_VALUE, "multi-value")                         \
+  X(BULK_MEMORY, "bulk-memory") X(REFERENCE_TYPES, "reference-types") X(TAIL_CALL, "tail-call")             \
+  X(EXTENDED_CONST, "extended-const") X(SIMD, "simd") X(RELAXED_SIMD, "relaxed-simd")                       \
+  X(MULTI_MEMORY, "multi-memory") X(MEMORY64, "memory64") X(FUNCTION_REFERENCES, "function-references")     \
+  X(GC, "gc") X(EXCEPTIONS, "exception-handling") X(THREADS, "threads")                                     \
+  X(WIDE_ARITHMETIC, "wide-arithmetic") X(CUSTOM_PAGE_SIZES, "custom-page-sizes")
+enum module_feature {
+#define X(NAME, text) MODULE_FEATURE_##NAME,
+  MODULE_FEATURES(X)
+#undef X
+  MODULE_FEATURE_COUNT
+};
+typedef uint64_t module_features; /* bit set of 1 << enum module_feature */
+#define MODULE_FEATURE_BIT(NAME) (UINT64_C(1) << MODULE_FEATURE_##NAME)
+#define MODULE_FEATURES_1_0 MODULE_FEATURE_BIT(MUTABLE_GLOBALS)
+#define MODULE_FEATURES_RUNNABLE                                                                            \
+  (MODULE_FEATURES_1_0 | MODULE_FEATURE_BIT(SIGN_EXTENSION) | MODULE_FEATURE_BIT(SATURATING_CONVERSION) |   \
+   MODULE_FEATURE_BIT(MULTI_VALUE) | MODULE_FEATURE_BIT(BULK_MEMORY) | MODULE_FEATURE_BIT(REFERENCE_TYPES) |\
+   MODULE_FEATURE_BIT(TAIL_CALL) | MODULE_FEATURE_BIT(EXTENDED_CONST))
+#define MODULE_FEATURES_DEFAULT MODULE_FEATURES_RUNNABLE
+const char *module_feature_name(enum module_feature feature);
+
+/* Limits with their defaults (specification, appendix "Implementation Limitations", and the JS API's numbers). */
+struct module_load_limits {
+  uint64_t module_bytes;      /* 1 GiB */
+  uint32_t types, funcs, imports, exports, globals, data_segments, elem_segments, tables, memories, tags;
+  uint32_t func_body_bytes;   /* 7,654,321 */
+  uint32_t params, results;   /* 1,000 each */
+  uint32_t locals;            /* 50,000, parameters included */
+  uint32_t frame_slots;       /* 65,000: what the tiers can address */
+  uint32_t br_table_targets;  /* 65,520 */
+  uint32_t elem_segment_items;/* 10,000,000 */
+  uint32_t nesting;           /* 50,000 nested blocks */
+};
+extern const struct module_load_limits module_default_limits;
+
+/* ---- The module ---------------------------------------------------------------------------------------------- */
+
+struct module {
+  atomic_uint references;
+  const uint8_t *bytes;
+  size_t len_bytes;
+  module_features features;      /* what it was validated with */
+  module_features features_used; /* proposals that the module needs */
+
+  struct module_func_type *types;
+  struct module_import *imports;
+  struct module_func *funcs;
+  struct module_table *tables;
+  struct module_memory_type *memories;
+  struct module_global *globals;
+  struct module_export *exports;
+  struct module_elem *elems;
+  struct module_data_segment *datas;
+  struct module_custom *customs;
+  uint32_t type_count, import_count, func_count, table_count, memory_count, global_count, export_count, elem_count,
+    data_count, custom_count;
+  /* Imported items come first in their index space. */
+  uint32_t imported_func_count, imported_table_count, imported_memory_count, imported_global_count;
+  uint32_t start_func; /* UINT32_MAX: none */
+  uint32_t code_offset, code_bytes; /* contents of the code section */
+  uint8_t *funcs_referenced; /* bit set: functions that ref.func may name (exported, in elements, in globals) */
+
+  struct module_private *private_part; /* names, arena, owned file; module/ only */
+};
+
+/* Who owns the bytes given to module_load. */
+enum module_bytes { MODULE_BYTES_BORROW /* the caller keeps them alive and unchanged */, MODULE_BYTES_COPY };
+
+/* Decodes and validates. On success `*out` holds one reference. Linear in len_bytes; memory bounded by a small
+ * multiple of it (a count in the input is never trusted before the bytes that back it are seen).
+ * Errors: CAY_ERROR_MALFORMED, _INVALID, _UNSUPPORTED (a component, a proposal that is off), _LIMIT, _MEMORY, with the
+ * offset and a sentence that names section and function. `limits` NULL: the defaults. */
+enum cay_status module_load(const uint8_t *bytes, size_t len_bytes, enum module_bytes ownership,
+                            module_features features, const struct module_load_limits *limits, struct module **out,
+                            struct cay_error *error);
+/* As module_load, taking ownership of `file` (emptied) on success. */
+enum cay_status module_load_file(struct base_file *file, module_features features,
+                                 const struct module_load_limits *limits, struct module **out,
+                                 struct cay_error *error);
+struct module *module_retain(struct module *module);
+void module_release(struct module *module); /* NULL allowed */
+
+const struct module_export *module_export_find(const struct module *module, const char *name, size_t len_bytes);
+const struct module_custom *module_custom_find(const struct module *module, const char *name);
+/* A function's name from the name section, else from its import or an export; len 0 when there is none. The name
+ * section is read on the first call (thread-safe); a broken name section is ignored. */
+struct module_name module_func_name(const struct module *module, uint32_t func);
+struct module_name module_local_name(const struct module *module, uint32_t func, uint32_t local);
+/* The function whose body contains `offset`, or UINT32_MAX. */
+uint32_t module_func_at(const struct module *module, uint32_t offset);
+
+/* ---- The instruction table ------------------------------------------------------------------------------------ */
+
+enum module_imm { /* the immediates that follow an opcode, in the binary format's order */
+  MODULE_IMM_NONE, MODULE_IMM_BLOCK, MODULE_IMM_LABEL, MODULE_IMM_BR_TABLE, MODULE_IMM_FUNC,
+  MODULE_IMM_CALL_INDIRECT /* type, table */, MODULE_IMM_TYPE, MODULE_IMM_LOCAL, MODULE_IMM_GLOBAL, MODULE_IMM_TABLE,
+  MODULE_IMM_TABLE_TABLE /* dst, src */, MODULE_IMM_ELEM, MODULE_IMM_ELEM_TABLE /* elem, table */, MODULE_IMM_MEMORY,
+  MODULE_IMM_MEMORY_MEMORY /* dst, src */, MODULE_IMM_DATA, MODULE_IMM_DATA_MEMORY /* data, memory */,
+  MODULE_IMM_MEMARG, MODULE_IMM_MEMARG_LANE, MODULE_IMM_LANE, MODULE_IMM_SHUFFLE, MODULE_IMM_I32, MODULE_IMM_I64,
+  MODULE_IMM_F32, MODULE_IMM_F64, MODULE_IMM_V128, MODULE_IMM_HEAP, MODULE_IMM_SELECT_TYPES, MODULE_IMM_TAG,
+  MODULE_IMM_TRY_TABLE, MODULE_IMM_TYPE_FIELD, MODULE_IMM_TYPE_DATA, MODULE_IMM_TYPE_ELEM, MODULE_IMM_TYPE_LEN,
+  MODULE_IMM_TYPE_TYPE, MODULE_IMM_CAST /* flags, label, heap, heap */, MODULE_IMM_FENCE,
+  MODULE_IMM_TRY_LEGACY,
+};
+enum module_op_flags {
+  MODULE_OP_TRAPS = 1,       /* can trap */
+  MODULE_OP_CONST = 2,       /* allowed in constant expressions */
+  MODULE_OP_CONST_EXT = 4,   /* allowed there with extended-const */
+  MODULE_OP_TERMINATES = 8,  /* code after it is unreachable */
+  MODULE_OP_CONTROL = 16,    /* structured control: block, loop, if, else, end, try_table */
+  MODULE_OP_SPECIAL = 32,    /* operand types depend on context; validated by a hand-written part */
+  MODULE_OP_LOAD = 64, MODULE_OP_STORE = 128, MODULE_OP_ATOMIC = 256,
+};
+struct module_op_info { /* one row of ops.def */
+  const char *mnemonic;
+  uint8_t prefix;          /* 0, 0xFB, 0xFC, 0xFD or 0xFE */
+  uint8_t imm;             /* enum module_imm */
+  uint8_t feature;         /* enum module_feature; MODULE_FEATURE_COUNT: WebAssembly 1.0 */
+  uint8_t access_log2;     /* memory instructions: log2 of the bytes accessed */
+  uint16_t code;           /* after the prefix */
+  uint16_t flags;          /* enum module_op_flags */
+  uint8_t param_count, result_count;
+  uint8_t params[4], results[2]; /* low bytes of number types as above; 0x70/0x6F for funcref/externref; unless SPECIAL */
+};
+extern const struct module_op_info module_ops[MODULE_OP_COUNT];
+
+/* ---- Instructions --------------------------------------------------------------------------------------------- */
+
+struct module_memarg { uint64_t offset; uint32_t memory; uint8_t align_log2; uint8_t lane; };
+
+struct module_insn {
+  uint16_t op;          /* enum module_op */
+  uint32_t offset;      /* of the opcode, in the module's bytes */
+  union {
+    struct { uint32_t index[3]; uint32_t flags; }; /* indices in the order of the immediates */
+    struct module_memarg memarg;
+    uint32_t i32;
+    uint64_t i64;       /* also the bits of f32 (low half) and f64 */
+    uint8_t v128[16];
+    module_type type;   /* ref.null's type (nullable reference to the heap type); typed select's type */
+    struct { uint32_t target_count; uint32_t targets_offset; } br_table; /* LEBs: target_count + 1 labels (default last) */
+    struct { int64_t raw; uint32_t catches_offset, catch_count; } block; /* raw s33 block type; try_table's catches */
+  } imm;
+};
+
+/* Decodes one instruction at `*cursor` without validation (for the disassembler), advancing it. */
+enum cay_status module_insn_decode(const struct module *module, uint32_t *cursor, uint32_t end,
+                                   struct module_insn *out, struct cay_error *error);
+/* Adds "i32.const 7", "br_table 0 1 2", "call 3 (;name;)" ... in the text format's spelling. */
+void module_insn_text(const struct module *module, const struct module_insn *insn, struct base_text *out);
+
+/* ---- Reading a body, validated --------------------------------------------------------------------------------- */
+
+enum module_frame_kind { MODULE_FRAME_FUNC, MODULE_FRAME_BLOCK, MODULE_FRAME_LOOP, MODULE_FRAME_IF, MODULE_FRAME_ELSE,
+                         MODULE_FRAME_TRY_TABLE };
+struct module_frame { /* a control frame of the validation algorithm */
+  uint8_t kind;
+  bool unreachable;
+  bool entered_unreachable; /* the code in front of the construct was already unreachable */
+  uint32_t height;          /* operand count below the parameters */
+  uint32_t param_count, result_count;
+  const module_type *params, *results;
+  module_type inline_result; /* storage for the single-result short form */
+};
+
+/* One reader holds all state of validating one body or constant expression. Reuse it for many bodies: its vectors
+ * keep their capacity. Zero-initialise before first use, module_body_deinit at the end. */
+struct module_body {
+  const struct module *module;
+  const struct module_load_limits *limits;
+  uint32_t func;            /* UINT32_MAX: a constant expression */
+  uint32_t cursor, end;     /* byte offsets */
+  bool is_const;
+  const struct module_func_type *type;
+  BASE_VEC(module_type) locals;         /* parameters first */
+  BASE_VEC(module_type) operands;
+  BASE_VEC(struct module_frame) frames; /* [0] is the function; empty after the last `end` */
+  uint32_t operand_slots, max_operand_slots;
+  uint32_t locals_slots;
+  module_features features_used;        /* grows as instructions need them */
+  struct module_frame ended;            /* after `end`/`else`: the frame that was closed */
+  bool was_unreachable;                 /* the instruction just returned stands in unreachable code */
+  struct cay_error *error;
+};
+
+/* Prepares `body` for function `func` (not imported): reads its locals. */
+enum cay_status module_body_begin(struct module_body *body, const struct module *module, uint32_t func,
+                                  struct cay_error *error);
+/* Decodes and validates the next instruction and applies its effect on operands and frames.
+ * Returns 1: `*out` is the next instruction; 0: the body is complete (its last `end` was returned before);
+ * -1: invalid or malformed, the error given to _begin is filled.
+ * After a return of 1: `body->was_unreachable` tells whether a translator must skip it; operands/frames describe the
+ * state AFTER the instruction, except that for `br`-like and terminating instructions operands are already cut. For
+ * `drop` and untyped `select` the operand's type is in `out->imm.type` (MODULE_BOTTOM when unknown). */
+int module_body_next(struct module_body *body, struct module_insn *out);
+void module_body_deinit(struct module_body *body);
+
+#endif
