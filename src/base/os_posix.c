@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Address space, clocks and whole files on POSIX systems. */
+#include "base/base.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+size_t base_os_page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+void *base_os_reserve(size_t bytes) {
+  void *address = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return address == MAP_FAILED ? NULL : address;
+}
+
+bool base_os_commit(void *address, size_t bytes) {
+  return bytes == 0 || mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+bool base_os_decommit(void *address, size_t bytes) {
+  return bytes == 0 || mmap(address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+                            0) != MAP_FAILED;
+}
+
+void base_os_release(void *address, size_t bytes) {
+  int result = munmap(address, bytes);
+  assert(result == 0);
+  (void)result;
+}
+
+uint64_t base_os_monotonic_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* Pipes, terminals and empty-looking files of /proc: read until the end. */
+static enum cay_status file_read_stream(int fd, const char *path, struct base_file *out, struct cay_error *error) {
+  BASE_VEC(uint8_t) bytes = {0};
+  for (;;) {
+    if (!BASE_VEC_RESERVE(&bytes, bytes.count + 65536)) {
+      BASE_VEC_DEINIT(&bytes);
+      return base_error_memory(error);
+    }
+    ssize_t got = read(fd, bytes.items + bytes.count, bytes.capacity - bytes.count);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      int reason = errno;
+      BASE_VEC_DEINIT(&bytes);
+      return base_error_system(error, reason, "cannot read %s", path);
+    }
+    if (got == 0) break;
+    bytes.count += (size_t)got;
+  }
+  *out = (struct base_file){bytes.items, bytes.count, false};
+  return CAY_OK;
+}
+
+static enum cay_status file_map(int fd, const char *path, struct base_file *out, struct cay_error *error) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return base_error_system(error, errno, "cannot read %s", path);
+  if (S_ISDIR(status.st_mode)) return base_error_system(error, EISDIR, "cannot read %s", path);
+  if (S_ISREG(status.st_mode) && status.st_size > 0) {
+    void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes != MAP_FAILED) {
+      *out = (struct base_file){bytes, (size_t)status.st_size, true};
+      return CAY_OK;
+    }
+  }
+  return file_read_stream(fd, path, out, error);
+}
+
+enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error) {
+  if (strcmp(path, "-") == 0) return file_read_stream(STDIN_FILENO, "standard input", out, error);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return base_error_system(error, errno, "cannot open %s", path);
+  enum cay_status status = file_map(fd, path, out, error);
+  close(fd);
+  return status;
+}
+
+void base_file_deinit(struct base_file *file) {
+  if (file->mapped)
+    munmap((void *)(uintptr_t)file->bytes, file->len_bytes);
+  else
+    base_free((void *)(uintptr_t)file->bytes);
+  *file = (struct base_file){0};
+}

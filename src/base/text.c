@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Growing texts, and bytes from outside made safe to show.
+ *
+ * A text that ran out of memory remembers it in `failed` and ignores later additions, so that callers check once at
+ * the end instead of after each piece. */
+#include "base/base.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static bool text_reserve(struct base_text *text, size_t more_bytes) {
+  if (text->failed) return false;
+  size_t wanted;
+  if (__builtin_add_overflow(text->len_bytes, more_bytes, &wanted) || wanted == SIZE_MAX ||
+      (wanted + 1 > text->capacity && !base_vec_grow((void **)&text->bytes, &text->capacity, wanted + 1, 1))) {
+    text->failed = true;
+    return false;
+  }
+  return true;
+}
+
+void base_text_add(struct base_text *text, const char *bytes, size_t len_bytes) {
+  if (!text_reserve(text, len_bytes)) return;
+  if (len_bytes) memcpy(text->bytes + text->len_bytes, bytes, len_bytes);
+  text->len_bytes += len_bytes;
+  text->bytes[text->len_bytes] = 0;
+}
+
+void base_text_addz(struct base_text *text, const char *zero_terminated) {
+  base_text_add(text, zero_terminated, strlen(zero_terminated));
+}
+
+void base_text_format(struct base_text *text, const char *format, ...) {
+  va_list arguments, again;
+  va_start(arguments, format);
+  va_copy(again, arguments);
+  int len = vsnprintf(NULL, 0, format, arguments);
+  assert(len >= 0);
+  if (text_reserve(text, (size_t)len)) {
+    vsnprintf(text->bytes + text->len_bytes, (size_t)len + 1, format, again);
+    text->len_bytes += (size_t)len;
+  }
+  va_end(again);
+  va_end(arguments);
+}
+
+void base_text_deinit(struct base_text *text) {
+  base_free(text->bytes);
+  *text = (struct base_text){0};
+}
+
+/* Length of the valid UTF-8 sequence at `p`, 0 when it is none. Unicode 15, table 3-7. */
+static size_t utf8_sequence(const uint8_t *p, const uint8_t *end) {
+  uint8_t first = p[0];
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  size_t len = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  if ((size_t)(end - p) < len) return 0;
+  uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+  uint8_t high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+  if (p[1] < low || p[1] > high) return 0;
+  for (size_t i = 2; i < len; i++)
+    if ((p[i] & 0xC0) != 0x80) return 0;
+  return len;
+}
+
+bool base_utf8_valid(const void *bytes, size_t len_bytes) {
+  const uint8_t *p = bytes, *end = p + len_bytes;
+  while (p < end) {
+    size_t len = utf8_sequence(p, end);
+    if (!len) return false;
+    p += len;
+  }
+  return true;
+}
+
+void base_text_add_json(struct base_text *text, const char *bytes, size_t len_bytes) {
+  const uint8_t *p = (const uint8_t *)bytes, *end = p + len_bytes;
+  base_text_add(text, "\"", 1);
+  while (p < end) {
+    size_t len = utf8_sequence(p, end);
+    if (!len)
+      base_text_addz(text, "\\ufffd");
+    else if (*p == '"' || *p == '\\')
+      base_text_format(text, "\\%c", *p);
+    else if (*p < 0x20 || *p == 0x7F)
+      base_text_format(text, "\\u%04x", *p);
+    else
+      base_text_add(text, (const char *)p, len);
+    p += len ? len : 1;
+  }
+  base_text_add(text, "\"", 1);
+}
+
+const char *base_printable(char *out, size_t capacity, const void *bytes, size_t len_bytes) {
+  assert(capacity >= 8);
+  const uint8_t *p = bytes, *end = p + len_bytes;
+  size_t used = 0;
+  while (p < end) {
+    size_t len = utf8_sequence(p, end);
+    /* C1 controls (U+0080..U+009F) start with C2 and drive some terminals. */
+    bool plain = len && *p >= 0x20 && *p != 0x7F && !(*p == 0xC2 && p[1] < 0xA0);
+    size_t needed = plain ? len : 4;
+    if (used + needed + 4 > capacity) {
+      memcpy(out + used, "...", 3);
+      used += 3;
+      break;
+    }
+    if (plain)
+      memcpy(out + used, p, len);
+    else
+      snprintf(out + used, 5, "\\x%02x", *p);
+    used += needed;
+    p += plain ? len : 1;
+  }
+  out[used] = 0;
+  return out;
+}
+
+uint64_t base_hash(const void *bytes, size_t len_bytes) {
+  const uint8_t *p = bytes;
+  uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ len_bytes;
+  for (size_t i = 0; i < len_bytes; i++) hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+  return hash ^ (hash >> 29);
+}
