@@ -91,6 +91,7 @@ struct engine_function {
   const struct module_func_type *type;
   uint32_t type_id;                 /* equal in one engine exactly when the types are equal */
   uint32_t index;                   /* in the instance's module */
+  uint32_t entry;                   /* index in instance->entries; 0 for a host function */
   engine_host_function host;
   void *env;
   bool on_host_stack;               /* embedder functions: run on the caller's own stack, not on the guest's */
@@ -180,7 +181,6 @@ struct engine_thread {
 /* Where a frame stands. */
 struct engine_location {
   uint32_t func;                /* index in the module */
-  uint32_t offset;              /* of the instruction, in the module's bytes */
   const void *caller_site;      /* NULL when this is the activation's first frame */
   uint64_t *caller_fp;
 };
@@ -197,8 +197,11 @@ struct engine_tier {
   /* Runs `function` of `instance`; arguments are at activation->base_fp, results come back there. Called on the guest
    * stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. */
   enum engine_trap (*invoke)(struct engine_thread *thread, struct engine_activation *activation);
-  /* Fills `out` for a frame; needs memory, so never in a signal handler. False: unknown site or out of memory. */
+  /* Fills `out` for a frame: cheap, walks use it for every frame. Never in a signal handler. False: unknown site. */
   bool (*locate)(void *code, const void *site, uint64_t *fp, struct engine_location *out);
+  /* The wasm offset in the module's bytes of `site`, which locate found in function `func`. May translate the function
+   * again, so it is for reporting only. UINT32_MAX when out of memory. */
+  uint32_t (*offset_of)(void *code, uint32_t func, const void *site);
   /* Called in the SIGSEGV/SIGBUS handler when the fault address lies in a guarded memory of the store of the running
    * thread: if the machine context's program counter is in this tier's code, updates `activation` (site, fp,
    * instance) and changes the context so that execution goes on at the tier's out-of-bounds trap. */

@@ -1,0 +1,714 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The front-end: turns a WebAssembly body into register code (ir.h).
+ *
+ * It runs over the instructions that `module_body` hands out, so what it sees is valid. It keeps its own operand
+ * stack that says where each value is: in its temporary slot, in a local, or a constant. `local.get` and constants
+ * emit nothing; the operand that consumes them names them. The price is that a `local.set` must first copy a local's
+ * old value out of the way where the stack still names it.
+ *
+ * At the start and end of structured control every operand is brought to its own temporary, so that all paths agree.
+ * Building SSA here instead was rejected: the interpreter and the baseline compiler want exactly the frame slots, and
+ * one pass without a graph is what makes translation as cheap as decoding.
+ *
+ * Invariants
+ *  1. operands[i].slot is the temporary that belongs to height i, whatever the operand's place is.
+ *  2. local_uses[x] counts operands whose place is local x.
+ *  3. `last` is the index of the newest instruction while nothing has been emitted after it that could be a branch
+ *     target; only then may its result be redirected. */
+#include "tiers/ir.h"
+
+#include <assert.h>
+
+enum place { PLACE_TEMP, PLACE_LOCAL, PLACE_CONST };
+
+struct operand {
+  uint8_t place;
+  uint8_t cls; /* enum ir_class */
+  uint8_t slots;
+  uint32_t slot;  /* its temporary */
+  uint32_t local; /* local index when PLACE_LOCAL */
+  uint64_t konst;
+};
+
+struct control {
+  uint8_t kind; /* enum module_frame_kind */
+  bool dead;    /* began in unreachable code: no code was emitted for it */
+  uint32_t label; /* where `br` goes */
+  uint32_t else_label;
+  uint32_t height; /* operands below the parameters */
+  uint32_t param_count, result_count;
+  const module_type *params, *results;
+  module_type inline_result;
+};
+
+struct ir_frontend {
+  struct module_body body;
+  struct ir_function out;
+  BASE_VEC(struct operand) operands;
+  BASE_VEC(struct control) controls;
+  BASE_VEC(uint32_t) local_slot; /* slot of each local */
+  BASE_VEC(uint32_t) local_uses;
+  uint32_t last;
+  bool unreachable, no_memory;
+  uint32_t offset; /* of the instruction being translated */
+};
+
+struct ir_frontend *ir_frontend_new(void) { return base_alloc_zero(1, sizeof(struct ir_frontend)); }
+
+void ir_frontend_free(struct ir_frontend *fe) {
+  if (!fe) return;
+  module_body_deinit(&fe->body);
+  BASE_VEC_DEINIT(&fe->out.insns);
+  BASE_VEC_DEINIT(&fe->out.targets);
+  BASE_VEC_DEINIT(&fe->operands);
+  BASE_VEC_DEINIT(&fe->controls);
+  BASE_VEC_DEINIT(&fe->local_slot);
+  BASE_VEC_DEINIT(&fe->local_uses);
+  base_free(fe);
+}
+
+/* ---- Emitting --------------------------------------------------------------------------------------------------- */
+
+/* Where writes go after memory ran out; its contents mean nothing. */
+static _Thread_local struct ir_insn scratch_insn;
+
+static struct ir_insn *emit(struct ir_frontend *fe, uint16_t op) {
+  struct ir_insn *insn = BASE_VEC_PUSH(&fe->out.insns);
+  if (!insn) {
+    fe->no_memory = true;
+    insn = &scratch_insn;
+  }
+  *insn = (struct ir_insn){.op = op, .d = IR_NO_SLOT, .offset = fe->offset};
+  fe->last = (uint32_t)fe->out.insns.count - 1;
+  return insn;
+}
+
+static uint32_t new_label(struct ir_frontend *fe) { return fe->out.label_count++; }
+
+static void emit_label(struct ir_frontend *fe, uint32_t label, bool loop) {
+  struct ir_insn *insn = emit(fe, IR_LABEL);
+  insn->imm = label;
+  insn->flags = loop ? IR_LOOP : 0;
+  fe->last = UINT32_MAX;
+}
+
+static void emit_br(struct ir_frontend *fe, uint32_t label) { emit(fe, IR_BR)->imm = label; }
+
+/* ---- The operand stack -------------------------------------------------------------------------------------------- */
+
+static uint32_t first_temp(const struct ir_frontend *fe) { return fe->out.link_slot + IR_LINK_SLOTS; }
+
+static uint32_t top_slot(const struct ir_frontend *fe) {
+  if (fe->operands.count == 0) return first_temp(fe);
+  const struct operand *top = &fe->operands.items[fe->operands.count - 1];
+  return top->slot + top->slots;
+}
+
+static struct operand *push(struct ir_frontend *fe, enum place place, enum ir_class cls) {
+  static _Thread_local struct operand scratch;
+  uint32_t slot = top_slot(fe);
+  struct operand *operand = BASE_VEC_PUSH(&fe->operands);
+  if (!operand) {
+    fe->no_memory = true;
+    operand = &scratch;
+  }
+  *operand = (struct operand){.place = place, .cls = cls, .slots = cls == IR_CLASS_V128 ? 2 : 1, .slot = slot};
+  return operand;
+}
+
+static struct operand pop(struct ir_frontend *fe) {
+  if (fe->operands.count == 0) { /* only after memory ran out */
+    assert(fe->no_memory);
+    return (struct operand){.slots = 1, .cls = IR_CLASS_INT};
+  }
+  struct operand operand = fe->operands.items[--fe->operands.count];
+  if (operand.place == PLACE_LOCAL) fe->local_uses.items[operand.local]--;
+  return operand;
+}
+
+static uint32_t place_slot(const struct ir_frontend *fe, const struct operand *operand) {
+  return operand->place == PLACE_LOCAL ? fe->local_slot.items[operand->local] : operand->slot;
+}
+
+static void emit_move(struct ir_frontend *fe, uint32_t d, const struct operand *from) {
+  if (from->place == PLACE_CONST) {
+    struct ir_insn *insn = emit(fe, IR_CONST);
+    insn->d = d;
+    insn->konst = from->konst;
+    insn->result = from->cls;
+    return;
+  }
+  struct ir_insn *insn = emit(fe, IR_MOVE);
+  insn->d = d;
+  insn->a = place_slot(fe, from);
+  insn->flags = from->place == PLACE_TEMP ? IR_A_TEMP : 0;
+  insn->result = from->cls;
+}
+
+/* Brings an operand to its temporary. */
+static void settle(struct ir_frontend *fe, struct operand *operand) {
+  if (operand->place == PLACE_TEMP) return;
+  emit_move(fe, operand->slot, operand);
+  if (operand->place == PLACE_LOCAL) fe->local_uses.items[operand->local]--;
+  operand->place = PLACE_TEMP;
+}
+
+static void settle_top(struct ir_frontend *fe, uint32_t count) {
+  assert(count <= fe->operands.count || fe->no_memory);
+  if (count > fe->operands.count) return;
+  for (size_t i = fe->operands.count - count; i < fe->operands.count; i++) settle(fe, &fe->operands.items[i]);
+}
+
+static void settle_all(struct ir_frontend *fe) { settle_top(fe, (uint32_t)fe->operands.count); }
+
+/* Copies the old value of a local to the temporaries of the operands that still name it. */
+static void release_local(struct ir_frontend *fe, uint32_t local) {
+  for (size_t i = fe->operands.count; fe->local_uses.items[local] > 0 && i-- > 0;) {
+    struct operand *operand = &fe->operands.items[i];
+    if (operand->place == PLACE_LOCAL && operand->local == local) settle(fe, operand);
+  }
+}
+
+static void cut(struct ir_frontend *fe, uint32_t height) {
+  while (fe->operands.count > height) pop(fe);
+}
+
+static void push_types(struct ir_frontend *fe, const module_type *types, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) push(fe, PLACE_TEMP, ir_class_of(types[i]));
+}
+
+static void use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
+  insn->a = place_slot(fe, operand);
+  if (operand->place == PLACE_TEMP) insn->flags |= IR_A_TEMP;
+}
+
+static void use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
+  insn->b = place_slot(fe, operand);
+  if (operand->place == PLACE_TEMP) insn->flags |= IR_B_TEMP;
+  if (operand->place == PLACE_CONST) {
+    insn->flags |= IR_B_CONST;
+    insn->konst = operand->konst;
+  }
+}
+
+/* Pops an operand that must not be a constant: a constant goes to its temporary first. */
+static struct operand pop_slot(struct ir_frontend *fe) {
+  if (fe->operands.count > 0) {
+    struct operand *top = &fe->operands.items[fe->operands.count - 1];
+    if (top->place == PLACE_CONST) settle(fe, top);
+  }
+  return pop(fe);
+}
+
+static void push_result(struct ir_frontend *fe, struct ir_insn *insn, enum ir_class cls) {
+  insn->result = cls;
+  insn->d = push(fe, PLACE_TEMP, cls)->slot;
+}
+
+/* ---- Branches ------------------------------------------------------------------------------------------------------ */
+
+static struct control *control_at(struct ir_frontend *fe, uint32_t depth) {
+  assert(depth < fe->controls.count);
+  return &fe->controls.items[fe->controls.count - 1 - depth];
+}
+
+static uint32_t branch_arity(const struct control *target) {
+  return target->kind == MODULE_FRAME_LOOP ? target->param_count : target->result_count;
+}
+
+/* The slot of the first value that a branch to `target` carries. */
+static uint32_t branch_slot(const struct ir_frontend *fe, const struct control *target) {
+  if (target->height == 0) return first_temp(fe);
+  const struct operand *below = &fe->operands.items[target->height - 1];
+  return below->slot + below->slots;
+}
+
+static bool branch_values_in_place(const struct ir_frontend *fe, const struct control *target) {
+  uint32_t arity = branch_arity(target), slot = branch_slot(fe, target);
+  for (size_t i = fe->operands.count - arity; i < fe->operands.count; i++) {
+    const struct operand *operand = &fe->operands.items[i];
+    if (operand->place != PLACE_TEMP || operand->slot != slot) return false;
+    slot += operand->slots;
+  }
+  return true;
+}
+
+/* Moves the values of a branch down to where the target expects them. Ascending order is safe: value k's destination
+ * is never above value k's own temporary, and constants and locals are not in the way. */
+static void emit_branch_values(struct ir_frontend *fe, const struct control *target) {
+  uint32_t arity = branch_arity(target), slot = branch_slot(fe, target);
+  for (size_t i = fe->operands.count - arity; i < fe->operands.count; i++) {
+    const struct operand *operand = &fe->operands.items[i];
+    if (operand->place != PLACE_TEMP || operand->slot != slot) emit_move(fe, slot, operand);
+    slot += operand->slots;
+  }
+}
+
+/* Several values return from consecutive temporaries. The copies leave the operands' places as they are, because the
+ * return may stand on one of several paths. */
+static void emit_return(struct ir_frontend *fe) {
+  const struct module_func_type *type = fe->body.type;
+  uint32_t count = type->result_count;
+  if (count > fe->operands.count) return; /* memory ran out */
+  const size_t first_index = fe->operands.count - count;
+  for (size_t i = first_index; count > 1 && i < fe->operands.count; i++)
+    if (fe->operands.items[i].place != PLACE_TEMP)
+      emit_move(fe, fe->operands.items[i].slot, &fe->operands.items[i]);
+  struct ir_insn *insn = emit(fe, IR_RETURN);
+  insn->b = type->result_slots;
+  if (count == 0) return;
+  const struct operand *first = &fe->operands.items[first_index];
+  insn->result = first->cls;
+  if (count > 1) {
+    insn->a = first->slot;
+    return;
+  }
+  use_a(fe, insn, first);
+  if (first->place == PLACE_CONST) {
+    insn->flags |= IR_A_CONST;
+    insn->konst = first->konst;
+  }
+}
+
+static void do_br(struct ir_frontend *fe, uint32_t depth) {
+  const struct control *target = control_at(fe, depth);
+  if (target->kind == MODULE_FRAME_FUNC) {
+    emit_return(fe);
+    return;
+  }
+  emit_branch_values(fe, target);
+  emit_br(fe, target->label);
+}
+
+/* Branches on `condition`; an `i32.eqz` that has just made it is taken back and the test turned round. */
+static void emit_br_if(struct ir_frontend *fe, const struct operand *condition, uint32_t label, bool negated) {
+  if (condition->place == PLACE_CONST) {
+    if ((condition->konst != 0) != negated) emit_br(fe, label);
+    fe->last = UINT32_MAX;
+    return;
+  }
+  uint32_t slot = place_slot(fe, condition);
+  bool is_temp = condition->place == PLACE_TEMP;
+  while (is_temp && fe->last != UINT32_MAX && fe->last + 1 == fe->out.insns.count) {
+    const struct ir_insn *eqz = &fe->out.insns.items[fe->last];
+    if (eqz->op != MODULE_OP_I32_EQZ || eqz->d != slot) break;
+    slot = eqz->a;
+    is_temp = eqz->flags & IR_A_TEMP;
+    negated = !negated;
+    fe->out.insns.count = fe->last--;
+  }
+  struct ir_insn *insn = emit(fe, IR_BR_IF);
+  insn->a = slot;
+  insn->flags = (is_temp ? IR_A_TEMP : 0) | (negated ? IR_NEGATED : 0);
+  insn->imm = label;
+}
+
+static void do_br_if(struct ir_frontend *fe, uint32_t depth) {
+  struct operand condition = pop(fe);
+  const struct control *target = control_at(fe, depth);
+  if (target->kind != MODULE_FRAME_FUNC && branch_values_in_place(fe, target)) {
+    emit_br_if(fe, &condition, target->label, false);
+    return;
+  }
+  uint32_t skip = new_label(fe);
+  emit_br_if(fe, &condition, skip, true);
+  do_br(fe, depth);
+  emit_label(fe, skip, false);
+}
+
+static uint32_t read_leb_u32(const uint8_t **cursor) { /* valid by construction */
+  uint32_t value = 0, shift = 0;
+  uint8_t byte;
+  do {
+    byte = *(*cursor)++;
+    value |= (uint32_t)(byte & 0x7F) << shift;
+    shift += 7;
+  } while (byte & 0x80);
+  return value;
+}
+
+/* Arms whose values are not in place, and returns, go to a landing pad behind the table; equal neighbours share it. */
+static void do_br_table(struct ir_frontend *fe, const struct module_insn *insn) {
+  struct operand index = pop_slot(fe);
+  uint32_t count = insn->imm.br_table.target_count + 1;
+  size_t first = fe->out.targets.count;
+  struct ir_insn *table = emit(fe, IR_BR_TABLE);
+  use_a(fe, table, &index);
+  table->imm = first;
+  table->b = count;
+  if (!BASE_VEC_RESERVE(&fe->out.targets, first + count)) {
+    fe->no_memory = true;
+    return;
+  }
+  fe->out.targets.count += count;
+  const uint8_t *cursor = fe->body.module->bytes + insn->imm.br_table.targets_offset;
+  uint32_t previous_depth = UINT32_MAX;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t depth = read_leb_u32(&cursor);
+    const struct control *target = control_at(fe, depth);
+    uint32_t *label = &fe->out.targets.items[first + i];
+    if (target->kind != MODULE_FRAME_FUNC && branch_values_in_place(fe, target)) {
+      *label = target->label;
+    } else if (depth == previous_depth) {
+      *label = label[-1];
+    } else {
+      *label = new_label(fe);
+      emit_label(fe, *label, false);
+      do_br(fe, depth);
+    }
+    previous_depth = depth;
+  }
+}
+
+/* ---- Structured control --------------------------------------------------------------------------------------------- */
+
+static struct control *push_control(struct ir_frontend *fe, enum module_frame_kind kind, bool dead) {
+  static _Thread_local struct control scratch;
+  struct control *control = BASE_VEC_PUSH(&fe->controls);
+  if (!control) {
+    fe->no_memory = true;
+    control = &scratch;
+  }
+  *control = (struct control){.kind = kind, .dead = dead, .label = UINT32_MAX, .else_label = UINT32_MAX};
+  return control;
+}
+
+/* The reader has just pushed its own frame: copy the block's type from it. */
+static void copy_block_type(struct ir_frontend *fe, struct control *control) {
+  const struct module_frame *frame = &fe->body.frames.items[fe->body.frames.count - 1];
+  control->param_count = frame->param_count;
+  control->result_count = frame->result_count;
+  control->params = frame->params;
+  control->inline_result = frame->inline_result;
+  control->results = frame->results == &frame->inline_result ? NULL : frame->results;
+}
+
+static const module_type *control_results(const struct control *control) {
+  return control->results ? control->results : &control->inline_result;
+}
+
+static void do_block(struct ir_frontend *fe, enum module_frame_kind kind) {
+  if (fe->unreachable) {
+    push_control(fe, kind, true);
+    return;
+  }
+  struct operand condition = {0};
+  if (kind == MODULE_FRAME_IF) condition = pop(fe);
+  settle_all(fe);
+  struct control *control = push_control(fe, kind, false);
+  copy_block_type(fe, control);
+  control->height = (uint32_t)fe->operands.count - control->param_count;
+  control->label = new_label(fe);
+  if (kind == MODULE_FRAME_LOOP) emit_label(fe, control->label, true);
+  if (kind == MODULE_FRAME_IF) {
+    control->else_label = new_label(fe);
+    emit_br_if(fe, &condition, control->else_label, true);
+  }
+}
+
+/* Ends one arm: its results to where the label expects them. */
+static void end_arm(struct ir_frontend *fe, const struct control *control) {
+  if (!fe->unreachable) settle_top(fe, control->result_count);
+  cut(fe, control->height);
+}
+
+static void do_else(struct ir_frontend *fe) {
+  struct control *control = control_at(fe, 0);
+  if (control->dead) return;
+  bool falls_through = !fe->unreachable;
+  end_arm(fe, control);
+  if (falls_through) emit_br(fe, control->label);
+  emit_label(fe, control->else_label, false);
+  control->else_label = UINT32_MAX;
+  control->kind = MODULE_FRAME_ELSE;
+  push_types(fe, control->params, control->param_count);
+  fe->unreachable = false;
+}
+
+static void do_end(struct ir_frontend *fe) {
+  struct control control = *control_at(fe, 0);
+  if (control.kind == MODULE_FRAME_FUNC) {
+    if (!fe->unreachable) emit_return(fe);
+    fe->controls.count--;
+    return;
+  }
+  fe->controls.count--;
+  if (control.dead) return;
+  end_arm(fe, &control);
+  if (control.else_label != UINT32_MAX) emit_label(fe, control.else_label, false); /* no else: parameters are results */
+  if (control.kind != MODULE_FRAME_LOOP) emit_label(fe, control.label, false);
+  push_types(fe, control_results(&control), control.result_count);
+  fe->unreachable = false;
+}
+
+/* ---- Variables -------------------------------------------------------------------------------------------------------- */
+
+static void do_local_get(struct ir_frontend *fe, uint32_t local) {
+  struct operand *operand = push(fe, PLACE_LOCAL, ir_class_of(fe->body.locals.items[local]));
+  operand->local = local;
+  fe->local_uses.items[local]++;
+}
+
+/* Stores the popped `value` in a local: by redirecting the instruction that has just made it where possible. */
+static void set_local(struct ir_frontend *fe, uint32_t local, const struct operand *value) {
+  bool named = fe->local_uses.items[local] > 0;
+  uint32_t slot = fe->local_slot.items[local];
+  if (value->place == PLACE_LOCAL && value->local == local) return;
+  bool redirect = !named && value->place == PLACE_TEMP && fe->last != UINT32_MAX &&
+                  fe->last + 1 == fe->out.insns.count && fe->out.insns.items[fe->last].d == value->slot &&
+                  fe->out.insns.items[fe->last].op != IR_CALL && fe->out.insns.items[fe->last].op != IR_CALL_INDIRECT;
+  if (redirect) {
+    fe->out.insns.items[fe->last].d = slot;
+    return;
+  }
+  if (named) release_local(fe, local);
+  emit_move(fe, slot, value);
+}
+
+static void do_local_set(struct ir_frontend *fe, uint32_t local) {
+  struct operand value = pop(fe);
+  set_local(fe, local, &value);
+}
+
+static void do_local_tee(struct ir_frontend *fe, uint32_t local) {
+  struct operand value = pop(fe);
+  set_local(fe, local, &value);
+  if (value.place == PLACE_CONST)
+    push(fe, PLACE_CONST, value.cls)->konst = value.konst;
+  else
+    do_local_get(fe, local);
+}
+
+static void do_global_get(struct ir_frontend *fe, uint32_t global) {
+  struct ir_insn *insn = emit(fe, MODULE_OP_GLOBAL_GET);
+  insn->imm = global;
+  push_result(fe, insn, ir_class_of(fe->body.module->globals[global].type.type));
+}
+
+static void do_global_set(struct ir_frontend *fe, uint32_t global) {
+  struct operand value = pop(fe);
+  struct ir_insn *insn = emit(fe, MODULE_OP_GLOBAL_SET);
+  use_b(fe, insn, &value);
+  insn->imm = global;
+  insn->result = IR_CLASS_NONE;
+}
+
+/* ---- Calls -------------------------------------------------------------------------------------------------------------- */
+
+static const struct module_func_type *type_of_func(const struct ir_frontend *fe, uint32_t func) {
+  return &fe->body.module->types[fe->body.module->funcs[func].type];
+}
+
+static void push_call_results(struct ir_frontend *fe, struct ir_insn *insn, const struct module_func_type *type) {
+  insn->result = type->result_count == 1 ? ir_class_of(type->results[0]) : IR_CLASS_NONE;
+  push_types(fe, type->results, type->result_count);
+}
+
+/* Consumes the arguments, which become the callee's first locals; returns their first slot. */
+static uint32_t take_arguments(struct ir_frontend *fe, const struct module_func_type *type) {
+  settle_top(fe, type->param_count);
+  cut(fe, fe->operands.count >= type->param_count ? (uint32_t)fe->operands.count - type->param_count : 0);
+  return top_slot(fe);
+}
+
+static void do_call(struct ir_frontend *fe, uint32_t func, bool is_tail) {
+  const struct module_func_type *type = type_of_func(fe, func);
+  uint32_t slot = take_arguments(fe, type);
+  struct ir_insn *insn = emit(fe, is_tail ? IR_RETURN_CALL : IR_CALL);
+  insn->d = slot;
+  insn->imm = func;
+  insn->b = type->param_slots;
+  if (!is_tail) push_call_results(fe, insn, type);
+}
+
+static void do_call_indirect(struct ir_frontend *fe, const struct module_insn *from, bool is_tail) {
+  const struct module_func_type *type = &fe->body.module->types[from->imm.index[0]];
+  struct operand index = pop_slot(fe);
+  uint32_t slot = take_arguments(fe, type);
+  struct ir_insn *insn = emit(fe, is_tail ? IR_RETURN_CALL_INDIRECT : IR_CALL_INDIRECT);
+  insn->d = slot;
+  use_a(fe, insn, &index);
+  insn->imm = from->imm.index[0];
+  insn->b = from->imm.index[1];
+  insn->konst = type->param_slots;
+  if (!is_tail) push_call_results(fe, insn, type);
+}
+
+/* ---- Everything else ------------------------------------------------------------------------------------------------------ */
+
+static void do_unary(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
+  struct operand a = pop_slot(fe);
+  struct ir_insn *insn = emit(fe, op);
+  use_a(fe, insn, &a);
+  push_result(fe, insn, ir_class_of(row->results[0]));
+}
+
+static void do_binary(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
+  struct operand b = pop(fe), a = pop(fe);
+  if (a.place == PLACE_CONST && b.place != PLACE_CONST && ir_mirrored[op] != MODULE_OP_COUNT) {
+    struct operand exchanged = a;
+    a = b;
+    b = exchanged;
+    op = ir_mirrored[op];
+  }
+  if (a.place == PLACE_CONST) {
+    emit_move(fe, a.slot, &a);
+    a.place = PLACE_TEMP;
+  }
+  struct ir_insn *insn = emit(fe, op);
+  use_a(fe, insn, &a);
+  use_b(fe, insn, &b);
+  push_result(fe, insn, ir_class_of(row->results[0]));
+}
+
+static void do_load(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
+  struct operand address = pop_slot(fe);
+  struct ir_insn *insn = emit(fe, from->op);
+  use_a(fe, insn, &address);
+  insn->imm = from->imm.memarg.offset;
+  insn->c = from->imm.memarg.memory;
+  push_result(fe, insn, ir_class_of(row->results[0]));
+}
+
+static void do_store(struct ir_frontend *fe, const struct module_insn *from) {
+  struct operand value = pop(fe), address = pop_slot(fe);
+  struct ir_insn *insn = emit(fe, from->op);
+  use_a(fe, insn, &address);
+  use_b(fe, insn, &value);
+  insn->imm = from->imm.memarg.offset;
+  insn->c = from->imm.memarg.memory;
+}
+
+static void do_select(struct ir_frontend *fe) {
+  struct operand condition = pop_slot(fe), b = pop_slot(fe), a = pop_slot(fe);
+  struct ir_insn *insn = emit(fe, IR_SELECT);
+  use_a(fe, insn, &a);
+  use_b(fe, insn, &b);
+  insn->c = place_slot(fe, &condition);
+  if (condition.place == PLACE_TEMP) insn->flags |= IR_C_TEMP;
+  push_result(fe, insn, a.cls);
+}
+
+/* An instruction without register form: operands in consecutive temporaries from `a`, index immediates in imm. */
+static void do_plain(struct ir_frontend *fe, const struct module_insn *from, uint32_t params, enum ir_class result) {
+  settle_top(fe, params);
+  for (uint32_t i = 0; i < params; i++) pop(fe);
+  struct ir_insn *insn = emit(fe, from->op);
+  insn->a = top_slot(fe);
+  insn->imm = from->imm.index[0] | (uint64_t)from->imm.index[1] << 32;
+  if (result != IR_CLASS_NONE) push_result(fe, insn, result);
+}
+
+static void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits) {
+  push(fe, PLACE_CONST, cls)->konst = bits;
+}
+
+/* Control, variables and calls. False: not one of them. */
+static bool translate_control(struct ir_frontend *fe, const struct module_insn *insn) {
+  switch (insn->op) {
+  case MODULE_OP_NOP: return true;
+  case MODULE_OP_BLOCK: do_block(fe, MODULE_FRAME_BLOCK); return true;
+  case MODULE_OP_LOOP: do_block(fe, MODULE_FRAME_LOOP); return true;
+  case MODULE_OP_IF: do_block(fe, MODULE_FRAME_IF); return true;
+  case MODULE_OP_ELSE: do_else(fe); return true;
+  case MODULE_OP_END: do_end(fe); return true;
+  case MODULE_OP_BR: do_br(fe, insn->imm.index[0]); return true;
+  case MODULE_OP_BR_IF: do_br_if(fe, insn->imm.index[0]); return true;
+  case MODULE_OP_BR_TABLE: do_br_table(fe, insn); return true;
+  case MODULE_OP_RETURN: emit_return(fe); return true;
+  case MODULE_OP_CALL: do_call(fe, insn->imm.index[0], false); return true;
+  case MODULE_OP_RETURN_CALL: do_call(fe, insn->imm.index[0], true); return true;
+  case MODULE_OP_CALL_INDIRECT: do_call_indirect(fe, insn, false); return true;
+  case MODULE_OP_RETURN_CALL_INDIRECT: do_call_indirect(fe, insn, true); return true;
+  case MODULE_OP_DROP: pop(fe); return true;
+  case MODULE_OP_SELECT:
+  case MODULE_OP_SELECT_TYPED: do_select(fe); return true;
+  case MODULE_OP_LOCAL_GET: do_local_get(fe, insn->imm.index[0]); return true;
+  case MODULE_OP_LOCAL_SET: do_local_set(fe, insn->imm.index[0]); return true;
+  case MODULE_OP_LOCAL_TEE: do_local_tee(fe, insn->imm.index[0]); return true;
+  case MODULE_OP_GLOBAL_GET: do_global_get(fe, insn->imm.index[0]); return true;
+  case MODULE_OP_GLOBAL_SET: do_global_set(fe, insn->imm.index[0]); return true;
+  default: return false;
+  }
+}
+
+/* Constants, references, and management of memories and tables. False: a numeric or memory access instruction. */
+static bool translate_special(struct ir_frontend *fe, const struct module_insn *insn) {
+  switch (insn->op) {
+  case MODULE_OP_I32_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i32); return true;
+  case MODULE_OP_I64_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i64); return true;
+  case MODULE_OP_F32_CONST: push_const(fe, IR_CLASS_F32, insn->imm.i32); return true;
+  case MODULE_OP_F64_CONST: push_const(fe, IR_CLASS_F64, insn->imm.i64); return true;
+  case MODULE_OP_REF_NULL: push_const(fe, IR_CLASS_INT, 0); return true;
+  case MODULE_OP_REF_IS_NULL: do_unary(fe, &module_ops[MODULE_OP_I64_EQZ], MODULE_OP_I64_EQZ); return true;
+  case MODULE_OP_I64_EXTEND_I32_U: return true; /* an i32 is zero-extended in its slot: nothing to do */
+  case MODULE_OP_UNREACHABLE: emit(fe, MODULE_OP_UNREACHABLE); return true;
+  case MODULE_OP_REF_FUNC:
+  case MODULE_OP_MEMORY_SIZE:
+  case MODULE_OP_TABLE_SIZE: do_plain(fe, insn, 0, IR_CLASS_INT); return true;
+  case MODULE_OP_DATA_DROP:
+  case MODULE_OP_ELEM_DROP: do_plain(fe, insn, 0, IR_CLASS_NONE); return true;
+  case MODULE_OP_MEMORY_GROW:
+  case MODULE_OP_TABLE_GET: do_plain(fe, insn, 1, IR_CLASS_INT); return true;
+  case MODULE_OP_TABLE_SET: do_plain(fe, insn, 2, IR_CLASS_NONE); return true;
+  case MODULE_OP_TABLE_GROW: do_plain(fe, insn, 2, IR_CLASS_INT); return true;
+  case MODULE_OP_MEMORY_FILL:
+  case MODULE_OP_MEMORY_COPY:
+  case MODULE_OP_MEMORY_INIT:
+  case MODULE_OP_TABLE_FILL:
+  case MODULE_OP_TABLE_COPY:
+  case MODULE_OP_TABLE_INIT: do_plain(fe, insn, 3, IR_CLASS_NONE); return true;
+  default: return false;
+  }
+}
+
+static void translate(struct ir_frontend *fe, const struct module_insn *insn) {
+  const struct module_op_info *row = &module_ops[insn->op];
+  if (fe->unreachable && !(row->flags & MODULE_OP_CONTROL)) return;
+  fe->offset = insn->offset;
+  if (!translate_control(fe, insn) && !translate_special(fe, insn)) {
+    if (row->flags & MODULE_OP_LOAD)
+      do_load(fe, row, insn);
+    else if (row->flags & MODULE_OP_STORE)
+      do_store(fe, insn);
+    else if (row->param_count == 1)
+      do_unary(fe, row, insn->op);
+    else
+      do_binary(fe, row, insn->op);
+  }
+  if (row->flags & MODULE_OP_TERMINATES) fe->unreachable = true;
+}
+
+static bool lay_out_frame(struct ir_frontend *fe) {
+  size_t count = fe->body.locals.count;
+  if (!BASE_VEC_RESERVE(&fe->local_slot, count + 1) || !BASE_VEC_RESERVE(&fe->local_uses, count + 1)) return false;
+  uint32_t slot = 0;
+  for (size_t i = 0; i < count; i++) {
+    fe->local_slot.items[i] = slot;
+    fe->local_uses.items[i] = 0;
+    slot += module_type_slots(fe->body.locals.items[i]);
+  }
+  fe->local_slot.count = fe->local_uses.count = count;
+  fe->out.param_slots = fe->body.type->param_slots;
+  fe->out.local_slots = slot - fe->out.param_slots;
+  fe->out.link_slot = slot;
+  return true;
+}
+
+const struct ir_function *ir_translate(struct ir_frontend *fe, const struct module *module, uint32_t func) {
+  fe->out.insns.count = fe->out.targets.count = 0;
+  fe->operands.count = fe->controls.count = 0;
+  fe->out.func = func;
+  fe->out.label_count = 0;
+  fe->unreachable = fe->no_memory = false;
+  fe->last = UINT32_MAX;
+  struct cay_error error;
+  if (module_body_begin(&fe->body, module, func, &error) != CAY_OK || !lay_out_frame(fe)) return NULL;
+  fe->out.frame_slots = module->funcs[func].frame_slots + IR_LINK_SLOTS;
+  struct control *body = push_control(fe, MODULE_FRAME_FUNC, false);
+  body->result_count = fe->body.type->result_count;
+  struct module_insn insn;
+  int more;
+  while (!fe->no_memory && (more = module_body_next(&fe->body, &insn)) > 0) translate(fe, &insn);
+  return fe->no_memory || more < 0 ? NULL : &fe->out;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Register code: what the front-end makes of a function body and every tier reads.
+ *
+ * A function's values live in the slots of its frame (design: [params | locals | link | operand temporaries], 8 bytes
+ * each). An instruction names its operands as slots or constants and its result as a slot.
+ *
+ * Invariants
+ *  1. A temporary is written once before it is read and read exactly once after each write (stack discipline), so an
+ *     operand marked as a temporary is dead after its instruction.
+ *  2. At a label every live operand is in its temporary; nothing is cached across labels.
+ *  3. Arguments of calls, and operands of instructions without register form, stand in consecutive temporaries.
+ *  4. Operand `a` is a constant only for moves and instructions marked IR_OPERANDS_ANY; of two operands of a numeric
+ *     instruction at most `b` is a constant (the front-end swaps or materialises). */
+#ifndef TIERS_IR_H
+#define TIERS_IR_H
+
+#include "base/base.h"
+#include "module/module.h"
+
+/* Operations beyond the instruction table's. `label` operands index ir_function.labels. */
+enum ir_op {
+  IR_MOVE = MODULE_OP_COUNT, /* d <- a (slot) */
+  IR_CONST,                  /* d <- konst */
+  IR_LABEL,                  /* imm: label */
+  IR_BR,                     /* imm: label */
+  IR_BR_IF,                  /* a: condition; imm: label; IR_NEGATED: when zero */
+  IR_BR_TABLE,               /* a: index; imm: first entry in ir_function.targets; b: entry count, default last */
+  IR_RETURN,                 /* b: value slots; a: first one (one value: any slot or constant) */
+  IR_CALL,                   /* d: first argument slot; imm: function */
+  IR_CALL_INDIRECT,          /* d: first argument slot; a: index; imm: type; b: table */
+  IR_RETURN_CALL,            /* as IR_CALL; b: argument slots */
+  IR_RETURN_CALL_INDIRECT,   /* as IR_CALL_INDIRECT; konst: argument slots */
+  IR_SELECT,                 /* d <- c ? a : b */
+  IR_OP_COUNT,
+};
+
+enum ir_flags {
+  IR_A_TEMP = 1,   /* operand a is a temporary: dead afterwards */
+  IR_B_TEMP = 2,
+  IR_C_TEMP = 4,
+  IR_B_CONST = 8,  /* operand b is `konst` */
+  IR_A_CONST = 16, /* operand a is `konst` (IR_RETURN, IR_STORE's address never) */
+  IR_NEGATED = 32,
+  IR_LOOP = 64,    /* IR_LABEL: target of backward branches */
+};
+
+/* Where a value of a type is kept besides its slot. */
+enum ir_class { IR_CLASS_NONE, IR_CLASS_INT, IR_CLASS_F32, IR_CLASS_F64, IR_CLASS_V128 };
+
+struct ir_insn {
+  uint16_t op; /* enum module_op or enum ir_op */
+  uint8_t flags;
+  uint8_t result; /* enum ir_class of d */
+  uint32_t d, a, b, c;
+  uint32_t offset; /* of the wasm instruction in the module */
+  uint64_t imm;    /* index, label or memory offset */
+  uint64_t konst;  /* the constant operand, as it lies in a slot */
+};
+
+#define IR_NO_SLOT UINT32_MAX
+
+struct ir_function {
+  uint32_t func; /* index in the module */
+  uint32_t param_slots, local_slots; /* local_slots: beyond the parameters */
+  uint32_t link_slot;                /* = param_slots + local_slots; two slots */
+  uint32_t frame_slots;              /* whole frame, link included */
+  BASE_VEC(struct ir_insn) insns;
+  BASE_VEC(uint32_t) targets; /* labels of the br_tables */
+  uint32_t label_count;
+};
+
+enum { IR_LINK_SLOTS = 2 };
+
+/* Everything the front-end keeps between functions; zero-initialise, reuse, ir_frontend_deinit. */
+struct ir_frontend;
+struct ir_frontend *ir_frontend_new(void);
+void ir_frontend_free(struct ir_frontend *frontend);
+/* Translates a validated function. The result is the front-end's and valid until the next call. NULL: no memory. */
+const struct ir_function *ir_translate(struct ir_frontend *frontend, const struct module *module, uint32_t func);
+
+/* From the instruction table (ir_ops.gen.c): the same operation with its operands exchanged, or MODULE_OP_COUNT. */
+extern const uint16_t ir_mirrored[MODULE_OP_COUNT];
+static inline enum ir_class ir_class_of(module_type type) {
+  switch (type) {
+  case MODULE_F32: return IR_CLASS_F32;
+  case MODULE_F64: return IR_CLASS_F64;
+  case MODULE_V128: return IR_CLASS_V128;
+  default: return IR_CLASS_INT;
+  }
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `tiers`: the ways of executing functions that this build has. */
+#ifndef TIERS_TIERS_H
+#define TIERS_TIERS_H
+
+#include "engine/engine.h"
+
+/* Threaded register code; runs everywhere and needs no executable memory. */
+extern const struct engine_tier tiers_interp;
+
+#endif
