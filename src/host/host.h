@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `host`: the capability core. It knows no wasm; the WASI surfaces stand on it.
+ *
+ * Objects. A file, directory, pipe, terminal or socket is a `struct host_object` that carries its rights. Rights only
+ * shrink: what is opened from an object has at most the object's rights, and nothing adds one. There is no ambient
+ * access: every path is resolved beneath a directory object. Only the functions under "Grants" take names of the
+ * host's own file system; they are for whoever configures a run, never for a surface.
+ *
+ * Results. Operations return 0, -HOST_ERROR_x, or HOST_PENDING. Pending means that nothing was done because the object
+ * is not ready: wait for it (host_loop_wait; readable for reads and accepts, writable for writes) and call again.
+ * Operations on regular files and directories are done inline and never pend.
+ *
+ * Signals. Writing to a pipe without readers raises SIGPIPE unless the process ignores it; the command does, and an
+ * embedder has to decide. Sockets never raise it.
+ *
+ * Ownership: objects are reference-counted. Threads: an object is used by one thread at a time; the count is atomic;
+ * host_loop_wake may be called from any thread or signal handler. */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+
+#include "base/base.h"
+
+/* ---- Errors ---------------------------------------------------------------------------------------------------- */
+
+/* One table: name, the C library's errno, WASI 0.1's errno, text for people. */
+#define HOST_ERRORS(X)                                                         \
+  X(2BIG, E2BIG, 1, "argument list too long")                                  \
+  X(ACCES, EACCES, 2, "permission denied")                                     \
+  X(ADDRINUSE, EADDRINUSE, 3, "address in use")                                \
+  X(ADDRNOTAVAIL, EADDRNOTAVAIL, 4, "address not available")                   \
+  X(AFNOSUPPORT, EAFNOSUPPORT, 5, "address family not supported")              \
+  X(AGAIN, EAGAIN, 6, "resource temporarily unavailable")                      \
+  X(ALREADY, EALREADY, 7, "connection already in progress")                    \
+  X(BADF, EBADF, 8, "bad file descriptor")                                     \
+  X(BADMSG, EBADMSG, 9, "bad message")                                         \
+  X(BUSY, EBUSY, 10, "device or resource busy")                                \
+  X(CANCELED, ECANCELED, 11, "operation cancelled")                            \
+  X(CHILD, ECHILD, 12, "no child processes")                                   \
+  X(CONNABORTED, ECONNABORTED, 13, "connection aborted")                       \
+  X(CONNREFUSED, ECONNREFUSED, 14, "connection refused")                       \
+  X(CONNRESET, ECONNRESET, 15, "connection reset")                             \
+  X(DEADLK, EDEADLK, 16, "resource deadlock would occur")                      \
+  X(DESTADDRREQ, EDESTADDRREQ, 17, "destination address required")             \
+  X(DOM, EDOM, 18, "argument out of domain of function")                       \
+  X(DQUOT, EDQUOT, 19, "disk quota exceeded")                                  \
+  X(EXIST, EEXIST, 20, "file exists")                                          \
+  X(FAULT, EFAULT, 21, "bad address")                                          \
+  X(FBIG, EFBIG, 22, "file too large")                                         \
+  X(HOSTUNREACH, EHOSTUNREACH, 23, "host is unreachable")                      \
+  X(IDRM, EIDRM, 24, "identifier removed")                                     \
+  X(ILSEQ, EILSEQ, 25, "illegal byte sequence")                                \
+  X(INPROGRESS, EINPROGRESS, 26, "operation in progress")                      \
+  X(INTR, EINTR, 27, "interrupted")                                            \
+  X(INVAL, EINVAL, 28, "invalid argument")                                     \
+  X(IO, EIO, 29, "input/output error")                                         \
+  X(ISCONN, EISCONN, 30, "socket is connected")                                \
+  X(ISDIR, EISDIR, 31, "is a directory")                                       \
+  X(LOOP, ELOOP, 32, "too many levels of symbolic links")                      \
+  X(MFILE, EMFILE, 33, "too many open files")                                  \
+  X(MLINK, EMLINK, 34, "too many links")                                       \
+  X(MSGSIZE, EMSGSIZE, 35, "message too large")                                \
+  X(MULTIHOP, EMULTIHOP, 36, "multihop attempted")                             \
+  X(NAMETOOLONG, ENAMETOOLONG, 37, "file name too long")                       \
+  X(NETDOWN, ENETDOWN, 38, "network is down")                                  \
+  X(NETRESET, ENETRESET, 39, "connection aborted by network")                  \
+  X(NETUNREACH, ENETUNREACH, 40, "network unreachable")                        \
+  X(NFILE, ENFILE, 41, "too many open files in system")                        \
+  X(NOBUFS, ENOBUFS, 42, "no buffer space available")                          \
+  X(NODEV, ENODEV, 43, "no such device")                                       \
+  X(NOENT, ENOENT, 44, "no such file or directory")                            \
+  X(NOEXEC, ENOEXEC, 45, "executable file format error")                       \
+  X(NOLCK, ENOLCK, 46, "no locks available")                                   \
+  X(NOLINK, ENOLINK, 47, "link has been severed")                              \
+  X(NOMEM, ENOMEM, 48, "not enough memory")                                    \
+  X(NOMSG, ENOMSG, 49, "no message of the desired type")                       \
+  X(NOPROTOOPT, ENOPROTOOPT, 50, "protocol not available")                     \
+  X(NOSPC, ENOSPC, 51, "no space left on device")                              \
+  X(NOSYS, ENOSYS, 52, "function not supported")                               \
+  X(NOTCONN, ENOTCONN, 53, "socket is not connected")                          \
+  X(NOTDIR, ENOTDIR, 54, "not a directory")                                    \
+  X(NOTEMPTY, ENOTEMPTY, 55, "directory not empty")                            \
+  X(NOTRECOVERABLE, ENOTRECOVERABLE, 56, "state not recoverable")              \
+  X(NOTSOCK, ENOTSOCK, 57, "not a socket")                                     \
+  X(NOTSUP, EOPNOTSUPP, 58, "not supported")                                   \
+  X(NOTTY, ENOTTY, 59, "inappropriate I/O control operation")                  \
+  X(NXIO, ENXIO, 60, "no such device or address")                              \
+  X(OVERFLOW, EOVERFLOW, 61, "value too large")                                \
+  X(OWNERDEAD, EOWNERDEAD, 62, "previous owner died")                          \
+  X(PERM, EPERM, 63, "operation not permitted")                                \
+  X(PIPE, EPIPE, 64, "broken pipe")                                            \
+  X(PROTO, EPROTO, 65, "protocol error")                                       \
+  X(PROTONOSUPPORT, EPROTONOSUPPORT, 66, "protocol not supported")             \
+  X(PROTOTYPE, EPROTOTYPE, 67, "protocol wrong type for socket")               \
+  X(RANGE, ERANGE, 68, "result too large")                                     \
+  X(ROFS, EROFS, 69, "read-only file system")                                  \
+  X(SPIPE, ESPIPE, 70, "cannot seek")                                          \
+  X(SRCH, ESRCH, 71, "no such process")                                        \
+  X(STALE, ESTALE, 72, "stale file handle")                                    \
+  X(TIMEDOUT, ETIMEDOUT, 73, "timed out")                                      \
+  X(TXTBSY, ETXTBSY, 74, "text file busy")                                     \
+  X(XDEV, EXDEV, 75, "cross-device link")                                      \
+  X(NOTCAPABLE, 0, 76, "not granted") /* a right is missing, or a path leads out of its directory */
+
+enum host_error {
+  HOST_OK = 0,
+#define X(NAME, errno_name, p1, text) HOST_ERROR_##NAME,
+  HOST_ERRORS(X)
+#undef X
+  HOST_ERROR_COUNT
+};
+enum { HOST_PENDING = 1 };
+
+/* The error of an errno value; IO for values the table lacks. */
+enum host_error host_error_of_errno(int errno_value);
+const char *host_error_text(enum host_error error); /* "no such file or directory" */
+const char *host_error_name(enum host_error error); /* "ENOENT" */
+uint16_t host_error_p1(enum host_error error);      /* WASI 0.1's number */
+
+/* ---- Buffers --------------------------------------------------------------------------------------------------- */
+
+/* Memory of a guest, named so that it may move between an operation's attempts: resolve gives the address of
+ * `len_bytes` bytes at `offset` of the owner, or NULL when they are not all there. */
+struct host_buffer {
+  void *owner;
+  void *(*resolve)(void *owner, uint64_t offset, uint64_t len_bytes);
+  uint64_t offset, len_bytes;
+};
+enum { HOST_BUFFERS_MAX = 1024 }; /* of one operation; later ones are left for the next call, as IOV_MAX does */
+
+/* ---- Objects --------------------------------------------------------------------------------------------------- */
+
+enum host_right {
+  HOST_RIGHT_READ = 1,   /* read contents and attributes, follow links, open for reading */
+  HOST_RIGHT_WRITE = 2,  /* change contents, size and times of files */
+  HOST_RIGHT_MUTATE = 4, /* make, remove, rename and link entries of directories */
+  HOST_RIGHT_LIST = 8,   /* read the names in directories */
+  HOST_RIGHTS_READ_ONLY = HOST_RIGHT_READ | HOST_RIGHT_LIST,
+  HOST_RIGHTS_ALL = 15,
+};
+
+enum host_kind {
+  HOST_KIND_UNKNOWN,
+  HOST_KIND_BLOCK_DEVICE,
+  HOST_KIND_CHARACTER_DEVICE,
+  HOST_KIND_DIRECTORY,
+  HOST_KIND_REGULAR,
+  HOST_KIND_DATAGRAM_SOCKET,
+  HOST_KIND_STREAM_SOCKET,
+  HOST_KIND_LISTENER, /* a stream socket that accepts */
+  HOST_KIND_SYMLINK,
+  HOST_KIND_PIPE,
+};
+
+struct host_object;
+struct host_object *host_object_retain(struct host_object *object);
+void host_object_release(struct host_object *object); /* closes with the last reference; NULL allowed */
+enum host_kind host_object_kind(const struct host_object *object);
+uint32_t host_object_rights(const struct host_object *object);
+bool host_object_is_terminal(const struct host_object *object);
+/* Takes away every right that is not in `keep`. */
+void host_object_shrink(struct host_object *object, uint32_t keep);
+
+/* ---- Grants: for whoever configures a run ------------------------------------------------------------------------ */
+
+/* Opens a directory of the host's file system (links are followed) as a capability. */
+enum cay_status host_grant_directory(const char *host_path, uint32_t rights, struct host_object **out,
+                                     struct cay_error *error);
+/* Whether `host_path` is a directory; false for everything else and when it does not exist. */
+bool host_path_is_directory(const char *host_path);
+/* A directory that exists only for the guest and holds only the entries added to it; it cannot be changed. */
+enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error);
+/* Puts the host's file `host_path` into a synthetic directory as `name`. The grant is for the name: a file that
+ * replaces it later is reached, a link that replaces it is not followed. */
+enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const char *host_path,
+                                uint32_t rights, struct cay_error *error);
+/* Descriptor `fd` of this process (0, 1, 2 or one passed in), which stays open: rights are READ and/or WRITE. */
+enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out, struct cay_error *error);
+/* A listening TCP socket at "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:0" (numbers only, no name lookup). */
+enum cay_status host_grant_listener(const char *address, struct host_object **out, struct cay_error *error);
+/* "127.0.0.1:43567", of a listener or socket; false when it has none. */
+bool host_object_address(const struct host_object *object, char *out, size_t capacity);
+/* Bytes kept in memory as a readable object, and a sink that collects what is written; both never pend. */
+enum cay_status host_memory_reader(const void *bytes, size_t len_bytes, struct host_object **out,
+                                   struct cay_error *error);
+enum cay_status host_memory_writer(size_t limit_bytes, struct host_object **out, struct cay_error *error);
+/* What a memory writer holds; valid until the next write. */
+const char *host_memory_bytes(const struct host_object *object, size_t *len_bytes);
+
+/* Which path resolver a directory and everything opened from it uses. AUTO: the kernel's (openat2) where it exists. */
+enum host_resolver { HOST_RESOLVER_AUTO, HOST_RESOLVER_KERNEL, HOST_RESOLVER_WALKER };
+void host_directory_set_resolver(struct host_object *directory, enum host_resolver resolver);
+
+/* ---- Reading and writing ------------------------------------------------------------------------------------------- */
+
+/* Each is one system call with all buffers. `*done_bytes` may be short; 0 bytes from a read is the end. At most
+ * HOST_BUFFERS_MAX buffers are used. FAULT when a buffer does not resolve; NOTCAPABLE without the right. */
+int host_read(struct host_object *object, const struct host_buffer *buffers, size_t count, size_t *done_bytes);
+int host_write(struct host_object *object, const struct host_buffer *buffers, size_t count, size_t *done_bytes);
+int host_read_at(struct host_object *object, const struct host_buffer *buffers, size_t count, uint64_t offset,
+                 size_t *done_bytes);
+int host_write_at(struct host_object *object, const struct host_buffer *buffers, size_t count, uint64_t offset,
+                  size_t *done_bytes);
+
+enum host_whence { HOST_SEEK_SET, HOST_SEEK_CURRENT, HOST_SEEK_END };
+int host_seek(struct host_object *object, int64_t delta, enum host_whence whence, uint64_t *position);
+int host_sync(struct host_object *object, bool contents_only);
+enum host_advice { HOST_ADVICE_NORMAL, HOST_ADVICE_SEQUENTIAL, HOST_ADVICE_RANDOM, HOST_ADVICE_WILL_NEED,
+                   HOST_ADVICE_DONT_NEED, HOST_ADVICE_NO_REUSE };
+int host_advise(struct host_object *object, uint64_t offset, uint64_t len_bytes, enum host_advice advice);
+/* Makes sure the file has storage for the range, growing it when needed. */
+int host_allocate(struct host_object *object, uint64_t offset, uint64_t len_bytes);
+int host_set_size(struct host_object *object, uint64_t len_bytes);
+
+enum host_flag { HOST_FLAG_APPEND = 1, HOST_FLAG_DSYNC = 2, HOST_FLAG_RSYNC = 4, HOST_FLAG_SYNC = 8 };
+uint32_t host_object_flags(const struct host_object *object);
+/* APPEND can be changed on files opened through a directory; anything else is NOTSUP. */
+int host_set_flags(struct host_object *object, uint32_t flags);
+
+/* ---- Attributes ---------------------------------------------------------------------------------------------------- */
+
+struct host_stat {
+  uint64_t device, inode, links, size_bytes;
+  int64_t access_ns, modify_ns, change_ns; /* since 1970 */
+  enum host_kind kind;
+};
+enum host_time_action { HOST_TIME_KEEP, HOST_TIME_NOW, HOST_TIME_SET };
+struct host_time { enum host_time_action action; uint64_t ns; };
+int host_stat(struct host_object *object, struct host_stat *out);
+int host_set_times(struct host_object *object, struct host_time access, struct host_time modify);
+
+/* ---- Paths beneath a directory ---------------------------------------------------------------------------------------- */
+
+/* `path` is bytes, not NUL-terminated, with '/' between components; it may not contain NUL (INVAL), be empty (NOENT) or
+ * lead out of `directory` at any moment, by "..", absolute or through links (NOTCAPABLE). A trailing slash asks for a
+ * directory. `follow` says whether a link in the last place is followed. Changes to directories without MUTATE or files
+ * without WRITE: ROFS when the directory was granted for reading only. */
+struct host_path { const char *bytes; size_t len_bytes; };
+
+enum host_open_flag {
+  HOST_OPEN_FOLLOW = 1, HOST_OPEN_CREATE = 2, HOST_OPEN_EXCLUSIVE = 4, HOST_OPEN_TRUNCATE = 8, HOST_OPEN_DIRECTORY = 16,
+};
+struct host_open {
+  uint32_t open_flags;   /* enum host_open_flag */
+  uint32_t rights;       /* wanted: READ and/or WRITE decide how a file is opened; the result has at most these */
+  uint32_t object_flags; /* enum host_flag */
+};
+/* Never blocks, whatever kind of file it is. */
+int host_open_at(struct host_object *directory, struct host_path path, const struct host_open *how,
+                 struct host_object **out);
+int host_stat_at(struct host_object *directory, struct host_path path, bool follow, struct host_stat *out);
+int host_set_times_at(struct host_object *directory, struct host_path path, bool follow, struct host_time access,
+                      struct host_time modify);
+int host_make_directory_at(struct host_object *directory, struct host_path path);
+int host_remove_directory_at(struct host_object *directory, struct host_path path);
+int host_unlink_at(struct host_object *directory, struct host_path path);
+/* The new name may not give rights that the old one did not have (NOTCAPABLE). */
+int host_rename_at(struct host_object *from_directory, struct host_path from, struct host_object *to_directory,
+                   struct host_path to);
+int host_link_at(struct host_object *from_directory, struct host_path from, bool follow,
+                 struct host_object *to_directory, struct host_path to);
+/* The target is stored as it is unless it is absolute (NOTCAPABLE); following it is what is checked. */
+int host_symlink_at(struct host_path target, struct host_object *directory, struct host_path path);
+/* Up to `capacity` bytes, without NUL; a longer target is cut. */
+int host_read_link_at(struct host_object *directory, struct host_path path, char *out, size_t capacity,
+                      size_t *len_bytes);
+
+struct host_entry {
+  uint64_t next_cookie; /* reads the entry after this one */
+  uint64_t inode;       /* 0: not told */
+  enum host_kind kind;
+  const char *name;     /* valid until the next call on the directory */
+  size_t len_bytes;
+};
+/* The entry at `cookie`; 0 is the first. "." and ".." are included. *found is false at the end. Needs LIST. */
+int host_directory_read(struct host_object *directory, uint64_t cookie, struct host_entry *out, bool *found);
+
+/* ---- Sockets ------------------------------------------------------------------------------------------------------------ */
+
+/* The new socket can be read and written. */
+int host_accept(struct host_object *listener, struct host_object **out);
+struct host_receive { bool peek, wait_all, truncated /* out */; };
+int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count,
+                 struct host_receive *how, size_t *done_bytes);
+int host_send(struct host_object *socket, const struct host_buffer *buffers, size_t count, size_t *done_bytes);
+int host_shutdown(struct host_object *socket, bool reading, bool writing);
+
+/* ---- Clocks, random ---------------------------------------------------------------------------------------------------- */
+
+enum host_clock { HOST_CLOCK_REALTIME, HOST_CLOCK_MONOTONIC, HOST_CLOCK_PROCESS_CPU, HOST_CLOCK_THREAD_CPU };
+int host_clock_now(enum host_clock clock, uint64_t *ns);
+int host_clock_resolution(enum host_clock clock, uint64_t *ns);
+/* Cryptographically secure bytes. */
+int host_random(void *bytes, size_t len_bytes);
+
+/* ---- Event loop --------------------------------------------------------------------------------------------------------- */
+
+enum host_interest { HOST_READABLE = 1, HOST_WRITABLE = 2 };
+struct host_wait {
+  struct host_object *object;
+  uint8_t interest;         /* enum host_interest */
+  uint8_t ready;            /* out: the interests that are ready */
+  bool hangup;              /* out: the other end is closed */
+  enum host_error error;    /* out: HOST_OK unless the object is broken */
+};
+#define HOST_NO_DEADLINE UINT64_MAX
+
+struct host_loop;
+enum cay_status host_loop_new(struct host_loop **out, struct cay_error *error);
+void host_loop_free(struct host_loop *loop);
+/* Waits until at least one of `waits` is ready, HOST_CLOCK_MONOTONIC reaches `deadline_ns`, or the loop is woken.
+ * Returns how many are ready (0: deadline), -INTR when woken, or another error. A deadline of 0 only looks. */
+int host_loop_wait(struct host_loop *loop, struct host_wait *waits, size_t count, uint64_t deadline_ns);
+/* Makes the current and every later wait return -INTR until host_loop_clear. Any thread, any signal handler. */
+void host_loop_wake(struct host_loop *loop);
+void host_loop_clear(struct host_loop *loop);
+bool host_loop_woken(const struct host_loop *loop);
+/* How many bytes an object can be read without waiting; 0 when the system does not say. */
+uint64_t host_readable_bytes(struct host_object *object);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `wasi`: the surfaces that guests import, thin layers over `host`.
+ *
+ * A `struct wasi_config` says what a guest gets: arguments, environment, standard streams, directories, sockets,
+ * clocks. It starts empty: no argument, no variable, standard streams that read nothing and write nowhere, no
+ * directory. A surface object (`struct wasi_p1`) is made from it for one guest and holds that guest's handles.
+ *
+ * Ownership: everything given to a configuration is copied or retained, and a surface keeps nothing of the
+ * configuration, so it can be freed or reused. Threads: one at a time, except wasi_p1_wake.
+ * Source: WASI 0.1, witx files of `wasi_snapshot_preview1`, and the older `wasi_unstable`. */
+#ifndef WASI_WASI_H
+#define WASI_WASI_H
+
+#include "engine/engine.h"
+#include "host/host.h"
+
+/* ---- What a guest gets ------------------------------------------------------------------------------------------ */
+
+/* A call that was refused because of missing rights. Texts are valid during the callback. */
+enum wasi_denial_reason {
+  WASI_DENIAL_ESCAPE,    /* the path leads out of the directory it was resolved in, or is absolute */
+  WASI_DENIAL_READ_ONLY, /* the directory was granted without the right to change it */
+  WASI_DENIAL_RIGHT,     /* the handle lacks the right for the call */
+};
+struct wasi_denial {
+  enum wasi_denial_reason reason;
+  const char *call;       /* "path_open" */
+  const char *guest_path; /* the path as the guest sees it, preopened directory included, made printable; never NULL */
+  const char *preopen;    /* guest path of the preopened directory that the handle comes from; NULL: not from one */
+  const char *host_path;  /* where that directory is on the host; NULL when it is not known */
+  uint32_t rights_needed; /* enum host_right; 0 when rights would not help */
+};
+
+struct wasi_hooks {
+  /* One line for each call of the guest, without newline: `path_open(fd=3, path="a", ...) = 0 {fd=5}`. */
+  void (*trace)(void *env, const char *line);
+  void *trace_env;
+  void (*denied)(void *env, const struct wasi_denial *denial);
+  void *denied_env;
+  /* Replacements of the host's clocks and random source; 0 or -HOST_ERROR_x. NULL: the host's. */
+  int (*clock_now)(void *env, enum host_clock clock, uint64_t *ns);
+  void *clock_env;
+  int (*random)(void *env, void *bytes, size_t len_bytes);
+  void *random_env;
+};
+
+struct wasi_config;
+enum cay_status wasi_config_new(struct wasi_config **out, struct cay_error *error);
+void wasi_config_free(struct wasi_config *config); /* NULL allowed */
+/* Appends an argument; the first one is the program's name. Bytes without NUL. */
+enum cay_status wasi_config_add_arg(struct wasi_config *config, const char *arg, struct cay_error *error);
+/* Sets a variable, replacing an earlier value of the same name. The name may not be empty or hold '='. */
+enum cay_status wasi_config_set_env(struct wasi_config *config, const char *name, const char *value,
+                                    struct cay_error *error);
+/* Standard stream `index` (0, 1, 2) is `object`; NULL: closed, so that the guest's calls get BADF. */
+enum cay_status wasi_config_set_stdio(struct wasi_config *config, unsigned index, struct host_object *object,
+                                      struct cay_error *error);
+/* The process's own descriptors 0, 1 and 2; one that is not open stays closed for the guest. */
+enum cay_status wasi_config_inherit_stdio(struct wasi_config *config, struct cay_error *error);
+/* Grants the host's directory or single file `host_path` as `guest_path`. A file becomes an entry of a directory
+ * preopened at the guest path's parent that holds granted files only. */
+enum cay_status wasi_config_grant_path(struct wasi_config *config, const char *host_path, const char *guest_path,
+                                       uint32_t rights, struct cay_error *error);
+/* Preopens a directory object; `host_path` (for messages) may be NULL. */
+enum cay_status wasi_config_preopen(struct wasi_config *config, struct host_object *directory, const char *guest_path,
+                                    const char *host_path, struct cay_error *error);
+/* A socket (usually a listener), numbered after the preopened directories in the order of these calls. */
+enum cay_status wasi_config_add_socket(struct wasi_config *config, struct host_object *socket,
+                                       struct cay_error *error);
+void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks);
+/* The most handles a guest may have open; 65,536 by default. */
+void wasi_config_set_max_handles(struct wasi_config *config, uint32_t max_handles);
+
+/* ---- WASI 0.1 ----------------------------------------------------------------------------------------------------- */
+
+struct wasi_p1;
+enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error);
+void wasi_p1_free(struct wasi_p1 *p1); /* NULL allowed; after the store that uses it */
+/* Defines all functions of `wasi_snapshot_preview1` and `wasi_unstable` in the linker. The functions work on memory 0
+ * of the calling instance, end the guest with ENGINE_TRAP_EXIT (proc_exit, proc_raise), and with
+ * ENGINE_TRAP_INTERRUPTED when wasi_p1_wake ended a blocking call. */
+enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
+                               struct cay_error *error);
+/* Ends blocking calls, now and later; for engine_store_set_wake with the wasi_p1 as env. Async-signal-safe. */
+void wasi_p1_wake(void *p1);
+/* Withdraws it, beside engine_interrupt_clear. */
+void wasi_p1_clear(struct wasi_p1 *p1);
+/* Name and type of function `index` ("fd_read", params as text "iiii", result "i" or ""), for inspection and
+ * documentation; false past the end. */
+bool wasi_p1_function(unsigned index, const char **name, const char **params, const char **results);
+
+#endif
