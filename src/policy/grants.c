@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* From the texts of options to grants: directories, environment variables, listening sockets.
+ *
+ * A directory's rights stand only in the third part of HOST::GUEST::RIGHTS, so that a guest name may be called "ro".
+ * Files of environment variables are read here because they are cay's own input, not the program's. */
+#include "policy/policy.h"
+
+#include <assert.h>
+
+static char *arena_copy(struct policy_settings *settings, const char *text, size_t len) {
+  char *copy = base_arena_alloc(&settings->arena, len + 1, 1);
+  if (copy && len) memcpy(copy, text, len);
+  return copy;
+}
+
+/* ---- Directories -------------------------------------------------------------------------------------------------- */
+
+static enum cay_status parse_rights(const char *rights, bool *read_only, struct cay_error *error) {
+  *read_only = strcmp(rights, "ro") == 0;
+  if (*read_only || strcmp(rights, "rw") == 0) return CAY_OK;
+  return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%.40s\" is not a right; write ro or rw", rights);
+}
+
+enum cay_status policy_dir_parse(struct policy_settings *settings, const char *text, struct policy_dir *out,
+                                 struct cay_error *error) {
+  const char *guest = strstr(text, "::");
+  const char *rights = guest ? strstr(guest + 2, "::") : NULL;
+  size_t host_len = guest ? (size_t)(guest - text) : strlen(text);
+  guest = guest ? guest + 2 : text;
+  size_t guest_len = rights ? (size_t)(rights - guest) : strlen(guest);
+  *out = (struct policy_dir){0};
+  enum cay_status status = rights ? parse_rights(rights + 2, &out->read_only, error) : CAY_OK;
+  if (status) return status;
+  if (!host_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the host's part of \"%.200s\" is empty", text);
+  if (!guest_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the guest's part of \"%.200s\" is empty", text);
+  out->host = arena_copy(settings, text, host_len);
+  out->guest = arena_copy(settings, guest, guest_len);
+  return out->host && out->guest ? CAY_OK : base_error_memory(error);
+}
+
+/* ---- Environment --------------------------------------------------------------------------------------------------- */
+
+static size_t name_len(const char *variable) { return strcspn(variable, "="); }
+
+/* Adds NAME=VALUE, in the place of an earlier one of the same name. */
+static enum cay_status put(struct policy_texts *variables, const char *variable, struct cay_error *error) {
+  size_t len = name_len(variable);
+  for (size_t i = 0; i < variables->count; i++)
+    if (name_len(variables->items[i]) == len && memcmp(variables->items[i], variable, len) == 0) {
+      variables->items[i] = variable;
+      return CAY_OK;
+    }
+  const char **item = BASE_VEC_PUSH(variables);
+  if (!item) return base_error_memory(error);
+  *item = variable;
+  return CAY_OK;
+}
+
+/* NAME=VALUE, or NAME for the host's value; a name that the host does not have is left out. */
+static enum cay_status put_named(struct policy_texts *variables, const char *variable, char *const *host,
+                                 struct cay_error *error) {
+  size_t len = name_len(variable);
+  if (len == 0) return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%.100s\" has no name", variable);
+  if (variable[len] == '=') return put(variables, variable, error);
+  for (; host && *host; host++)
+    if (name_len(*host) == len && memcmp(*host, variable, len) == 0) return put(variables, *host, error);
+  return CAY_OK;
+}
+
+static enum cay_status put_line(struct policy_settings *settings, struct policy_texts *variables, const char *line,
+                                size_t len, char *const *host, struct cay_error *error) {
+  while (len && (line[len - 1] == '\r' || line[len - 1] == ' ' || line[len - 1] == '\t')) len--;
+  while (len && (*line == ' ' || *line == '\t')) line++, len--;
+  if (len == 0 || *line == '#') return CAY_OK;
+  if (memchr(line, 0, len)) return base_error_set(error, CAY_ERROR_ARGUMENT, "the line holds a zero byte");
+  char *copy = arena_copy(settings, line, len);
+  return copy ? put_named(variables, copy, host, error) : base_error_memory(error);
+}
+
+static enum cay_status put_file(struct policy_settings *settings, struct policy_texts *variables, const char *path,
+                                char *const *host, struct cay_error *error) {
+  struct base_file file;
+  enum cay_status status = base_file_read(path, &file, error);
+  if (status) return status;
+  const char *p = (const char *)file.bytes, *end = p + file.len_bytes;
+  for (unsigned number = 1; !status && p < end; number++) {
+    const char *line_end = memchr(p, '\n', (size_t)(end - p));
+    size_t len = (size_t)((line_end ? line_end : end) - p);
+    status = put_line(settings, variables, p, len, host, error);
+    if (status == CAY_ERROR_ARGUMENT) base_error_prefix(error, "--env-file %.200s:%u", path, number);
+    p += len + (line_end != NULL);
+  }
+  base_file_deinit(&file);
+  return status;
+}
+
+static enum cay_status put_all(struct policy_settings *settings, struct policy_texts *variables, char *const *host,
+                               struct cay_error *error) {
+  enum cay_status status = CAY_OK;
+  if (settings->inherit_env)
+    for (char *const *variable = host; !status && variable && *variable; variable++)
+      status = put(variables, *variable, error);
+  for (size_t i = 0; !status && i < settings->env_file.count; i++)
+    status = put_file(settings, variables, settings->env_file.items[i], host, error);
+  for (size_t i = 0; !status && i < settings->env.count; i++) {
+    status = put_named(variables, settings->env.items[i], host, error);
+    if (status == CAY_ERROR_ARGUMENT) base_error_prefix(error, "--env");
+  }
+  return status;
+}
+
+enum cay_status policy_environment(struct policy_settings *settings, char *const *host, const char *const **out,
+                                   struct cay_error *error) {
+  struct policy_texts variables = {0};
+  enum cay_status status = put_all(settings, &variables, host, error);
+  const char **list = status ? NULL : base_arena_alloc(&settings->arena, variables.count + 1, sizeof *list);
+  if (!status && !list) status = base_error_memory(error);
+  if (!status && variables.count) memcpy(list, variables.items, variables.count * sizeof *list);
+  *out = list;
+  BASE_VEC_DEINIT(&variables);
+  return status;
+}
+
+/* ---- Listening sockets ---------------------------------------------------------------------------------------------- */
+
+static bool parse_port(const char *text, uint16_t *out) {
+  unsigned value = 0;
+  if (!*text) return false;
+  for (; *text; text++) {
+    if (*text < '0' || *text > '9') return false;
+    value = value * 10 + (unsigned)(*text - '0');
+    if (value > 65535) return false;
+  }
+  *out = (uint16_t)value;
+  return true;
+}
+
+enum cay_status policy_listen_parse(struct policy_settings *settings, const char *text, struct policy_listen *out,
+                                    struct cay_error *error) {
+  const char *colon = strrchr(text, ':');
+  size_t len = colon ? (size_t)(colon - text) : 0;
+  bool bracketed = len >= 2 && text[0] == '[' && text[len - 1] == ']';
+  if (!colon || !len || (!bracketed && memchr(text, ':', len)) || !parse_port(colon + 1, &out->port))
+    return base_error_set(error, CAY_ERROR_ARGUMENT,
+                          "\"%.200s\" is not an address with a port; write 127.0.0.1:8080 or [::1]:8080", text);
+  out->host = bracketed ? arena_copy(settings, text + 1, len - 2) : arena_copy(settings, text, len);
+  return out->host ? CAY_OK : base_error_memory(error);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Private header of the room: what its files share and other rooms do not see. */
+#ifndef POLICY_PARTS_H
+#define POLICY_PARTS_H
+
+#include "policy/policy.h"
+
+/* Finds the name nearest to a mistyped word (edit distance with transpositions, at most a third of the length):
+ * start with policy_nearest_to, offer every name, read `best` (NULL: none is near). */
+struct policy_nearest {
+  const char *word;
+  size_t len;
+  unsigned distance; /* of `best`; before that, the first distance that is too far */
+  const char *best;
+};
+struct policy_nearest policy_nearest_to(const char *word, size_t len_bytes);
+void policy_nearest_try(struct policy_nearest *nearest, const char *name);
+
+/* y, yes, true, 1 (and NULL: the word alone) or n, no, false, 0. */
+enum cay_status policy_bool_parse(const char *text, bool *out, struct cay_error *error);
+
+/* Applies "key=value,key,..." of one of wasmtime's groups. */
+enum cay_status policy_keys_apply(struct policy_settings *settings, enum policy_option group, const char *text,
+                                  struct cay_error *error);
+/* For a long option that is not cay's: whether it is one of wasmtime's. REFUSED sets `error` to the reason. */
+enum policy_foreign { POLICY_FOREIGN_UNKNOWN, POLICY_FOREIGN_ACCEPTED, POLICY_FOREIGN_REFUSED };
+enum policy_foreign policy_wasmtime_option(const char *name, size_t len_bytes, struct cay_error *error);
+
+#endif

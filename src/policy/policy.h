@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `policy`: what a person may ask for when running a program, and how it is spelled.
+ *
+ * options.def is the one table of commands, options and exit codes; wasmtime.def maps wasmtime's option groups onto it.
+ * policy_parse turns a command line into `struct policy_settings`; policy_dir_parse, policy_environment and
+ * policy_listen_parse turn the texts in it into grants. Nothing here opens a file of the program or grants anything.
+ *
+ * Ownership: settings hold copies of nothing: their texts point into argv, the environment or the settings' own arena,
+ * and live as long as those. Threads: the tables never change; settings belong to one thread. */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "base/base.h"
+
+/* ---- Tables ----------------------------------------------------------------------------------------------------- */
+
+enum policy_command {
+#define POLICY_COMMAND(ID, name, operands, summary, text) POLICY_COMMAND_##ID,
+#include "policy/options.def"
+  POLICY_COMMAND_COUNT
+};
+struct policy_command_row {
+  const char *name, *operands, *summary, *text;
+};
+extern const struct policy_command_row policy_commands[POLICY_COMMAND_COUNT];
+
+enum policy_group {
+#define POLICY_GROUP(ID, heading) POLICY_GROUP_##ID,
+#include "policy/options.def"
+  POLICY_GROUP_COUNT
+};
+extern const char *const policy_group_headings[POLICY_GROUP_COUNT];
+
+enum policy_option {
+#define POLICY_OPTION(ID, field, name, letter, argument, KIND, commands, manifest, GROUP, help) POLICY_OPTION_##ID,
+#include "policy/options.def"
+  POLICY_OPTION_COUNT,
+  POLICY_OPTION_NONE = POLICY_OPTION_COUNT,
+};
+
+/* What an option's value is, and what the field of the settings holds. */
+struct policy_texts {
+  const char **items;
+  size_t count, capacity;
+};
+typedef bool policy_FLAG;                 /* given or not */
+typedef const char *policy_TEXT;          /* NULL: not given */
+typedef struct policy_texts policy_TEXTS; /* in the order given; environment variables come first */
+typedef uint64_t policy_SIZE;             /* bytes; UINT64_MAX: not given */
+typedef uint64_t policy_COUNT;            /* UINT64_MAX: not given */
+typedef uint64_t policy_DURATION;         /* nanoseconds; UINT64_MAX: not given */
+typedef const char *policy_CHOICE;        /* one of the argument's words; NULL: not given */
+typedef bool policy_KEYS;                 /* the keys were applied to the options they map to; the field says: given */
+typedef bool policy_ACTION;
+enum policy_kind {
+  POLICY_FLAG,
+  POLICY_TEXT,
+  POLICY_TEXTS,
+  POLICY_SIZE,
+  POLICY_COUNT,
+  POLICY_DURATION,
+  POLICY_CHOICE,
+  POLICY_KEYS,
+  POLICY_ACTION,
+};
+#define POLICY_NOT_GIVEN UINT64_MAX
+
+struct policy_option_row {
+  const char *name;        /* without the dashes */
+  const char *argument;    /* placeholder, or NULL when it takes none */
+  const char *environment; /* "CAY_DIR" ..., NULL for kinds KEYS and ACTION */
+  const char *manifest;    /* key in a manifest, or NULL when it cannot stand there */
+  const char *help;
+  uint32_t commands; /* bit set of 1 << enum policy_command */
+  uint16_t field;    /* offset in struct policy_settings */
+  char letter;       /* short form, or 0 */
+  uint8_t kind, group;
+};
+extern const struct policy_option_row policy_options[POLICY_OPTION_COUNT];
+
+enum policy_exit {
+#define POLICY_EXIT(ID, number, meaning) POLICY_EXIT_##ID = number,
+#include "policy/options.def"
+};
+struct policy_exit_row {
+  int number;
+  const char *meaning;
+};
+extern const struct policy_exit_row policy_exits[];
+extern const size_t policy_exit_count;
+
+/* ---- Command lines ---------------------------------------------------------------------------------------------- */
+
+struct policy_settings {
+#define POLICY_OPTION(ID, field, name, letter, argument, KIND, commands, manifest, GROUP, help) policy_##KIND field;
+#include "policy/options.def"
+  enum policy_option keys_help; /* the group whose keys were asked for ("-W help"); NONE otherwise */
+  struct base_arena arena;
+};
+void policy_settings_init(struct policy_settings *settings);
+void policy_settings_deinit(struct policy_settings *settings);
+
+/* The command called `name`, or POLICY_COMMAND_COUNT. */
+enum policy_command policy_command_find(const char *name);
+/* The command whose name is nearest to a mistyped one, or NULL when none is near. */
+const char *policy_command_suggest(const char *name);
+
+/* Sets the options of `command` that have an environment variable (CAY_DIR, ...) in `environment`, a NULL-terminated
+ * list of NAME=VALUE. An empty value counts as not set. A variable of kind TEXTS holds one value a line; a FLAG is set
+ * by 1, y, yes or true and not set by 0, n, no or false. */
+enum cay_status policy_parse_environment(struct policy_settings *settings, enum policy_command command,
+                                         char *const *environment, struct cay_error *error);
+/* Reads options from words[0..count) up to the first operand; a "--" before it is skipped. `*used` is the number of
+ * words read; words[*used], if there is one, is the operand. Call again behind an operand to allow options after it.
+ * A list option adds to what is there, every other one replaces it. Error: CAY_ERROR_ARGUMENT with the nearest name. */
+enum cay_status policy_parse(struct policy_settings *settings, enum policy_command command, char *const *words,
+                             size_t count, size_t *used, struct cay_error *error);
+/* Sets one option as if it had been given on the command line. */
+enum cay_status policy_set(struct policy_settings *settings, enum policy_option option, const char *value,
+                           struct cay_error *error);
+
+/* "64M", "16MiB", "65536": digits (decimal with _ allowed, or 0x...), then k, M, G or T, then iB or B. Powers of 1024. */
+enum cay_status policy_size_parse(const char *text, uint64_t *bytes, struct cay_error *error);
+/* "2", "1.5s", "500ms", "20us", "7ns", "5m", "1h". */
+enum cay_status policy_duration_parse(const char *text, uint64_t *ns, struct cay_error *error);
+
+/* ---- Grants ------------------------------------------------------------------------------------------------------ */
+
+struct policy_dir {
+  const char *host, *guest;
+  bool read_only;
+};
+/* HOST[::GUEST[::ro|rw]]; the parts are copied into the settings' arena. */
+enum cay_status policy_dir_parse(struct policy_settings *settings, const char *text, struct policy_dir *out,
+                                 struct cay_error *error);
+
+/* The program's environment: a NULL-terminated list of NAME=VALUE in the settings' arena, from --inherit-env, then the
+ * files, then --env, where a later one replaces an earlier one of the same name. `host` is cay's own environment. */
+enum cay_status policy_environment(struct policy_settings *settings, char *const *host, const char *const **out,
+                                   struct cay_error *error);
+
+struct policy_listen {
+  const char *host; /* name or address without brackets */
+  uint16_t port;
+};
+enum cay_status policy_listen_parse(struct policy_settings *settings, const char *text, struct policy_listen *out,
+                                    struct cay_error *error);
+
+/* ---- Help -------------------------------------------------------------------------------------------------------- */
+
+void policy_help_overview(struct base_text *out);
+void policy_help_command(struct base_text *out, enum policy_command command);
+void policy_help_exit_codes(struct base_text *out);
+void policy_help_environment(struct base_text *out);
+/* The keys of one of wasmtime's groups and what each does here. */
+void policy_help_keys(struct base_text *out, enum policy_option group);
+
+#endif

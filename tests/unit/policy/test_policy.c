@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The option table's invariants, the parser, and what option texts mean. */
+#include "policy/policy.h"
+#include "test.h"
+
+#include <unistd.h>
+
+static struct policy_settings settings;
+static struct cay_error error;
+static size_t used;
+
+/* Parses a command line given as one text, words separated by blanks. */
+static enum cay_status parse(enum policy_command command, const char *line) {
+  static char buffer[1024];
+  static char *words[32];
+  size_t count = 0;
+  policy_settings_deinit(&settings);
+  policy_settings_init(&settings);
+  snprintf(buffer, sizeof buffer, "%s", line);
+  for (char *word = strtok(buffer, " "); word; word = strtok(NULL, " ")) words[count++] = word;
+  return policy_parse(&settings, command, words, count, &used, &error);
+}
+static enum cay_status run(const char *line) { return parse(POLICY_COMMAND_RUN, line); }
+
+TEST(table) {
+  for (size_t i = 0; i < POLICY_OPTION_COUNT; i++) {
+    const struct policy_option_row *row = &policy_options[i];
+    bool bare = row->kind == POLICY_FLAG || row->kind == POLICY_ACTION;
+    CHECK((row->argument == NULL) == bare);
+    CHECK(row->help[strlen(row->help) - 1] == '.');
+    CHECK(row->field < sizeof(struct policy_settings));
+    for (size_t j = 0; j < i; j++) {
+      CHECK(strcmp(policy_options[j].name, row->name) != 0);
+      CHECK(!row->letter || policy_options[j].letter != row->letter);
+      CHECK(!row->manifest || !policy_options[j].manifest || strcmp(policy_options[j].manifest, row->manifest) != 0);
+      CHECK(policy_options[j].field != row->field);
+    }
+  }
+  for (size_t i = 1; i < policy_exit_count; i++) CHECK(policy_exits[i].number > policy_exits[i - 1].number);
+}
+
+TEST(values) {
+  static const struct {
+    const char *text;
+    uint64_t value;
+  } sizes[] = {{"0", 0},           {"65536", 65536}, {"64M", 64 << 20}, {"64MiB", 64 << 20}, {"16k", 16384},
+               {"2G", 2147483648}, {"1_000", 1000},  {"0x10", 16},      {"3kB", 3072}},
+    times[] = {{"2", 2000000000}, {"2s", 2000000000},   {"500ms", 500000000},  {"1.5s", 1500000000}, {"7ns", 7},
+               {"20us", 20000},   {"5m", 300000000000}, {"1h", 3600000000000}, {"0.001ms", 1000}};
+  uint64_t value;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(sizes); i++) {
+    CHECK_INT(policy_size_parse(sizes[i].text, &value, &error), CAY_OK);
+    CHECK_INT(value, sizes[i].value);
+  }
+  for (size_t i = 0; i < BASE_ARRAY_LEN(times); i++) {
+    CHECK_INT(policy_duration_parse(times[i].text, &value, &error), CAY_OK);
+    CHECK_INT(value, times[i].value);
+  }
+  static const char *const not_sizes[] = {
+      "", "M", "-1", "64X", "64MM", "0x", "99999999999999999999", "17179869184G", "18446744073709551615", "1.5G"};
+  static const char *const not_times[] = {"", "s", "2x", "-1s", "1.s2", "99999999999999999h", "1 s"};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(not_sizes); i++)
+    CHECK_INT(policy_size_parse(not_sizes[i], &value, &error), CAY_ERROR_ARGUMENT);
+  for (size_t i = 0; i < BASE_ARRAY_LEN(not_times); i++)
+    CHECK_INT(policy_duration_parse(not_times[i], &value, &error), CAY_ERROR_ARGUMENT);
+}
+
+TEST(words) {
+  CHECK_INT(run("--dir a --dir=b::c --trace --timeout 2s app.wasm --dir d"), CAY_OK);
+  CHECK_INT(used, 5 + 1);
+  CHECK_INT(settings.dir.count, 2);
+  CHECK_TEXT(settings.dir.items[1], "b::c");
+  CHECK(settings.trace && settings.timeout == 2000000000 && settings.stack == POLICY_NOT_GIVEN);
+  CHECK_INT(run("-- --dir"), CAY_OK);
+  CHECK_INT(used, 1);
+  CHECK_INT(run("-"), CAY_OK);
+  CHECK_INT(used, 0);
+  CHECK_INT(run("--argv0 x --stdin null"), CAY_OK);
+  CHECK_TEXT(settings.arg0, "x");
+  CHECK_TEXT(settings.stdin_from, "null");
+  CHECK_INT(parse(POLICY_COMMAND_INSPECT, "--format json f"), CAY_OK);
+  CHECK_TEXT(settings.format, "json");
+}
+
+TEST(wrong_words) {
+  CHECK_INT(run("--dri ."), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "there is no option --dri; did you mean --dir? (cay help run)");
+  CHECK_INT(run("--zzzzzz"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "there is no option --zzzzzz; \"cay help run\" lists the options");
+  CHECK_INT(run("-x"), CAY_ERROR_ARGUMENT);
+  CHECK_INT(run("--dir"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "--dir needs a value: HOST[::GUEST[::ro|rw]]");
+  CHECK_INT(run("--trace=1"), CAY_ERROR_ARGUMENT);
+  CHECK_INT(run("--stdin tty"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "--stdin: \"tty\" is none of inherit|null");
+  CHECK_INT(parse(POLICY_COMMAND_VALIDATE, "--dir ."), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "--dir is an option of run, not of validate");
+  CHECK_INT(run("--timeout soon"), CAY_ERROR_ARGUMENT);
+  CHECK(strncmp(error.text, "--timeout: ", 11) == 0);
+  CHECK_INT(run("--\x1b[2Jdir"), CAY_ERROR_ARGUMENT);
+  CHECK(!strchr(error.text, 0x1b));
+}
+
+TEST(wasmtime_keys) {
+  CHECK_INT(run("-W max-memory-size=64M,timeout=2s -Wmax-wasm-stack=0x100000 -S cli,inherit-env=y -O opt-level=2"),
+            CAY_OK);
+  CHECK_INT(settings.max_memory, 64 << 20);
+  CHECK_INT(settings.timeout, 2000000000);
+  CHECK_INT(settings.stack, 1 << 20);
+  CHECK(settings.inherit_env);
+  CHECK_INT(run("-S inherit-env=n --wasi inherit-stdin=n --allow-precompiled -C cache=n,cranelift-x=y"), CAY_OK);
+  CHECK(!settings.inherit_env);
+  CHECK_TEXT(settings.stdin_from, "null");
+  CHECK_INT(run("-W simd=n,exceptions,all-proposals=n,unknown-imports-trap"), CAY_OK);
+  CHECK_INT(settings.proposals.count, 2);
+  CHECK_TEXT(settings.proposals.items[0], "-simd");
+  CHECK_TEXT(settings.proposals.items[1], "+exception-handling");
+  CHECK_TEXT(settings.unknown_imports, "trap");
+  CHECK_INT(run("-S nn=n,tcplisten=127.0.0.1:0,tcplisten=[::1]:80"), CAY_OK);
+  CHECK_INT(settings.listen.count, 2);
+  CHECK_INT(run("-S nn"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "-S: nn: this build has no wasi-nn");
+  CHECK_INT(run("-S cli=n"), CAY_ERROR_ARGUMENT);
+  CHECK_INT(run("-W fuel=100"), CAY_ERROR_ARGUMENT);
+  CHECK_INT(run("-W sind"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "-W: there is no key \"sind\"; did you mean \"simd\"; \"cay run -W help\" lists the keys");
+  CHECK_INT(run("-W timeout"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "-W: timeout needs a value: timeout=TIME");
+  CHECK_INT(run("-W bulk-memory=maybe"), CAY_ERROR_ARGUMENT);
+  CHECK_INT(run("-W help"), CAY_OK);
+  CHECK_INT(settings.keys_help, POLICY_OPTION_WASM);
+}
+
+TEST(environment_options) {
+  char *const host[] = {"CAY_DIR=a\nb::c\n", "CAY_TRACE=yes", "CAY_TIMEOUT=", "CAY_MAX_MEMORY=1M", NULL};
+  run("");
+  CHECK_INT(policy_parse_environment(&settings, POLICY_COMMAND_RUN, host, &error), CAY_OK);
+  CHECK_INT(settings.dir.count, 2);
+  CHECK_TEXT(settings.dir.items[1], "b::c");
+  CHECK(settings.trace && settings.timeout == POLICY_NOT_GIVEN && settings.max_memory == 1 << 20);
+  char *const wrong[] = {"CAY_TRACE=perhaps", NULL};
+  CHECK_INT(policy_parse_environment(&settings, POLICY_COMMAND_RUN, wrong, &error), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "CAY_TRACE: \"perhaps\" is neither yes nor no");
+  CHECK_INT(policy_parse_environment(&settings, POLICY_COMMAND_VALIDATE, wrong, &error), CAY_OK);
+}
+
+TEST(dirs) {
+  struct policy_dir dir;
+  run("");
+  CHECK_INT(policy_dir_parse(&settings, ".", &dir, &error), CAY_OK);
+  CHECK(strcmp(dir.host, ".") == 0 && strcmp(dir.guest, ".") == 0 && !dir.read_only);
+  CHECK_INT(policy_dir_parse(&settings, "/a b::ro", &dir, &error), CAY_OK);
+  CHECK(strcmp(dir.host, "/a b") == 0 && strcmp(dir.guest, "ro") == 0 && !dir.read_only);
+  CHECK_INT(policy_dir_parse(&settings, "a::/b::ro", &dir, &error), CAY_OK);
+  CHECK(strcmp(dir.guest, "/b") == 0 && dir.read_only);
+  CHECK_INT(policy_dir_parse(&settings, "a::/b::rw", &dir, &error), CAY_OK);
+  CHECK(!dir.read_only);
+  static const char *const wrong[] = {"", "::b", "a::", "a::::ro", "a::b::", "a::b::rx", "a::b::ro::c"};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(wrong); i++)
+    CHECK_INT(policy_dir_parse(&settings, wrong[i], &dir, &error), CAY_ERROR_ARGUMENT);
+}
+
+TEST(listens) {
+  struct policy_listen listen;
+  run("");
+  CHECK_INT(policy_listen_parse(&settings, "[::1]:8080", &listen, &error), CAY_OK);
+  CHECK(strcmp(listen.host, "::1") == 0 && listen.port == 8080);
+  CHECK_INT(policy_listen_parse(&settings, "localhost:0", &listen, &error), CAY_OK);
+  static const char *const wrong[] = {"", "8080", ":80", "a:", "a:65536", "a:b", "::1:80", "[]:"};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(wrong); i++)
+    CHECK_INT(policy_listen_parse(&settings, wrong[i], &listen, &error), CAY_ERROR_ARGUMENT);
+}
+
+static void write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  CHECK(file != NULL);
+  if (!file) return;
+  fputs(text, file);
+  fclose(file);
+}
+
+TEST(variables) {
+  char path[] = "/tmp/cay-test-env-XXXXXX";
+  int fd = mkstemp(path);
+  CHECK(fd >= 0);
+  close(fd);
+  char *const host[] = {"HOME=/root", "LANG=C", "EMPTY=", NULL};
+  const char *const *list;
+  char line[128];
+  write_file(path, "# comment\n\n A=1\r\nLANG\nNONE\nB=x=y #z");
+  snprintf(line, sizeof line, "--env-file %s --env A=2 --env EMPTY --env GONE", path);
+  CHECK_INT(run(line), CAY_OK);
+  CHECK_INT(policy_environment(&settings, host, &list, &error), CAY_OK);
+  CHECK_TEXT(list[0], "A=2");
+  CHECK_TEXT(list[1], "LANG=C");
+  CHECK_TEXT(list[2], "B=x=y #z");
+  CHECK_TEXT(list[3], "EMPTY=");
+  CHECK(list[4] == NULL);
+  write_file(path, "A=1\n=2\n");
+  CHECK_INT(run(line), CAY_OK);
+  CHECK_INT(policy_environment(&settings, host, &list, &error), CAY_ERROR_ARGUMENT);
+  CHECK(strstr(error.text, ":2: \"=2\" has no name") != NULL);
+  CHECK_INT(run("--inherit-env --env HOME=/"), CAY_OK);
+  CHECK_INT(policy_environment(&settings, host, &list, &error), CAY_OK);
+  CHECK_TEXT(list[0], "HOME=/");
+  CHECK_TEXT(list[2], "EMPTY=");
+  CHECK_INT(run(""), CAY_OK);
+  CHECK_INT(policy_environment(&settings, host, &list, &error), CAY_OK);
+  CHECK(list[0] == NULL);
+  unlink(path);
+  CHECK_INT(run(line), CAY_OK);
+  CHECK_INT(policy_environment(&settings, host, &list, &error), CAY_ERROR_SYSTEM);
+}
+
+TEST(help) {
+  struct base_text out = {0};
+  for (enum policy_command i = 0; i < POLICY_COMMAND_COUNT; i++) policy_help_command(&out, i);
+  policy_help_overview(&out);
+  policy_help_exit_codes(&out);
+  policy_help_environment(&out);
+  for (enum policy_option i = 0; i < POLICY_OPTION_COUNT; i++)
+    if (policy_options[i].kind == POLICY_KEYS) policy_help_keys(&out, i);
+  CHECK(!out.failed);
+  for (char *line = strtok(out.bytes, "\n"); line; line = strtok(NULL, "\n"))
+    if (strlen(line) > 130) CHECK_TEXT(line, "at most 130 columns");
+  base_text_deinit(&out);
+  CHECK_TEXT(policy_command_suggest("validat"), "validate");
+  CHECK(policy_command_suggest("app.wasm") == NULL);
+}
+
+TEST_MAIN(RUN(table) RUN(values) RUN(words) RUN(wrong_words) RUN(wasmtime_keys) RUN(environment_options) RUN(dirs)
+              RUN(listens) RUN(variables) RUN(help) policy_settings_deinit(&settings))
