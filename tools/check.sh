@@ -1,0 +1,101 @@
+# Sourced by ./x: the checks that need no test run. Each is a function check_NAME; `./x check` runs all of CHECKS, with
+# names only those. Each counts as one.
+# shellcheck shell=bash
+. tools/parts.sh
+
+CHECKS="format tidy layers banned sizes files links shell needed exported install"
+# What the command may be linked with; everything else is loaded when it is needed (docs/dependencies.md).
+LIBRARIES_ALLOWED='libc\.so\.6|libm\.so\.6|libc\.musl-.*|ld-linux.*|ld-musl.*'
+FORMAT_VERSION=22
+
+check_layers() { python3 tools/check_layers.py; }
+check_banned() { python3 tools/check_banned.py; }
+check_sizes() { python3 tools/check_size.py; }
+check_files() { python3 tools/check_files.py; }
+check_links() { python3 tools/check_links.py; }
+
+check_format() {
+  local tool=clang-format-$FORMAT_VERSION
+  command -v "$tool" >/dev/null || { echo "$tool is not there; other versions format differently"; return 77; }
+  find src cli include tests fuzz bench examples \( -name '*.c' -o -name '*.h' \) -print0 |
+    xargs -0 "$tool" --dry-run --Werror
+}
+
+# One process a source file, as many as there are processors.
+tidy_with() { # CLANG_TIDY_OPTION...
+  local tool=clang-tidy-$CLANG_VERSION
+  command -v "$tool" >/dev/null || { echo "$tool is not there"; return 77; }
+  python3 -c 'import json, sys
+for entry in json.load(open("build/compile_commands.json")):
+    if entry["file"].startswith(("../src/", "../cli/")): print(entry["file"][3:])' | sort -u |
+    xargs -r -P "${JOBS:-$(nproc)}" -n 4 "$tool" -p build --quiet "$@" 2>/dev/null
+}
+check_tidy() { tidy_with; }
+check_tidy-full() {
+  tidy_with --checks=clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
+}
+
+check_shell() {
+  local script
+  for script in x .ci/run tools/*.sh tests/*/*.sh tests/soak/*.sh bench/*.sh; do
+    [ ! -f "$script" ] || bash -n "$script" || return 1
+  done
+  # shellcheck disable=SC2046
+  shellcheck -S warning x .ci/run $(find tools -name '*.sh')
+}
+
+check_needed() {
+  local needed
+  needed=$(readelf -d build/cay | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+  [ -n "$needed" ] || { echo "build/cay: no NEEDED entry could be read"; return 1; }
+  ! grep -vxE "$LIBRARIES_ALLOWED" <<<"$needed"
+}
+
+# Nothing but the public API may be visible to whoever links or loads us.
+check_exported() {
+  local file
+  for file in build/cay build/libcay*.so; do
+    [ -f "$file" ] || continue
+    nm -D --defined-only "$file" | awk -v file="$file" \
+      'NF && $3 !~ /^(cay|wasm)_/ { print file " exports " $3; bad = 1 } END { exit bad }' || return 1
+  done
+  [ -f build/cay ]
+}
+
+# What `meson install` lays down is complete: the command runs from there and the pkg-config file is sound.
+check_install() {
+  local root=$PWD/build/check-install
+  rm -rf "$root"
+  meson install -C build --no-rebuild --quiet --destdir "$root" || return 1
+  find "$root" -type f | sed "s,^$root,,"
+  "$root/usr/local/bin/cay" version >/dev/null || return 1
+  local name
+  for name in 'man1/cay.1*' 'cay.pc' 'cay.h'; do
+    [ -n "$(find "$root" -path "*/$name")" ] || { echo "the installed tree has no $name"; return 1; }
+  done
+  find "$root" -name cay.pc -exec env PKG_CONFIG_PATH= pkg-config --validate {} \;
+}
+
+# A check that answers 77 was not possible here: that counts as skipped.
+counted_check() { # NAME
+  local status=0
+  "check_$1" || status=$?
+  case $status in
+  0) echo "1 passed, 0 failed" ;;
+  77) echo "0 passed, 0 failed, 1 skipped" ;;
+  *) echo "0 passed, 1 failed" && return 1 ;;
+  esac
+}
+
+check_main() {
+  local names=("$@") name
+  setup_packages all
+  build_release
+  # shellcheck disable=SC2206 # a list of words
+  [ ${#names[@]} -gt 0 ] || names=($CHECKS)
+  for name in "${names[@]}"; do
+    declare -F "check_$name" >/dev/null || die 2 "there is no check '$name'; there are: $CHECKS tidy-full"
+    run_part "$name" counted_check "$name"
+  done
+  print_totals
+}
