@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* cay.h: run WebAssembly programs from C and C++.
+ *
+ *   struct cay_error error;
+ *   cay_engine *engine; cay_module *module; cay_wasi *wasi; cay_run *run;
+ *   cay_engine_new(NULL, &engine, &error);
+ *   cay_module_load_file(engine, "hello.wasm", &module, &error);
+ *   cay_wasi_new(&wasi, &error);
+ *   cay_wasi_add_arg(wasi, "hello", &error);
+ *   cay_wasi_set_stdio(wasi, 1, CAY_STDIO_INHERIT, -1, &error);
+ *   cay_run_new(module, wasi, &run, &error);
+ *   if (cay_run_start(run, &error) == CAY_OK) printf("exit code %u\n", cay_run_result(run)->exit_code);
+ *   cay_run_free(run); cay_wasi_free(wasi); cay_module_release(module); cay_engine_free(engine);
+ *
+ * Rights. A program gets what its `cay_wasi` holds and nothing else: it starts with no argument, no environment
+ * variable, standard streams that are empty, no directory and no socket.
+ *
+ * Errors. A function that can fail returns `enum cay_status` and takes, last, a `struct cay_error *` (cay_error.h) that
+ * the caller owns; NULL is allowed. It is written only on failure, and so are the out parameters only on success.
+ *
+ * Ownership. What a `_new` or `_load` function gives is the caller's, who ends it with the matching `_free` or
+ * `_release`; both take NULL. All texts and bytes that are passed in are copied unless a comment says otherwise. What is
+ * returned as `const` belongs to the object it came from and lives as long, unless a comment says shorter.
+ *
+ * Threads. Engines and modules may be used from several threads at once; cay_engine_config, cay_wasi and cay_run by one
+ * thread at a time, except that cay_run_interrupt may be called from any thread and any signal handler.
+ *
+ * Signals. Running a program installs process-wide handlers for SIGSEGV and SIGBUS, which pass on every fault that is
+ * not a guest's. Writing to a closed pipe raises SIGPIPE unless the process ignores it; cay leaves that to the
+ * embedder. */
+#ifndef CAY_H
+#define CAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cay_error.h"
+
+#if defined(__GNUC__)
+#define CAY_API __attribute__((visibility("default")))
+#else
+#define CAY_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- The library -------------------------------------------------------------------------------------------------- */
+
+/* "0.1.0" */
+CAY_API const char *cay_version(void);
+/* "malformed", "trap" ...: a status as one word for logs and machine-readable output. */
+CAY_API const char *cay_status_name(enum cay_status status);
+
+/* Where the library's memory comes from. `resize` with old == NULL allocates, with new_bytes == 0 frees, otherwise
+ * resizes and keeps the contents; it returns NULL when it cannot, and memory aligned to 16 bytes when it can. It may be
+ * called from any thread. Linear memories and stacks are mapped from the operating system, not allocated here. */
+typedef struct cay_allocator {
+  void *(*resize)(void *owner, void *old, size_t new_bytes);
+  void *owner;
+} cay_allocator;
+/* Replaces the process-wide allocator; NULL restores the C library's. Only while no object of this library exists. */
+CAY_API void cay_set_allocator(const cay_allocator *allocator);
+
+/* ---- Engine ------------------------------------------------------------------------------------------------------- */
+
+/* What is common to many modules: how code is executed, and which WebAssembly proposals modules may use. */
+typedef struct cay_engine cay_engine;
+typedef struct cay_engine_config cay_engine_config;
+
+CAY_API enum cay_status cay_engine_config_new(cay_engine_config **out, struct cay_error *error);
+CAY_API void cay_engine_config_free(cay_engine_config *config);
+/* The execution tier: "interp". Error: CAY_ERROR_ARGUMENT, which lists the tiers of this build. */
+CAY_API enum cay_status cay_engine_config_set_tier(cay_engine_config *config, const char *tier,
+                                                   struct cay_error *error);
+/* The most stack that the guest's calls may use, in bytes; 16 MiB when 0 or never set. Reserved, not touched. */
+CAY_API void cay_engine_config_set_stack_bytes(cay_engine_config *config, size_t stack_bytes);
+/* Checks memory accesses in code instead of reserving address space with guard pages. */
+CAY_API void cay_engine_config_set_explicit_bounds(cay_engine_config *config, bool explicit_bounds);
+/* Switches proposals: a comma-separated list of names with '+' (or nothing) or '-' in front, applied from left to
+ * right to what is set; "1.0", "2.0", "3.0", "default" and "all" replace the set. "2.0,-simd,+tail-call".
+ * Error: CAY_ERROR_ARGUMENT, which lists the names. */
+CAY_API enum cay_status cay_engine_config_set_proposals(cay_engine_config *config, const char *list,
+                                                        struct cay_error *error);
+
+/* `config` NULL: everything at its default. The configuration is not kept. */
+CAY_API enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out, struct cay_error *error);
+/* After everything that was made with it, except that modules may be released later. */
+CAY_API void cay_engine_free(cay_engine *engine);
+
+/* ---- Modules ------------------------------------------------------------------------------------------------------ */
+
+/* A validated module. It never changes; it is counted, and ends with its last reference. */
+typedef struct cay_module cay_module;
+
+/* Decodes and validates a binary module. Errors: CAY_ERROR_MALFORMED, _INVALID, _UNSUPPORTED (a component, text format,
+ * a proposal that is off), _LIMIT, _MEMORY, with the byte offset and a sentence that says where and why. */
+CAY_API enum cay_status cay_module_load(cay_engine *engine, const void *bytes, size_t len_bytes, cay_module **out,
+                                        struct cay_error *error);
+/* The same for a file; "-" is standard input. CAY_ERROR_SYSTEM when it cannot be read. A file that is changed while
+ * the module exists may give undefined guest behaviour and SIGBUS: it is mapped, not copied. */
+CAY_API enum cay_status cay_module_load_file(cay_engine *engine, const char *path, cay_module **out,
+                                             struct cay_error *error);
+/* As cay_module_load, keeping nothing. */
+CAY_API enum cay_status cay_module_validate(cay_engine *engine, const void *bytes, size_t len_bytes,
+                                            struct cay_error *error);
+CAY_API cay_module *cay_module_retain(cay_module *module);
+CAY_API void cay_module_release(cay_module *module);
+
+/* ---- WASI: what a program gets -------------------------------------------------------------------------------------- */
+
+typedef struct cay_wasi cay_wasi;
+
+CAY_API enum cay_status cay_wasi_new(cay_wasi **out, struct cay_error *error);
+/* Any time; runs that were made with it keep what they need. */
+CAY_API void cay_wasi_free(cay_wasi *wasi);
+
+/* Appends an argument. The first one is the program's own name. */
+CAY_API enum cay_status cay_wasi_add_arg(cay_wasi *wasi, const char *arg, struct cay_error *error);
+/* Sets a variable, replacing an earlier value. The name may not be empty or contain '='. */
+CAY_API enum cay_status cay_wasi_set_env(cay_wasi *wasi, const char *name, const char *value, struct cay_error *error);
+/* Passes on a variable of this process, if it is set. */
+CAY_API enum cay_status cay_wasi_inherit_env(cay_wasi *wasi, const char *name, struct cay_error *error);
+
+enum cay_rights {
+  CAY_RIGHTS_READ = 1,       /* read files and list directories */
+  CAY_RIGHTS_READ_WRITE = 3, /* and change, make, rename and remove them */
+};
+/* Grants the host's directory or single file `host_path` under the name `guest_path`. Everything beneath a directory
+ * comes with it, nothing outside is reachable, not even through links. A file is the only visible entry of a directory
+ * at its guest parent. Errors: CAY_ERROR_SYSTEM (no such file ...), CAY_ERROR_ARGUMENT. */
+CAY_API enum cay_status cay_wasi_grant_path(cay_wasi *wasi, const char *host_path, const char *guest_path,
+                                            enum cay_rights rights, struct cay_error *error);
+/* Opens a listening TCP socket, "127.0.0.1:8080" or "[::1]:8080" (numbers only), and hands it to the program with a
+ * number after the directories, in the order of these calls. Port 0 lets the system choose; cay_wasi_listen_address
+ * tells what it chose. */
+CAY_API enum cay_status cay_wasi_listen(cay_wasi *wasi, const char *address, struct cay_error *error);
+/* The address of listening socket `index` (0, 1, ...); NULL past the end. */
+CAY_API const char *cay_wasi_listen_address(const cay_wasi *wasi, size_t index);
+
+enum cay_stdio {
+  CAY_STDIO_NULL,    /* reads nothing, writes nowhere: how all three start */
+  CAY_STDIO_INHERIT, /* this process's own; closed for the guest when it is closed here */
+  CAY_STDIO_FD,      /* the descriptor given; it stays the caller's and open until the run is freed */
+};
+/* Standard stream `index`: 0 input, 1 output, 2 error. `fd` is read for CAY_STDIO_FD only. */
+CAY_API enum cay_status cay_wasi_set_stdio(cay_wasi *wasi, unsigned index, enum cay_stdio kind, int fd,
+                                           struct cay_error *error);
+
+/* Calls `trace` with one line (no newline) for each WASI call of the program: name, arguments, result. NULL: off. The
+ * callback runs on the thread of the run and may not call this library. The same holds for the next. */
+CAY_API void cay_wasi_set_trace(cay_wasi *wasi, void (*trace)(void *env, const char *line), void *env);
+
+enum cay_denial_reason {
+  CAY_DENIAL_ESCAPE,    /* the path leads out of what was granted */
+  CAY_DENIAL_READ_ONLY, /* granted for reading only */
+  CAY_DENIAL_RIGHT,     /* the handle lacks the right */
+};
+/* A WASI call that was refused for lack of rights. The texts are valid during the callback. */
+typedef struct cay_denial {
+  enum cay_denial_reason reason;
+  const char *call;       /* "path_open" */
+  const char *guest_path; /* what the program named, printable; never NULL */
+  const char *preopen;    /* guest path of the granted directory that was used, or NULL */
+  const char *host_path;  /* that directory on the host, or NULL */
+} cay_denial;
+CAY_API void cay_wasi_set_denied(cay_wasi *wasi, void (*denied)(void *env, const cay_denial *denial), void *env);
+
+/* ---- Running -------------------------------------------------------------------------------------------------------- */
+
+enum cay_type {
+  CAY_I32 = 0x7F,
+  CAY_I64 = 0x7E,
+  CAY_F32 = 0x7D,
+  CAY_F64 = 0x7C,
+  CAY_V128 = 0x7B,
+  CAY_FUNCREF = 0x70,   /* opaque; only null can be made by the host */
+  CAY_EXTERNREF = 0x6F, /* any 64-bit number of the host's; 0 is null */
+};
+typedef struct cay_value {
+  enum cay_type type;
+  union {
+    int32_t i32;
+    int64_t i64;
+    float f32;
+    double f64;
+    uint8_t v128[16];
+    uint64_t ref;
+  } of;
+} cay_value;
+
+/* One instance of a module with its memories, tables and handles, and what became of it. */
+typedef struct cay_run cay_run;
+
+/* Prepares a run; nothing of the guest is executed yet. `wasi` NULL: the program may not import WASI. The run retains
+ * the module; the engine must outlive it. */
+CAY_API enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **out, struct cay_error *error);
+CAY_API void cay_run_free(cay_run *run);
+
+/* Limits; set before the first start or invoke. 0: none. */
+CAY_API void cay_run_set_memory_bytes(cay_run *run, uint64_t bytes);      /* all memories and tables together */
+CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements); /* of one table; 10,000,000 by default */
+/* Wall-clock time of each start or invoke. A thread that waits for it exists only while one runs. */
+CAY_API void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns);
+
+/* Lets the program import the exports of `module` under `name`. It is instantiated, its `_initialize` called, when the
+ * run starts, in the order of these calls; it may import WASI and the ones before it. */
+CAY_API enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error);
+enum cay_unknown_imports {
+  CAY_UNKNOWN_ERROR,   /* an import that nothing provides is CAY_ERROR_LINK */
+  CAY_UNKNOWN_TRAP,    /* a function that traps when called */
+  CAY_UNKNOWN_DEFAULT, /* a function that returns zeros */
+};
+CAY_API void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy);
+
+/* Instantiates the module if that has not happened. A command (it exports `_start`) is run to its end; a reactor gets
+ * its `_initialize` called, if it has one, once. CAY_OK: the program came to its end, also by proc_exit; the exit code
+ * is in the result. Errors: _LINK (an import that nothing provides or of another type; a module that is neither command
+ * nor reactor; a `_start` of a wrong type; WASI imports without a memory for them), _TRAP, _INTERRUPTED, _LIMIT,
+ * _MEMORY; _ARGUMENT when a command is started a second time. */
+CAY_API enum cay_status cay_run_start(cay_run *run, struct cay_error *error);
+/* Instantiates and initialises as above (without calling `_start`), then calls the exported function `name`. `args` has
+ * one value of the right type for each parameter; results go to `results`, which has room for `result_capacity`, and
+ * their number to `*result_count` (may be NULL). Errors: as for cay_run_start; _ARGUMENT also for no such function or
+ * wrong arguments; _EXIT when the guest ended itself, with its code in the result. */
+CAY_API enum cay_status cay_run_invoke(cay_run *run, const char *name, const cay_value *args, size_t arg_count,
+                                       cay_value *results, size_t result_capacity, size_t *result_count,
+                                       struct cay_error *error);
+/* Makes the current start or invoke, or the next one, end with CAY_ERROR_INTERRUPTED as soon as possible, also when
+ * it waits in a WASI call. Any thread, any signal handler; the run must exist. */
+CAY_API void cay_run_interrupt(cay_run *run);
+
+enum cay_trap {
+  CAY_TRAP_NONE,
+  CAY_TRAP_UNREACHABLE,
+  CAY_TRAP_MEMORY_BOUNDS,
+  CAY_TRAP_TABLE_BOUNDS,
+  CAY_TRAP_UNDEFINED_ELEMENT,
+  CAY_TRAP_NULL_ELEMENT,
+  CAY_TRAP_CALL_TYPE,
+  CAY_TRAP_INTEGER_OVERFLOW,
+  CAY_TRAP_INTEGER_DIVIDE_BY_ZERO,
+  CAY_TRAP_INVALID_CONVERSION,
+  CAY_TRAP_STACK_EXHAUSTED,
+  CAY_TRAP_INTERRUPTED,
+  CAY_TRAP_OUT_OF_MEMORY,
+  CAY_TRAP_EXIT, /* not a fault: the guest ended itself */
+  CAY_TRAP_HOST, /* a host function failed; the error's text says why */
+};
+typedef struct cay_result {
+  bool exited;        /* the program ended: `_start` returned, or proc_exit */
+  bool timed_out;     /* interrupted by the time limit, not by cay_run_interrupt */
+  uint32_t exit_code; /* of an ended program; 0 when `_start` returned */
+  enum cay_trap trap;
+  uint64_t trap_offset; /* of the instruction in the module's bytes, or CAY_ERROR_NO_OFFSET */
+} cay_result;
+/* What the last start or invoke did. */
+CAY_API const cay_result *cay_run_result(const cay_run *run);
+/* The guest's calls at the last trap, innermost first, as lines "  0: fac at src/fac.c:12:5\n"; at most `max_frames`
+ * (the outermost ones are left out), 0 for all that were kept. "" when there are none; NULL when memory is out. Valid
+ * until the next call on the run. Made when asked for: reading debug information takes time. */
+CAY_API const char *cay_run_backtrace(cay_run *run, size_t max_frames);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `api`, for the command alone: what it needs beyond the public header cay.h. Embedders cannot see any
+ * of this. Texts are added to a `struct base_text` of the caller's; running out of memory shows in its `failed`. */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/base.h"
+#include "cay.h"
+
+struct module;
+
+/* ---- What this build has ------------------------------------------------------------------------------------------- */
+
+/* Name of tier `index`, the default one first; NULL past the end. */
+const char *api_tier_name(unsigned index);
+/* Name of proposal `index` ("multi-value"), whether this build runs it, and whether it is on by default; NULL past the
+ * end. */
+const char *api_proposal(unsigned index, bool *runs, bool *is_default);
+/* Applies a list as cay_engine_config_set_proposals does to `*proposals`, a set of bits whose start value is
+ * API_PROPOSALS_DEFAULT. */
+#define API_PROPOSALS_DEFAULT UINT64_MAX
+enum cay_status api_proposals_parse(const char *list, uint64_t *proposals, struct cay_error *error);
+
+/* ---- Modules -------------------------------------------------------------------------------------------------------- */
+
+/* The loaded module itself, for the room `inspect`; borrowed. */
+const struct module *api_module(const cay_module *module);
+
+enum api_format { API_TEXT, API_JSON };
+/* Imports, exports, memories, tables, proposals used, sizes, sections, custom sections, and the capabilities that the
+ * module can ask for, judged by its imports. JSON: one object, with a final newline. */
+void api_module_report(const cay_module *module, const char *file_name, enum api_format format, struct base_text *out);
+/* Disassembles every function, or the `count` ones named or numbered in `functions`. Hands the text piece by piece to
+ * `write`, so that memory stays small; stops with CAY_ERROR_SYSTEM when it returns false. CAY_ERROR_ARGUMENT when there
+ * is no such function. */
+enum cay_status api_module_disassemble(const cay_module *module, const char *const *functions, size_t count,
+                                       bool (*write)(void *env, const char *bytes, size_t len_bytes), void *env,
+                                       struct cay_error *error);
+
+/* ---- Running -------------------------------------------------------------------------------------------------------- */
+
+/* cay_run_invoke with arguments as texts, parsed by the parameter's type (i32 and i64: decimal or 0x, signed or
+ * unsigned; f32 and f64: as strtod; externref: a number or "null"; funcref: "null"), and results added to `out`, one a
+ * line. CAY_ERROR_ARGUMENT says which argument is wrong, or the function's type. */
+enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *const *args, size_t arg_count,
+                                    struct base_text *out, struct cay_error *error);
+
+/* ---- Scripts of the conformance suites ---------------------------------------------------------------------------------- */
+
+struct api_wast_options {
+  const char *tier;        /* NULL: the default one */
+  uint64_t stack_bytes;    /* 0: the default */
+  uint64_t proposals;      /* from api_proposals_parse, or API_PROPOSALS_DEFAULT */
+  bool explicit_bounds;
+  /* One line without newline for each failed assertion: "i32.json:12: assert_return: got 1, expected 2". NULL: none. */
+  void (*failed)(void *env, const char *line);
+  void *failed_env;
+};
+struct api_wast_counts {
+  uint64_t passed, failed, skipped;
+  uint64_t text; /* assertions on malformed text: not run, not counted in `skipped` */
+};
+/* Runs one JSON script; the .wasm files lie beside it. Adds to `*counts`. A failed assertion is no error; a file that
+ * cannot be read, that is not a script, or a command of an unknown type is. Loads libcay-json.so on first use. */
+enum cay_status api_wast_run(const char *path, const struct api_wast_options *options, struct api_wast_counts *counts,
+                             struct cay_error *error);
+
+#endif
