@@ -30,12 +30,12 @@
 
 /* Fills `error` (may be NULL) and returns `status`, so that a failing function can `return base_error_set(...)`. */
 BASE_COLD enum cay_status base_error_set(struct cay_error *error, enum cay_status status, const char *format, ...)
-  BASE_PRINTF(3, 4);
+    BASE_PRINTF(3, 4);
 BASE_COLD enum cay_status base_error_set_at(struct cay_error *error, enum cay_status status, uint64_t offset,
                                             const char *format, ...) BASE_PRINTF(4, 5);
 /* As base_error_set, followed by ": " and the text of `errno_value`; status CAY_ERROR_SYSTEM. */
 BASE_COLD enum cay_status base_error_system(struct cay_error *error, int errno_value, const char *format, ...)
-  BASE_PRINTF(3, 4);
+    BASE_PRINTF(3, 4);
 BASE_COLD enum cay_status base_error_memory(struct cay_error *error);
 /* Puts "PREFIX: " in front of the text that is there; truncates at the end. For callers that know more context. */
 BASE_COLD void base_error_prefix(struct cay_error *error, const char *format, ...) BASE_PRINTF(2, 3);
@@ -50,9 +50,9 @@ struct base_allocator {
 /* Replaces the allocator; NULL restores the default (the C library's). Only while nothing is allocated. */
 void base_allocator_set(const struct base_allocator *allocator);
 
-void *base_alloc(size_t bytes);                        /* uninitialised */
+void *base_alloc(size_t bytes);                         /* uninitialised */
 void *base_alloc_zero(size_t count, size_t item_bytes); /* zeroed; checks the product */
-void *base_resize(void *old, size_t bytes);            /* bytes > 0 */
+void *base_resize(void *old, size_t bytes);             /* bytes > 0 */
 void *base_resize_array(void *old, size_t count, size_t item_bytes);
 void base_free(void *memory);
 char *base_string_copy(const char *text, size_t len_bytes); /* NUL-terminated copy */
@@ -74,19 +74,18 @@ void base_arena_deinit(struct base_arena *arena);
  * BASE_VEC_PUSH evaluates to a pointer to the new zeroed element, or NULL when memory is out.
  * Elements move when the vector grows. */
 bool base_vec_grow(void **items, size_t *capacity, size_t wanted, size_t item_bytes);
-#define BASE_VEC(T) \
-  struct {          \
-    T *items;       \
-    size_t count;   \
-    size_t capacity;\
+#define BASE_VEC(T)  \
+  struct {           \
+    T *items;        \
+    size_t count;    \
+    size_t capacity; \
   }
-#define BASE_VEC_RESERVE(v, wanted)                                                                       \
-  ((wanted) <= (v)->capacity ||                                                                           \
-   base_vec_grow((void **)&(v)->items, &(v)->capacity, (wanted), sizeof(*(v)->items)))
-#define BASE_VEC_PUSH(v)                                                                                  \
-  (BASE_VEC_RESERVE((v), (v)->count + 1)                                                                  \
-     ? (memset(&(v)->items[(v)->count], 0, sizeof(*(v)->items)), &(v)->items[(v)->count++])               \
-     : NULL)
+#define BASE_VEC_RESERVE(v, wanted) \
+  ((wanted) <= (v)->capacity || base_vec_grow((void **)&(v)->items, &(v)->capacity, (wanted), sizeof(*(v)->items)))
+#define BASE_VEC_PUSH(v)                                                                      \
+  (BASE_VEC_RESERVE((v), (v)->count + 1)                                                      \
+       ? (memset(&(v)->items[(v)->count], 0, sizeof(*(v)->items)), &(v)->items[(v)->count++]) \
+       : NULL)
 #define BASE_VEC_DEINIT(v) (base_free((v)->items), (void)((v)->items = NULL), (void)((v)->count = (v)->capacity = 0))
 
 /* ---- Strings ------------------------------------------------------------------------------------------------- */
@@ -111,9 +110,21 @@ bool base_utf8_valid(const void *bytes, size_t len_bytes);
 
 /* ---- Bytes --------------------------------------------------------------------------------------------------- */
 
-static inline uint16_t base_load_u16(const void *p) { uint16_t v; memcpy(&v, p, 2); return v; }
-static inline uint32_t base_load_u32(const void *p) { uint32_t v; memcpy(&v, p, 4); return v; }
-static inline uint64_t base_load_u64(const void *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+static inline uint16_t base_load_u16(const void *p) {
+  uint16_t v;
+  memcpy(&v, p, 2);
+  return v;
+}
+static inline uint32_t base_load_u32(const void *p) {
+  uint32_t v;
+  memcpy(&v, p, 4);
+  return v;
+}
+static inline uint64_t base_load_u64(const void *p) {
+  uint64_t v;
+  memcpy(&v, p, 8);
+  return v;
+}
 static inline void base_store_u16(void *p, uint16_t v) { memcpy(p, &v, 2); }
 static inline void base_store_u32(void *p, uint32_t v) { memcpy(p, &v, 4); }
 static inline void base_store_u64(void *p, uint64_t v) { memcpy(p, &v, 8); }
@@ -142,5 +153,10 @@ struct base_file {
 /* `path` "-" reads standard input to its end. */
 enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error);
 void base_file_deinit(struct base_file *file);
+
+/* Loads the internal shared object libcay-NAME.so, which carries a third-party library that is not needed at every
+ * start, and returns the address of its `symbol`; it stays loaded. NULL and CAY_ERROR_UNSUPPORTED when it is not
+ * installed. A room declares one by adding to `plugins` in its meson.build. */
+void *base_os_plugin(const char *name, const char *symbol, struct cay_error *error);
 
 #endif

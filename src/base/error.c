@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-static enum cay_status error_write(struct cay_error *error, enum cay_status status, uint64_t offset,
-                                   const char *format, va_list arguments) {
+static enum cay_status error_write(struct cay_error *error, enum cay_status status, uint64_t offset, const char *format,
+                                   va_list arguments) {
   if (error) {
     error->status = status;
     error->offset = offset;
@@ -21,8 +21,8 @@ enum cay_status base_error_set(struct cay_error *error, enum cay_status status, 
   return status;
 }
 
-enum cay_status base_error_set_at(struct cay_error *error, enum cay_status status, uint64_t offset,
-                                  const char *format, ...) {
+enum cay_status base_error_set_at(struct cay_error *error, enum cay_status status, uint64_t offset, const char *format,
+                                  ...) {
   va_list arguments;
   va_start(arguments, format);
   error_write(error, status, offset, format, arguments);

@@ -22,8 +22,8 @@ bool base_os_commit(void *address, size_t bytes) {
 }
 
 bool base_os_decommit(void *address, size_t bytes) {
-  return bytes == 0 || mmap(address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-                            0) != MAP_FAILED;
+  return bytes == 0 ||
+         mmap(address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 void base_os_release(void *address, size_t bytes) {

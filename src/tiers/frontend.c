@@ -31,8 +31,8 @@ struct operand {
 };
 
 struct control {
-  uint8_t kind; /* enum module_frame_kind */
-  bool dead;    /* began in unreachable code: no code was emitted for it */
+  uint8_t kind;   /* enum module_frame_kind */
+  bool dead;      /* began in unreachable code: no code was emitted for it */
   uint32_t label; /* where `br` goes */
   uint32_t else_label;
   uint32_t height; /* operands below the parameters */
@@ -252,8 +252,7 @@ static void emit_return(struct ir_frontend *fe) {
   if (count > fe->operands.count) return; /* memory ran out */
   const size_t first_index = fe->operands.count - count;
   for (size_t i = first_index; count > 1 && i < fe->operands.count; i++)
-    if (fe->operands.items[i].place != PLACE_TEMP)
-      emit_move(fe, fe->operands.items[i].slot, &fe->operands.items[i]);
+    if (fe->operands.items[i].place != PLACE_TEMP) emit_move(fe, fe->operands.items[i].slot, &fe->operands.items[i]);
   struct ir_insn *insn = emit(fe, IR_RETURN);
   insn->b = type->result_slots;
   if (count == 0) return;

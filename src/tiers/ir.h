@@ -35,13 +35,13 @@ enum ir_op {
 };
 
 enum ir_flags {
-  IR_A_TEMP = 1,   /* operand a is a temporary: dead afterwards */
+  IR_A_TEMP = 1, /* operand a is a temporary: dead afterwards */
   IR_B_TEMP = 2,
   IR_C_TEMP = 4,
   IR_B_CONST = 8,  /* operand b is `konst` */
   IR_A_CONST = 16, /* operand a is `konst` (IR_RETURN, IR_STORE's address never) */
   IR_NEGATED = 32,
-  IR_LOOP = 64,    /* IR_LABEL: target of backward branches */
+  IR_LOOP = 64, /* IR_LABEL: target of backward branches */
 };
 
 /* Where a value of a type is kept besides its slot. */
@@ -60,7 +60,7 @@ struct ir_insn {
 #define IR_NO_SLOT UINT32_MAX
 
 struct ir_function {
-  uint32_t func; /* index in the module */
+  uint32_t func;                     /* index in the module */
   uint32_t param_slots, local_slots; /* local_slots: beyond the parameters */
   uint32_t link_slot;                /* = param_slots + local_slots; two slots */
   uint32_t frame_slots;              /* whole frame, link included */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The handlers that are written by hand: frames, moves, control, calls, variables, memory and table management.
+ * Included by handlers.c only, after the macros; operand fields are named in each group's comment. */
+
+/* ---- Frames. d: link slot, a: locals to zero, b: frame slots. acc: the call's site. ---- */
+
+#define ENTER(name, zero_locals)                                                                            \
+  H(name) {                                                                                                 \
+    const struct interp_insn *site = SITE(acc);                                                             \
+    uintptr_t limit = (uintptr_t)atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed);    \
+    if (BASE_UNLIKELY((uintptr_t)fp + (uintptr_t)ip->b * 8 > limit)) {                                      \
+      ip = site;                                                                                            \
+      fp -= site->d;                                                                                        \
+      TRAP(limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);                                  \
+    }                                                                                                       \
+    uint64_t *link = fp + ip->d;                                                                            \
+    link[0] = BITS(site);                                                                                   \
+    link[1] = BITS(fp - site->d);                                                                           \
+    zero_locals;                                                                                            \
+    NEXT();                                                                                                 \
+  }
+ENTER(enter_0, (void)0)
+ENTER(enter_1, link[-1] = 0)
+ENTER(enter_2, link[-1] = link[-2] = 0)
+ENTER(enter_3, link[-1] = link[-2] = link[-3] = 0)
+ENTER(enter_n, memset(link - ip->a, 0, (size_t)ip->a * 8))
+
+H(translate) { /* stands in for a function that has not been called yet; b: its entry */
+  const struct interp_insn *code = interp_translate(inst->code, ip->b);
+  if (BASE_UNLIKELY(!code)) {
+    ip = SITE(acc);
+    fp -= ip->d;
+    TRAP(ENGINE_TRAP_OUT_OF_MEMORY);
+  }
+  ip = code;
+  JUMP();
+}
+H(exit) { return ENGINE_TRAP_NONE; }
+
+/* ---- Moves. d <- a ---- */
+
+H(move) { fp[ip->d] = fp[ip->a]; NEXT(); }
+H(move2) { /* d <- a, d + 1 <- lo */
+  uint64_t first = fp[ip->a], second = fp[ip->lo];
+  fp[ip->d] = first;
+  fp[ip->d + 1] = second;
+  NEXT();
+}
+H(move_r) { fp[ip->d] = acc; NEXT(); }
+H(move_f) { KEEP_f; NEXT(); }
+H(move_g) { KEEP_F; NEXT(); }
+H(get) { acc = fp[ip->a]; NEXT(); }
+H(get_f) { f = SLOT_f(ip->a); NEXT(); }
+H(get_g) { g = SLOT_F(ip->a); NEXT(); }
+H(const_32) { fp[ip->d] = ip->b; NEXT(); }
+H(const_64) { fp[ip->d] = *(const uint64_t *)((const char *)ip + (int32_t)ip->b); NEXT(); }
+
+/* ---- Branches. b: distance in instructions; a: condition ---- */
+
+H(br) { ip += (int32_t)ip->b; JUMP(); } /* forward */
+H(br_loop) { TAKE(); }
+TEST_AND_BRANCH(br_if_s, SLOT_i(ip->a))
+TEST_AND_BRANCH(br_if_r, ACC_i)
+TEST_AND_BRANCH(br_unless_s, !SLOT_i(ip->a))
+TEST_AND_BRANCH(br_unless_r, !ACC_i)
+TEST_AND_BRANCH(br_if64_s, fp[ip->a])
+TEST_AND_BRANCH(br_if64_r, acc)
+TEST_AND_BRANCH(br_unless64_s, !fp[ip->a])
+TEST_AND_BRANCH(br_unless64_r, !acc)
+
+/* The table of distances, default last, lies behind the instruction; b: index of the default. */
+#define BR_TABLE(name, from)                                                                                \
+  H(name) {                                                                                                 \
+    uint32_t index = from;                                                                                  \
+    if (BASE_UNLIKELY(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed)))             \
+      TRAP(ENGINE_TRAP_INTERRUPTED);                                                                        \
+    ip += ((const int32_t *)(ip + 1))[index < ip->b ? index : ip->b];                                       \
+    JUMP();                                                                                                 \
+  }
+BR_TABLE(br_table_s, SLOT_i(ip->a))
+BR_TABLE(br_table_r, ACC_i)
+
+/* ---- Returns. d: link slot; a: value. The link is read first, for results may lie over it. ---- */
+
+#define LEAVE(give_results)                                                     \
+  do {                                                                          \
+    const struct interp_insn *site = SITE(fp[ip->d]);                           \
+    uint64_t *caller = FRAME(fp[ip->d + 1]);                                    \
+    give_results;                                                               \
+    ip = site + 1;                                                              \
+    fp = caller;                                                                \
+    JUMP();                                                                     \
+  } while (0)
+H(return_void) { LEAVE((void)0); }
+H(return_const) { LEAVE(acc = fp[0] = ip->b); } /* a 32-bit constant, not a float */
+H(return_s) { LEAVE(acc = fp[0] = fp[ip->a]); }
+H(return_r) { LEAVE(fp[0] = acc); }
+H(return_fs) { LEAVE(f = SLOT_f(ip->a); fp[0] = f32_bits(f)); }
+H(return_fr) { LEAVE(fp[0] = f32_bits(f)); }
+H(return_gs) { LEAVE(g = SLOT_F(ip->a); fp[0] = f64_bits(g)); }
+H(return_gr) { LEAVE(fp[0] = f64_bits(g)); }
+H(return_n) { LEAVE(memmove(fp, fp + ip->a, (size_t)ip->b * 8)); }
+
+/* ---- Calls. d: first argument slot; b: entry, function or type; a: table ---- */
+
+H(call) {
+  acc = BITS(ip);
+  fp += ip->d;
+  ip = SITE(BITS(inst->entries[ip->b]));
+  JUMP();
+}
+H(call_import) {
+  int trap = call_out(ip, fp, inst, inst->functions[ip->b], fp + ip->d);
+  if (BASE_UNLIKELY(trap)) return trap;
+  RELOAD(ip->d);
+  NEXT();
+}
+H(call_indirect) { /* the index is in acc */
+  int trap;
+  struct engine_function *function = indirect_callee(inst, ip->a, ip->b, (uint32_t)acc, &trap);
+  if (BASE_UNLIKELY(!function)) TRAP((uint64_t)trap);
+  if (BASE_LIKELY(function->instance == inst)) {
+    acc = BITS(ip);
+    fp += ip->d;
+    ip = SITE(BITS(inst->entries[function->entry]));
+    JUMP();
+  }
+  trap = call_out(ip, fp, inst, function, fp + ip->d);
+  if (BASE_UNLIKELY(trap)) return trap;
+  RELOAD(ip->d);
+  NEXT();
+}
+
+H(tail_check) { /* before the frame goes: a tail call through table d with type b and index a must find its callee */
+  int trap;
+  if (BASE_UNLIKELY(!indirect_callee(inst, ip->d, ip->b, SLOT_i(ip->a), &trap))) TRAP((uint64_t)trap);
+  NEXT();
+}
+H(tail_move) { /* d: first argument slot; a: argument slots; b: link slot. Leaves the site in acc. */
+  acc = fp[ip->b];
+  memmove(fp, fp + ip->d, (size_t)ip->a * 8);
+  NEXT();
+}
+H(tail_call) { ip = SITE(BITS(inst->entries[ip->b])); JUMP(); }
+#define LEAVE_BY_TAIL_CALL(function)                                        \
+  do {                                                                      \
+    const struct interp_insn *site = SITE(acc);                             \
+    int ended = tail_out(site, fp, inst, function, IS_FIRST(site));         \
+    if (ended) return ended;                                                \
+    RELOAD(0);                                                              \
+    ip = site + 1;                                                          \
+    fp -= site->d;                                                          \
+    JUMP();                                                                 \
+  } while (0)
+H(tail_call_import) { LEAVE_BY_TAIL_CALL(inst->functions[ip->b]); }
+H(tail_call_indirect) { /* a: index (above the moved arguments); d: table; checked before */
+  int trap;
+  struct engine_function *function = indirect_callee(inst, ip->d, ip->b, SLOT_i(ip->a), &trap);
+  if (BASE_UNLIKELY(function->instance != inst)) LEAVE_BY_TAIL_CALL(function);
+  ip = SITE(BITS(inst->entries[function->entry]));
+  JUMP();
+}
+
+/* ---- Select. d <- hi or acc ? a : lo ---- */
+
+H(select_s) { acc = fp[SLOT_i(ip->hi) ? ip->a : ip->lo]; KEEP_I; NEXT(); }
+H(select_r) { acc = fp[ACC_i ? ip->a : ip->lo]; KEEP_I; NEXT(); }
+H(select_fs) { f = SLOT_f(SLOT_i(ip->hi) ? ip->a : ip->lo); KEEP_f; NEXT(); }
+H(select_fr) { f = SLOT_f(ACC_i ? ip->a : ip->lo); KEEP_f; NEXT(); }
+H(select_gs) { g = SLOT_F(SLOT_i(ip->hi) ? ip->a : ip->lo); KEEP_F; NEXT(); }
+H(select_gr) { g = SLOT_F(ACC_i ? ip->a : ip->lo); KEEP_F; NEXT(); }
+
+/* ---- Globals. b: the cell's place in the instance, or the index of an imported global; a: value ---- */
+
+#define CELL (*(uint64_t *)((char *)inst + ip->b))
+H(global_get) { acc = CELL; KEEP_I; NEXT(); }
+H(global_get_f) { f = f32_from(CELL); KEEP_f; NEXT(); }
+H(global_get_g) { g = f64_from(CELL); KEEP_F; NEXT(); }
+H(global_set_s) { CELL = fp[ip->a]; NEXT(); }
+H(global_set_r) { CELL = acc; NEXT(); }
+H(global_set_f) { CELL = f32_bits(f); NEXT(); }
+H(global_set_g) { CELL = f64_bits(g); NEXT(); }
+H(import_get) { fp[ip->d] = inst->globals[ip->b].cell->value[0]; NEXT(); }
+H(import_set) { inst->globals[ip->b].cell->value[0] = fp[ip->a]; NEXT(); }
+
+/* ---- The rest. a: first operand slot; d: result slot or second index; b: index ---- */
+
+H(unreachable) { TRAP(ENGINE_TRAP_UNREACHABLE); }
+H(memory_size) { acc = inst->memories[ip->b]->page_count; KEEP_I; NEXT(); }
+H(memory_grow) {
+  SET_i(engine_memory_grow(inst->memories[ip->b], SLOT_i(ip->a)));
+  mem = inst->memory0->base;
+  KEEP_i;
+  NEXT();
+}
+#define OPERAND(n) SLOT_i(ip->a + (n))
+#define MAY_TRAP(call)                                                    \
+  {                                                                       \
+    enum engine_trap trap = call;                                         \
+    if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) TRAP((uint64_t)trap);    \
+    NEXT();                                                               \
+  }
+H(memory_fill) MAY_TRAP(engine_memory_fill(inst->memories[ip->b], OPERAND(0), OPERAND(1), OPERAND(2)))
+H(memory_copy) MAY_TRAP(engine_memory_copy(inst->memories[ip->b], OPERAND(0), inst->memories[ip->d], OPERAND(1), OPERAND(2)))
+H(memory_init) MAY_TRAP(engine_memory_init(inst, ip->d, ip->b, OPERAND(0), OPERAND(1), OPERAND(2)))
+H(data_drop) { engine_data_drop(inst, ip->b); NEXT(); }
+H(table_get) {
+  const struct engine_table *table = inst->tables[ip->b];
+  uint32_t index = OPERAND(0);
+  if (BASE_UNLIKELY(index >= table->count)) TRAP(ENGINE_TRAP_TABLE_BOUNDS);
+  acc = table->elems[index];
+  KEEP_I;
+  NEXT();
+}
+H(table_set) {
+  const struct engine_table *table = inst->tables[ip->b];
+  uint32_t index = OPERAND(0);
+  if (BASE_UNLIKELY(index >= table->count)) TRAP(ENGINE_TRAP_TABLE_BOUNDS);
+  table->elems[index] = fp[ip->a + 1];
+  NEXT();
+}
+H(table_size) { acc = inst->tables[ip->b]->count; KEEP_I; NEXT(); }
+H(table_grow) { SET_i(engine_table_grow(inst->tables[ip->b], OPERAND(1), fp[ip->a])); KEEP_i; NEXT(); }
+H(table_fill) MAY_TRAP(engine_table_fill(inst->tables[ip->b], OPERAND(0), fp[ip->a + 1], OPERAND(2)))
+H(table_copy) MAY_TRAP(engine_table_copy(inst->tables[ip->b], OPERAND(0), inst->tables[ip->d], OPERAND(1), OPERAND(2)))
+H(table_init) MAY_TRAP(engine_table_init(inst, ip->d, ip->b, OPERAND(0), OPERAND(1), OPERAND(2)))
+H(elem_drop) { engine_elem_drop(inst, ip->b); NEXT(); }
+H(ref_func) { acc = BITS(inst->functions[ip->b]); KEEP_I; NEXT(); }

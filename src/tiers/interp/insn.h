@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The interpreter's instruction: what the encoder writes and the handlers read.
+ *
+ * 16 bytes (12 on 32-bit hosts): the handler's address, or its number in the build without tail calls, and three
+ * operands whose meaning the handler knows. Slots are 16 bits wide because a frame has at most 65,000 of them. */
+#ifndef TIERS_INTERP_INSN_H
+#define TIERS_INTERP_INSN_H
+
+#include "engine/engine.h"
+#include "module/module.h"
+
+struct interp_insn;
+
+/* With tail calls every handler has this signature and ends by jumping to the next one. The first four arguments stay
+ * in fixed registers (preserve_none where the CPU has it). `acc`, `f`, `g` hold the last integer, f32 and f64 result. */
+#if defined(__clang__) && !defined(CAY_INTERP_SWITCH)
+#define INTERP_TAIL_CALLS 1
+#if __has_attribute(preserve_none) && (defined(__x86_64__) || defined(__aarch64__))
+#define INTERP_CONVENTION __attribute__((preserve_none))
+#else
+#define INTERP_CONVENTION
+#endif
+typedef INTERP_CONVENTION int (*interp_handler)(const struct interp_insn *ip, uint64_t *fp, uint8_t *mem,
+                                                struct engine_instance *inst, uint64_t acc, float f, double g);
+#else
+#define INTERP_TAIL_CALLS 0
+typedef uintptr_t interp_handler;
+#endif
+
+struct interp_insn {
+  interp_handler handler;
+  uint16_t d, a;
+  union {
+    uint32_t b;
+    struct {
+      uint16_t lo, hi;
+    };
+  };
+};
+
+/* All handlers: the families of the instruction table, then the ones written by hand. */
+#define INTERP_HAND_WRITTEN(X)                                                                                    \
+  X(enter_0)                                                                                                      \
+  X(enter_1) X(enter_2) X(enter_3) X(enter_n) X(translate) X(exit) X(move) X(move2) X(move_r) X(move_f) X(move_g) \
+      X(get) X(get_f) X(get_g) X(const_32) X(const_64) X(br) X(br_loop) X(br_if_s) X(br_if_r) X(br_unless_s)      \
+          X(br_unless_r) X(br_if64_s) X(br_if64_r) X(br_unless64_s) X(br_unless64_r) X(br_table_s) X(br_table_r)  \
+              X(return_void) X(return_const) X(return_s) X(return_r) X(return_fs) X(return_fr) X(return_gs)       \
+                  X(return_gr) X(return_n) X(call) X(call_import) X(call_indirect) X(tail_check) X(tail_move)     \
+                      X(tail_call) X(tail_call_import) X(tail_call_indirect) X(select_s) X(select_r) X(select_fs) \
+                          X(select_fr) X(select_gs) X(select_gr) X(global_get) X(global_get_f) X(global_get_g)    \
+                              X(global_set_s) X(global_set_r) X(global_set_f) X(global_set_g) X(import_get)       \
+                                  X(import_set) X(unreachable) X(memory_size) X(memory_grow) X(memory_fill)       \
+                                      X(memory_copy) X(memory_init) X(data_drop) X(table_get) X(table_set)        \
+                                          X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init)   \
+                                              X(elem_drop) X(ref_func)
+
+enum interp_handler_index {
+#define X(name) INTERP_##name,
+#include "tiers/interp_names.gen.h"
+  INTERP_HAND_WRITTEN(X)
+#undef X
+      INTERP_HANDLER_COUNT
+};
+
+/* A set of handlers: with guard pages, or with explicit bounds checks. */
+struct interp_handlers {
+  interp_handler of[INTERP_HANDLER_COUNT];
+  /* Runs from `ip` until the frame at `fp` returns or something traps; enum engine_trap, or INTERP_AGAIN. */
+  int (*run)(const struct interp_insn *ip, uint64_t *fp, struct engine_instance *inst, const struct interp_insn *site);
+};
+const struct interp_handlers *interp_handlers_guarded(void); /* NULL: not on this CPU */
+const struct interp_handlers *interp_handlers_explicit(void);
+
+/* The activation has been given another function by a tail call out of its instance: enter it anew. */
+enum { INTERP_AGAIN = 1000 };
+
+/* The instruction pair that the first frame of an activation returns to: [0] stands for the call, [1] is `exit`. */
+static inline bool interp_is_exit(const struct interp_handlers *handlers, const struct interp_insn *site) {
+  return site[1].handler == handlers->of[INTERP_exit];
+}
+
+/* Translates function `entry` of the code object on its first call. NULL: out of memory. */
+const struct interp_insn *interp_translate(void *code, uint32_t entry);
+
+/* ---- The encoder's view of the instruction table ------------------------------------------------------------------- */
+
+enum interp_kind { INTERP_KIND_NONE, INTERP_KIND_UNARY, INTERP_KIND_BINARY, INTERP_KIND_LOAD, INTERP_KIND_STORE };
+struct interp_row {
+  uint8_t kind;
+  uint8_t operand;             /* enum ir_class of the (last) operand */
+  uint8_t is_64;               /* of the (last) operand */
+  uint16_t first;              /* handler of the family's first form */
+  uint16_t branch, branch_not; /* first form of the fused branch, when the instruction compares */
+};
+extern const struct interp_row interp_rows[MODULE_OP_COUNT];
+
+#endif

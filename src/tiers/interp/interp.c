@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The interpreter as a tier: code objects, translation on first call, positions, faults.
+ *
+ * A code object belongs to a module (and a way of checking bounds) and is shared by its instances. Each defined
+ * function has an entry, the address of its first instruction; before the first call that is a stub whose handler
+ * translates the function and stores the real address, so that a call never asks whether it has to.
+ *
+ * Positions are instruction addresses. No table maps them back to wasm: offset_of encodes the function once more and
+ * watches which instruction falls on the position, which costs time only when somebody wants to know.
+ *
+ * Invariants
+ *  1. A function's instructions never move or change once its entry is stored (release; readers depend on the address).
+ *  2. `lock` guards translation and the list of located functions.
+ * Threads: instances of one module may run in different threads and share the code object. */
+#include "tiers/interp/encode.h"
+#include "tiers/interp/fault.h"
+#include "tiers/ir.h"
+#include "tiers/tiers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <threads.h>
+
+struct translated {
+  const struct interp_insn *insns; /* NULL: not yet */
+  uint32_t count, bytes;
+};
+
+struct interp_code {
+  struct module *module;
+  const struct interp_handlers *handlers;
+  _Atomic(const void *) *entries;
+  struct interp_insn *stubs;
+  struct translated *functions;
+  struct interp_insn exit_pair[2]; /* where the first frame of an activation returns to */
+  mtx_t lock;
+  struct ir_frontend *frontend;
+  struct interp_encoder encoder;
+  uint32_t *by_address; /* translated functions in the order of their addresses; rebuilt when stale */
+  uint32_t by_address_count, translated_count;
+  atomic_uint last_located;
+};
+
+static uint32_t entry_count(const struct interp_code *code) {
+  return code->module->func_count - code->module->imported_func_count;
+}
+
+static void code_free(void *object) {
+  struct interp_code *code = object;
+  if (!code) return;
+  for (uint32_t i = 0; code->functions && i < entry_count(code); i++)
+    base_free((void *)(uintptr_t)code->functions[i].insns);
+  base_free((void *)code->entries);
+  base_free(code->stubs);
+  base_free(code->functions);
+  base_free(code->by_address);
+  ir_frontend_free(code->frontend);
+  interp_encoder_deinit(&code->encoder);
+  mtx_destroy(&code->lock);
+  module_release(code->module);
+  base_free(code);
+}
+
+static void write_stubs(struct interp_code *code) {
+  for (uint32_t i = 0; i < entry_count(code); i++) {
+    code->stubs[i] = (struct interp_insn){.handler = code->handlers->of[INTERP_translate], .b = i};
+    atomic_init(&code->entries[i], (const void *)&code->stubs[i]);
+  }
+  code->exit_pair[0].handler = code->exit_pair[1].handler = code->handlers->of[INTERP_exit];
+}
+
+static enum cay_status code_new(struct module *module, const struct engine_code_options *options, void **out,
+                                const void *const **entries, struct cay_error *error) {
+  struct interp_code *code = base_alloc_zero(1, sizeof *code);
+  if (!code) return base_error_memory(error);
+  code->module = module_retain(module);
+  code->handlers = options->explicit_bounds ? NULL : interp_handlers_guarded();
+  if (!code->handlers) code->handlers = interp_handlers_explicit();
+  uint32_t count = entry_count(code);
+  mtx_init(&code->lock, mtx_plain);
+  code->entries = base_alloc_zero(count, sizeof *code->entries);
+  code->stubs = base_alloc_zero(count, sizeof *code->stubs);
+  code->functions = base_alloc_zero(count, sizeof *code->functions);
+  code->frontend = ir_frontend_new();
+  if (!code->entries || !code->stubs || !code->functions || !code->frontend) {
+    code_free(code);
+    return base_error_memory(error);
+  }
+  write_stubs(code);
+  *out = code;
+  *entries = (const void *const *)code->entries;
+  return CAY_OK;
+}
+
+/* ---- Translation --------------------------------------------------------------------------------------------------- */
+
+/* Instructions and constants in one block of their own, as they stay. */
+static const struct interp_insn *publish_function(struct interp_code *code, struct translated *function) {
+  const struct interp_encoder *encoder = &code->encoder;
+  size_t insn_bytes = encoder->insns.count * sizeof(struct interp_insn);
+  size_t pool_bytes = encoder->pool.count * sizeof(uint64_t);
+  struct interp_insn *insns = base_alloc(insn_bytes + pool_bytes);
+  if (!insns) return NULL;
+  memcpy(insns, encoder->insns.items, insn_bytes);
+  if (pool_bytes) memcpy((char *)insns + insn_bytes, encoder->pool.items, pool_bytes);
+  *function = (struct translated){insns, (uint32_t)encoder->insns.count, (uint32_t)(insn_bytes + pool_bytes)};
+  code->translated_count++;
+  return insns;
+}
+
+static const struct interp_insn *translate_locked(struct interp_code *code, uint32_t entry) {
+  struct translated *function = &code->functions[entry];
+  if (function->insns) return function->insns; /* another thread was faster */
+  const struct ir_function *ir = ir_translate(code->frontend, code->module, code->module->imported_func_count + entry);
+  if (!ir || !interp_encode(&code->encoder, code->module, code->handlers, ir)) return NULL;
+  const struct interp_insn *insns = publish_function(code, function);
+  if (insns) atomic_store_explicit(&code->entries[entry], (const void *)insns, memory_order_release);
+  return insns;
+}
+
+const struct interp_insn *interp_translate(void *object, uint32_t entry) {
+  struct interp_code *code = object;
+  assert(entry < entry_count(code));
+  mtx_lock(&code->lock);
+  const struct interp_insn *insns = translate_locked(code, entry);
+  mtx_unlock(&code->lock);
+  return insns;
+}
+
+static size_t code_bytes(void *object, bool all) {
+  struct interp_code *code = object;
+  size_t bytes = entry_count(code) * (sizeof *code->entries + sizeof *code->stubs + sizeof *code->functions);
+  for (uint32_t i = 0; i < entry_count(code); i++) {
+    if (all) interp_translate(code, i);
+    bytes += code->functions[i].bytes;
+  }
+  return bytes;
+}
+
+/* ---- Running ---------------------------------------------------------------------------------------------------------- */
+
+static enum engine_trap invoke(struct engine_thread *thread, struct engine_activation *activation) {
+  (void)thread;
+  for (;;) {
+    const struct interp_code *code = activation->instance->code;
+    assert(activation->instance->tier == &tiers_interp);
+    const struct interp_insn *first = activation->instance->entries[activation->function->entry];
+    int ended = code->handlers->run(first, activation->base_fp, activation->instance, code->exit_pair);
+    if (ended != INTERP_AGAIN) return (enum engine_trap)ended;
+  }
+}
+
+/* ---- Positions ---------------------------------------------------------------------------------------------------------- */
+
+static bool contains(const struct translated *function, const struct interp_insn *site) {
+  return function->insns && site >= function->insns && site < function->insns + function->count;
+}
+
+static thread_local const struct interp_code *sorting; /* qsort has no argument for it */
+
+static int compare_addresses(const void *a, const void *b) {
+  uintptr_t first = (uintptr_t)sorting->functions[*(const uint32_t *)a].insns;
+  uintptr_t second = (uintptr_t)sorting->functions[*(const uint32_t *)b].insns;
+  return (first > second) - (first < second);
+}
+
+static bool sort_functions(struct interp_code *code) {
+  if (code->by_address_count == code->translated_count) return true;
+  uint32_t *order = base_resize_array(code->by_address, code->translated_count, sizeof *order);
+  if (!order) return false;
+  code->by_address = order;
+  code->by_address_count = 0;
+  for (uint32_t i = 0; i < entry_count(code); i++)
+    if (code->functions[i].insns) order[code->by_address_count++] = i;
+  assert(code->by_address_count == code->translated_count);
+  sorting = code;
+  qsort(order, code->by_address_count, sizeof *order, compare_addresses);
+  return true;
+}
+
+/* The entry of the function that `site` lies in, or UINT32_MAX. */
+static uint32_t find_locked(struct interp_code *code, const struct interp_insn *site) {
+  if (!sort_functions(code)) return UINT32_MAX;
+  uint32_t low = 0, high = code->by_address_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    const struct translated *function = &code->functions[code->by_address[middle]];
+    if (contains(function, site)) return code->by_address[middle];
+    if (site < function->insns)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return UINT32_MAX;
+}
+
+static uint32_t find(struct interp_code *code, const struct interp_insn *site) {
+  uint32_t last = atomic_load_explicit(&code->last_located, memory_order_relaxed);
+  if (last < entry_count(code) && contains(&code->functions[last], site)) return last;
+  mtx_lock(&code->lock);
+  uint32_t found = find_locked(code, site);
+  mtx_unlock(&code->lock);
+  if (found != UINT32_MAX) atomic_store_explicit(&code->last_located, found, memory_order_relaxed);
+  return found;
+}
+
+static bool locate(void *object, const void *site, uint64_t *fp, struct engine_location *out) {
+  struct interp_code *code = object;
+  uint32_t entry = site ? find(code, site) : UINT32_MAX;
+  if (entry == UINT32_MAX) return false;
+  const uint64_t *link = fp + code->functions[entry].insns[0].d; /* the first instruction is `enter` */
+  const struct interp_insn *caller = (const struct interp_insn *)(uintptr_t)link[0];
+  bool is_first = interp_is_exit(code->handlers, caller);
+  out->func = code->module->imported_func_count + entry;
+  out->caller_site = is_first ? NULL : caller;
+  out->caller_fp = is_first ? NULL : (uint64_t *)(uintptr_t)link[1];
+  return true;
+}
+
+static uint32_t offset_of(void *object, uint32_t func, const void *site) {
+  struct interp_code *code = object;
+  uint32_t entry = func - code->module->imported_func_count, offset = UINT32_MAX;
+  assert(entry < entry_count(code) && contains(&code->functions[entry], site));
+  uint32_t insn = (uint32_t)((const struct interp_insn *)site - code->functions[entry].insns);
+  mtx_lock(&code->lock);
+  const struct ir_function *ir = ir_translate(code->frontend, code->module, func);
+  if (ir) offset = interp_encode_offset(&code->encoder, code->module, code->handlers, ir, insn);
+  mtx_unlock(&code->lock);
+  return offset;
+}
+
+const struct engine_tier tiers_interp = {
+    .name = "interp",
+    .code_new = code_new,
+    .code_free = code_free,
+    .invoke = invoke,
+    .locate = locate,
+    .offset_of = offset_of,
+    .fault = interp_fault,
+    .code_bytes = code_bytes,
+};
