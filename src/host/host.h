@@ -241,10 +241,11 @@ enum host_open_flag {
 };
 struct host_open {
   uint32_t open_flags;   /* enum host_open_flag */
-  uint32_t rights;       /* wanted: READ and/or WRITE decide how a file is opened; the result has at most these */
+  uint32_t access;       /* READ and/or WRITE */
   uint32_t object_flags; /* enum host_flag */
 };
-/* Never blocks, whatever kind of file it is. */
+/* Never blocks, whatever kind of file it is. A file has `access` as its rights; a directory has those of `directory`,
+ * and opening one for writing is ISDIR. */
 int host_open_at(struct host_object *directory, struct host_path path, const struct host_open *how,
                  struct host_object **out);
 int host_stat_at(struct host_object *directory, struct host_path path, bool follow, struct host_stat *out);
@@ -268,11 +269,16 @@ struct host_entry {
   uint64_t next_cookie; /* reads the entry after this one */
   uint64_t inode;       /* 0: not told */
   enum host_kind kind;
-  const char *name;     /* valid until the next call on the directory */
+  const char *name;     /* valid until the next call on the listing */
   size_t len_bytes;
 };
-/* The entry at `cookie`; 0 is the first. "." and ".." are included. *found is false at the end. Needs LIST. */
-int host_directory_read(struct host_object *directory, uint64_t cookie, struct host_entry *out, bool *found);
+/* A reader of a directory's names, with its own position; needs LIST. It keeps the directory. */
+struct host_listing;
+int host_listing_open(struct host_object *directory, struct host_listing **out);
+void host_listing_close(struct host_listing *listing); /* NULL allowed */
+/* The entry at `cookie`; 0 is the first. "." and ".." are included. *found is false at the end. Reading an entry again
+ * or the one after it costs no system call most of the time; any other cookie is looked up. */
+int host_listing_read(struct host_listing *listing, uint64_t cookie, struct host_entry *out, bool *found);
 
 /* ---- Sockets ------------------------------------------------------------------------------------------------------------ */
 

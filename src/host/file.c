@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Reading, writing and attributes of open objects.
+ *
+ * Regular files: one readv, writev, preadv or pwritev. Everything else may have to wait, and the descriptor may be
+ * shared with processes that would not survive O_NONBLOCK (a terminal's shell). There the call that does not wait is
+ * preadv2 and pwritev2 with RWF_NOWAIT, one system call as well; where the kernel cannot do that for a descriptor, poll
+ * is asked first. Writing to a pipe after poll takes at most PIPE_BUF bytes: only so many are sure not to wait. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "host/object.h"
+
+static bool is_socket(const struct host_object *object) {
+  return object->kind == HOST_KIND_STREAM_SOCKET || object->kind == HOST_KIND_DATAGRAM_SOCKET ||
+         object->kind == HOST_KIND_LISTENER;
+}
+
+static int finish(ssize_t got, size_t *done_bytes) {
+  if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? HOST_PENDING : host_failed();
+  *done_bytes = (size_t)got;
+  return 0;
+}
+
+/* ---- Objects in memory ---------------------------------------------------------------------------------------------- */
+
+static int memory_read(struct host_bytes *memory, const struct iovec *iovecs, int count, size_t *done_bytes) {
+  *done_bytes = 0;
+  for (int i = 0; i < count; i++) {
+    size_t left = memory->len_bytes - memory->position;
+    size_t take = iovecs[i].iov_len < left ? iovecs[i].iov_len : left;
+    if (take == 0) continue;
+    memcpy(iovecs[i].iov_base, memory->bytes + memory->position, take);
+    memory->position += take;
+    *done_bytes += take;
+  }
+  return 0;
+}
+
+static int memory_write(struct host_bytes *memory, const struct iovec *iovecs, int count, size_t *done_bytes) {
+  *done_bytes = 0;
+  for (int i = 0; i < count; i++) {
+    size_t left = memory->limit_bytes - memory->len_bytes;
+    size_t take = iovecs[i].iov_len < left ? iovecs[i].iov_len : left;
+    if (take == 0) continue;
+    size_t wanted = memory->len_bytes + take;
+    if (wanted > memory->capacity && !base_vec_grow((void **)&memory->bytes, &memory->capacity, wanted, 1))
+      return *done_bytes ? 0 : -HOST_ERROR_NOMEM;
+    memcpy(memory->bytes + memory->len_bytes, iovecs[i].iov_base, take);
+    memory->len_bytes += take;
+    *done_bytes += take;
+  }
+  return *done_bytes || count == 0 || memory->len_bytes < memory->limit_bytes ? 0 : -HOST_ERROR_NOSPC;
+}
+
+/* ---- Objects that may have to wait ----------------------------------------------------------------------------------- */
+
+static int socket_read(const struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
+  struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
+  return finish(recvmsg(object->fd, &message, MSG_DONTWAIT), done_bytes);
+}
+
+static int socket_write(const struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
+  struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
+  return finish(sendmsg(object->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL), done_bytes);
+}
+
+/* Whether the errors of a call with RWF_NOWAIT say that the descriptor or the kernel cannot do it at all. */
+static bool cannot_nowait(ssize_t got) {
+  return got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM || errno == ESPIPE);
+}
+
+static int stream_read(struct host_object *object, const struct iovec *iovecs, int count, size_t *done_bytes) {
+  if (!object->no_nowait && !object->is_nonblocking) {
+    ssize_t got = host_os_read_nowait(object->fd, iovecs, count);
+    if (!cannot_nowait(got)) return finish(got, done_bytes);
+    object->no_nowait = true;
+  }
+  /* Reading a named pipe that nobody writes yet would say that it ended; poll knows better. */
+  if (!host_poll_now(object->fd, POLLIN)) return HOST_PENDING;
+  return finish(readv(object->fd, iovecs, count), done_bytes);
+}
+
+static int cut_to(struct iovec *iovecs, int count, size_t limit_bytes) {
+  for (int i = 0; i < count; i++) {
+    if (iovecs[i].iov_len >= limit_bytes) {
+      iovecs[i].iov_len = limit_bytes;
+      return i + 1;
+    }
+    limit_bytes -= iovecs[i].iov_len;
+  }
+  return count;
+}
+
+static int stream_write(struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
+  if (object->is_nonblocking) return finish(writev(object->fd, iovecs, count), done_bytes);
+  if (!object->no_nowait) {
+    ssize_t got = host_os_write_nowait(object->fd, iovecs, count);
+    if (!cannot_nowait(got)) return finish(got, done_bytes);
+    object->no_nowait = true;
+  }
+  if (!host_poll_now(object->fd, POLLOUT)) return HOST_PENDING;
+  if (object->kind == HOST_KIND_PIPE) count = cut_to(iovecs, count, PIPE_BUF);
+  return finish(writev(object->fd, iovecs, count), done_bytes);
+}
+
+/* ---- Reading and writing ----------------------------------------------------------------------------------------------- */
+
+/* Memory is named by 64-bit ranges; a sum above SSIZE_MAX would be refused by the kernel, which is right. */
+static int prepare(const struct host_object *object, enum host_right right, const struct host_buffer *buffers,
+                   size_t count, struct iovec *iovecs, int *iovec_count) {
+  if (object->kind == HOST_KIND_DIRECTORY) return -HOST_ERROR_ISDIR;
+  if (!(object->rights & right)) return -HOST_ERROR_NOTCAPABLE;
+  return host_iovecs(buffers, count, iovecs, iovec_count) ? 0 : -HOST_ERROR_FAULT;
+}
+
+int host_read(struct host_object *object, const struct host_buffer *buffers, size_t count, size_t *done_bytes) {
+  struct iovec iovecs[HOST_BUFFERS_MAX];
+  int iovec_count = 0;
+  int result = prepare(object, HOST_RIGHT_READ, buffers, count, iovecs, &iovec_count);
+  if (result) return result;
+  if (object->memory) return memory_read(object->memory, iovecs, iovec_count, done_bytes);
+  if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
+    return finish(readv(object->fd, iovecs, iovec_count), done_bytes);
+  if (is_socket(object)) return socket_read(object, iovecs, iovec_count, done_bytes);
+  return stream_read(object, iovecs, iovec_count, done_bytes);
+}
+
+int host_write(struct host_object *object, const struct host_buffer *buffers, size_t count, size_t *done_bytes) {
+  struct iovec iovecs[HOST_BUFFERS_MAX];
+  int iovec_count = 0;
+  int result = prepare(object, HOST_RIGHT_WRITE, buffers, count, iovecs, &iovec_count);
+  if (result) return result;
+  if (object->memory) return memory_write(object->memory, iovecs, iovec_count, done_bytes);
+  if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
+    return finish(writev(object->fd, iovecs, iovec_count), done_bytes);
+  if (is_socket(object)) return socket_write(object, iovecs, iovec_count, done_bytes);
+  return stream_write(object, iovecs, iovec_count, done_bytes);
+}
+
+static int prepare_at(const struct host_object *object, enum host_right right, const struct host_buffer *buffers,
+                      size_t count, uint64_t offset, struct iovec *iovecs, int *iovec_count) {
+  int result = prepare(object, right, buffers, count, iovecs, iovec_count);
+  if (result) return result;
+  if (object->memory || is_socket(object)) return -HOST_ERROR_SPIPE;
+  return offset > INT64_MAX ? -HOST_ERROR_INVAL : 0;
+}
+
+int host_read_at(struct host_object *object, const struct host_buffer *buffers, size_t count, uint64_t offset,
+                 size_t *done_bytes) {
+  struct iovec iovecs[HOST_BUFFERS_MAX];
+  int iovec_count = 0;
+  int result = prepare_at(object, HOST_RIGHT_READ, buffers, count, offset, iovecs, &iovec_count);
+  return result ? result : finish(preadv(object->fd, iovecs, iovec_count, (off_t)offset), done_bytes);
+}
+
+int host_write_at(struct host_object *object, const struct host_buffer *buffers, size_t count, uint64_t offset,
+                  size_t *done_bytes) {
+  struct iovec iovecs[HOST_BUFFERS_MAX];
+  int iovec_count = 0;
+  int result = prepare_at(object, HOST_RIGHT_WRITE, buffers, count, offset, iovecs, &iovec_count);
+  return result ? result : finish(pwritev(object->fd, iovecs, iovec_count, (off_t)offset), done_bytes);
+}
+
+/* ---- Positions, sizes, flags ---------------------------------------------------------------------------------------------- */
+
+int host_seek(struct host_object *object, int64_t delta, enum host_whence whence, uint64_t *position) {
+  static const int whences[] = {[HOST_SEEK_SET] = SEEK_SET, [HOST_SEEK_CURRENT] = SEEK_CUR, [HOST_SEEK_END] = SEEK_END};
+  if (object->kind == HOST_KIND_DIRECTORY) return -HOST_ERROR_ISDIR;
+  if (object->fd < 0) return -HOST_ERROR_SPIPE;
+  off_t at = lseek(object->fd, delta, whences[whence]);
+  if (at < 0) return host_failed();
+  *position = (uint64_t)at;
+  return 0;
+}
+
+int host_sync(struct host_object *object, bool contents_only) {
+  if (object->fd < 0) return object->synthetic ? 0 : -HOST_ERROR_INVAL;
+  return (contents_only ? fdatasync(object->fd) : fsync(object->fd)) != 0 ? host_failed() : 0;
+}
+
+int host_advise(struct host_object *object, uint64_t offset, uint64_t len_bytes, enum host_advice advice) {
+  static const int advices[] = {
+      [HOST_ADVICE_NORMAL] = POSIX_FADV_NORMAL,      [HOST_ADVICE_SEQUENTIAL] = POSIX_FADV_SEQUENTIAL,
+      [HOST_ADVICE_RANDOM] = POSIX_FADV_RANDOM,      [HOST_ADVICE_WILL_NEED] = POSIX_FADV_WILLNEED,
+      [HOST_ADVICE_DONT_NEED] = POSIX_FADV_DONTNEED, [HOST_ADVICE_NO_REUSE] = POSIX_FADV_NOREUSE};
+  if (object->kind == HOST_KIND_DIRECTORY) return -HOST_ERROR_BADF;
+  if (object->fd < 0) return -HOST_ERROR_SPIPE;
+  if (offset > INT64_MAX || len_bytes > INT64_MAX) return -HOST_ERROR_INVAL;
+  int failure = posix_fadvise(object->fd, (off_t)offset, (off_t)len_bytes, advices[advice]);
+  return failure ? -(int)host_error_of_errno(failure) : 0;
+}
+
+static int need_writable_file(const struct host_object *object) {
+  if (object->kind == HOST_KIND_DIRECTORY) return -HOST_ERROR_ISDIR;
+  if (!(object->rights & HOST_RIGHT_WRITE)) return -HOST_ERROR_NOTCAPABLE;
+  return object->fd < 0 ? -HOST_ERROR_SPIPE : 0;
+}
+
+int host_allocate(struct host_object *object, uint64_t offset, uint64_t len_bytes) {
+  int result = need_writable_file(object);
+  if (result) return result;
+  if (offset > INT64_MAX || len_bytes > INT64_MAX || len_bytes == 0) return -HOST_ERROR_INVAL;
+  if (offset + len_bytes > INT64_MAX) return -HOST_ERROR_FBIG;
+  return host_os_allocate(object->fd, (off_t)offset, (off_t)len_bytes) != 0 ? host_failed() : 0;
+}
+
+int host_set_size(struct host_object *object, uint64_t len_bytes) {
+  int result = need_writable_file(object);
+  if (result) return result;
+  if (len_bytes > INT64_MAX) return -HOST_ERROR_INVAL;
+  return ftruncate(object->fd, (off_t)len_bytes) != 0 ? host_failed() : 0;
+}
+
+int host_set_flags(struct host_object *object, uint32_t flags) {
+  uint32_t changed = flags ^ object->flags;
+  if (changed == 0) return 0;
+  if (changed != HOST_FLAG_APPEND || !object->owns_fd || object->kind != HOST_KIND_REGULAR) return -HOST_ERROR_NOTSUP;
+  int now = fcntl(object->fd, F_GETFL);
+  if (now < 0 || fcntl(object->fd, F_SETFL, now ^ O_APPEND) < 0) return host_failed();
+  object->flags = (uint8_t)flags;
+  return 0;
+}
+
+/* ---- Attributes -------------------------------------------------------------------------------------------------------------- */
+
+static int64_t nanoseconds(struct timespec time) { return time.tv_sec * INT64_C(1000000000) + time.tv_nsec; }
+
+void host_stat_fill(const struct stat *from, struct host_stat *out) {
+  *out = (struct host_stat){.device = from->st_dev,
+                            .inode = from->st_ino,
+                            .links = from->st_nlink,
+                            .size_bytes = (uint64_t)from->st_size,
+                            .access_ns = nanoseconds(from->st_atim),
+                            .modify_ns = nanoseconds(from->st_mtim),
+                            .change_ns = nanoseconds(from->st_ctim),
+                            .kind = host_kind_of_mode(from->st_mode)};
+}
+
+int host_stat(struct host_object *object, struct host_stat *out) {
+  struct stat status;
+  if (object->fd < 0) {
+    *out = (struct host_stat){.kind = object->kind, .links = 1};
+    return 0;
+  }
+  if (fstat(object->fd, &status) != 0) return host_failed();
+  host_stat_fill(&status, out);
+  out->kind = object->kind;
+  return 0;
+}
+
+uint64_t host_readable_bytes(struct host_object *object) {
+  if (object->memory) return object->memory->len_bytes - object->memory->position;
+  if (object->fd < 0) return 0;
+  if (object->kind == HOST_KIND_REGULAR) {
+    struct stat status;
+    off_t at = lseek(object->fd, 0, SEEK_CUR);
+    return at >= 0 && fstat(object->fd, &status) == 0 && status.st_size > at ? (uint64_t)(status.st_size - at) : 0;
+  }
+  int count = 0;
+  return ioctl(object->fd, FIONREAD, &count) == 0 && count > 0 ? (uint64_t)count : 0;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Objects: making, sharing, and granting them; and the two kinds that live in memory.
+ *
+ * An object is a descriptor with rights. Objects made from the process's own descriptors (standard streams) share
+ * their open file with other processes, so nothing here changes the flags of such a file; they are used with calls
+ * that do not wait instead. Descriptors that we open ourselves have O_NONBLOCK unless they are regular files or
+ * directories, where it means nothing.
+ *
+ * Invariants: (1) rights never grow after the object was made; (2) fd is -1 exactly when the object is synthetic or in
+ * memory; (3) a synthetic directory never has MUTATE. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "host/object.h"
+
+struct host_object *host_object_new(int fd, bool owns_fd, enum host_kind kind, uint32_t rights) {
+  assert((rights & ~(uint32_t)HOST_RIGHTS_ALL) == 0);
+  struct host_object *object = base_alloc_zero(1, sizeof *object);
+  if (!object) {
+    if (owns_fd) close(fd);
+    return NULL;
+  }
+  atomic_init(&object->references, 1);
+  object->kind = kind;
+  object->rights = (uint8_t)rights;
+  object->owns_fd = owns_fd;
+  object->fd = fd;
+  return object;
+}
+
+struct host_object *host_object_retain(struct host_object *object) {
+  atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
+  return object;
+}
+
+static void synthetic_free(struct host_synthetic *synthetic) {
+  if (!synthetic) return;
+  for (size_t i = 0; i < synthetic->entries.count; i++) {
+    base_free(synthetic->entries.items[i].name);
+    base_free(synthetic->entries.items[i].host_name);
+    close(synthetic->entries.items[i].directory_fd);
+  }
+  BASE_VEC_DEINIT(&synthetic->entries);
+  base_free(synthetic);
+}
+
+void host_object_release(struct host_object *object) {
+  if (!object || atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) != 1) return;
+  if (object->owns_fd && object->fd >= 0) close(object->fd);
+  synthetic_free(object->synthetic);
+  if (object->memory) base_free(object->memory->bytes);
+  base_free(object->memory);
+  base_free(object);
+}
+
+enum host_kind host_object_kind(const struct host_object *object) { return object->kind; }
+uint32_t host_object_rights(const struct host_object *object) { return object->rights; }
+bool host_object_is_terminal(const struct host_object *object) { return object->is_terminal; }
+uint32_t host_object_flags(const struct host_object *object) { return object->flags; }
+void host_object_shrink(struct host_object *object, uint32_t keep) { object->rights &= (uint8_t)keep; }
+
+void host_directory_set_resolver(struct host_object *directory, enum host_resolver resolver) {
+  assert(directory->kind == HOST_KIND_DIRECTORY);
+  directory->resolver = (uint8_t)resolver;
+}
+
+enum host_kind host_kind_of_mode(mode_t mode) {
+  switch (mode & S_IFMT) {
+  case S_IFREG: return HOST_KIND_REGULAR;
+  case S_IFDIR: return HOST_KIND_DIRECTORY;
+  case S_IFCHR: return HOST_KIND_CHARACTER_DEVICE;
+  case S_IFBLK: return HOST_KIND_BLOCK_DEVICE;
+  case S_IFLNK: return HOST_KIND_SYMLINK;
+  case S_IFIFO: return HOST_KIND_PIPE;
+  case S_IFSOCK: return HOST_KIND_STREAM_SOCKET;
+  default: return HOST_KIND_UNKNOWN;
+  }
+}
+
+bool host_poll_now(int fd, short events) {
+  struct pollfd one = {.fd = fd, .events = events};
+  return poll(&one, 1, 0) > 0;
+}
+
+bool host_iovecs(const struct host_buffer *buffers, size_t count, struct iovec *out, int *out_count) {
+  if (count > HOST_BUFFERS_MAX) count = HOST_BUFFERS_MAX;
+  for (size_t i = 0; i < count; i++) {
+    void *bytes = buffers[i].resolve(buffers[i].owner, buffers[i].offset, buffers[i].len_bytes);
+    if (!bytes) return false;
+    out[i] = (struct iovec){.iov_base = bytes, .iov_len = (size_t)buffers[i].len_bytes};
+  }
+  *out_count = (int)count;
+  return true;
+}
+
+/* ---- Grants ------------------------------------------------------------------------------------------------------ */
+
+static enum cay_status give(struct host_object *object, struct host_object **out, struct cay_error *error) {
+  if (!object) return base_error_memory(error);
+  *out = object;
+  return CAY_OK;
+}
+
+enum cay_status host_grant_directory(const char *host_path, uint32_t rights, struct host_object **out,
+                                     struct cay_error *error) {
+  int fd = open(host_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  /* A directory that may be searched but not read still works; only its names cannot be listed. */
+  if (fd < 0 && errno == EACCES) {
+    fd = open(host_path, host_os_directory_flags);
+    rights &= ~(uint32_t)HOST_RIGHT_LIST;
+  }
+  if (fd < 0) return base_error_system(error, errno, "cannot open the directory %s", host_path);
+  return give(host_object_new(fd, true, HOST_KIND_DIRECTORY, rights & HOST_RIGHTS_ALL), out, error);
+}
+
+bool host_path_is_directory(const char *host_path) {
+  struct stat status;
+  return stat(host_path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error) {
+  struct host_synthetic *synthetic = base_alloc_zero(1, sizeof *synthetic);
+  if (!synthetic) return base_error_memory(error);
+  struct host_object *object = host_object_new(-1, false, HOST_KIND_DIRECTORY, HOST_RIGHTS_ALL & ~HOST_RIGHT_MUTATE);
+  if (!object) {
+    base_free(synthetic);
+    return base_error_memory(error);
+  }
+  object->synthetic = synthetic;
+  *out = object;
+  return CAY_OK;
+}
+
+/* Links are followed now, so that the entry names the file itself. */
+static enum cay_status split_real_path(const char *host_path, char **real, char **name, struct cay_error *error) {
+  *real = realpath(host_path, NULL);
+  if (!*real) return base_error_system(error, errno, "cannot find %s", host_path);
+  *name = strrchr(*real, '/');
+  assert(*name);
+  **name = 0;
+  (*name)++;
+  return CAY_OK;
+}
+
+static enum cay_status add_entry(struct host_synthetic *synthetic, struct host_synthetic_entry entry,
+                                 struct cay_error *error) {
+  struct host_synthetic_entry *added = BASE_VEC_PUSH(&synthetic->entries);
+  if (!added || !entry.name || !entry.host_name) {
+    if (added) synthetic->entries.count--;
+    base_free(entry.name);
+    base_free(entry.host_name);
+    close(entry.directory_fd);
+    return base_error_memory(error);
+  }
+  *added = entry;
+  return CAY_OK;
+}
+
+enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const char *host_path, uint32_t rights,
+                                struct cay_error *error) {
+  assert(synthetic->synthetic && name[0] && !strchr(name, '/'));
+  char *real = NULL, *host_name = NULL;
+  enum cay_status status = split_real_path(host_path, &real, &host_name, error);
+  if (status) return status;
+  struct host_synthetic_entry entry = {.directory_fd = open(real[0] ? real : "/", host_os_directory_flags),
+                                       .rights = rights & (HOST_RIGHT_READ | HOST_RIGHT_WRITE)};
+  if (entry.directory_fd < 0) {
+    status = base_error_system(error, errno, "cannot open the directory of %s", host_path);
+  } else {
+    entry.name = base_string_copy(name, strlen(name));
+    entry.host_name = base_string_copy(host_name, strlen(host_name));
+    status = add_entry(synthetic->synthetic, entry, error);
+  }
+  free(real);
+  return status;
+}
+
+static enum host_kind socket_kind(int fd) {
+  int type = 0, accepts = 0;
+  socklen_t len_bytes = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len_bytes) != 0 || type != SOCK_STREAM)
+    return HOST_KIND_DATAGRAM_SOCKET;
+  len_bytes = sizeof accepts;
+  bool is_listener = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len_bytes) == 0 && accepts;
+  return is_listener ? HOST_KIND_LISTENER : HOST_KIND_STREAM_SOCKET;
+}
+
+enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out, struct cay_error *error) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return base_error_system(error, errno, "descriptor %d", fd);
+  enum host_kind kind = S_ISSOCK(status.st_mode) ? socket_kind(fd) : host_kind_of_mode(status.st_mode);
+  struct host_object *object = host_object_new(fd, false, kind, rights & HOST_RIGHTS_ALL);
+  if (!object) return base_error_memory(error);
+  int flags = fcntl(fd, F_GETFL);
+  /* accept has no flag for not waiting; a listener handed to us is ours to use. */
+  if (kind == HOST_KIND_LISTENER && flags >= 0) fcntl(fd, F_SETFL, flags |= O_NONBLOCK);
+  object->is_nonblocking = flags >= 0 && (flags & O_NONBLOCK);
+  if (flags >= 0 && (flags & O_APPEND)) object->flags |= HOST_FLAG_APPEND;
+  object->is_terminal = kind == HOST_KIND_CHARACTER_DEVICE && isatty(fd);
+  *out = object;
+  return CAY_OK;
+}
+
+/* ---- In memory ----------------------------------------------------------------------------------------------------- */
+
+static enum cay_status memory_object(uint32_t rights, struct host_object **out, struct cay_error *error) {
+  struct host_object *object = host_object_new(-1, false, HOST_KIND_PIPE, rights);
+  if (object) object->memory = base_alloc_zero(1, sizeof *object->memory);
+  if (!object || !object->memory) {
+    base_free(object);
+    return base_error_memory(error);
+  }
+  *out = object;
+  return CAY_OK;
+}
+
+enum cay_status host_memory_reader(const void *bytes, size_t len_bytes, struct host_object **out,
+                                   struct cay_error *error) {
+  struct host_object *object = NULL;
+  enum cay_status status = memory_object(HOST_RIGHT_READ, &object, error);
+  if (status) return status;
+  object->memory->bytes = base_string_copy(bytes, len_bytes);
+  object->memory->len_bytes = len_bytes;
+  if (!object->memory->bytes) {
+    host_object_release(object);
+    return base_error_memory(error);
+  }
+  *out = object;
+  return CAY_OK;
+}
+
+enum cay_status host_memory_writer(size_t limit_bytes, struct host_object **out, struct cay_error *error) {
+  enum cay_status status = memory_object(HOST_RIGHT_WRITE, out, error);
+  if (status == CAY_OK) (*out)->memory->limit_bytes = limit_bytes;
+  return status;
+}
+
+const char *host_memory_bytes(const struct host_object *object, size_t *len_bytes) {
+  assert(object->memory);
+  *len_bytes = object->memory->len_bytes;
+  return object->memory->bytes ? object->memory->bytes : "";
+}

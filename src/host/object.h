@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Private to `host`: what an object is made of, and what the files of this room share. */
+#ifndef HOST_OBJECT_H
+#define HOST_OBJECT_H
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "host/host.h"
+
+enum { HOST_LINKS_MAX = 40, HOST_PATH_BYTES = 4096 };
+
+/* An entry of a synthetic directory: a name in a directory of the host. */
+struct host_synthetic_entry {
+  char *name;
+  char *host_name;
+  int directory_fd;
+  uint32_t rights;
+};
+struct host_synthetic { BASE_VEC(struct host_synthetic_entry) entries; };
+
+/* Bytes in memory that stand in for a pipe. */
+struct host_bytes { char *bytes; size_t len_bytes, capacity, limit_bytes, position; };
+
+struct host_object {
+  atomic_uint references;
+  enum host_kind kind;
+  uint8_t rights, flags;
+  uint8_t resolver;      /* enum host_resolver, of directories */
+  bool owns_fd;          /* opened by us, so that its flags are ours to change and it is closed with the object */
+  bool is_nonblocking;   /* the descriptor has O_NONBLOCK */
+  bool no_nowait;        /* the kernel cannot read or write it with RWF_NOWAIT: poll first */
+  bool is_terminal;
+  int fd;                /* -1: synthetic or in memory */
+  struct host_synthetic *synthetic;
+  struct host_bytes *memory;
+};
+
+/* A new object that owns `fd` when `owns_fd`; on failure the descriptor is closed then. NULL: out of memory. */
+struct host_object *host_object_new(int fd, bool owns_fd, enum host_kind kind, uint32_t rights);
+enum host_kind host_kind_of_mode(mode_t mode);
+void host_stat_fill(const struct stat *from, struct host_stat *out);
+int host_failed(void); /* -host error of errno */
+/* Resolves up to HOST_BUFFERS_MAX buffers; false when one is not there. */
+bool host_iovecs(const struct host_buffer *buffers, size_t count, struct iovec *out, int *out_count);
+/* Whether the descriptor is ready for one of `events` (or broken), without waiting. */
+bool host_poll_now(int fd, short events);
+
+/* ---- resolve.c: paths ------------------------------------------------------------------------------------------- */
+
+/* The last component of a path and the directory that holds it. */
+enum host_last { HOST_LAST_NAME, HOST_LAST_SELF /* ".", "..", "a/." : a directory without a name to operate on */ };
+struct host_place {
+  const struct host_object *root;
+  int parent;               /* borrowed from the root or owned */
+  bool owns_parent;
+  bool wants_directory;     /* a trailing slash */
+  enum host_last last_kind; /* SELF: `parent` is the directory itself */
+  uint32_t rights;
+  unsigned links;           /* followed so far */
+  const char *last;
+  char text[HOST_PATH_BYTES];
+};
+int host_place_find(const struct host_object *root, struct host_path path, struct host_place *out);
+/* When the last component is a link, goes to where it leads; returns 1 then, 0 when it is none, or an error. */
+int host_place_follow(struct host_place *place);
+/* host_place_follow until the last component is no link. */
+int host_place_follow_all(struct host_place *place);
+void host_place_deinit(struct host_place *place);
+/* True when openat2 shall resolve paths of this directory. */
+bool host_resolves_in_kernel(const struct host_object *directory);
+/* openat2 beneath the directory: a descriptor or -host error; *unavailable when the kernel cannot. */
+int host_open_beneath(const struct host_object *directory, const char *path, int flags, mode_t mode,
+                      bool *unavailable);
+
+/* ---- os_linux.c: what POSIX does not have ------------------------------------------------------------------------- */
+
+enum { HOST_OS_UNAVAILABLE = -2 };
+/* Flags that open a directory for looking names up in it only. */
+extern const int host_os_directory_flags;
+/* A descriptor, -1 with errno, or HOST_OS_UNAVAILABLE. Leading out of `directory` is EXDEV. */
+int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode);
+/* As readv and writev without waiting: EAGAIN when it would, EOPNOTSUPP when the descriptor cannot say. */
+ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count);
+ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count);
+int host_os_allocate(int fd, off_t offset, off_t len_bytes);
+ssize_t host_os_random(void *bytes, size_t len_bytes);
+/* Reads directory records from where the descriptor stands; 0 at the end, -1 with errno. */
+ssize_t host_os_read_directory(int fd, char *records, size_t capacity);
+struct host_os_record { uint64_t inode, next_cookie; const char *name; size_t len_bytes, record_bytes; mode_t mode; };
+/* The first record of `records`; mode 0 when the file system does not tell. */
+void host_os_record(const char *records, struct host_os_record *out);
+
+#endif

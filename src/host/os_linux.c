@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The Linux system calls of `host` that POSIX does not have. Each has a way out: openat2 and RWF_NOWAIT are missing on
+ * older kernels and may be forbidden by a container's filter; callers then walk paths themselves and poll first. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdatomic.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host/object.h"
+
+const int host_os_directory_flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+
+/* What a filter answers (EPERM) is also what openat2 itself may answer, so one harmless call decides. */
+static bool openat2_missing(void) {
+  struct open_how how = {.flags = O_PATH | O_CLOEXEC};
+  long fd = syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof how);
+  if (fd >= 0) close((int)fd);
+  return fd < 0 && (errno == ENOSYS || errno == EPERM);
+}
+
+int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode) {
+  static atomic_bool missing;
+  if (atomic_load_explicit(&missing, memory_order_relaxed)) return HOST_OS_UNAVAILABLE;
+  struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                         .mode = flags & O_CREAT ? mode : 0,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  /* EAGAIN: a rename or mount happened beside a "..", and the kernel could not prove that it stayed inside. */
+  long fd = -1;
+  for (int attempt = 0; attempt < 64; attempt++) {
+    fd = syscall(SYS_openat2, directory, path, &how, sizeof how);
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
+  }
+  if (fd >= 0) return (int)fd;
+  int failure = errno;
+  if ((failure == ENOSYS || failure == EPERM) && openat2_missing()) {
+    atomic_store_explicit(&missing, true, memory_order_relaxed);
+    return HOST_OS_UNAVAILABLE;
+  }
+  if (failure == EAGAIN) return HOST_OS_UNAVAILABLE;
+  errno = failure;
+  return -1;
+}
+
+ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count) {
+  return preadv2(fd, iovecs, count, -1, RWF_NOWAIT);
+}
+
+ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count) {
+  return pwritev2(fd, iovecs, count, -1, RWF_NOWAIT);
+}
+
+/* Not posix_fallocate, which writes to every block where the file system cannot allocate. */
+int host_os_allocate(int fd, off_t offset, off_t len_bytes) { return fallocate(fd, 0, offset, len_bytes); }
+
+ssize_t host_os_random(void *bytes, size_t len_bytes) { return getrandom(bytes, len_bytes, 0); }
+
+ssize_t host_os_read_directory(int fd, char *records, size_t capacity) {
+  return syscall(SYS_getdents64, fd, records, capacity);
+}
+
+void host_os_record(const char *records, struct host_os_record *out) {
+  const struct dirent64 *record = (const struct dirent64 *)records;
+  *out = (struct host_os_record){.inode = record->d_ino,
+                                 .next_cookie = (uint64_t)record->d_off,
+                                 .name = record->d_name,
+                                 .len_bytes = strlen(record->d_name),
+                                 .record_bytes = record->d_reclen,
+                                 .mode = record->d_type == DT_UNKNOWN ? 0 : DTTOIF(record->d_type)};
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Paths beneath a directory.
+ *
+ * Every path operation works on a place: the last component of the path and a descriptor of the directory that holds
+ * it. Finding the place means resolving everything in front of the last component, which one of two resolvers does:
+ *
+ * - the kernel's openat2 with RESOLVE_BENEATH, in one call;
+ * - a walker that opens one component after the other with O_NOFOLLOW, expands links by hand and keeps the descriptors
+ *   of the directories it came through, so that ".." goes back to a directory that was already passed, wherever the
+ *   directories have been moved to meanwhile. It is for systems without openat2 and for filters that forbid it.
+ *
+ * Links in the last place are followed by replacing the last component with the link's text and finding the place
+ * again from the root (host_place_follow). The operation itself then names one component with a call that does not
+ * follow links. So a link that is put in place between finding and operating is operated on itself, or refused; it is
+ * never followed.
+ *
+ * Rejected: normalising ".." in the text, which means something else as soon as a link is involved, and checking a
+ * path with realpath before use, which races.
+ *
+ * Invariants: (1) no call follows a link that was not resolved beneath the root; (2) no path given to a call of the
+ * walker holds a slash; (3) the walker's stack never holds more than STACK_FDS descriptors: the oldest are closed, and
+ * a ".." past them is refused. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "host/object.h"
+
+bool host_resolves_in_kernel(const struct host_object *directory) {
+  return !directory->synthetic && directory->resolver != HOST_RESOLVER_WALKER;
+}
+
+int host_open_beneath(const struct host_object *directory, const char *path, int flags, mode_t mode,
+                      bool *unavailable) {
+  int fd = host_os_open_beneath(directory->fd, path, flags, mode);
+  *unavailable = fd == HOST_OS_UNAVAILABLE;
+  if (*unavailable) return -HOST_ERROR_NOSYS;
+  if (fd >= 0) return fd;
+  return errno == EXDEV ? -HOST_ERROR_NOTCAPABLE : host_failed();
+}
+
+/* ---- The walker ---------------------------------------------------------------------------------------------------- */
+
+enum { STACK_FDS = 64 };
+
+struct walk {
+  int root;
+  int fds[STACK_FDS]; /* the innermost directories, oldest first */
+  size_t count;
+  bool lost_oldest;
+  unsigned *links;
+  size_t at; /* the rest of the path is text + at, NUL-terminated at the end of `text` */
+  char text[2 * HOST_PATH_BYTES];
+};
+
+static int innermost(const struct walk *walk) { return walk->count ? walk->fds[walk->count - 1] : walk->root; }
+
+static bool prepend(struct walk *walk, const char *bytes, size_t len_bytes) {
+  if (len_bytes > walk->at) return false;
+  walk->at -= len_bytes;
+  memcpy(walk->text + walk->at, bytes, len_bytes);
+  return true;
+}
+
+static int leave(struct walk *walk) {
+  if (walk->count == 0) return walk->lost_oldest ? -HOST_ERROR_NAMETOOLONG : -HOST_ERROR_NOTCAPABLE;
+  close(walk->fds[--walk->count]);
+  return 0;
+}
+
+static void enter(struct walk *walk, int fd) {
+  if (walk->count == STACK_FDS) {
+    close(walk->fds[0]);
+    memmove(walk->fds, walk->fds + 1, (STACK_FDS - 1) * sizeof walk->fds[0]);
+    walk->count--;
+    walk->lost_oldest = true;
+  }
+  walk->fds[walk->count++] = fd;
+}
+
+/* The text of link `name`, or -INVAL when it is no link. */
+static int read_link(int directory, const char *name, char *out, size_t capacity, size_t *len_bytes) {
+  ssize_t got = readlinkat(directory, name, out, capacity);
+  if (got < 0) return host_failed();
+  if ((size_t)got == capacity) return -HOST_ERROR_NAMETOOLONG;
+  if (got == 0) return -HOST_ERROR_NOENT;
+  if (out[0] == '/') return -HOST_ERROR_NOTCAPABLE;
+  *len_bytes = (size_t)got;
+  return 0;
+}
+
+static int expand(struct walk *walk, const char *name) {
+  char target[HOST_PATH_BYTES];
+  size_t len_bytes = 0;
+  int result = read_link(innermost(walk), name, target, sizeof target, &len_bytes);
+  if (result == -HOST_ERROR_INVAL) return -HOST_ERROR_NOTDIR;
+  if (result) return result;
+  if (++*walk->links > HOST_LINKS_MAX) return -HOST_ERROR_LOOP;
+  return prepend(walk, "/", 1) && prepend(walk, target, len_bytes) ? 0 : -HOST_ERROR_NAMETOOLONG;
+}
+
+static int step(struct walk *walk, const char *name) {
+  if (strcmp(name, ".") == 0) return 0;
+  if (strcmp(name, "..") == 0) return leave(walk);
+  int fd = openat(innermost(walk), name, host_os_directory_flags | O_NOFOLLOW);
+  if (fd >= 0) {
+    enter(walk, fd);
+    return 0;
+  }
+  return errno == ENOTDIR || errno == ELOOP ? expand(walk, name) : host_failed();
+}
+
+/* Takes the next component off the text; false at the end. */
+static bool next_component(struct walk *walk, char *out, int *result) {
+  while (walk->text[walk->at] == '/') walk->at++;
+  size_t len_bytes = strcspn(walk->text + walk->at, "/");
+  if (len_bytes == 0) return false;
+  *result = len_bytes > NAME_MAX ? -HOST_ERROR_NAMETOOLONG : 0;
+  if (*result) return true;
+  memcpy(out, walk->text + walk->at, len_bytes);
+  out[len_bytes] = 0;
+  walk->at += len_bytes;
+  return true;
+}
+
+/* Opens the directory `path` beneath `root`; the descriptor or -host error. */
+static int walk_to(int root, const char *path, unsigned *links) {
+  struct walk walk;
+  walk.root = root;
+  walk.count = 0;
+  walk.lost_oldest = false;
+  walk.links = links;
+  walk.at = sizeof walk.text;
+  bool fits = prepend(&walk, "", 1) && prepend(&walk, path, strlen(path));
+  assert(fits);
+  (void)fits;
+  char name[NAME_MAX + 1];
+  int result = 0;
+  while (result == 0 && next_component(&walk, name, &result))
+    if (result == 0) result = step(&walk, name);
+  if (result == 0) {
+    result = walk.count ? walk.fds[--walk.count] : openat(root, ".", host_os_directory_flags);
+    if (result < 0) result = host_failed();
+  }
+  while (walk.count) close(walk.fds[--walk.count]);
+  return result;
+}
+
+/* ---- Places -------------------------------------------------------------------------------------------------------- */
+
+static int open_directory(struct host_place *place, const char *path) {
+  if (host_resolves_in_kernel(place->root)) {
+    bool unavailable = false;
+    int fd = host_open_beneath(place->root, path, host_os_directory_flags, 0, &unavailable);
+    if (!unavailable) return fd;
+  }
+  return walk_to(place->root->fd, path, &place->links);
+}
+
+static int set_parent(struct host_place *place, const char *path) {
+  int fd = open_directory(place, path);
+  if (fd < 0) return fd;
+  place->parent = fd;
+  place->owns_parent = true;
+  return 0;
+}
+
+/* A synthetic directory has no depth: the first real component is an entry, and an entry has nothing below it. */
+static int find_synthetic(struct host_place *place) {
+  char *at = place->text;
+  for (;;) {
+    at += strspn(at, "/");
+    size_t len_bytes = strcspn(at, "/");
+    if (len_bytes == 0) break;
+    if (len_bytes == 2 && memcmp(at, "..", 2) == 0) return -HOST_ERROR_NOTCAPABLE;
+    if (len_bytes == 1 && *at == '.') {
+      at += len_bytes;
+      continue;
+    }
+    const struct host_synthetic *synthetic = place->root->synthetic;
+    for (size_t i = 0; i < synthetic->entries.count; i++) {
+      const struct host_synthetic_entry *entry = &synthetic->entries.items[i];
+      if (strlen(entry->name) != len_bytes || memcmp(entry->name, at, len_bytes) != 0) continue;
+      if (at[len_bytes]) return -HOST_ERROR_NOTDIR;
+      place->parent = entry->directory_fd;
+      place->last = entry->host_name;
+      place->rights = entry->rights & place->root->rights;
+      return 0;
+    }
+    return -HOST_ERROR_NOENT;
+  }
+  place->last_kind = HOST_LAST_SELF;
+  place->parent = -1;
+  return 0;
+}
+
+/* Splits place->text, which is cut apart, and opens the directory of the last component. */
+static int find(struct host_place *place) {
+  place->last_kind = HOST_LAST_NAME;
+  place->wants_directory = false;
+  place->parent = place->root->fd;
+  place->owns_parent = false;
+  if (place->text[0] == '/') return -HOST_ERROR_NOTCAPABLE;
+  if (place->root->synthetic) return find_synthetic(place);
+  size_t end = strlen(place->text);
+  while (end > 1 && place->text[end - 1] == '/') end--;
+  place->wants_directory = place->text[end] == '/';
+  place->text[end] = 0;
+  char *slash = strrchr(place->text, '/');
+  char *last = slash ? slash + 1 : place->text;
+  if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0) {
+    place->last_kind = HOST_LAST_SELF;
+    return set_parent(place, place->text);
+  }
+  if (strlen(last) > NAME_MAX) return -HOST_ERROR_NAMETOOLONG;
+  place->last = last;
+  if (!slash) return 0;
+  *slash = 0;
+  int result = set_parent(place, place->text);
+  *slash = '/';
+  return result;
+}
+
+int host_place_find(const struct host_object *root, struct host_path path, struct host_place *out) {
+  out->root = root;
+  out->owns_parent = false;
+  out->rights = root->rights;
+  out->links = 0;
+  if (root->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
+  if (path.len_bytes == 0) return -HOST_ERROR_NOENT;
+  if (path.len_bytes >= sizeof out->text) return -HOST_ERROR_NAMETOOLONG;
+  if (memchr(path.bytes, 0, path.len_bytes)) return -HOST_ERROR_INVAL;
+  memcpy(out->text, path.bytes, path.len_bytes);
+  out->text[path.len_bytes] = 0;
+  return find(out);
+}
+
+void host_place_deinit(struct host_place *place) {
+  if (place->owns_parent) close(place->parent);
+  place->owns_parent = false;
+}
+
+int host_place_follow(struct host_place *place) {
+  if (place->last_kind == HOST_LAST_SELF) return 0;
+  char target[HOST_PATH_BYTES];
+  size_t len_bytes = 0;
+  int result = read_link(place->parent, place->last, target, sizeof target, &len_bytes);
+  if (result == -HOST_ERROR_INVAL) return 0;
+  if (result) return result;
+  if (place->root->synthetic || ++place->links > HOST_LINKS_MAX) return -HOST_ERROR_LOOP;
+  size_t before = (size_t)(place->last - place->text);
+  size_t slash = place->wants_directory ? 1 : 0;
+  if (before + len_bytes + slash >= sizeof place->text) return -HOST_ERROR_NAMETOOLONG;
+  memcpy(place->text + before, target, len_bytes);
+  place->text[before + len_bytes] = '/';
+  place->text[before + len_bytes + slash] = 0;
+  host_place_deinit(place);
+  result = find(place);
+  return result ? result : 1;
+}
+
+int host_place_follow_all(struct host_place *place) {
+  int result;
+  do result = host_place_follow(place);
+  while (result == 1);
+  return result;
+}
