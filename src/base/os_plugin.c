@@ -22,8 +22,7 @@ static void *open_in(const char *folder, const char *relative, const char *name)
   char path[PATH_MAX];
   int len = snprintf(path, sizeof path, "%s%slibcay-%s.so", folder, relative, name);
   if (len < 0 || (size_t)len >= sizeof path) return NULL;
-  bool is_path = strchr(path, '/') != NULL;
-  return !is_path || access(path, R_OK) == 0 ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  return dlopen(path, RTLD_NOW | RTLD_LOCAL);
 }
 
 void *base_os_plugin(const char *name, const char *symbol, struct cay_error *error) {
