@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Real programs, in cay's interpreter and in Pulley, the interpreter of wasmtime.
+
+Pulley gets a file that was compiled beforehand, so that its compile time is not counted; cay gets the .wasm file and
+what it does to it is counted.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import peers
+from measure import Failed, alternate, geometric_mean, low, middle, progress, run
+from setting import ROOT
+
+BAR = 0.5
+SCRIPT = ROOT / "bench" / "guests" / "bench.lua"
+# Name: the guest's file, its arguments, its standard input.
+PROGRAMS = {
+    "SQLite speedtest1": ("speedtest1.wasm", ["--memdb", "--size", "3", "--verify"], "/dev/null"),
+    "Lua": ("lua.noerr.wasm", ["-"], str(SCRIPT)),
+}
+
+
+def folder():
+    """The guests that tests/guests/build.sh makes; CAY_GUESTS names another place where they lie."""
+    path = pathlib.Path(os.environ.get("CAY_GUESTS") or ROOT / "build" / "guests")
+    if not all((path / "bin" / file_name).exists() for file_name, _, _ in PROGRAMS.values()):
+        progress(f"building SQLite and Lua into {path}")
+        subprocess.run(["bash", str(ROOT / "tests" / "guests" / "build.sh"), str(path), "lua", "sqlite"], check=True)
+    return path / "bin"
+
+
+def precompiled(setting, module, target):
+    output = setting.work / f"{module.stem}.{target}"
+    if not output.exists() or output.stat().st_mtime < module.stat().st_mtime:
+        subprocess.run([peers.command("wasmtime_run"), "compile", target, str(module), str(output)], check=True)
+    return str(output)
+
+
+def answer(output):
+    """What the program printed, less the times in it."""
+    return re.sub(rb"\d+\.\d+s", b"", output)
+
+
+def measure(setting, report):
+    rows = report.table(f"Programs: CPU seconds of the whole process, minimum (median); peer: Pulley of "
+                        f"{peers.version('wasmtime')}, precompiled",
+                        ["program", "cay", "(median)", "Pulley", "(median)", "cay/Pulley", "A/A"])
+    modules, ratios = folder(), []
+    for name, (file_name, arguments, stdin) in PROGRAMS.items():
+        module = modules / file_name
+        ours = setting.cay_run(module, *arguments)
+        theirs = [peers.command("wasmtime_run"), "run", "pulley64", precompiled(setting, module, "pulley64"), *arguments]
+        if answer(run(ours, stdin).output) != answer(run(theirs, stdin).output):
+            raise Failed(f"{name}: cay and Pulley print different results")
+        samples = alternate({"cay": lambda: run(ours, stdin), "Pulley": lambda: run(theirs, stdin),
+                             "again": lambda: run(ours, stdin)}, setting.least)
+        cpu = {stream: [sample.cpu_s for sample in taken] for stream, taken in samples.items()}
+        ratios.append(low(cpu["cay"]) / low(cpu["Pulley"]))
+        rows.append([name, low(cpu["cay"]), middle(cpu["cay"]), low(cpu["Pulley"]), middle(cpu["Pulley"]), ratios[-1],
+                     low(cpu["again"]) / low(cpu["cay"])])
+        report.bar(f"{name}, cay/Pulley", ratios[-1], BAR)
+        progress(f"{name}: {ratios[-1]:.3f} of Pulley's time")
+    rows.append(["geometric mean", "", "", "", "", geometric_mean(ratios), ""])

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Where things are: the command under test, the compiler, and the folder for what the benchmarks build."""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+
+from measure import Failed
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Setting:
+    def __init__(self, options):
+        self.cay = os.environ.get("CAY") or str(ROOT / "build" / "cay")
+        self.work = ROOT / "build" / "bench"
+        self.least = options.rounds
+        self.options = options
+        self.compiler = compiler()
+        self.work.mkdir(parents=True, exist_ok=True)
+
+    def cay_run(self, *arguments):
+        return [self.cay, "run", "--tier", "interp", *map(str, arguments)]
+
+    def compile(self, output, sources, *flags):
+        """Compiles when `output` is older than a source; returns its path."""
+        path = self.work / output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or any(source.stat().st_mtime > path.stat().st_mtime for source in sources):
+            subprocess.run([self.compiler, "-O2", "-Wno-deprecated", *flags, "-o", str(path),
+                            *(str(source) for source in sources if source.suffix == ".c")], check=True)
+        return str(path)
+
+
+def compiler():
+    """A clang, whatever CC is: guests and peers are built with the same one."""
+    names = ["clang-22", "clang-21", "clang-20", "clang-19", "clang"]
+    for name in names:
+        if shutil.which(name):
+            return name
+    raise Failed(f"none of these compilers is installed: {', '.join(names)}")
+
+
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--format", choices=["text", "json"], default="text")
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="at least N rounds (default 7)")
+    return parser
+
+
+def finish(report, options):
+    """Prints the report; the exit status says whether every bar was passed."""
+    print(report.json() if options.format == "json" else report.text())
+    return 0 if report.passed() else 1
