@@ -1,8 +1,13 @@
-# Sourced by ./x: the benchmarks, bench/NAME.sh or bench/NAME.py, which find the command in $CAY.
+# Sourced by ./x: the benchmarks, bench/NAME.sh or bench/NAME.py, which find the command in $CAY. `./x bench --peers`
+# fetches the engines they compare with: the one thing that is downloaded, and never by a test.
 # shellcheck shell=bash
 
 bench_main() {
   setup_packages all
+  if [ "${1-}" = --peers ]; then
+    python3 bench/lib/peers.py
+    return
+  fi
   build_release
   export CAY=$PWD/build/cay
   if [ $# -eq 0 ]; then
