@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* From the texts of options to grants: directories, environment variables, listening sockets.
+/* From the texts of options to grants: directories and environment variables.
  *
  * A directory's rights stand only in the third part of HOST::GUEST::RIGHTS, so that a guest name may be called "ro".
  * Files of environment variables are read here because they are cay's own input, not the program's. */
@@ -119,30 +119,4 @@ enum cay_status policy_environment(struct policy_settings *settings, char *const
   *out = list;
   BASE_VEC_DEINIT(&variables);
   return status;
-}
-
-/* ---- Listening sockets ---------------------------------------------------------------------------------------------- */
-
-static bool parse_port(const char *text, uint16_t *out) {
-  unsigned value = 0;
-  if (!*text) return false;
-  for (; *text; text++) {
-    if (*text < '0' || *text > '9') return false;
-    value = value * 10 + (unsigned)(*text - '0');
-    if (value > 65535) return false;
-  }
-  *out = (uint16_t)value;
-  return true;
-}
-
-enum cay_status policy_listen_parse(struct policy_settings *settings, const char *text, struct policy_listen *out,
-                                    struct cay_error *error) {
-  const char *colon = strrchr(text, ':');
-  size_t len = colon ? (size_t)(colon - text) : 0;
-  bool bracketed = len >= 2 && text[0] == '[' && text[len - 1] == ']';
-  if (!colon || !len || (!bracketed && memchr(text, ':', len)) || !parse_port(colon + 1, &out->port))
-    return base_error_set(error, CAY_ERROR_ARGUMENT,
-                          "\"%.200s\" is not an address with a port; write 127.0.0.1:8080 or [::1]:8080", text);
-  out->host = bracketed ? arena_copy(settings, text + 1, len - 2) : arena_copy(settings, text, len);
-  return out->host ? CAY_OK : base_error_memory(error);
 }

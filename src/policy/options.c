@@ -199,15 +199,14 @@ static enum cay_status unknown_option(const char *word, size_t name_len, enum po
 }
 
 static enum cay_status wrong_command(enum policy_option option, enum policy_command command, struct cay_error *error) {
-  char commands[128] = "";
+  struct base_text commands = {0};
   for (enum policy_command i = 0; i < POLICY_COMMAND_COUNT; i++)
-    if (applies(option, i)) {
-      if (commands[0]) strcat(commands, ", ");
-      strcat(commands, policy_commands[i].name);
-    }
-  assert(strlen(commands) < sizeof commands);
-  return base_error_set(error, CAY_ERROR_ARGUMENT, "--%s is an option of %s, not of %s", policy_options[option].name,
-                        commands[0] ? commands : "cay itself", policy_commands[command].name);
+    if (applies(option, i))
+      base_text_format(&commands, "%s%s", commands.len_bytes ? ", " : "", policy_commands[i].name);
+  base_error_set(error, CAY_ERROR_ARGUMENT, "--%s is an option of %s, not of %s", policy_options[option].name,
+                 commands.len_bytes ? commands.bytes : "cay itself", policy_commands[command].name);
+  base_text_deinit(&commands);
+  return CAY_ERROR_ARGUMENT;
 }
 
 /* ---- Parsing ----------------------------------------------------------------------------------------------------- */

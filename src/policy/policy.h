@@ -2,8 +2,8 @@
 /* Door of the room `policy`: what a person may ask for when running a program, and how it is spelled.
  *
  * options.def is the one table of commands, options and exit codes; wasmtime.def maps wasmtime's option groups onto it.
- * policy_parse turns a command line into `struct policy_settings`; policy_dir_parse, policy_environment and
- * policy_listen_parse turn the texts in it into grants. Nothing here opens a file of the program or grants anything.
+ * policy_parse turns a command line into `struct policy_settings`; policy_dir_parse and policy_environment
+ * turn the texts in it into grants. Nothing here opens a file of the program or grants anything.
  *
  * Ownership: settings hold copies of nothing: their texts point into argv, the environment or the settings' own arena,
  * and live as long as those. Threads: the tables never change; settings belong to one thread. */
@@ -138,13 +138,6 @@ enum cay_status policy_dir_parse(struct policy_settings *settings, const char *t
  * files, then --env, where a later one replaces an earlier one of the same name. `host` is cay's own environment. */
 enum cay_status policy_environment(struct policy_settings *settings, char *const *host, const char *const **out,
                                    struct cay_error *error);
-
-struct policy_listen {
-  const char *host; /* name or address without brackets */
-  uint16_t port;
-};
-enum cay_status policy_listen_parse(struct policy_settings *settings, const char *text, struct policy_listen *out,
-                                    struct cay_error *error);
 
 /* ---- Help -------------------------------------------------------------------------------------------------------- */
 

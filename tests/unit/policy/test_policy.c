@@ -160,17 +160,6 @@ TEST(dirs) {
     CHECK_INT(policy_dir_parse(&settings, wrong[i], &dir, &error), CAY_ERROR_ARGUMENT);
 }
 
-TEST(listens) {
-  struct policy_listen listen;
-  run("");
-  CHECK_INT(policy_listen_parse(&settings, "[::1]:8080", &listen, &error), CAY_OK);
-  CHECK(strcmp(listen.host, "::1") == 0 && listen.port == 8080);
-  CHECK_INT(policy_listen_parse(&settings, "localhost:0", &listen, &error), CAY_OK);
-  static const char *const wrong[] = {"", "8080", ":80", "a:", "a:65536", "a:b", "::1:80", "[]:"};
-  for (size_t i = 0; i < BASE_ARRAY_LEN(wrong); i++)
-    CHECK_INT(policy_listen_parse(&settings, wrong[i], &listen, &error), CAY_ERROR_ARGUMENT);
-}
-
 static void write_file(const char *path, const char *text) {
   FILE *file = fopen(path, "w");
   CHECK(file != NULL);
@@ -229,4 +218,4 @@ TEST(help) {
 }
 
 TEST_MAIN(RUN(table) RUN(values) RUN(words) RUN(wrong_words) RUN(wasmtime_keys) RUN(environment_options) RUN(dirs)
-              RUN(listens) RUN(variables) RUN(help) policy_settings_deinit(&settings))
+              RUN(variables) RUN(help) policy_settings_deinit(&settings))

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the files of the `cay` command share.
+ *
+ * Every command is a function that gets the words after its name and returns an exit code (policy's table). Output goes
+ * through base_text and one write: no stdio, which keeps start-up short. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "api/api.h"
+#include "base/base.h"
+
+struct cli_words {
+  char *const *items;
+  size_t count;
+};
+
+/* ---- Commands ----------------------------------------------------------------------------------------------------- */
+
+int cli_run(struct cli_words words);
+int cli_validate(struct cli_words words);
+int cli_inspect(struct cli_words words);
+int cli_objdump(struct cli_words words);
+int cli_wast(struct cli_words words);
+int cli_version(struct cli_words words);
+int cli_help(struct cli_words words);
+int cli_completion(struct cli_words words);
+int cli_doctor(struct cli_words words);
+
+/* ---- Words -------------------------------------------------------------------------------------------------------- */
+
+/* Parses a command line whose options may stand before and after its operands. Calls `operand` (may be NULL) for each
+ * operand, with the settings as they are there, and adds it to `operands` when that is not NULL.
+ * Returns -1 to go on, or the exit code when the command is finished (wrong use, --help). */
+int cli_parse(struct policy_settings *settings, enum policy_command command, struct cli_words words,
+              struct policy_texts *operands);
+/* One step of cli_parse for commands whose options apply to the operands after them: reads options, then takes one
+ * operand (NULL at the end) off the front of `words`. Returns as cli_parse. */
+int cli_next_operand(struct policy_settings *settings, enum policy_command command, struct cli_words *words,
+                     const char **operand);
+/* Whether --format json was given. */
+bool cli_wants_json(const struct policy_settings *settings);
+
+/* ---- Messages ------------------------------------------------------------------------------------------------------ */
+
+/* Standard error: "cay: TEXT", in colour on a terminal unless NO_COLOR is set. */
+void cli_say(const char *format, ...) BASE_PRINTF(1, 2);
+/* A line that belongs to the message before it, indented. */
+void cli_say_more(const char *format, ...) BASE_PRINTF(1, 2);
+/* Bytes to standard error as they are. */
+void cli_say_raw(const char *text, size_t len_bytes);
+/* A usage error; returns POLICY_EXIT_USAGE. */
+int cli_wrong_use(const char *format, ...) BASE_PRINTF(1, 2);
+/* "cay: WHERE: text (byte 0x1f)"; WHERE may be NULL. */
+void cli_say_error(const char *where, const struct cay_error *error);
+/* Writes the text to standard output, frees it, and returns `code`, or USAGE when it could not be written. */
+int cli_print(struct base_text *text, int code);
+
+/* ---- Module files ---------------------------------------------------------------------------------------------------- */
+
+/* Loads a module file; "-" is standard input. Returns -1, or the exit code after a message that says what is wrong with
+ * the file or what it is instead: missing, a folder, text, a component, compiled by something else. */
+int cli_load(cay_engine *engine, const char *path, cay_module **out);
+/* The engine that the settings ask for. Returns -1, or the exit code after a message. */
+int cli_engine(const struct policy_settings *settings, cay_engine **out);
+
+/* ---- The machine (os_*.c, chosen by the build) ------------------------------------------------------------------------ */
+
+struct cli_check {
+  const char *name;
+  bool ok;
+  char found[128];
+  const char *advice; /* what a warning means and what to do; NULL when ok */
+};
+enum { CLI_CHECKS = 12 };
+/* Fills in what this system can be checked for; returns how many. */
+size_t cli_os_checks(struct cli_check checks[CLI_CHECKS]);
+/* The processor's name, or "unknown". */
+void cli_os_cpu_name(char *out, size_t capacity);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Reading module files. People give the command many things that are not core modules; each kind that can be told from
+ * its first bytes gets a message with the step that leads to a module. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool starts_with(const struct base_file *file, const char *bytes, size_t len) {
+  return file->len_bytes >= len && memcmp(file->bytes, bytes, len) == 0;
+}
+
+/* WebAssembly text: "(" or ";;" after blanks. */
+static bool is_text(const struct base_file *file) {
+  size_t i = 0;
+  while (i < file->len_bytes && memchr(" \t\r\n", file->bytes[i], 4)) i++;
+  return i < file->len_bytes &&
+         (file->bytes[i] == '(' || (i + 1 < file->len_bytes && file->bytes[i] == ';' && file->bytes[i + 1] == ';'));
+}
+
+struct kind {
+  const char *what, *next;
+};
+
+/* What the file is instead of a core module; `what` NULL: it may be one. */
+static struct kind kind_of(const struct base_file *file) {
+  if (file->len_bytes == 0) return (struct kind){"the file is empty", "check how it was made or copied"};
+  if (starts_with(file, "\0asm\x0d\0\1\0", 8))
+    return (struct kind){"this is a component; this version of cay runs core modules",
+                         "build it for WASI 0.1 instead: Rust --target wasm32-wasip1, clang --target=wasm32-wasi"};
+  if (is_text(file))
+    return (struct kind){"this is WebAssembly text, not a binary module",
+                         "translate it first: wat2wasm FILE.wat -o FILE.wasm (Debian package wabt)"};
+  if (starts_with(file,
+                  "\x7f"
+                  "ELF",
+                  4))
+    return (struct kind){"this is an ELF file: a native program, or a module that another runtime compiled",
+                         "give the .wasm file that it was made from"};
+  if (starts_with(file, "\x1f\x8b", 2) || starts_with(file, "PK\3\4", 4))
+    return (struct kind){"this is a compressed file", "unpack it first"};
+  if (starts_with(file, "#!", 2)) return (struct kind){"this is a script", "give the .wasm file"};
+  return (struct kind){0};
+}
+
+static int say_unreadable(const char *path, const char *why, int error) {
+  enum policy_command command = policy_command_find(path);
+  cli_say("%s: %s", path, why);
+  if (error == ENOENT && command < POLICY_COMMAND_COUNT)
+    cli_say_more("options stand after the command: cay %s [options]", path);
+  if (error == EACCES) cli_say_more("its permissions, or those of a folder above it, do not let you read it");
+  return POLICY_EXIT_NOT_FOUND;
+}
+
+/* Looks at a file that could not be loaded. -1: nothing was found that explains it. */
+static int diagnose(const char *path) {
+  struct stat status;
+  struct base_file file;
+  if (stat(path, &status) != 0) return say_unreadable(path, strerror(errno), errno);
+  if (S_ISDIR(status.st_mode)) return say_unreadable(path, "this is a directory, not a module", EISDIR);
+  if (access(path, R_OK) != 0) return say_unreadable(path, strerror(errno), errno);
+  if (!S_ISREG(status.st_mode) || base_file_read(path, &file, NULL)) return -1;
+  struct kind kind = kind_of(&file);
+  base_file_deinit(&file);
+  if (!kind.what) return -1;
+  cli_say("%s: %s", path, kind.what);
+  cli_say_more("%s", kind.next);
+  return POLICY_EXIT_MODULE;
+}
+
+int cli_load(cay_engine *engine, const char *path, cay_module **out) {
+  struct cay_error error;
+  bool from_stdin = strcmp(path, "-") == 0;
+  if (from_stdin && isatty(STDIN_FILENO)) return cli_wrong_use("standard input is a terminal; send a module to it");
+  if (!cay_module_load_file(engine, path, out, &error)) return -1;
+  int code = from_stdin ? -1 : diagnose(path);
+  if (code >= 0) return code;
+  cli_say_error(from_stdin ? "standard input" : path, &error);
+  return error.status == CAY_ERROR_MEMORY   ? POLICY_EXIT_USAGE
+         : error.status == CAY_ERROR_SYSTEM ? POLICY_EXIT_NOT_FOUND
+                                            : POLICY_EXIT_MODULE;
+}
+
+static enum cay_status configure(const struct policy_settings *settings, cay_engine_config *config,
+                                 struct cay_error *error) {
+  enum cay_status status = CAY_OK;
+  if (settings->tier) status = cay_engine_config_set_tier(config, settings->tier, error);
+  if (status) base_error_prefix(error, "--tier");
+  if (settings->stack != POLICY_NOT_GIVEN) cay_engine_config_set_stack_bytes(config, settings->stack);
+  for (size_t i = 0; !status && i < settings->proposals.count; i++) {
+    status = cay_engine_config_set_proposals(config, settings->proposals.items[i], error);
+    if (status) base_error_prefix(error, "--proposals");
+  }
+  return status;
+}
+
+int cli_engine(const struct policy_settings *settings, cay_engine **out) {
+  struct cay_error error;
+  cay_engine_config *config;
+  enum cay_status status = cay_engine_config_new(&config, &error);
+  if (!status) {
+    status = configure(settings, config, &error);
+    if (!status) status = cay_engine_new(config, out, &error);
+    cay_engine_config_free(config);
+  }
+  if (!status) return -1;
+  cli_say_error(NULL, &error);
+  return POLICY_EXIT_USAGE;
+}

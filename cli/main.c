@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The `cay` command: finds the command among the words and hands the rest to it. A first word that is no command is a
+ * file to run, and a first word that is an option belongs to `run`. */
+#include "cli/cli.h"
+
+#include <unistd.h>
+
+static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
+    [POLICY_COMMAND_RUN] = cli_run,         [POLICY_COMMAND_VALIDATE] = cli_validate,
+    [POLICY_COMMAND_INSPECT] = cli_inspect, [POLICY_COMMAND_OBJDUMP] = cli_objdump,
+    [POLICY_COMMAND_WAST] = cli_wast,       [POLICY_COMMAND_VERSION] = cli_version,
+    [POLICY_COMMAND_HELP] = cli_help,       [POLICY_COMMAND_COMPLETION] = cli_completion,
+    [POLICY_COMMAND_DOCTOR] = cli_doctor,
+};
+
+static struct cli_words rest(struct cli_words words) { return (struct cli_words){words.items + 1, words.count - 1}; }
+
+/* A first word that is neither a command nor a file is more likely a mistyped command. */
+static bool is_mistyped(const char *word) { return policy_command_suggest(word) && access(word, F_OK) != 0; }
+
+static int overview(int code) {
+  struct base_text text = {0};
+  policy_help_overview(&text);
+  return cli_print(&text, code);
+}
+
+static int dispatch(struct cli_words words) {
+  if (words.count == 0) return overview(POLICY_EXIT_USAGE);
+  const char *first = words.items[0];
+  if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) return overview(0);
+  if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) return cli_version((struct cli_words){0});
+  enum policy_command command = policy_command_find(first);
+  if (command < POLICY_COMMAND_COUNT) return commands[command](rest(words));
+  if (first[0] != '-' && is_mistyped(first))
+    return cli_wrong_use("there is no command or file \"%s\"; did you mean \"cay %s\"?", first,
+                         policy_command_suggest(first));
+  return cli_run(words);
+}
+
+int main(int argc, char **argv) {
+  return dispatch((struct cli_words){argv + (argc > 0), argc > 0 ? (size_t)argc - 1 : 0});
+}

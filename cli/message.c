@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What cay itself says: messages on standard error, results on standard output. Each message is one write, so that it
+ * does not mix with the program's output. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool write_all(int fd, const char *bytes, size_t len) {
+  while (len) {
+    ssize_t written = write(fd, bytes, len);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes += written;
+    len -= (size_t)written;
+  }
+  return true;
+}
+
+static bool wants_colour(void) {
+  const char *no_color = getenv("NO_COLOR");
+  return !(no_color && *no_color) && isatty(STDERR_FILENO);
+}
+
+static void say(const char *start, const char *format, va_list arguments) {
+  char line[4096];
+  int len = snprintf(line, sizeof line, "%s", start);
+  int more = vsnprintf(line + len, sizeof line - (size_t)len - 1, format, arguments);
+  size_t end = more < 0 ? (size_t)len : (size_t)len + (size_t)more;
+  if (end > sizeof line - 2) end = sizeof line - 2;
+  line[end++] = '\n';
+  write_all(STDERR_FILENO, line, end);
+}
+
+void cli_say(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say(wants_colour() ? "\033[1;31mcay:\033[0m " : "cay: ", format, arguments);
+  va_end(arguments);
+}
+
+void cli_say_more(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say("  ", format, arguments);
+  va_end(arguments);
+}
+
+void cli_say_raw(const char *text, size_t len_bytes) { write_all(STDERR_FILENO, text, len_bytes); }
+
+int cli_wrong_use(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say(wants_colour() ? "\033[1;31mcay:\033[0m " : "cay: ", format, arguments);
+  va_end(arguments);
+  return POLICY_EXIT_USAGE;
+}
+
+void cli_say_error(const char *where, const struct cay_error *error) {
+  char offset[32] = "";
+  if (error->offset != CAY_ERROR_NO_OFFSET)
+    snprintf(offset, sizeof offset, " (byte 0x%llx)", (unsigned long long)error->offset);
+  cli_say("%s%s%s%s", where ? where : "", where ? ": " : "", error->text, offset);
+}
+
+int cli_print(struct base_text *text, int code) {
+  if (text->failed) {
+    cli_say("out of memory");
+    code = POLICY_EXIT_USAGE;
+  } else if (text->len_bytes && !write_all(STDOUT_FILENO, text->bytes, text->len_bytes)) {
+    cli_say("cannot write to standard output: %s", strerror(errno));
+    code = POLICY_EXIT_USAGE;
+  }
+  base_text_deinit(text);
+  return code;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The commands that look at modules without running them: validate, inspect, objdump; and version. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* ---- validate -------------------------------------------------------------------------------------------------------- */
+
+static int validate_one(const struct policy_settings *settings, const char *path) {
+  cay_engine *engine = NULL;
+  cay_module *module = NULL;
+  int code = cli_engine(settings, &engine);
+  if (code < 0) code = cli_load(engine, path, &module);
+  cay_module_release(module);
+  cay_engine_free(engine);
+  return code < 0 ? 0 : code;
+}
+
+int cli_validate(struct cli_words words) {
+  struct policy_settings settings;
+  struct policy_texts files = {0};
+  int code = cli_parse(&settings, POLICY_COMMAND_VALIDATE, words, &files);
+  if (code < 0 && files.count == 0) code = cli_wrong_use("which file? write: cay validate FILE...");
+  if (code < 0) {
+    code = 0;
+    for (size_t i = 0; i < files.count; i++) {
+      int one = validate_one(&settings, files.items[i]);
+      if (one > code) code = one;
+    }
+  }
+  BASE_VEC_DEINIT(&files);
+  policy_settings_deinit(&settings);
+  return code;
+}
+
+/* ---- inspect and objdump ------------------------------------------------------------------------------------------------ */
+
+/* Loads the one file of a command line and calls `show`. */
+static int with_module(enum policy_command command, struct cli_words words,
+                       int (*show)(const struct policy_settings *, const char *, const cay_module *)) {
+  struct policy_settings settings;
+  struct policy_texts files = {0};
+  cay_engine *engine = NULL;
+  cay_module *module = NULL;
+  int code = cli_parse(&settings, command, words, &files);
+  if (code < 0 && files.count != 1)
+    code = cli_wrong_use("name one file: cay %s [options] FILE", policy_commands[command].name);
+  if (code < 0) code = cli_engine(&settings, &engine);
+  if (code < 0) code = cli_load(engine, files.items[0], &module);
+  if (code < 0) code = show(&settings, files.items[0], module);
+  cay_module_release(module);
+  cay_engine_free(engine);
+  BASE_VEC_DEINIT(&files);
+  policy_settings_deinit(&settings);
+  return code;
+}
+
+static int show_report(const struct policy_settings *settings, const char *path, const cay_module *module) {
+  struct base_text out = {0};
+  api_module_report(module, path, cli_wants_json(settings) ? API_JSON : API_TEXT, &out);
+  return cli_print(&out, 0);
+}
+
+int cli_inspect(struct cli_words words) { return with_module(POLICY_COMMAND_INSPECT, words, show_report); }
+
+static bool write_piece(void *code, const char *bytes, size_t len) {
+  struct base_text piece = {0};
+  base_text_add(&piece, bytes, len);
+  *(int *)code = cli_print(&piece, 0);
+  return *(int *)code == 0;
+}
+
+static int show_code(const struct policy_settings *settings, const char *path, const cay_module *module) {
+  struct cay_error error;
+  int code = 0;
+  enum cay_status status =
+      api_module_disassemble(module, settings->function.items, settings->function.count, write_piece, &code, &error);
+  if (!status || code) return code;
+  cli_say_error(path, &error);
+  return status == CAY_ERROR_ARGUMENT || status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : POLICY_EXIT_MODULE;
+}
+
+int cli_objdump(struct cli_words words) { return with_module(POLICY_COMMAND_OBJDUMP, words, show_code); }
+
+/* ---- version --------------------------------------------------------------------------------------------------------------- */
+
+static void add_version_text(struct base_text *out, const char *cpu) {
+  bool runs, is_default;
+  const char *name;
+  base_text_format(out, "cay %s\ntiers:    ", cay_version());
+  for (unsigned i = 0; (name = api_tier_name(i)); i++) base_text_format(out, " %s%s", name, i ? "" : " (default)");
+  base_text_addz(out, "\nproposals:");
+  for (unsigned i = 0; (name = api_proposal(i, &runs, &is_default)); i++)
+    if (runs) base_text_format(out, " %s%s", name, is_default ? "" : " (off)");
+  base_text_addz(out, "\ndecoded and validated only:");
+  for (unsigned i = 0; (name = api_proposal(i, &runs, &is_default)); i++)
+    if (!runs) base_text_format(out, " %s", name);
+  base_text_format(out, "\nWASI:      0.1 (wasi_snapshot_preview1, wasi_unstable)\nprocessor: %s\n", cpu);
+}
+
+static void add_version_json(struct base_text *out, const char *cpu) {
+  bool runs, is_default;
+  const char *name;
+  base_text_format(out, "{\"version\":\"%s\",\"tiers\":[", cay_version());
+  for (unsigned i = 0; (name = api_tier_name(i)); i++) base_text_format(out, "%s\"%s\"", i ? "," : "", name);
+  base_text_addz(out, "],\"proposals\":[");
+  for (unsigned i = 0; (name = api_proposal(i, &runs, &is_default)); i++)
+    base_text_format(out, "%s{\"name\":\"%s\",\"runs\":%s,\"default\":%s}", i ? "," : "", name, runs ? "true" : "false",
+                     is_default ? "true" : "false");
+  base_text_addz(out, "],\"wasi\":[\"0.1\"],\"processor\":");
+  base_text_add_json(out, cpu, strlen(cpu));
+  base_text_addz(out, "}\n");
+}
+
+int cli_version(struct cli_words words) {
+  struct policy_settings settings;
+  int code = cli_parse(&settings, POLICY_COMMAND_VERSION, words, NULL);
+  if (code < 0) {
+    struct base_text out = {0};
+    char cpu[128];
+    cli_os_cpu_name(cpu, sizeof cpu);
+    if (cli_wants_json(&settings))
+      add_version_json(&out, cpu);
+    else
+      add_version_text(&out, cpu);
+    code = cli_print(&out, 0);
+  }
+  policy_settings_deinit(&settings);
+  return code;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* `cay run`: settings become an engine, a module, grants and limits; then the program runs, and its end becomes an exit
+ * code and, if it went wrong, a message with the next step.
+ *
+ * Invariants: 1. nothing is granted that the settings do not name; 2. cay itself writes to standard error only, except
+ * for the results of --invoke; 3. every way out passes finish(), so a sanitizer build sees no leak. */
+#include "cli/run.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { DEFAULT_BACKTRACE = 32 };
+
+struct session {
+  struct policy_settings settings;
+  const char *file;
+  struct cli_words arguments; /* of the program, after the file */
+  cay_engine *engine;
+  cay_module *module;
+  cay_wasi *wasi;
+  cay_run *run;
+  struct cli_denials denials;
+};
+
+/* ---- The command line ---------------------------------------------------------------------------------------------- */
+
+static int show_keys(enum policy_option group) {
+  struct base_text text = {0};
+  policy_help_keys(&text, group);
+  return cli_print(&text, 0);
+}
+
+static int read_words(struct session *session, struct cli_words words) {
+  struct policy_settings *settings = &session->settings;
+  struct cay_error error;
+  if (policy_parse_environment(settings, POLICY_COMMAND_RUN, environ, &error)) {
+    cli_say_error(NULL, &error);
+    return POLICY_EXIT_USAGE;
+  }
+  int code = cli_next_operand(settings, POLICY_COMMAND_RUN, &words, &session->file);
+  if (code >= 0) return code;
+  if (settings->keys_help != POLICY_OPTION_NONE) return show_keys(settings->keys_help);
+  if (!session->file) return cli_wrong_use("which file? write: cay run [options] FILE [arguments]");
+  session->arguments = words;
+  return -1;
+}
+
+/* ---- Grants -------------------------------------------------------------------------------------------------------- */
+
+static enum cay_status grant_arguments(struct session *session, struct cay_error *error) {
+  const char *slash = strrchr(session->file, '/');
+  const char *name = session->settings.arg0 ? session->settings.arg0 : slash ? slash + 1 : session->file;
+  enum cay_status status = cay_wasi_add_arg(session->wasi, name, error);
+  if (session->settings.invoke) return status;
+  for (size_t i = 0; !status && i < session->arguments.count; i++)
+    status = cay_wasi_add_arg(session->wasi, session->arguments.items[i], error);
+  return status;
+}
+
+static enum cay_status grant_environment(struct session *session, struct cay_error *error) {
+  const char *const *variables;
+  enum cay_status status = policy_environment(&session->settings, environ, &variables, error);
+  for (size_t i = 0; !status && variables[i]; i++) {
+    char name[256];
+    const char *equals = strchr(variables[i], '=');
+    size_t len = (size_t)(equals - variables[i]);
+    if (len >= sizeof name)
+      return base_error_set(error, CAY_ERROR_ARGUMENT, "the name of a variable is longer than %zu bytes",
+                            sizeof name - 1);
+    memcpy(name, variables[i], len);
+    name[len] = 0;
+    status = cay_wasi_set_env(session->wasi, name, equals + 1, error);
+  }
+  return status;
+}
+
+static enum cay_status grant_dirs(struct session *session, struct cay_error *error) {
+  const struct policy_texts *texts = &session->settings.dir;
+  enum cay_status status = CAY_OK;
+  for (size_t i = 0; !status && i < texts->count; i++) {
+    struct policy_dir dir;
+    status = policy_dir_parse(&session->settings, texts->items[i], &dir, error);
+    if (!status)
+      status = cay_wasi_grant_path(session->wasi, dir.host, dir.guest,
+                                   dir.read_only ? CAY_RIGHTS_READ : CAY_RIGHTS_READ_WRITE, error);
+    if (status) base_error_prefix(error, "--dir");
+  }
+  return status;
+}
+
+static enum cay_status grant_sockets(struct session *session, struct cay_error *error) {
+  const struct policy_texts *texts = &session->settings.listen;
+  enum cay_status status = CAY_OK;
+  for (size_t i = 0; !status && i < texts->count; i++) {
+    status = cay_wasi_listen(session->wasi, texts->items[i], error);
+    if (status) base_error_prefix(error, "--listen");
+    /* Whoever asks for any free port has to learn which one it is. */
+    if (!status && strstr(texts->items[i], ":0") && strcmp(strrchr(texts->items[i], ':'), ":0") == 0)
+      cli_say("%s: listening on %s", session->file, cay_wasi_listen_address(session->wasi, i));
+  }
+  return status;
+}
+
+static enum cay_status grant_streams(struct session *session, struct cay_error *error) {
+  const char *const choices[] = {session->settings.stdin_from, session->settings.stdout_to,
+                                 session->settings.stderr_to};
+  enum cay_status status = CAY_OK;
+  for (unsigned i = 0; !status && i < BASE_ARRAY_LEN(choices); i++) {
+    bool nowhere = choices[i] && strcmp(choices[i], "null") == 0;
+    status = cay_wasi_set_stdio(session->wasi, i, nowhere ? CAY_STDIO_NULL : CAY_STDIO_INHERIT, -1, error);
+  }
+  return status;
+}
+
+static void print_trace(void *env, const char *line) {
+  struct base_text text = {0};
+  base_text_format(&text, "%s\n", line);
+  if (!text.failed) cli_say_raw(text.bytes, text.len_bytes);
+  base_text_deinit(&text);
+}
+
+static enum cay_status grant(struct session *session, struct cay_error *error) {
+  enum cay_status status = cay_wasi_new(&session->wasi, error);
+  if (!status) status = grant_arguments(session, error);
+  if (!status) status = grant_environment(session, error);
+  if (!status) status = grant_dirs(session, error);
+  if (!status) status = grant_sockets(session, error);
+  if (!status) status = grant_streams(session, error);
+  if (status) return status;
+  cay_wasi_set_denied(session->wasi, cli_denials_add, &session->denials);
+  if (session->settings.trace) cay_wasi_set_trace(session->wasi, print_trace, NULL);
+  return CAY_OK;
+}
+
+/* ---- The run ---------------------------------------------------------------------------------------------------------- */
+
+static enum cay_unknown_imports unknown_imports(const char *choice) {
+  if (!choice || strcmp(choice, "error") == 0) return CAY_UNKNOWN_ERROR;
+  return strcmp(choice, "trap") == 0 ? CAY_UNKNOWN_TRAP : CAY_UNKNOWN_DEFAULT;
+}
+
+static void limit(struct session *session) {
+  const struct policy_settings *settings = &session->settings;
+  if (settings->max_memory != POLICY_NOT_GIVEN) cay_run_set_memory_bytes(session->run, settings->max_memory);
+  if (settings->max_table_elements != POLICY_NOT_GIVEN)
+    cay_run_set_table_elements(session->run, settings->max_table_elements);
+  if (settings->timeout != POLICY_NOT_GIVEN) cay_run_set_timeout_ns(session->run, settings->timeout);
+  cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
+}
+
+/* --preload NAME=FILE. Returns -1, or the exit code after a message. */
+static int preload(struct session *session, const char *text) {
+  struct cay_error error;
+  cay_module *module;
+  const char *equals = strchr(text, '=');
+  if (!equals || equals == text || !equals[1]) return cli_wrong_use("--preload: \"%s\" is not NAME=FILE", text);
+  int code = cli_load(session->engine, equals + 1, &module);
+  if (code >= 0) return code;
+  BASE_AUTO_FREE char *name = base_string_copy(text, (size_t)(equals - text));
+  enum cay_status status = name ? cay_run_preload(session->run, name, module, &error) : base_error_memory(&error);
+  cay_module_release(module);
+  if (!status) return -1;
+  base_error_prefix(&error, "--preload %s", text);
+  cli_say_error(NULL, &error);
+  return POLICY_EXIT_USAGE;
+}
+
+static int prepare(struct session *session) {
+  struct cay_error error;
+  int code = cli_engine(&session->settings, &session->engine);
+  if (code < 0) code = cli_load(session->engine, session->file, &session->module);
+  if (code >= 0) return code;
+  if (grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
+    cli_say_error(NULL, &error);
+    return POLICY_EXIT_USAGE;
+  }
+  limit(session);
+  for (size_t i = 0; code < 0 && i < session->settings.preload.count; i++)
+    code = preload(session, session->settings.preload.items[i]);
+  return code;
+}
+
+static enum cay_status start(struct session *session, struct cay_error *error) {
+  if (!session->settings.invoke) return cay_run_start(session->run, error);
+  struct base_text results = {0};
+  enum cay_status status =
+      api_run_invoke_text(session->run, session->settings.invoke, (const char *const *)session->arguments.items,
+                          session->arguments.count, &results, error);
+  cli_print(&results, 0);
+  return status;
+}
+
+/* ---- The end ---------------------------------------------------------------------------------------------------------- */
+
+static void say_backtrace(struct session *session) {
+  uint64_t frames = session->settings.max_backtrace;
+  if (frames == 0) return;
+  const char *text = cay_run_backtrace(session->run, frames == POLICY_NOT_GIVEN ? DEFAULT_BACKTRACE : (size_t)frames);
+  if (text) cli_say_raw(text, strlen(text));
+}
+
+static int say_trap(struct session *session, const struct cay_error *error) {
+  cli_say("%s: trap: %s", session->file, error->text);
+  say_backtrace(session);
+  if (cay_run_result(session->run)->trap == CAY_TRAP_STACK_EXHAUSTED)
+    cli_say_more("if it only needs more stack: --stack 64M");
+  return POLICY_EXIT_TRAP;
+}
+
+static int say_interrupted(struct session *session) {
+  if (!cay_run_result(session->run)->timed_out) {
+    cli_say("%s: interrupted", session->file);
+    return POLICY_EXIT_TRAP;
+  }
+  cli_say("%s: stopped after %.3gs, its --timeout", session->file, (double)session->settings.timeout / 1e9);
+  if (session->settings.verbose) say_backtrace(session);
+  return POLICY_EXIT_TIMEOUT;
+}
+
+static int say_unlinked(struct session *session, const struct cay_error *error) {
+  cli_say_error(session->file, error);
+  if (strstr(error->text, "import"))
+    cli_say_more("to provide imports: --preload NAME=FILE; to run until one is used: --unknown-imports trap");
+  return POLICY_EXIT_MODULE;
+}
+
+static int end(struct session *session, enum cay_status status, const struct cay_error *error) {
+  switch (status) {
+  case CAY_OK:
+  case CAY_ERROR_EXIT: return (int)(cay_run_result(session->run)->exit_code & 0xFF);
+  case CAY_ERROR_TRAP: return say_trap(session, error);
+  case CAY_ERROR_INTERRUPTED: return say_interrupted(session);
+  case CAY_ERROR_LINK: return say_unlinked(session, error);
+  case CAY_ERROR_LIMIT:
+  case CAY_ERROR_MALFORMED:
+  case CAY_ERROR_INVALID:
+  case CAY_ERROR_UNSUPPORTED: cli_say_error(session->file, error); return POLICY_EXIT_MODULE;
+  default: cli_say_error(session->file, error); return POLICY_EXIT_USAGE;
+  }
+}
+
+static int run(struct session *session) {
+  struct cay_error error;
+  int code = prepare(session);
+  if (code >= 0) return code;
+  enum cay_status status = start(session, &error);
+  code = end(session, status, &error);
+  bool failed = code != 0;
+  if (failed || session->settings.verbose) cli_denials_say(&session->denials, session->file);
+  if (failed && !status && !session->settings.dir.count && !session->settings.invoke)
+    cli_say_ungranted_file(session->file, session->arguments.items, session->arguments.count);
+  return code;
+}
+
+static int finish(struct session *session, int code) {
+  cay_run_free(session->run);
+  cay_wasi_free(session->wasi);
+  cay_module_release(session->module);
+  cay_engine_free(session->engine);
+  cli_denials_deinit(&session->denials);
+  policy_settings_deinit(&session->settings);
+  return code;
+}
+
+int cli_run(struct cli_words words) {
+  struct session session = {0};
+  policy_settings_init(&session.settings);
+  int code = read_words(&session, words);
+  if (code < 0) code = run(&session);
+  return finish(&session, code);
+}
