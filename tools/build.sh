@@ -14,10 +14,13 @@ build_in() { # FOLDER MESON_OPTION...
   elif [ -n "$(find . -path './build*' -prune -o -name meson.build -newer "$folder/build.ninja" -print -quit)" ]; then
     quietly "$log" meson setup --reconfigure "$folder"
   fi
-  if ! ninja -C "$folder" -n | grep -q 'no work to do'; then
+  case $(ninja -C "$folder" -n) in
+  *"no work to do"*) ;;
+  *)
     say "building $folder"
     quietly "$log" ninja -C "$folder" ${JOBS:+-j"$JOBS"}
-  fi
+    ;;
+  esac
 }
 
 # Shows the output only when the command fails.

@@ -26,7 +26,7 @@ clang_installed() {
 clang_available() {
   local version
   for version in $CLANG_VERSIONS; do
-    apt-cache policy "clang-$version" 2>/dev/null | grep -q 'Candidate: [0-9]' && echo "$version" && return
+    case $(apt-cache policy "clang-$version" 2>/dev/null) in *"Candidate: "[0-9]*) echo "$version" && return ;; esac
   done
   return 1
 }
