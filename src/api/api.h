@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "cay.h"
+#include "policy/policy.h" /* the option table, which the command may only see through this door */
 
 struct module;
 
