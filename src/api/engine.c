@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The library as a whole, engines and their configuration, tiers and proposals by name. */
+#include "api/parts.h"
+#include <stdio.h>
+
+#include "tiers/tiers.h"
+
+/* All tiers of this build, the default one first. */
+static const struct engine_tier *const tiers[] = {&tiers_interp};
+
+const char *cay_version(void) { return CAY_VERSION; }
+
+const char *cay_status_name(enum cay_status status) {
+  switch (status) {
+  case CAY_OK: return "ok";
+  case CAY_ERROR_MEMORY: return "out-of-memory";
+  case CAY_ERROR_ARGUMENT: return "argument";
+  case CAY_ERROR_MALFORMED: return "malformed";
+  case CAY_ERROR_INVALID: return "invalid";
+  case CAY_ERROR_UNSUPPORTED: return "unsupported";
+  case CAY_ERROR_LIMIT: return "limit";
+  case CAY_ERROR_LINK: return "link";
+  case CAY_ERROR_TRAP: return "trap";
+  case CAY_ERROR_EXIT: return "exit";
+  case CAY_ERROR_INTERRUPTED: return "interrupted";
+  case CAY_ERROR_DENIED: return "denied";
+  case CAY_ERROR_SYSTEM: return "system";
+  }
+  return "unknown";
+}
+
+void cay_set_allocator(const cay_allocator *allocator) {
+  if (!allocator) {
+    base_allocator_set(NULL);
+    return;
+  }
+  struct base_allocator inner = {allocator->resize, allocator->owner};
+  base_allocator_set(&inner);
+}
+
+/* ---- Tiers and proposals ---------------------------------------------------------------------------------------------- */
+
+const char *api_tier_name(unsigned index) { return index < BASE_ARRAY_LEN(tiers) ? tiers[index]->name : NULL; }
+
+const struct engine_tier *api_tier_find(const char *name, struct cay_error *error) {
+  if (!name) return tiers[0];
+  char list[128] = "";
+  for (size_t i = 0; i < BASE_ARRAY_LEN(tiers); i++) {
+    if (strcmp(tiers[i]->name, name) == 0) return tiers[i];
+    size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", tiers[i]->name);
+  }
+  char printable[64];
+  base_error_set(error, CAY_ERROR_ARGUMENT, "there is no tier \"%s\"; this build has: %s",
+                 base_printable(printable, sizeof printable, name, strlen(name)), list);
+  return NULL;
+}
+
+const char *api_proposal(unsigned index, bool *runs, bool *is_default) {
+  if (index >= MODULE_FEATURE_COUNT) return NULL;
+  *runs = MODULE_FEATURES_RUNNABLE >> index & 1;
+  *is_default = MODULE_FEATURES_DEFAULT >> index & 1;
+  return module_feature_name((enum module_feature)index);
+}
+
+#define BIT MODULE_FEATURE_BIT
+#define FEATURES_2_0                                                                                              \
+  (MODULE_FEATURES_1_0 | BIT(SIGN_EXTENSION) | BIT(SATURATING_CONVERSION) | BIT(MULTI_VALUE) | BIT(BULK_MEMORY) | \
+   BIT(REFERENCE_TYPES) | BIT(SIMD))
+#define FEATURES_3_0                                                                                             \
+  (FEATURES_2_0 | BIT(TAIL_CALL) | BIT(EXTENDED_CONST) | BIT(RELAXED_SIMD) | BIT(MULTI_MEMORY) | BIT(MEMORY64) | \
+   BIT(FUNCTION_REFERENCES) | BIT(GC) | BIT(EXCEPTIONS))
+static const struct {
+  const char *name;
+  module_features features;
+} feature_sets[] = {
+    {"1.0", MODULE_FEATURES_1_0},
+    {"2.0", FEATURES_2_0},
+    {"3.0", FEATURES_3_0},
+    {"default", MODULE_FEATURES_DEFAULT},
+    {"all", (UINT64_C(1) << MODULE_FEATURE_COUNT) - 1},
+};
+
+/* Applies one word of a list. */
+static bool feature_apply(const char *word, size_t len, module_features *features) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(feature_sets); i++)
+    if (strlen(feature_sets[i].name) == len && memcmp(feature_sets[i].name, word, len) == 0) {
+      *features = feature_sets[i].features;
+      return true;
+    }
+  bool off = word[0] == '-';
+  size_t sign = off || word[0] == '+';
+  word += sign;
+  len -= sign;
+  for (unsigned i = 0; i < MODULE_FEATURE_COUNT; i++) {
+    const char *name = module_feature_name((enum module_feature)i);
+    if (strlen(name) != len || memcmp(name, word, len) != 0) continue;
+    *features = off ? *features & ~(UINT64_C(1) << i) : *features | UINT64_C(1) << i;
+    return true;
+  }
+  return false;
+}
+
+enum cay_status api_proposals_parse(const char *list, uint64_t *proposals, struct cay_error *error) {
+  module_features features = *proposals == API_PROPOSALS_DEFAULT ? MODULE_FEATURES_DEFAULT : *proposals;
+  for (const char *word = list; *word; word += strspn(word, ", ")) {
+    size_t len = strcspn(word, ", ");
+    if (len > 0 && !feature_apply(word, len, &features)) {
+      char printable[40];
+      base_error_set(error, CAY_ERROR_ARGUMENT, "there is no proposal \"%s\"; there are 1.0, 2.0, 3.0, default, all",
+                     base_printable(printable, sizeof printable, word, len));
+      for (unsigned i = 0; error && i < MODULE_FEATURE_COUNT; i++) {
+        size_t used = strlen(error->text);
+        snprintf(error->text + used, sizeof error->text - used, ", %s", module_feature_name((enum module_feature)i));
+      }
+      return CAY_ERROR_ARGUMENT;
+    }
+    word += len;
+  }
+  *proposals = features;
+  return CAY_OK;
+}
+
+/* ---- Engines ------------------------------------------------------------------------------------------------------------ */
+
+static const struct cay_engine_config default_config = {.features = MODULE_FEATURES_DEFAULT};
+
+enum cay_status cay_engine_config_new(cay_engine_config **out, struct cay_error *error) {
+  cay_engine_config *config = base_alloc(sizeof *config);
+  if (!config) return base_error_memory(error);
+  *config = default_config;
+  *out = config;
+  return CAY_OK;
+}
+
+void cay_engine_config_free(cay_engine_config *config) { base_free(config); }
+
+enum cay_status cay_engine_config_set_tier(cay_engine_config *config, const char *tier, struct cay_error *error) {
+  const struct engine_tier *found = api_tier_find(tier, error);
+  if (!found) return CAY_ERROR_ARGUMENT;
+  config->tier = found;
+  return CAY_OK;
+}
+
+void cay_engine_config_set_stack_bytes(cay_engine_config *config, size_t stack_bytes) {
+  config->stack_bytes = stack_bytes;
+}
+
+void cay_engine_config_set_explicit_bounds(cay_engine_config *config, bool explicit_bounds) {
+  config->explicit_bounds = explicit_bounds;
+}
+
+enum cay_status cay_engine_config_set_proposals(cay_engine_config *config, const char *list, struct cay_error *error) {
+  return api_proposals_parse(list, &config->features, error);
+}
+
+enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out, struct cay_error *error) {
+  if (!config) config = &default_config;
+  cay_engine *engine = base_alloc_zero(1, sizeof *engine);
+  if (!engine) return base_error_memory(error);
+  engine->features = config->features;
+  struct engine_options options = {config->tier ? config->tier : tiers[0], config->stack_bytes,
+                                   config->explicit_bounds};
+  enum cay_status status = engine_new(&options, &engine->engine, error);
+  if (status != CAY_OK) {
+    base_free(engine);
+    return status;
+  }
+  *out = engine;
+  return CAY_OK;
+}
+
+void cay_engine_free(cay_engine *engine) {
+  if (!engine) return;
+  engine_free(engine->engine);
+  base_free(engine);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the files of the room `api` share. */
+#ifndef API_PARTS_H
+#define API_PARTS_H
+
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "engine/engine.h"
+#include "host/host.h"
+#include "module/module.h"
+#include "wasi/wasi.h"
+
+struct cay_engine_config {
+  const struct engine_tier *tier;
+  size_t stack_bytes;
+  bool explicit_bounds;
+  module_features features;
+};
+
+struct cay_engine {
+  struct engine *engine;
+  module_features features;
+};
+
+struct cay_module {
+  atomic_uint references;
+  struct cay_engine *engine; /* not owned; read by cay_run_new only */
+  struct module *module;
+};
+
+struct cay_wasi {
+  struct wasi_config *config;
+  void (*trace)(void *env, const char *line);
+  void *trace_env;
+  void (*denied)(void *env, const cay_denial *denial);
+  void *denied_env;
+  BASE_VEC(char *) listen_addresses;
+};
+
+/* The tier called `name`, or NULL with an error that lists them. */
+const struct engine_tier *api_tier_find(const char *name, struct cay_error *error);
+
+/* ---- The time limit (timeout.c) ------------------------------------------------------------------------------------ */
+
+/* A thread that waits for a deadline and then interrupts a run. */
+struct api_timeout;
+/* Starts it. `expired` is called on the waiting thread. */
+enum cay_status api_timeout_start(uint64_t timeout_ns, void (*expired)(void *env), void *env,
+                                  struct api_timeout **out, struct cay_error *error);
+/* Ends the thread and frees; after it returns, `expired` will not be called any more. NULL allowed. */
+void api_timeout_stop(struct api_timeout *timeout);
+
+/* ---- Runs (run.c) ---------------------------------------------------------------------------------------------------- */
+
+/* The type of the exported function `name`; NULL and CAY_ERROR_ARGUMENT when there is none. */
+const struct module_func_type *api_run_export_type(cay_run *run, const char *name, struct cay_error *error);
+/* Instantiates and initialises if that has not happened, and calls the exported function `name`, which exists, under
+ * the run's limits. `slots` has room for its parameters and for its results. */
+enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, struct cay_error *error);
+
+/* ---- Values as texts (invoke.c) ------------------------------------------------------------------------------------------ */
+
+/* Reads one value of `type` into its slots (two for v128); false when the text is not one. */
+bool api_value_parse(module_type type, const char *text, uint64_t *slots);
+/* Adds the value in the slots as a text that api_value_parse reads. */
+void api_value_text(module_type type, const uint64_t *slots, struct base_text *out);
+
+#endif

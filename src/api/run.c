@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Runs: one store with the module's instance, the preloaded ones and a WASI surface, from preparation to result.
+ *
+ * A run is prepared (nothing made), then opened by its first start or invoke (store, linker, instances, `_initialize`),
+ * then called. The store is made late because its limits are set after cay_run_new.
+ *
+ * Interruption. cay_run_interrupt sets `interrupt_wanted` and, if the store exists already, passes it on; opening
+ * publishes the store and then looks at the flag, so a wish is never lost. A call that ended by it clears it; the time
+ * limit's own wish is withdrawn when its thread has ended, which leaves a wish of the embedder's in place.
+ *
+ * Invariants: 1. `store` once set stays until free. 2. `instance` is set exactly when opening succeeded. 3. A run whose
+ * opening failed is failed for good: starting it again gives the same status.
+ * Order of freeing: linker, store, surface (its functions are the store's), modules. */
+#include "api/parts.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "inspect/inspect.h"
+
+struct preload {
+  char *name;
+  struct cay_module *module;
+};
+
+struct cay_run {
+  struct cay_module *module;
+  struct wasi_p1 *p1; /* NULL without WASI */
+  void (*denied)(void *env, const cay_denial *denial);
+  void *denied_env;
+  BASE_VEC(struct preload) preloads;
+  struct engine_limits limits;
+  uint64_t timeout_ns;
+  enum cay_unknown_imports unknown_imports;
+
+  _Atomic(struct engine_store *) store;
+  struct engine_linker *linker;
+  struct engine_instance *instance;
+  bool opened, started;
+  struct cay_error open_error; /* when opened without instance */
+
+  atomic_bool interrupt_wanted, expired;
+  struct cay_result result;
+  struct base_text backtrace;
+};
+
+/* ---- Making and freeing ------------------------------------------------------------------------------------------------ */
+
+static void forward_denial(void *env, const struct wasi_denial *denial) {
+  struct cay_run *run = env;
+  static const enum cay_denial_reason reasons[] = {
+      [WASI_DENIAL_ESCAPE] = CAY_DENIAL_ESCAPE,
+      [WASI_DENIAL_READ_ONLY] = CAY_DENIAL_READ_ONLY,
+      [WASI_DENIAL_RIGHT] = CAY_DENIAL_RIGHT,
+  };
+  cay_denial public_denial = {reasons[denial->reason], denial->call, denial->guest_path, denial->preopen,
+                              denial->host_path};
+  run->denied(run->denied_env, &public_denial);
+}
+
+static enum cay_status surface_new(struct cay_run *run, const cay_wasi *wasi, struct cay_error *error) {
+  struct wasi_hooks hooks = {.trace = wasi->trace, .trace_env = wasi->trace_env};
+  if (wasi->denied) {
+    run->denied = wasi->denied;
+    run->denied_env = wasi->denied_env;
+    hooks.denied = forward_denial;
+    hooks.denied_env = run;
+  }
+  wasi_config_set_hooks(wasi->config, &hooks);
+  return wasi_p1_new(wasi->config, &run->p1, error);
+}
+
+enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **out, struct cay_error *error) {
+  cay_run *run = base_alloc_zero(1, sizeof *run);
+  if (!run) return base_error_memory(error);
+  run->result.trap_offset = CAY_ERROR_NO_OFFSET;
+  enum cay_status status = wasi ? surface_new(run, wasi, error) : CAY_OK;
+  if (status != CAY_OK) {
+    base_free(run);
+    return status;
+  }
+  run->module = cay_module_retain(module);
+  *out = run;
+  return CAY_OK;
+}
+
+void cay_run_free(cay_run *run) {
+  if (!run) return;
+  engine_linker_free(run->linker);
+  engine_store_free(atomic_load(&run->store));
+  wasi_p1_free(run->p1);
+  for (size_t i = 0; i < run->preloads.count; i++) {
+    base_free(run->preloads.items[i].name);
+    cay_module_release(run->preloads.items[i].module);
+  }
+  BASE_VEC_DEINIT(&run->preloads);
+  cay_module_release(run->module);
+  base_text_deinit(&run->backtrace);
+  base_free(run);
+}
+
+void cay_run_set_memory_bytes(cay_run *run, uint64_t bytes) { run->limits.memory_bytes = bytes; }
+void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->limits.table_elements = elements; }
+void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns) { run->timeout_ns = timeout_ns; }
+void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) { run->unknown_imports = policy; }
+
+enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error) {
+  if (run->opened) return base_error_set(error, CAY_ERROR_ARGUMENT, "modules are preloaded before the run starts");
+  char *copy = base_string_copy(name, strlen(name));
+  struct preload *preload = copy ? BASE_VEC_PUSH(&run->preloads) : NULL;
+  if (!preload) {
+    base_free(copy);
+    return base_error_memory(error);
+  }
+  *preload = (struct preload){copy, cay_module_retain(module)};
+  return CAY_OK;
+}
+
+/* ---- Interruption -------------------------------------------------------------------------------------------------- */
+
+void cay_run_interrupt(cay_run *run) {
+  atomic_store(&run->interrupt_wanted, true);
+  struct engine_store *store = atomic_load(&run->store);
+  if (store) engine_interrupt(store);
+}
+
+static void time_is_up(void *env) {
+  struct cay_run *run = env;
+  atomic_store(&run->expired, true);
+  engine_interrupt(atomic_load(&run->store));
+}
+
+/* Withdraws the wishes that the call which just ended has met; one that came too late is kept for the next call. */
+static void withdraw_interrupts(struct cay_run *run, bool interrupted) {
+  bool timed_out = atomic_exchange(&run->expired, false);
+  if (interrupted && !timed_out) atomic_store(&run->interrupt_wanted, false);
+  if (!interrupted && !timed_out) return;
+  engine_interrupt_clear(run->store);
+  if (run->p1) wasi_p1_clear(run->p1);
+  if (atomic_load(&run->interrupt_wanted)) engine_interrupt(run->store);
+}
+
+static void result_reset(struct cay_run *run) {
+  run->result = (struct cay_result){.trap_offset = CAY_ERROR_NO_OFFSET};
+  base_text_deinit(&run->backtrace);
+}
+
+/* Turns a trap into result and error. */
+static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
+  struct engine_thread *thread = engine_store_thread(run->store);
+  run->result.trap = (enum cay_trap)trap;
+  struct engine_frame frame;
+  if (trap != ENGINE_TRAP_EXIT && engine_backtrace_frame(thread, 0, &frame) && frame.instance)
+    run->result.trap_offset = frame.offset;
+  switch (trap) {
+  case ENGINE_TRAP_NONE: return CAY_OK;
+  case ENGINE_TRAP_EXIT:
+    run->result.exited = true;
+    run->result.exit_code = thread->exit_code;
+    return base_error_set(error, CAY_ERROR_EXIT, "the program ended itself with code %" PRIu32, thread->exit_code);
+  case ENGINE_TRAP_INTERRUPTED:
+    run->result.timed_out = atomic_load(&run->expired);
+    return base_error_set(error, CAY_ERROR_INTERRUPTED,
+                          run->result.timed_out ? "the time limit of %g s is over" : "interrupted",
+                          (double)run->timeout_ns / 1e9);
+  case ENGINE_TRAP_HOST: return base_error_set(error, CAY_ERROR_TRAP, "%s", thread->host_error.text);
+  default:
+    if (error) base_error_set_at(error, CAY_ERROR_TRAP, run->result.trap_offset, "%s", engine_trap_text(trap));
+    return CAY_ERROR_TRAP;
+  }
+}
+
+static_assert((int)CAY_TRAP_NONE == (int)ENGINE_TRAP_NONE &&
+                  (int)CAY_TRAP_UNREACHABLE == (int)ENGINE_TRAP_UNREACHABLE &&
+                  (int)CAY_TRAP_STACK_EXHAUSTED == (int)ENGINE_TRAP_STACK_EXHAUSTED &&
+                  (int)CAY_TRAP_INTERRUPTED == (int)ENGINE_TRAP_INTERRUPTED &&
+                  (int)CAY_TRAP_EXIT == (int)ENGINE_TRAP_EXIT && (int)CAY_TRAP_HOST == (int)ENGINE_TRAP_HOST,
+              "the public trap codes are the engine's");
+
+/* ---- What a module has to export ------------------------------------------------------------------------------------------ */
+
+/* "functions "add", "fac" and 12 more", for messages. */
+static void exported_functions(const struct module *module, char *out, size_t capacity) {
+  size_t used = 0, shown = 0, total = 0;
+  for (uint32_t i = 0; i < module->export_count; i++) {
+    const struct module_export *export = &module->exports[i];
+    if (export->kind != MODULE_FUNC) continue;
+    total++;
+    char name[48];
+    base_printable(name, sizeof name, export->name.bytes, export->name.len_bytes);
+    if (shown == 6 || used + strlen(name) + 32 >= capacity) continue;
+    used += (size_t)snprintf(out + used, capacity - used, "%s\"%s\"", shown++ ? ", " : "the functions ", name);
+  }
+  if (total == 0)
+    snprintf(out, capacity, "no function");
+  else if (shown < total)
+    snprintf(out + used, capacity - used, " and %zu more", total - shown);
+}
+
+/* The type of the exported function `name`. CAY_ERROR_ARGUMENT when there is none. */
+static const struct module_func_type *export_type(const struct module *module, const char *name,
+                                                  struct cay_error *error) {
+  const struct module_export *export = module_export_find(module, name, strlen(name));
+  char printable[64], list[320];
+  base_printable(printable, sizeof printable, name, strlen(name));
+  if (export && export->kind == MODULE_FUNC) return &module->types[module->funcs[export->index].type];
+  if (export) {
+    base_error_set(error, CAY_ERROR_ARGUMENT, "the export \"%s\" is a %s, not a function", printable,
+                   module_extern_kind_name(export->kind));
+    return NULL;
+  }
+  exported_functions(module, list, sizeof list);
+  base_error_set(error, CAY_ERROR_ARGUMENT, "the module exports no function \"%s\"; it exports %s", printable, list);
+  return NULL;
+}
+
+const struct module_func_type *api_run_export_type(cay_run *run, const char *name, struct cay_error *error) {
+  return export_type(run->module->module, name, error);
+}
+
+/* An entry point is a function () -> (); `*exists` tells whether the module exports it. */
+static enum cay_status entry_check(const struct module *module, const char *name, bool *exists,
+                                   struct cay_error *error) {
+  *exists = module_export_find(module, name, strlen(name)) != NULL;
+  if (!*exists) return CAY_OK;
+  const struct module_func_type *type = export_type(module, name, error);
+  if (!type) {
+    if (error) error->status = CAY_ERROR_LINK;
+    return CAY_ERROR_LINK;
+  }
+  if (type->param_count == 0 && type->result_count == 0) return CAY_OK;
+  char text[128];
+  return base_error_set(error, CAY_ERROR_LINK, "the function \"%s\" has the type %s; to be started it must be () -> ()",
+                        name, module_func_type_text(type, text, sizeof text));
+}
+
+static bool name_is(struct module_name name, const char *text) {
+  return name.len_bytes == strlen(text) && memcmp(name.bytes, text, name.len_bytes) == 0;
+}
+
+static bool is_wasi(const struct module_import *import) {
+  return name_is(import->module, "wasi_snapshot_preview1") || name_is(import->module, "wasi_unstable");
+}
+
+static bool uses_wasi(const struct module *module) {
+  for (uint32_t i = 0; i < module->import_count; i++)
+    if (is_wasi(&module->imports[i])) return true;
+  return false;
+}
+
+/* WASI reads and writes the memory called "memory"; a few of its functions do without. */
+static enum cay_status memory_check(const struct module *module, struct cay_error *error) {
+  static const char *const without[] = {"proc_exit", "proc_raise", "sched_yield", "fd_close"};
+  const struct module_export *export = module_export_find(module, "memory", strlen("memory"));
+  if (export && export->kind == MODULE_MEMORY) return CAY_OK;
+  for (uint32_t i = 0; i < module->import_count; i++) {
+    const struct module_import *import = &module->imports[i];
+    bool needs = is_wasi(import);
+    for (size_t k = 0; k < BASE_ARRAY_LEN(without); k++) needs &= !name_is(import->name, without[k]);
+    if (!needs) continue;
+    char name[64];
+    base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
+    return base_error_set(error, CAY_ERROR_LINK,
+                          "the module exports no memory called \"memory\", which WASI's %s, that it imports, needs",
+                          name);
+  }
+  return CAY_OK;
+}
+
+/* ---- Opening -------------------------------------------------------------------------------------------------------------- */
+
+static enum engine_trap missing_function(struct engine_call *call, uint64_t *slots) {
+  const struct engine_function *function = call->function;
+  base_error_set(&call->thread->host_error, CAY_ERROR_LINK, "the imported function \"%s\" \"%s\" is not provided",
+                 function->host_module, function->host_name);
+  return ENGINE_TRAP_HOST;
+}
+
+static enum engine_trap default_function(struct engine_call *call, uint64_t *slots) {
+  memset(slots, 0, call->function->type->result_slots * sizeof *slots);
+  return ENGINE_TRAP_NONE;
+}
+
+static enum cay_status define_missing(struct cay_run *run, const struct module *module,
+                                      const struct module_import *import, struct cay_error *error) {
+  char module_name[128], name[128];
+  base_printable(module_name, sizeof module_name, import->module.bytes, import->module.len_bytes);
+  base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
+  struct engine_extern value = {.kind = MODULE_FUNC};
+  enum cay_status status =
+      engine_function_new(run->store, &module->types[module->funcs[import->index].type],
+                          run->unknown_imports == CAY_UNKNOWN_TRAP ? missing_function : default_function, NULL,
+                          module_name, name, &value.func, error);
+  if (status != CAY_OK) return status;
+  return engine_linker_define(run->linker, import->module.bytes, import->module.len_bytes, import->name.bytes,
+                              import->name.len_bytes, value, error);
+}
+
+static enum cay_status fill_missing(struct cay_run *run, const struct module *module, struct cay_error *error) {
+  for (uint32_t i = 0; i < module->import_count; i++) {
+    const struct module_import *import = &module->imports[i];
+    struct engine_extern found;
+    if (import->kind != MODULE_FUNC || engine_linker_find(run->linker, import->module, import->name, &found)) continue;
+    enum cay_status status = define_missing(run, module, import, error);
+    if (status != CAY_OK) return status;
+  }
+  return CAY_OK;
+}
+
+/* Calls an exported function without parameters and results, if there is one. */
+static enum cay_status call_entry(struct cay_run *run, struct engine_instance *instance, const char *name,
+                                  struct cay_error *error) {
+  struct engine_extern entry;
+  if (!engine_export(instance, name, strlen(name), &entry)) return CAY_OK;
+  assert(entry.kind == MODULE_FUNC);
+  uint64_t no_slots[1];
+  return result_of_trap(run, engine_call(run->store, entry.func, no_slots), error);
+}
+
+static bool is_command(const struct module *module) {
+  return module_export_find(module, "_start", strlen("_start")) != NULL;
+}
+
+/* Checks, instantiates and initialises one module. */
+static enum cay_status instantiate(struct cay_run *run, struct module *module, const char *name,
+                                   struct engine_instance **out, struct cay_error *error) {
+  bool has_initialize;
+  enum cay_status status = entry_check(module, "_initialize", &has_initialize, error);
+  if (status == CAY_OK && run->p1) status = memory_check(module, error);
+  if (status == CAY_OK && run->unknown_imports != CAY_UNKNOWN_ERROR) status = fill_missing(run, module, error);
+  if (status != CAY_OK) return status;
+  status = engine_linker_instantiate(run->linker, module, name, out, error);
+  if (status == CAY_ERROR_TRAP) return result_of_trap(run, engine_store_thread(run->store)->trap, error);
+  if (status != CAY_OK || !has_initialize || is_command(module)) return status;
+  return call_entry(run, *out, "_initialize", error);
+}
+
+static enum cay_status preload_all(struct cay_run *run, struct cay_error *error) {
+  for (size_t i = 0; i < run->preloads.count; i++) {
+    const struct preload *preload = &run->preloads.items[i];
+    struct engine_instance *instance = NULL;
+    enum cay_status status = instantiate(run, preload->module->module, preload->name, &instance, error);
+    if (status == CAY_OK)
+      status = engine_linker_define_instance(run->linker, preload->name, strlen(preload->name), instance, error);
+    if (status != CAY_OK) {
+      base_error_prefix(error, "the preloaded module \"%s\"", preload->name);
+      return status;
+    }
+  }
+  return CAY_OK;
+}
+
+static bool any_uses_wasi(const struct cay_run *run) {
+  bool uses = uses_wasi(run->module->module);
+  for (size_t i = 0; i < run->preloads.count; i++) uses |= uses_wasi(run->preloads.items[i].module->module);
+  return uses;
+}
+
+/* Makes store and linker. The surface is defined only for a module that imports it: half of a small program's start. */
+static enum cay_status make_store(struct cay_run *run, struct cay_error *error) {
+  struct engine_store *store = NULL;
+  enum cay_status status = engine_store_new(run->module->engine->engine, &run->limits, &store, error);
+  if (status != CAY_OK) return status;
+  if (run->p1) engine_store_set_wake(store, wasi_p1_wake, run->p1);
+  atomic_store(&run->store, store);
+  if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
+  status = engine_linker_new(store, &run->linker, error);
+  if (status == CAY_OK && run->p1 && any_uses_wasi(run)) status = wasi_p1_define(run->linker, store, run->p1, error);
+  return status;
+}
+
+static enum cay_status open_instance(struct cay_run *run, struct cay_error *error) {
+  if (!run->opened) {
+    run->opened = true;
+    struct engine_instance *instance = NULL;
+    enum cay_status status = preload_all(run, &run->open_error);
+    if (status == CAY_OK) status = instantiate(run, run->module->module, "", &instance, &run->open_error);
+    if (status == CAY_OK) run->instance = instance;
+    run->open_error.status = status;
+  }
+  if (!run->instance && error) *error = run->open_error;
+  return run->open_error.status;
+}
+
+/* ---- Limits around a call --------------------------------------------------------------------------------------------------- */
+
+static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **timeout, struct cay_error *error) {
+  result_reset(run);
+  if (!run->linker) {
+    if (run->store) return base_error_memory(error); /* an earlier start failed half-way */
+    enum cay_status status = make_store(run, error);
+    if (status != CAY_OK) return status;
+  }
+  if (run->timeout_ns == 0) return CAY_OK;
+  return api_timeout_start(run->timeout_ns, time_is_up, run, timeout, error);
+}
+
+static void limits_end(struct cay_run *run, struct api_timeout *timeout, enum cay_status status) {
+  api_timeout_stop(timeout);
+  withdraw_interrupts(run, status == CAY_ERROR_INTERRUPTED);
+}
+
+/* Neither a command nor a reactor: says what there is instead. */
+static enum cay_status start_check(struct cay_run *run, struct cay_error *error) {
+  const struct module *module = run->module->module;
+  if (run->started) return base_error_set(error, CAY_ERROR_ARGUMENT, "a command can be started only once");
+  bool has_start, has_initialize;
+  enum cay_status status = entry_check(module, "_start", &has_start, error);
+  if (status == CAY_OK) status = entry_check(module, "_initialize", &has_initialize, error);
+  if (status != CAY_OK || has_start || has_initialize) return status;
+  char list[320];
+  exported_functions(module, list, sizeof list);
+  return base_error_set(error, CAY_ERROR_LINK,
+                        "the module cannot be started: it exports neither \"_start\" (a command) nor \"_initialize\" "
+                        "(a reactor); it exports %s",
+                        list);
+}
+
+enum cay_status cay_run_start(cay_run *run, struct cay_error *error) {
+  enum cay_status status = start_check(run, error);
+  if (status != CAY_OK) return status;
+  struct api_timeout *timeout = NULL;
+  status = limits_begin(run, &timeout, error);
+  if (status == CAY_OK) status = open_instance(run, error);
+  if (status == CAY_OK && is_command(run->module->module)) {
+    run->started = true;
+    status = call_entry(run, run->instance, "_start", error);
+    run->result.exited |= status == CAY_OK;
+  }
+  limits_end(run, timeout, status);
+  return status == CAY_ERROR_EXIT ? CAY_OK : status;
+}
+
+enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, struct cay_error *error) {
+  struct api_timeout *timeout = NULL;
+  enum cay_status status = limits_begin(run, &timeout, error);
+  if (status == CAY_OK) status = open_instance(run, error);
+  struct engine_extern function;
+  if (status == CAY_OK) {
+    bool found = engine_export(run->instance, name, strlen(name), &function);
+    assert(found && function.kind == MODULE_FUNC);
+    if (found) status = result_of_trap(run, engine_call(run->store, function.func, slots), error);
+  }
+  limits_end(run, timeout, status);
+  return status;
+}
+
+/* ---- Results ------------------------------------------------------------------------------------------------------------------ */
+
+const cay_result *cay_run_result(const cay_run *run) { return &run->result; }
+
+const char *cay_run_backtrace(cay_run *run, size_t max_frames) {
+  base_text_deinit(&run->backtrace);
+  if (run->store && run->result.trap != CAY_TRAP_NONE)
+    inspect_backtrace(engine_store_thread(run->store), max_frames, &run->backtrace);
+  if (run->backtrace.failed) return NULL;
+  return run->backtrace.bytes ? run->backtrace.bytes : "";
+}

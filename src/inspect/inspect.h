@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Door of the room `inspect`: modules and their runs as people read them. Texts are added to a `struct base_text` of the
+ * caller's; running out of memory shows in its `failed`. Names from modules are made printable. Nothing is kept, except
+ * that the library that reads debug information stays loaded. Threads: any, with different arguments. */
+#ifndef INSPECT_INSPECT_H
+#define INSPECT_INSPECT_H
+
+#include "base/base.h"
+#include "engine/engine.h"
+#include "module/module.h"
+
+/* ---- Backtraces --------------------------------------------------------------------------------------------------- */
+
+/* Adds the calls at the thread's last trap, innermost first, one a line:
+ *
+ *   0: fac at src/fac.c:12:5 (inlined)
+ *
+ * with two spaces in front of the number, names from the name section or else "function 7", and file, line and inlined
+ * functions from the module's DWARF sections when it has them and libdw can be loaded; otherwise "at offset 0x1f3". At
+ * most `max_frames` frames (0: all that were kept); what is left out is counted in a line. */
+void inspect_backtrace(struct engine_thread *thread, size_t max_frames, struct base_text *out);
+
+/* ---- Modules ------------------------------------------------------------------------------------------------------- */
+
+/* Imports, exports, memories, tables, proposals used, sizes, sections, and the capabilities that the module can ask
+ * for, judged by its imports. `file_name` stands in the report. */
+void inspect_report_text(const struct module *module, const char *file_name, struct base_text *out);
+void inspect_report_json(const struct module *module, const char *file_name, struct base_text *out);
+
+/* Disassembles function `func` (not imported): a line with its name and type, its locals, and one line for each
+ * instruction, `  00001f3:   i32.add`, indented by nesting. */
+enum cay_status inspect_disassemble(const struct module *module, uint32_t func, struct base_text *out,
+                                    struct cay_error *error);
+
+#endif
