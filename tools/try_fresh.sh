@@ -33,6 +33,8 @@ mount --make-rslave "$machine/dev"
 cp /etc/resolv.conf "$machine/etc/resolv.conf"
 cp /etc/hosts "$machine/etc/hosts"
 cp /etc/apt/apt.conf.d/*proxy* "$machine/etc/apt/apt.conf.d/" 2>/dev/null || true
+cp /etc/ssl/certs/ca-certificates.crt "$machine/etc/host-authorities.crt"
+authorities=(SSL_CERT_FILE=/etc/host-authorities.crt CARGO_HTTP_CAINFO=/etc/host-authorities.crt)
 mkdir "$machine/cay"
 git archive HEAD | tar -x -C "$machine/cay"
 
@@ -42,7 +44,7 @@ for command in "$@"; do
     echo "== $suite: ./x $command, the $time time"
     started=$SECONDS
     chroot "$machine" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-      CAY_FUZZ_SECONDS="${CAY_FUZZ_SECONDS:-300}" /cay/x "$command" </dev/null || status=1
+      "${authorities[@]}" CAY_FUZZ_SECONDS="${CAY_FUZZ_SECONDS:-300}" /cay/x "$command" </dev/null || status=1
     echo "== $suite: ./x $command, the $time time: $((SECONDS - started)) s"
     [ "$command" = run ] || break
   done
