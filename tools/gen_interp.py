@@ -25,6 +25,7 @@ SWAPPED = {"LT": "GT", "GT": "LT", "LE": "GE", "GE": "LE"}
 INVERSE = {"EQ": "NE", "NE": "EQ", "LT": "GE", "GE": "LT", "GT": "LE", "LE": "GT"}
 COMPARISONS = {"EQ", "NE", "LT", "GT", "LE", "GE"}
 BINARY_FORMS = ["ss", "si", "rs", "ri", "sr"]
+INDEXED_FORMS = ["add_ss", "add_rs", "shl_ss", "shl_rs", "shl_sr"]
 BRANCH_FORMS = ["ss", "rs", "si", "ri"]  # the last two for integers only
 STORE_FORMS = ["ss", "rs", "sr", "si", "ri"]
 STORE_FLOAT_FORMS = ["ss", "rs", "sr", "rr"]  # address and value can be in two accumulators
@@ -82,8 +83,11 @@ def families(rows):
                     yield row, "BRANCH_NOT", [f"brn_{name}_{form}" for form in BRANCH_FORMS[:2]]
                 else:
                     yield row, "BRANCH", [f"br_{name}_{form}" for form in BRANCH_FORMS]
+                if row.params[0] == "i":
+                    yield row, "COUNT", [f"count_{name}_{form}" for form in "si"]
         elif which == "LOAD":
             yield row, which, [f"{name}_{form}{dest}" for form in "sr" for dest in "rs"]
+            yield row, "INDEXED", [f"{name}_{form}_{dest}" for form in INDEXED_FORMS for dest in "rs"]
         elif which == "STORE":
             yield row, which, [f"{name}_{form}" for form in
                                 (STORE_FORMS if row.params[1] in "iI" else STORE_FLOAT_FORMS)]
@@ -108,8 +112,12 @@ def write_bodies(rows):
             yield f"{macro}(br_{name}, {sem}, {row.params[0]}, !!)"
         elif which == "BRANCH_NOT":
             yield f"BRANCH_FLOAT(brn_{name}, {sem}, {row.params[0]}, !)"
+        elif which == "COUNT":
+            yield f"COUNT(count_{name}, {sem})"
         elif which == "LOAD":
             yield f"LOAD({name}, {access_type(row, row.results[0])}, {row.results[0]})"
+        elif which == "INDEXED":
+            yield f"LOAD_INDEXED({name}, {access_type(row, row.results[0])}, {row.results[0]})"
         elif which == "STORE":
             macro = "STORE" if row.params[1] in "iI" else "STORE_FLOAT"
             yield f"{macro}({name}, {access_type(row, row.params[1])}, {row.params[1]})"
@@ -131,6 +139,12 @@ def write_rows(rows):
         fields.append(f".operand = IR_CLASS_{CLASS[row.params[-1]]}")
         fields.append(f".is_64 = {int(row.params[-1] in 'IF')}")
         comparison = split_comparison(row.name) if which == "BINARY" else None
+        if which == "LOAD":
+            fields.append(f".fused = {first[row.name, 'INDEXED']}")
+        if comparison and row.params[0] == "i":
+            fields.append(f".fused = {first[row.name, 'COUNT']}")
+            opposite = f"{comparison[0]}_{INVERSE[comparison[1]]}{comparison[2]}"
+            fields.append(f".fused_not = {first[opposite, 'COUNT']}")
         if comparison:
             fields.append(f".branch = {first[row.name, 'BRANCH']}")
             if row.params[0] in "fF":

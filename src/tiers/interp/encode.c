@@ -47,7 +47,7 @@ static struct interp_insn *emit(struct interp_encoder *e, uint32_t handler) {
   return insn;
 }
 
-static void emit_d_a_b(struct interp_encoder *e, uint32_t handler, uint32_t d, uint32_t a, uint32_t b) {
+void interp_emit(struct interp_encoder *e, uint32_t handler, uint32_t d, uint32_t a, uint32_t b) {
   struct interp_insn *insn = emit(e, handler);
   assert(d <= UINT16_MAX && a <= UINT16_MAX);
   insn->d = (uint16_t)d;
@@ -65,7 +65,7 @@ static void add_fixup(struct interp_encoder *e, enum fixup_kind kind, uint32_t i
 }
 
 /* The newest instruction's `b` becomes the distance to `label`. */
-static void target_label(struct interp_encoder *e, uint64_t label) {
+void interp_target_label(struct interp_encoder *e, uint64_t label) {
   add_fixup(e, FIXUP_BRANCH, (uint32_t)e->insns.count - 1, (uint32_t)label, 0);
 }
 
@@ -87,18 +87,14 @@ static void target_constant(struct interp_encoder *e, uint64_t konst) {
 
 static void emit_const(struct interp_encoder *e, uint32_t slot, uint64_t konst) {
   if (konst <= UINT32_MAX) {
-    emit_d_a_b(e, INTERP_const_32, slot, 0, (uint32_t)konst);
+    interp_emit(e, INTERP_const_32, slot, 0, (uint32_t)konst);
   } else {
-    emit_d_a_b(e, INTERP_const_64, slot, 0, 0);
+    interp_emit(e, INTERP_const_64, slot, 0, 0);
     target_constant(e, konst);
   }
 }
 
 /* ---- Accumulators --------------------------------------------------------------------------------------------------- */
-
-static bool mirrored(const struct interp_encoder *e, enum ir_class cls, uint32_t slot) {
-  return e->mirror[cls] == slot;
-}
 
 static void forget_all(struct interp_encoder *e) {
   for (size_t i = 0; i < BASE_ARRAY_LEN(e->mirror); i++) e->mirror[i] = NO_SLOT;
@@ -109,7 +105,7 @@ static void forget_slot(struct interp_encoder *e, uint32_t slot) {
     if (e->mirror[i] == slot) e->mirror[i] = NO_SLOT;
 }
 
-static void has_result(struct interp_encoder *e, const struct ir_insn *insn) {
+void interp_has_result(struct interp_encoder *e, const struct ir_insn *insn) {
   forget_slot(e, insn->d);
   e->mirror[insn->result] = insn->d;
 }
@@ -150,7 +146,7 @@ static bool is_plain(const struct ir_insn *insn) {
 }
 
 /* Whether the result of the current instruction, a temporary, is read next from the accumulator. */
-static bool stays_in_accumulator(const struct interp_encoder *e, const struct ir_insn *maker) {
+bool interp_stays_in_accumulator(const struct interp_encoder *e, const struct ir_insn *maker) {
   if (maker->d < e->function->link_slot) return false;
   size_t end = e->next + 1 + LOOK_AHEAD;
   if (end > e->function->insns.count) end = e->function->insns.count;
@@ -172,17 +168,13 @@ enum { BRANCH_SS, BRANCH_RS, BRANCH_SI, BRANCH_RI };
 enum { STORE_SS, STORE_RS, STORE_SR, STORE_SI, STORE_RI };
 enum { STORE_FLOAT_RR = 3 };
 
-static const struct ir_insn *following(const struct interp_encoder *e) {
-  return e->next + 1 < e->function->insns.count ? &e->function->insns.items[e->next + 1] : NULL;
-}
-
 /* The branch that consumes the current instruction's result at once, or NULL. */
 static const struct ir_insn *consuming_branch(const struct interp_encoder *e, const struct ir_insn *insn) {
-  const struct ir_insn *branch = following(e);
+  const struct ir_insn *branch = interp_following(e, 1);
   return branch && branch->op == IR_BR_IF && (branch->flags & IR_A_TEMP) && branch->a == insn->d ? branch : NULL;
 }
 
-static bool fits_16(const struct interp_row *row, uint64_t konst) {
+bool interp_fits_16(const struct interp_row *row, uint64_t konst) {
   int64_t value = row->is_64 ? (int64_t)konst : (int32_t)(uint32_t)konst;
   return value >= INT16_MIN && value <= INT16_MAX;
 }
@@ -194,19 +186,19 @@ static bool fits_32(const struct interp_row *row, uint64_t konst) {
 
 static void encode_unary(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
   const struct ir_insn *branch = consuming_branch(e, insn);
-  bool in_acc = mirrored(e, row->operand, insn->a);
+  bool in_acc = interp_mirrored(e, row->operand, insn->a);
   if (branch && (insn->op == MODULE_OP_I32_EQZ || insn->op == MODULE_OP_I64_EQZ)) {
     bool when_zero = !(branch->flags & IR_NEGATED);
     uint32_t s_form = insn->op == MODULE_OP_I32_EQZ ? (when_zero ? INTERP_br_unless_s : INTERP_br_if_s)
                                                     : (when_zero ? INTERP_br_unless64_s : INTERP_br_if64_s);
-    emit_d_a_b(e, s_form + in_acc, 0, insn->a, 0);
-    target_label(e, branch->imm);
+    interp_emit(e, s_form + in_acc, 0, insn->a, 0);
+    interp_target_label(e, branch->imm);
     e->next++;
     return;
   }
-  bool store = !stays_in_accumulator(e, insn);
-  emit_d_a_b(e, row->first + in_acc * 2u + store, insn->d, insn->a, 0);
-  has_result(e, insn);
+  bool store = !interp_stays_in_accumulator(e, insn);
+  interp_emit(e, row->first + in_acc * 2u + store, insn->d, insn->a, 0);
+  interp_has_result(e, insn);
 }
 
 /* A comparison and its branch in one instruction. False: no such form. */
@@ -215,52 +207,52 @@ static bool encode_branch(struct interp_encoder *e, const struct ir_insn *insn, 
   if (!branch || !row->branch) return false;
   uint32_t a = insn->a, b = insn->b;
   bool is_const = insn->flags & IR_B_CONST;
-  if (is_const && (row->operand != IR_CLASS_INT || !fits_16(row, insn->konst))) return false;
-  if (!is_const && !mirrored(e, row->operand, a) && mirrored(e, row->operand, b)) {
+  if (is_const && (row->operand != IR_CLASS_INT || !interp_fits_16(row, insn->konst))) return false;
+  if (!is_const && !interp_mirrored(e, row->operand, a) && interp_mirrored(e, row->operand, b)) {
     row = &interp_rows[ir_mirrored[insn->op]];
     a = insn->b;
     b = insn->a;
   }
   uint32_t first = branch->flags & IR_NEGATED ? row->branch_not : row->branch;
-  uint32_t form = (is_const ? BRANCH_SI : BRANCH_SS) + mirrored(e, row->operand, a);
-  emit_d_a_b(e, first + form, is_const ? (uint16_t)insn->konst : b, a, 0);
-  target_label(e, branch->imm);
+  uint32_t form = (is_const ? BRANCH_SI : BRANCH_SS) + interp_mirrored(e, row->operand, a);
+  interp_emit(e, first + form, is_const ? (uint16_t)insn->konst : b, a, 0);
+  interp_target_label(e, branch->imm);
   e->next++;
   return true;
 }
 
 static void encode_binary(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
-  if (encode_branch(e, insn, row)) return;
+  if (interp_fuse(e, insn) || encode_branch(e, insn, row)) return;
   bool is_const = insn->flags & IR_B_CONST;
   if (is_const && !fits_32(row, insn->konst)) {
     emit_const(e, insn->b, insn->konst);
     forget_slot(e, insn->b);
     is_const = false;
   }
-  bool a_in_acc = mirrored(e, row->operand, insn->a), b_in_acc = !is_const && mirrored(e, row->operand, insn->b);
+  bool a_in_acc = interp_mirrored(e, row->operand, insn->a), b_in_acc = !is_const && interp_mirrored(e, row->operand, insn->b);
   uint32_t form = a_in_acc ? (is_const ? FORM_RI : FORM_RS) : b_in_acc ? FORM_SR : is_const ? FORM_SI : FORM_SS;
-  bool store = !stays_in_accumulator(e, insn);
+  bool store = !interp_stays_in_accumulator(e, insn);
   uint32_t b = !is_const ? insn->b : row->operand == IR_CLASS_F64 ? 0 : (uint32_t)insn->konst;
-  emit_d_a_b(e, row->first + form * 2 + store, store ? insn->d : 0, insn->a, b);
+  interp_emit(e, row->first + form * 2 + store, store ? insn->d : 0, insn->a, b);
   if (is_const && row->operand == IR_CLASS_F64) target_constant(e, insn->konst);
-  has_result(e, insn);
+  interp_has_result(e, insn);
 }
 
 static void encode_load(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
-  bool store = !stays_in_accumulator(e, insn);
-  bool in_acc = mirrored(e, IR_CLASS_INT, insn->a);
-  emit_d_a_b(e, row->first + in_acc * 2u + store, store ? insn->d : 0, insn->a, (uint32_t)insn->imm);
-  has_result(e, insn);
+  bool store = !interp_stays_in_accumulator(e, insn);
+  bool in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a);
+  interp_emit(e, row->first + in_acc * 2u + store, store ? insn->d : 0, insn->a, (uint32_t)insn->imm);
+  interp_has_result(e, insn);
 }
 
 static void encode_store(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
   bool is_int = row->operand == IR_CLASS_INT, is_const = insn->flags & IR_B_CONST;
-  if (is_const && (!is_int || !fits_16(row, insn->konst))) {
+  if (is_const && (!is_int || !interp_fits_16(row, insn->konst))) {
     emit_const(e, insn->b, insn->konst);
     forget_slot(e, insn->b);
     is_const = false;
   }
-  bool a_in_acc = mirrored(e, IR_CLASS_INT, insn->a), b_in_acc = !is_const && mirrored(e, row->operand, insn->b);
+  bool a_in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a), b_in_acc = !is_const && interp_mirrored(e, row->operand, insn->b);
   uint32_t form;
   if (is_const)
     form = a_in_acc ? STORE_RI : STORE_SI;
@@ -268,7 +260,7 @@ static void encode_store(struct interp_encoder *e, const struct ir_insn *insn, c
     form = STORE_FLOAT_RR;
   else
     form = a_in_acc ? STORE_RS : b_in_acc ? STORE_SR : STORE_SS;
-  emit_d_a_b(e, row->first + form, is_const ? (uint16_t)insn->konst : insn->b, insn->a, (uint32_t)insn->imm);
+  interp_emit(e, row->first + form, is_const ? (uint16_t)insn->konst : insn->b, insn->a, (uint32_t)insn->imm);
 }
 
 /* ---- Moves, variables, select ------------------------------------------------------------------------------------------------ */
@@ -276,22 +268,22 @@ static void encode_store(struct interp_encoder *e, const struct ir_insn *insn, c
 /* The class whose accumulator holds `slot`, or IR_CLASS_NONE. */
 static enum ir_class mirror_of(const struct interp_encoder *e, uint32_t slot) {
   for (enum ir_class cls = IR_CLASS_INT; cls <= IR_CLASS_F64; cls++)
-    if (mirrored(e, cls, slot)) return cls;
+    if (interp_mirrored(e, cls, slot)) return cls;
   return IR_CLASS_NONE;
 }
 
 static void encode_move(struct interp_encoder *e, const struct ir_insn *insn) {
   enum ir_class cls = mirror_of(e, insn->a);
   if (cls != IR_CLASS_NONE) {
-    emit_d_a_b(e, INTERP_move_r + (uint32_t)cls - IR_CLASS_INT, insn->d, 0, 0);
+    interp_emit(e, INTERP_move_r + (uint32_t)cls - IR_CLASS_INT, insn->d, 0, 0);
     forget_slot(e, insn->d);
     if (insn->flags & IR_A_TEMP) e->mirror[cls] = insn->d;
     return;
   }
-  const struct ir_insn *second = following(e);
+  const struct ir_insn *second = interp_following(e, 1);
   bool pair = second && second->op == IR_MOVE && second->d == insn->d + 1 && second->a != insn->d &&
               mirror_of(e, second->a) == IR_CLASS_NONE;
-  emit_d_a_b(e, pair ? INTERP_move2 : INTERP_move, insn->d, insn->a, pair ? second->a : 0);
+  interp_emit(e, pair ? INTERP_move2 : INTERP_move, insn->d, insn->a, pair ? second->a : 0);
   forget_slot(e, insn->d);
   if (!pair) return;
   forget_slot(e, second->d);
@@ -305,13 +297,13 @@ static uint32_t cell_offset(const struct interp_encoder *e, uint64_t global) {
 
 static void encode_global_get(struct interp_encoder *e, const struct ir_insn *insn) {
   if (is_imported_global(e, insn->imm)) {
-    emit_d_a_b(e, INTERP_import_get, insn->d, 0, (uint32_t)insn->imm);
+    interp_emit(e, INTERP_import_get, insn->d, 0, (uint32_t)insn->imm);
     forget_slot(e, insn->d);
     return;
   }
   uint32_t handler = INTERP_global_get + (uint32_t)insn->result - IR_CLASS_INT;
-  emit_d_a_b(e, handler, insn->d, 0, cell_offset(e, insn->imm));
-  has_result(e, insn);
+  interp_emit(e, handler, insn->d, 0, cell_offset(e, insn->imm));
+  interp_has_result(e, insn);
 }
 
 static void encode_global_set(struct interp_encoder *e, const struct ir_insn *insn) {
@@ -320,41 +312,41 @@ static void encode_global_set(struct interp_encoder *e, const struct ir_insn *in
     forget_slot(e, insn->b);
   }
   if (is_imported_global(e, insn->imm)) {
-    emit_d_a_b(e, INTERP_import_set, 0, insn->b, (uint32_t)insn->imm);
+    interp_emit(e, INTERP_import_set, 0, insn->b, (uint32_t)insn->imm);
     return;
   }
   uint32_t handler = INTERP_global_set_s + (uint32_t)mirror_of(e, insn->b); /* s, r, f, g in the order of classes */
-  emit_d_a_b(e, handler, 0, insn->b, cell_offset(e, insn->imm));
+  interp_emit(e, handler, 0, insn->b, cell_offset(e, insn->imm));
 }
 
 static void encode_select(struct interp_encoder *e, const struct ir_insn *insn) {
-  bool in_acc = mirrored(e, IR_CLASS_INT, insn->c);
+  bool in_acc = interp_mirrored(e, IR_CLASS_INT, insn->c);
   uint32_t first = INTERP_select_s + 2 * ((uint32_t)insn->result - IR_CLASS_INT);
-  emit_d_a_b(e, first + in_acc, insn->d, insn->a, insn->b | (in_acc ? 0 : insn->c << 16));
-  has_result(e, insn);
+  interp_emit(e, first + in_acc, insn->d, insn->a, insn->b | (in_acc ? 0 : insn->c << 16));
+  interp_has_result(e, insn);
 }
 
 /* ---- Control -------------------------------------------------------------------------------------------------------------------- */
 
 static void encode_br(struct interp_encoder *e, const struct ir_insn *insn) {
-  const struct ir_insn *after = following(e);
+  const struct ir_insn *after = interp_following(e, 1);
   if (after && after->op == IR_LABEL && after->imm == insn->imm) return;
   bool backward = e->labels.items[insn->imm] != UINT32_MAX;
-  emit_d_a_b(e, backward ? INTERP_br_loop : INTERP_br, 0, 0, 0);
-  target_label(e, insn->imm);
+  interp_emit(e, backward ? INTERP_br_loop : INTERP_br, 0, 0, 0);
+  interp_target_label(e, insn->imm);
 }
 
 static void encode_br_if(struct interp_encoder *e, const struct ir_insn *insn) {
   uint32_t first = insn->flags & IR_NEGATED ? INTERP_br_unless_s : INTERP_br_if_s;
-  emit_d_a_b(e, first + mirrored(e, IR_CLASS_INT, insn->a), 0, insn->a, 0);
-  target_label(e, insn->imm);
+  interp_emit(e, first + interp_mirrored(e, IR_CLASS_INT, insn->a), 0, insn->a, 0);
+  interp_target_label(e, insn->imm);
 }
 
 static void encode_br_table(struct interp_encoder *e, const struct ir_insn *insn) {
   enum { PER_INSN = sizeof(struct interp_insn) / sizeof(int32_t) };
-  bool in_acc = mirrored(e, IR_CLASS_INT, insn->a);
+  bool in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a);
   uint32_t at = (uint32_t)e->insns.count, count = insn->b;
-  emit_d_a_b(e, in_acc ? INTERP_br_table_r : INTERP_br_table_s, 0, insn->a, count - 1);
+  interp_emit(e, in_acc ? INTERP_br_table_r : INTERP_br_table_s, 0, insn->a, count - 1);
   for (uint32_t i = 0; i < count; i += PER_INSN) emit(e, INTERP_unreachable); /* room for the distances */
   for (uint32_t i = 0; i < count; i++) add_fixup(e, FIXUP_TABLE, at, e->function->targets.items[insn->imm + i], i);
 }
@@ -362,18 +354,18 @@ static void encode_br_table(struct interp_encoder *e, const struct ir_insn *insn
 static void encode_return(struct interp_encoder *e, const struct ir_insn *insn) {
   uint32_t link = e->function->link_slot;
   if (insn->b == 0) {
-    emit_d_a_b(e, INTERP_return_void, link, 0, 0);
+    interp_emit(e, INTERP_return_void, link, 0, 0);
   } else if (insn->b > 1) {
-    emit_d_a_b(e, INTERP_return_n, link, insn->a, insn->b);
+    interp_emit(e, INTERP_return_n, link, insn->a, insn->b);
   } else if ((insn->flags & IR_A_CONST) && insn->result == IR_CLASS_INT && insn->konst <= UINT32_MAX) {
-    emit_d_a_b(e, INTERP_return_const, link, 0, (uint32_t)insn->konst);
+    interp_emit(e, INTERP_return_const, link, 0, (uint32_t)insn->konst);
   } else {
     if (insn->flags & IR_A_CONST) {
       emit_const(e, insn->a, insn->konst);
       forget_slot(e, insn->a);
     }
     uint32_t first = INTERP_return_s + 2 * ((uint32_t)insn->result - IR_CLASS_INT);
-    emit_d_a_b(e, first + mirrored(e, insn->result, insn->a), link, insn->a, 0);
+    interp_emit(e, first + interp_mirrored(e, insn->result, insn->a), link, insn->a, 0);
   }
 }
 
@@ -385,30 +377,30 @@ static void after_call(struct interp_encoder *e, const struct ir_insn *insn) {
 static void encode_call(struct interp_encoder *e, const struct ir_insn *insn) {
   uint32_t imported = e->module->imported_func_count, func = (uint32_t)insn->imm;
   bool import = func < imported;
-  emit_d_a_b(e, import ? INTERP_call_import : INTERP_call, insn->d, 0, import ? func : func - imported);
+  interp_emit(e, import ? INTERP_call_import : INTERP_call, insn->d, 0, import ? func : func - imported);
   after_call(e, insn);
 }
 
 static void encode_call_indirect(struct interp_encoder *e, const struct ir_insn *insn) {
-  if (!mirrored(e, IR_CLASS_INT, insn->a)) emit_d_a_b(e, INTERP_get, 0, insn->a, 0);
-  emit_d_a_b(e, INTERP_call_indirect, insn->d, insn->b, (uint32_t)insn->imm);
+  if (!interp_mirrored(e, IR_CLASS_INT, insn->a)) interp_emit(e, INTERP_get, 0, insn->a, 0);
+  interp_emit(e, INTERP_call_indirect, insn->d, insn->b, (uint32_t)insn->imm);
   after_call(e, insn);
 }
 
 static void encode_return_call(struct interp_encoder *e, const struct ir_insn *insn) {
   uint32_t imported = e->module->imported_func_count, func = (uint32_t)insn->imm;
-  emit_d_a_b(e, INTERP_tail_move, insn->d, insn->b, e->function->link_slot);
-  emit_d_a_b(e, func < imported ? INTERP_tail_call_import : INTERP_tail_call, 0, 0,
+  interp_emit(e, INTERP_tail_move, insn->d, insn->b, e->function->link_slot);
+  interp_emit(e, func < imported ? INTERP_tail_call_import : INTERP_tail_call, 0, 0,
              func < imported ? func : func - imported);
 }
 
 static void encode_return_call_indirect(struct interp_encoder *e, const struct ir_insn *insn) {
-  emit_d_a_b(e, INTERP_tail_check, insn->b, insn->a, (uint32_t)insn->imm);
+  interp_emit(e, INTERP_tail_check, insn->b, insn->a, (uint32_t)insn->imm);
   /* The index must outlive the move of the arguments over the frame: it goes above them. */
   uint32_t index = insn->d + (uint32_t)insn->konst;
-  if (index != insn->a) emit_d_a_b(e, INTERP_move, index, insn->a, 0);
-  emit_d_a_b(e, INTERP_tail_move, insn->d, (uint32_t)insn->konst, e->function->link_slot);
-  emit_d_a_b(e, INTERP_tail_call_indirect, insn->b, index, (uint32_t)insn->imm);
+  if (index != insn->a) interp_emit(e, INTERP_move, index, insn->a, 0);
+  interp_emit(e, INTERP_tail_move, insn->d, (uint32_t)insn->konst, e->function->link_slot);
+  interp_emit(e, INTERP_tail_call_indirect, insn->b, index, (uint32_t)insn->imm);
 }
 
 /* ---- Memory and table management --------------------------------------------------------------------------------------------------- */
@@ -443,7 +435,7 @@ static uint32_t plain_handler(uint16_t op) {
 
 static void encode_plain(struct interp_encoder *e, const struct ir_insn *insn) {
   uint32_t d = second_index_in_d(insn->op) ? (uint32_t)(insn->imm >> 32) : insn->d == IR_NO_SLOT ? 0 : insn->d;
-  emit_d_a_b(e, plain_handler(insn->op), d, insn->op == MODULE_OP_UNREACHABLE ? 0 : insn->a, (uint32_t)insn->imm);
+  interp_emit(e, plain_handler(insn->op), d, insn->op == MODULE_OP_UNREACHABLE ? 0 : insn->a, (uint32_t)insn->imm);
   forget_all(e);
   if (insn->d != IR_NO_SLOT) e->mirror[insn->result] = insn->d;
 }
@@ -490,7 +482,7 @@ static void encode_insn(struct interp_encoder *e, const struct ir_insn *insn) {
 static void encode_enter(struct interp_encoder *e) {
   const struct ir_function *function = e->function;
   uint32_t zeroed = function->local_slots;
-  emit_d_a_b(e, zeroed <= 3 ? INTERP_enter_0 + zeroed : INTERP_enter_n, function->link_slot, zeroed,
+  interp_emit(e, zeroed <= 3 ? INTERP_enter_0 + zeroed : INTERP_enter_n, function->link_slot, zeroed,
              function->frame_slots);
 }
 

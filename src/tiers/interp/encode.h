@@ -30,4 +30,24 @@ uint32_t interp_encode_offset(struct interp_encoder *encoder, const struct modul
                               uint32_t insn);
 void interp_encoder_deinit(struct interp_encoder *encoder);
 
+/* ---- For encode.c and fuse.c ---------------------------------------------------------------------------------------- */
+
+/* The register instruction `distance` after the current one, or NULL. */
+static inline const struct ir_insn *interp_following(const struct interp_encoder *e, uint32_t distance) {
+  size_t index = (size_t)e->next + distance;
+  return index < e->function->insns.count ? &e->function->insns.items[index] : NULL;
+}
+static inline bool interp_mirrored(const struct interp_encoder *e, enum ir_class cls, uint32_t slot) {
+  return e->mirror[cls] == slot;
+}
+void interp_emit(struct interp_encoder *encoder, uint32_t handler, uint32_t d, uint32_t a, uint32_t b);
+/* The newest instruction's `b` becomes the distance to `label`. */
+void interp_target_label(struct interp_encoder *encoder, uint64_t label);
+/* Whether the result of the current instruction, a temporary, is read next from the accumulator. */
+bool interp_stays_in_accumulator(const struct interp_encoder *encoder, const struct ir_insn *maker);
+void interp_has_result(struct interp_encoder *encoder, const struct ir_insn *insn);
+bool interp_fits_16(const struct interp_row *row, uint64_t konst);
+/* Encodes the binary instruction `insn` together with those behind it that it pays to join; false: nothing done. */
+bool interp_fuse(struct interp_encoder *encoder, const struct ir_insn *insn);
+
 #endif

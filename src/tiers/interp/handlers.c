@@ -22,6 +22,8 @@
 #define FRAME(bits) ((uint64_t *)(uintptr_t)(bits))
 #define BITS(pointer) ((uint64_t)(uintptr_t)(pointer))
 
+/* clang-format off: the macros are tables; their columns are the point. */
+
 /* ---- Chaining ----------------------------------------------------------------------------------------------------- */
 
 #define STATE const struct interp_insn *ip, uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t acc, float f, double g
@@ -34,18 +36,22 @@
 #endif
 #define H(name) static TEXT INTERP_CONVENTION int h_##name(STATE)
 #define JUMP() __attribute__((musttail)) return ip->handler(ip, fp, mem, inst, acc, f, g)
+#define LABEL(name)
+#define GO(name) __attribute__((musttail)) return h_##name(ip, fp, mem, inst, acc, f, g)
 #define TRAP(code)                                                           \
   do {                                                                       \
     acc = (code);                                                            \
-    __attribute__((musttail)) return h_trap(ip, fp, mem, inst, acc, f, g);   \
+    GO(trap);                                                                \
   } while (0)
 #else
 #define H(name) case INTERP_##name:
 #define JUMP() goto dispatch
+#define GO(name) goto go_##name
+#define LABEL(name) go_##name:
 #define TRAP(code)  \
   do {              \
     acc = (code);   \
-    goto trap;      \
+    GO(trap);       \
   } while (0)
 #endif
 #define NEXT() do { ip++; JUMP(); } while (0)
@@ -156,6 +162,23 @@ static inline int trap_of(enum sem_trap trap) {
   TEST_AND_BRANCH(name##_si, sense sem(SLOT_##t(ip->a), IMM16_##t))                    \
   TEST_AND_BRANCH(name##_ri, sense sem(ACC_##t, IMM16_##t))
 
+/* The end of a counting loop: local a += lo, compared with local or constant d; hi: distance when it holds. */
+#define COUNT_FORM(name, sem, limit)                                                                        \
+  H(name) {                                                                                                 \
+    uint32_t value = SLOT_i(ip->a) + (uint32_t)(int32_t)(int16_t)ip->lo;                                    \
+    acc = fp[ip->a] = value;                                                                                \
+    if (sem(value, limit)) {                                                                                \
+      if (BASE_UNLIKELY(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed)))           \
+        TRAP(ENGINE_TRAP_INTERRUPTED);                                                                      \
+      ip += (int16_t)ip->hi;                                                                                \
+      JUMP();                                                                                               \
+    }                                                                                                       \
+    NEXT();                                                                                                 \
+  }
+#define COUNT(name, sem)                       \
+  COUNT_FORM(name##_s, sem, SLOT_i(ip->d))     \
+  COUNT_FORM(name##_i, sem, IMM16_i)
+
 /* ---- Memory --------------------------------------------------------------------------------------------------------------- */
 
 /* Guest accesses are volatile: other threads may race with them, and a fault must happen where it is written. */
@@ -187,6 +210,30 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   LOAD_FORM(name##_ss, type, r, SLOT_i(ip->a), KEEP_##r)         \
   LOAD_FORM(name##_rr, type, r, ACC_i, NO_KEEP)                  \
   LOAD_FORM(name##_rs, type, r, ACC_i, KEEP_##r)
+
+/* Address a + b (offset in hi) or a + (b << k) (k in the low three bits of hi, offset above), wrapping as i32.add. */
+#define LOAD_AT(name, type, r, sum, offset, keep)                \
+  H(name) {                                                      \
+    uint64_t address = (uint64_t)(uint32_t)(sum) + (offset);     \
+    CHECK_BOUNDS(address, sizeof(type));                         \
+    type value = ACCESS(type, address);                          \
+    PIN();                                                       \
+    SET_##r(value);                                              \
+    keep;                                                        \
+    NEXT();                                                      \
+  }
+#define SHIFTED(base, index) ((base) + ((index) << (ip->hi & 7)))
+#define LOAD_INDEXED(name, type, r)                                                                               \
+  LOAD_AT(name##_add_ss_r, type, r, SLOT_i(ip->a) + SLOT_i(ip->lo), ip->hi, NO_KEEP)                              \
+  LOAD_AT(name##_add_ss_s, type, r, SLOT_i(ip->a) + SLOT_i(ip->lo), ip->hi, KEEP_##r)                             \
+  LOAD_AT(name##_add_rs_r, type, r, ACC_i + SLOT_i(ip->lo), ip->hi, NO_KEEP)                                      \
+  LOAD_AT(name##_add_rs_s, type, r, ACC_i + SLOT_i(ip->lo), ip->hi, KEEP_##r)                                     \
+  LOAD_AT(name##_shl_ss_r, type, r, SHIFTED(SLOT_i(ip->a), SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, NO_KEEP)       \
+  LOAD_AT(name##_shl_ss_s, type, r, SHIFTED(SLOT_i(ip->a), SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, KEEP_##r)      \
+  LOAD_AT(name##_shl_rs_r, type, r, SHIFTED(ACC_i, SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, NO_KEEP)               \
+  LOAD_AT(name##_shl_rs_s, type, r, SHIFTED(ACC_i, SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, KEEP_##r)              \
+  LOAD_AT(name##_shl_sr_r, type, r, SHIFTED(SLOT_i(ip->a), ACC_i), (uint32_t)ip->hi >> 3, NO_KEEP)                \
+  LOAD_AT(name##_shl_sr_s, type, r, SHIFTED(SLOT_i(ip->a), ACC_i), (uint32_t)ip->hi >> 3, KEEP_##r)
 
 #define STORE_FORM(name, type, to, from)                         \
   H(name) {                                                      \
@@ -295,7 +342,7 @@ dispatch:
 #include "tiers/interp/handlers_hand.h"
   default: __builtin_unreachable();
   }
-trap:
+go_trap:
   publish(inst, ip, fp);
   return (int)engine_trap_raise(inst->thread, (enum engine_trap)acc);
 }

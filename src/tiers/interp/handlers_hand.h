@@ -2,6 +2,8 @@
 /* The handlers that are written by hand: frames, moves, control, calls, variables, memory and table management.
  * Included by handlers.c only, after the macros; operand fields are named in each group's comment. */
 
+/* clang-format off: one handler a line where it fits. */
+
 /* ---- Frames. d: link slot, a: locals to zero, b: frame slots. acc: the call's site. ---- */
 
 #define ENTER(name, zero_locals)                                                                            \
@@ -109,26 +111,27 @@ H(call) {
   ip = SITE(BITS(inst->entries[ip->b]));
   JUMP();
 }
-H(call_import) {
-  int trap = call_out(ip, fp, inst, inst->functions[ip->b], fp + ip->d);
-  if (BASE_UNLIKELY(trap)) return trap;
-  RELOAD(ip->d);
-  NEXT();
-}
+#define LEAVE_BY_CALL(function)                                          \
+  do {                                                                   \
+    int trap = call_out(ip, fp, inst, function, fp + ip->d);             \
+    if (BASE_UNLIKELY(trap)) return trap;                                \
+    RELOAD(ip->d);                                                       \
+    NEXT();                                                              \
+  } while (0)
+H(call_import) { LEAVE_BY_CALL(inst->functions[ip->b]); }
+H(call_away) LABEL(call_away) { LEAVE_BY_CALL((struct engine_function *)(uintptr_t)acc); } /* how call_indirect leaves the instance */
 H(call_indirect) { /* the index is in acc */
   int trap;
   struct engine_function *function = indirect_callee(inst, ip->a, ip->b, (uint32_t)acc, &trap);
   if (BASE_UNLIKELY(!function)) TRAP((uint64_t)trap);
-  if (BASE_LIKELY(function->instance == inst)) {
-    acc = BITS(ip);
-    fp += ip->d;
-    ip = SITE(BITS(inst->entries[function->entry]));
-    JUMP();
+  if (BASE_UNLIKELY(function->instance != inst)) {
+    acc = BITS(function);
+    GO(call_away);
   }
-  trap = call_out(ip, fp, inst, function, fp + ip->d);
-  if (BASE_UNLIKELY(trap)) return trap;
-  RELOAD(ip->d);
-  NEXT();
+  acc = BITS(ip);
+  fp += ip->d;
+  ip = SITE(BITS(inst->entries[function->entry]));
+  JUMP();
 }
 
 H(tail_check) { /* before the frame goes: a tail call through table d with type b and index a must find its callee */
@@ -226,3 +229,27 @@ H(table_copy) MAY_TRAP(engine_table_copy(inst->tables[ip->b], OPERAND(0), inst->
 H(table_init) MAY_TRAP(engine_table_init(inst, ip->d, ip->b, OPERAND(0), OPERAND(1), OPERAND(2)))
 H(elem_drop) { engine_elem_drop(inst, ip->b); NEXT(); }
 H(ref_func) { acc = BITS(inst->functions[ip->b]); KEEP_I; NEXT(); }
+
+/* ---- Fused arithmetic. d <- a + (lo << hi); d <- hi + a * lo, hi - a * lo, a * lo - hi, each rounded twice ---- */
+
+PURE(i32_add_shl_ss_r, i, SLOT_i(ip->a) + (SLOT_i(ip->lo) << (ip->hi & 31)), NO_KEEP)
+PURE(i32_add_shl_ss_s, i, SLOT_i(ip->a) + (SLOT_i(ip->lo) << (ip->hi & 31)), KEEP_i)
+PURE(i32_add_shl_rs_r, i, ACC_i + (SLOT_i(ip->lo) << (ip->hi & 31)), NO_KEEP)
+PURE(i32_add_shl_rs_s, i, ACC_i + (SLOT_i(ip->lo) << (ip->hi & 31)), KEEP_i)
+PURE(i32_add_shl_sr_r, i, SLOT_i(ip->a) + (ACC_i << (ip->hi & 31)), NO_KEEP)
+PURE(i32_add_shl_sr_s, i, SLOT_i(ip->a) + (ACC_i << (ip->hi & 31)), KEEP_i)
+#define MULTIPLY(name, t, add, sub)                                                                   \
+  PURE(name##_mul_add_ss_r, t, add(SLOT_##t(ip->hi), SLOT_##t(ip->a) * SLOT_##t(ip->lo)), NO_KEEP)    \
+  PURE(name##_mul_add_ss_s, t, add(SLOT_##t(ip->hi), SLOT_##t(ip->a) * SLOT_##t(ip->lo)), KEEP_##t)   \
+  PURE(name##_mul_add_rs_r, t, add(SLOT_##t(ip->hi), ACC_##t * SLOT_##t(ip->lo)), NO_KEEP)            \
+  PURE(name##_mul_add_rs_s, t, add(SLOT_##t(ip->hi), ACC_##t * SLOT_##t(ip->lo)), KEEP_##t)           \
+  PURE(name##_mul_from_ss_r, t, sub(SLOT_##t(ip->hi), SLOT_##t(ip->a) * SLOT_##t(ip->lo)), NO_KEEP)   \
+  PURE(name##_mul_from_ss_s, t, sub(SLOT_##t(ip->hi), SLOT_##t(ip->a) * SLOT_##t(ip->lo)), KEEP_##t)  \
+  PURE(name##_mul_from_rs_r, t, sub(SLOT_##t(ip->hi), ACC_##t * SLOT_##t(ip->lo)), NO_KEEP)           \
+  PURE(name##_mul_from_rs_s, t, sub(SLOT_##t(ip->hi), ACC_##t * SLOT_##t(ip->lo)), KEEP_##t)          \
+  PURE(name##_mul_sub_ss_r, t, sub(SLOT_##t(ip->a) * SLOT_##t(ip->lo), SLOT_##t(ip->hi)), NO_KEEP)    \
+  PURE(name##_mul_sub_ss_s, t, sub(SLOT_##t(ip->a) * SLOT_##t(ip->lo), SLOT_##t(ip->hi)), KEEP_##t)   \
+  PURE(name##_mul_sub_rs_r, t, sub(ACC_##t * SLOT_##t(ip->lo), SLOT_##t(ip->hi)), NO_KEEP)            \
+  PURE(name##_mul_sub_rs_s, t, sub(ACC_##t * SLOT_##t(ip->lo), SLOT_##t(ip->hi)), KEEP_##t)
+MULTIPLY(f32, f, sem_f32_add, sem_f32_sub)
+MULTIPLY(f64, F, sem_f64_add, sem_f64_sub)

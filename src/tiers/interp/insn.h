@@ -38,6 +38,12 @@ struct interp_insn {
   };
 };
 
+/* a * b with a third operand: added to it, subtracted from it, it subtracted; a in a slot or the accumulator. */
+#define INTERP_MULTIPLY(X, t)                                                                                        \
+  X(t##_mul_add_ss_r) X(t##_mul_add_ss_s) X(t##_mul_add_rs_r) X(t##_mul_add_rs_s) X(t##_mul_from_ss_r)              \
+  X(t##_mul_from_ss_s) X(t##_mul_from_rs_r) X(t##_mul_from_rs_s) X(t##_mul_sub_ss_r) X(t##_mul_sub_ss_s)            \
+  X(t##_mul_sub_rs_r) X(t##_mul_sub_rs_s)
+
 /* All handlers: the families of the instruction table, then the ones written by hand. */
 #define INTERP_HAND_WRITTEN(X)                                                                                    \
   X(enter_0)                                                                                                      \
@@ -45,14 +51,15 @@ struct interp_insn {
       X(get) X(get_f) X(get_g) X(const_32) X(const_64) X(br) X(br_loop) X(br_if_s) X(br_if_r) X(br_unless_s)      \
           X(br_unless_r) X(br_if64_s) X(br_if64_r) X(br_unless64_s) X(br_unless64_r) X(br_table_s) X(br_table_r)  \
               X(return_void) X(return_const) X(return_s) X(return_r) X(return_fs) X(return_fr) X(return_gs)       \
-                  X(return_gr) X(return_n) X(call) X(call_import) X(call_indirect) X(tail_check) X(tail_move)     \
+                  X(return_gr) X(return_n) X(call) X(call_import) X(call_away) X(call_indirect) X(tail_check) X(tail_move)     \
                       X(tail_call) X(tail_call_import) X(tail_call_indirect) X(select_s) X(select_r) X(select_fs) \
                           X(select_fr) X(select_gs) X(select_gr) X(global_get) X(global_get_f) X(global_get_g)    \
                               X(global_set_s) X(global_set_r) X(global_set_f) X(global_set_g) X(import_get)       \
                                   X(import_set) X(unreachable) X(memory_size) X(memory_grow) X(memory_fill)       \
                                       X(memory_copy) X(memory_init) X(data_drop) X(table_get) X(table_set)        \
                                           X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init)   \
-                                              X(elem_drop) X(ref_func)
+                                              X(elem_drop) X(ref_func) X(i32_add_shl_ss_r) X(i32_add_shl_ss_s) X(i32_add_shl_rs_r) X(i32_add_shl_rs_s)                        \
+  X(i32_add_shl_sr_r) X(i32_add_shl_sr_s) INTERP_MULTIPLY(X, f32) INTERP_MULTIPLY(X, f64)
 
 enum interp_handler_index {
 #define X(name) INTERP_##name,
@@ -91,6 +98,7 @@ struct interp_row {
   uint8_t is_64;               /* of the (last) operand */
   uint16_t first;              /* handler of the family's first form */
   uint16_t branch, branch_not; /* first form of the fused branch, when the instruction compares */
+  uint16_t fused, fused_not;   /* loads: first indexed form; i32 comparisons: first counting branch */
 };
 extern const struct interp_row interp_rows[MODULE_OP_COUNT];
 
