@@ -11,8 +11,8 @@ bool interp_fault(struct engine_activation *activation, void *machine_context) {
   (void)activation; /* the handler that raises the trap publishes the position */
   uintptr_t entry, start, end;
   interp_fault_text(&entry, &start, &end);
-  uintptr_t pc = engine_arch_context_pc(machine_context);
+  uintptr_t pc = engine_arch_pc(machine_context);
   if (pc < start || pc >= end) return false;
-  engine_arch_context_set_pc(machine_context, entry);
+  engine_arch_set_pc(machine_context, entry);
   return true;
 }
