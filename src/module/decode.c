@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* From bytes to a module's tables: the sections in one pass, each validated with what came before it.
+ *
+ * The order of sections in the format makes one pass enough: code comes after everything it can refer to but the data
+ * segments, whose number the data count section tells in advance.
+ *
+ * Memory: a vector's count is believed only up to the bytes that are left (module_read_count), so tables are at most a
+ * constant times the input; they live in the module's arena. Nothing is copied out of the input: names, bodies, segments
+ * are offsets into it.
+ *
+ * Invariants while a section is read: the counts of the module are those of complete entries for index spaces that
+ * constant expressions look at (globals), and complete sections otherwise. */
+#include "module/decode.h"
+
+#include <assert.h>
+
+enum {
+  SECTION_CUSTOM = 0,
+  SECTION_TYPE,
+  SECTION_IMPORT,
+  SECTION_FUNCTION,
+  SECTION_TABLE,
+  SECTION_MEMORY,
+  SECTION_GLOBAL,
+  SECTION_EXPORT,
+  SECTION_START,
+  SECTION_ELEMENT,
+  SECTION_CODE,
+  SECTION_DATA,
+  SECTION_DATA_COUNT,
+  SECTION_TAG,
+  SECTION_COUNT,
+};
+
+/* ---- Helpers ------------------------------------------------------------------------------------------------------ */
+
+bool decode_fail_memory(struct decoder *decoder) {
+  base_error_memory(decoder->reader.error);
+  return false;
+}
+
+static void *allocate(struct decoder *decoder, uint32_t count, size_t entry_bytes) {
+  void *entries = base_arena_alloc(decoder->arena, count ? count : 1, entry_bytes);
+  if (!entries) decode_fail_memory(decoder);
+  return entries;
+}
+
+void *decode_entries(struct decoder *decoder, const char *what, uint32_t limit, size_t entry_bytes, uint32_t *count) {
+  return module_read_count(&decoder->reader, what, limit, count) ? allocate(decoder, *count, entry_bytes) : NULL;
+}
+
+bool decode_index(struct decoder *decoder, const char *what, uint32_t count, uint32_t *out) {
+  uint32_t start = decoder->reader.cursor;
+  if (!module_read_u32(&decoder->reader, what, out)) return false;
+  return *out < count || module_reader_fail(&decoder->reader, CAY_ERROR_INVALID, start, "unknown %s %u", what, *out);
+}
+
+bool decode_reference(struct decoder *decoder, uint32_t func) {
+  struct module *module = decoder->module;
+  assert(func < module->func_count);
+  if (!module->funcs_referenced) {
+    module->funcs_referenced = allocate(decoder, (module->func_count + 7) / 8, 1);
+    if (!module->funcs_referenced) return false;
+  }
+  module->funcs_referenced[func / 8] |= (uint8_t)(1u << (func % 8));
+  return true;
+}
+
+bool decode_const_expr(struct decoder *decoder, module_type type, struct module_const_expr *out) {
+  struct module_reader *reader = &decoder->reader;
+  struct module_body *body = &decoder->body;
+  if (module_body_begin_const(body, decoder->module, reader->cursor, reader->end, type, reader->error) != CAY_OK) {
+    return false;
+  }
+  struct module_insn insn;
+  int more;
+  while ((more = module_body_next(body, &insn)) > 0) {
+    if (insn.op == MODULE_OP_REF_FUNC && !decode_reference(decoder, insn.imm.index[0])) return false;
+  }
+  if (more < 0) return false;
+  *out = (struct module_const_expr){reader->cursor, body->cursor - reader->cursor};
+  reader->cursor = body->cursor;
+  reader->features_used |= body->features_used;
+  return true;
+}
+
+/* ---- Types ------------------------------------------------------------------------------------------------------ */
+
+static bool value_types(struct decoder *decoder, const char *what, uint32_t limit, const module_type **types,
+                        uint32_t *count, uint32_t *slots) {
+  module_type *list = decode_entries(decoder, what, limit, sizeof *list, count);
+  if (!list) return false;
+  *types = list;
+  for (uint32_t i = 0; i < *count; i++) {
+    if (!module_read_value_type(&decoder->reader, &list[i])) return false;
+    *slots += module_type_slots(list[i]);
+  }
+  return true;
+}
+
+static bool func_type(struct decoder *decoder, struct module_func_type *type) {
+  const struct module_load_limits *limits = decoder->limits;
+  if (!value_types(decoder, "number of parameters", limits->params, &type->params, &type->param_count,
+                   &type->param_slots)) {
+    return false;
+  }
+  uint32_t start = decoder->reader.cursor;
+  if (!value_types(decoder, "number of results", limits->results, &type->results, &type->result_count,
+                   &type->result_slots)) {
+    return false;
+  }
+  return type->result_count <= 1 || module_reader_need(&decoder->reader, MODULE_FEATURE_MULTI_VALUE, start,
+                                                       "a function with %u results", type->result_count);
+}
+
+static bool type_entry(struct decoder *decoder, struct module_func_type *type) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor;
+  uint8_t form;
+  if (!module_read_byte(reader, "type form", &form)) return false;
+  switch (form) {
+  case 0x60: return func_type(decoder, type);
+  case 0x4E: return module_reader_need(reader, MODULE_FEATURE_GC, start, "a recursive type group");
+  case 0x4F:
+  case 0x50: return module_reader_need(reader, MODULE_FEATURE_GC, start, "a subtype");
+  case 0x5E: return module_reader_need(reader, MODULE_FEATURE_GC, start, "an array type");
+  case 0x5F: return module_reader_need(reader, MODULE_FEATURE_GC, start, "a struct type");
+  default: return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown type form 0x%02x", form);
+  }
+}
+
+static bool type_section(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t count;
+  module->types = decode_entries(decoder, "number of types", decoder->limits->types, sizeof *module->types, &count);
+  if (!module->types) return false;
+  for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
+    if (!type_entry(decoder, &module->types[decoder->entry])) return false;
+  }
+  module->type_count = count;
+  return module_types_canonicalize(module) || decode_fail_memory(decoder);
+}
+
+enum { /* bits of the flags of limits */
+       LIMITS_MAX = 1,
+       LIMITS_SHARED = 2,
+       LIMITS_64 = 4,
+       LIMITS_PAGE_SIZE = 8,
+};
+
+static bool limits_flags(struct decoder *decoder, struct module_limits *limits) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor;
+  uint8_t flags;
+  if (!module_read_byte(reader, "flags of the limits", &flags)) return false;
+  if (flags > (LIMITS_MAX | LIMITS_SHARED | LIMITS_64 | LIMITS_PAGE_SIZE)) {
+    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown flags of limits 0x%02x", flags);
+  }
+  *limits = (struct module_limits){
+      .has_max = flags & LIMITS_MAX, .is_shared = flags & LIMITS_SHARED, .is_64 = flags & LIMITS_64, .max = UINT64_MAX};
+  return (!limits->is_shared || module_reader_need(reader, MODULE_FEATURE_THREADS, start, "a shared memory")) &&
+         (!limits->is_64 || module_reader_need(reader, MODULE_FEATURE_MEMORY64, start, "a 64-bit index")) &&
+         (!(flags & LIMITS_PAGE_SIZE) ||
+          module_reader_need(reader, MODULE_FEATURE_CUSTOM_PAGE_SIZES, start, "a page size"));
+}
+
+/* Limits whose numbers may be up to `range`. */
+static bool limits(struct decoder *decoder, const char *what, uint64_t range, struct module_limits *out) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor;
+  if (!limits_flags(decoder, out) || !module_read_u64(reader, "minimum", &out->min) ||
+      (out->has_max && !module_read_u64(reader, "maximum", &out->max))) {
+    return false;
+  }
+  if (out->min > range || (out->has_max && out->max > range)) {
+    return module_reader_fail(reader, CAY_ERROR_INVALID, start, "%s size must be at most %llu", what,
+                              (unsigned long long)range);
+  }
+  if (out->min <= out->max) return true;
+  return module_reader_fail(reader, CAY_ERROR_INVALID, start,
+                            "%s size minimum %llu must not be greater than maximum %llu", what,
+                            (unsigned long long)out->min, (unsigned long long)out->max);
+}
+
+static bool table_type(struct decoder *decoder, struct module_table_type *out) {
+  return module_read_ref_type(&decoder->reader, &out->elem) && limits(decoder, "table", UINT32_MAX, &out->limits);
+}
+
+static bool memory_type(struct decoder *decoder, struct module_memory_type *out) {
+  out->page_log2 = 16;
+  return limits(decoder, "memory", UINT64_C(1) << (32 - out->page_log2), &out->limits);
+}
+
+static bool global_type(struct decoder *decoder, struct module_global_type *out) {
+  struct module_reader *reader = &decoder->reader;
+  if (!module_read_value_type(reader, &out->type)) return false;
+  uint32_t start = reader->cursor;
+  uint8_t mutability;
+  if (!module_read_byte(reader, "mutability", &mutability)) return false;
+  out->is_mutable = mutability == 1;
+  return mutability <= 1 ||
+         module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown mutability 0x%02x", mutability);
+}
+
+/* ---- Index spaces -------------------------------------------------------------------------------------------------- */
+
+/* Every index space grows twice: by the imports, then by the section that defines the rest. Its entries are counted
+ * first, so that the arena holds them once. */
+
+/* Makes room in `*items` for `more` entries behind `count`. */
+static bool widen(struct decoder *decoder, void **items, uint32_t count, uint32_t more, size_t entry_bytes) {
+  void *wider = allocate(decoder, count + more, entry_bytes);
+  if (!wider) return false;
+  if (count > 0) memcpy(wider, *items, count * entry_bytes);
+  *items = wider;
+  return true;
+}
+
+#define WIDEN(decoder, items, count, more) widen((decoder), (void **)&(items), (count), (more), sizeof *(items))
+
+/* Reads the count of the entries to define, of a kind that may have `limit` in all, and makes room. */
+#define WIDEN_BY_SECTION(decoder, what, limit, items, count, more)                                     \
+  (module_read_count(&(decoder)->reader, (what), (limit) > (count) ? (limit) - (count) : 0, (more)) && \
+   WIDEN((decoder), (items), (count), *(more)))
+
+/* ---- Imports ------------------------------------------------------------------------------------------------------- */
+
+static bool import_head(struct decoder *decoder, struct module_import *import) {
+  struct module_reader *reader = &decoder->reader;
+  if (!module_read_name(reader, "module name", &import->module) ||
+      !module_read_name(reader, "item name", &import->name)) {
+    return false;
+  }
+  uint32_t start = reader->cursor;
+  uint8_t kind;
+  if (!module_read_byte(reader, "kind of import", &kind)) return false;
+  if (kind > MODULE_TAG) {
+    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown kind of import 0x%02x", kind);
+  }
+  import->kind = kind;
+  return kind != MODULE_TAG || module_reader_need(reader, MODULE_FEATURE_EXCEPTIONS, start, "a tag");
+}
+
+struct import_spaces { /* what imports add to the index spaces; vectors, because their numbers come out at the end */
+  BASE_VEC(struct module_func) funcs;
+  BASE_VEC(struct module_table) tables;
+  BASE_VEC(struct module_memory_type) memories;
+  BASE_VEC(struct module_global) globals;
+};
+
+static bool import_entry(struct decoder *decoder, struct import_spaces *spaces, struct module_import *import) {
+  if (!import_head(decoder, import)) return false;
+  uint32_t start = decoder->reader.cursor;
+  struct module_global *global;
+  struct module_func *func;
+  struct module_table *table;
+  struct module_memory_type *memory;
+  switch (import->kind) {
+  case MODULE_FUNC:
+    import->index = (uint32_t)spaces->funcs.count;
+    func = BASE_VEC_PUSH(&spaces->funcs);
+    return func ? decode_index(decoder, "type", decoder->module->type_count, &func->type) : decode_fail_memory(decoder);
+  case MODULE_TABLE:
+    import->index = (uint32_t)spaces->tables.count;
+    table = BASE_VEC_PUSH(&spaces->tables);
+    return table ? table_type(decoder, &table->type) : decode_fail_memory(decoder);
+  case MODULE_MEMORY:
+    import->index = (uint32_t)spaces->memories.count;
+    memory = BASE_VEC_PUSH(&spaces->memories);
+    return memory ? memory_type(decoder, memory) : decode_fail_memory(decoder);
+  case MODULE_GLOBAL:
+    import->index = (uint32_t)spaces->globals.count;
+    global = BASE_VEC_PUSH(&spaces->globals);
+    if (!global) return decode_fail_memory(decoder);
+    return global_type(decoder, &global->type) &&
+           (!global->type.is_mutable ||
+            module_reader_need(&decoder->reader, MODULE_FEATURE_MUTABLE_GLOBALS, start, "a mutable imported global"));
+  case MODULE_TAG: break; /* import_head refused it */
+  }
+  return false;
+}
+
+#define TAKE_IMPORTED(decoder, spaces, kind)                                                          \
+  (take_imported((decoder), (spaces)->kind.items, (spaces)->kind.count, sizeof *(spaces)->kind.items, \
+                 (void **)&(decoder)->module->kind))
+
+static bool take_imported(struct decoder *decoder, const void *items, size_t count, size_t entry_bytes, void **out) {
+  *out = allocate(decoder, (uint32_t)count, entry_bytes);
+  if (*out && count > 0) memcpy(*out, items, count * entry_bytes);
+  return *out != NULL;
+}
+
+static bool take_all_imported(struct decoder *decoder, const struct import_spaces *spaces) {
+  struct module *module = decoder->module;
+  module->func_count = module->imported_func_count = (uint32_t)spaces->funcs.count;
+  module->table_count = module->imported_table_count = (uint32_t)spaces->tables.count;
+  module->memory_count = module->imported_memory_count = (uint32_t)spaces->memories.count;
+  module->global_count = module->imported_global_count = (uint32_t)spaces->globals.count;
+  return TAKE_IMPORTED(decoder, spaces, funcs) && TAKE_IMPORTED(decoder, spaces, tables) &&
+         TAKE_IMPORTED(decoder, spaces, memories) && TAKE_IMPORTED(decoder, spaces, globals);
+}
+
+static bool one_memory_and_table(struct decoder *decoder, uint32_t start) {
+  const struct module *module = decoder->module;
+  return (module->table_count <= 1 ||
+          module_reader_need(&decoder->reader, MODULE_FEATURE_REFERENCE_TYPES, start, "more than one table")) &&
+         (module->memory_count <= 1 ||
+          module_reader_need(&decoder->reader, MODULE_FEATURE_MULTI_MEMORY, start, "more than one memory"));
+}
+
+static bool import_entries(struct decoder *decoder, struct import_spaces *spaces) {
+  struct module *module = decoder->module;
+  uint32_t start = decoder->reader.cursor, count;
+  module->imports =
+      decode_entries(decoder, "number of imports", decoder->limits->imports, sizeof *module->imports, &count);
+  if (!module->imports) return false;
+  for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
+    if (!import_entry(decoder, spaces, &module->imports[decoder->entry])) return false;
+  }
+  module->import_count = count;
+  return take_all_imported(decoder, spaces) && one_memory_and_table(decoder, start);
+}
+
+static bool import_section(struct decoder *decoder) {
+  struct import_spaces spaces = {0};
+  bool is_read = import_entries(decoder, &spaces);
+  BASE_VEC_DEINIT(&spaces.funcs);
+  BASE_VEC_DEINIT(&spaces.tables);
+  BASE_VEC_DEINIT(&spaces.memories);
+  BASE_VEC_DEINIT(&spaces.globals);
+  return is_read;
+}
+
+/* ---- Definitions --------------------------------------------------------------------------------------------------- */
+
+static bool function_section(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t more;
+  if (!WIDEN_BY_SECTION(decoder, "number of functions", decoder->limits->funcs, module->funcs, module->func_count,
+                        &more)) {
+    return false;
+  }
+  for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
+    struct module_func *func = &module->funcs[module->func_count + decoder->entry];
+    if (!decode_index(decoder, "type", module->type_count, &func->type)) return false;
+  }
+  module->func_count += more;
+  return true;
+}
+
+static bool table_section(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor, more;
+  if (!WIDEN_BY_SECTION(decoder, "number of tables", decoder->limits->tables, module->tables, module->table_count,
+                        &more)) {
+    return false;
+  }
+  for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
+    if (reader->cursor < reader->end && reader->bytes[reader->cursor] == 0x40 &&
+        !module_reader_need(reader, MODULE_FEATURE_FUNCTION_REFERENCES, reader->cursor, "a table's initial value")) {
+      return false;
+    }
+    if (!table_type(decoder, &module->tables[module->table_count + decoder->entry].type)) return false;
+  }
+  module->table_count += more;
+  return one_memory_and_table(decoder, start);
+}
+
+static bool memory_section(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t start = decoder->reader.cursor, more;
+  if (!WIDEN_BY_SECTION(decoder, "number of memories", decoder->limits->memories, module->memories,
+                        module->memory_count, &more)) {
+    return false;
+  }
+  for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
+    if (!memory_type(decoder, &module->memories[module->memory_count + decoder->entry])) return false;
+  }
+  module->memory_count += more;
+  return one_memory_and_table(decoder, start);
+}
+
+static bool tag_section(struct decoder *decoder) {
+  return module_reader_need(&decoder->reader, MODULE_FEATURE_EXCEPTIONS, decoder->reader.cursor, "a tag");
+}
+
+static bool global_section(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t more;
+  if (!WIDEN_BY_SECTION(decoder, "number of globals", decoder->limits->globals, module->globals, module->global_count,
+                        &more)) {
+    return false;
+  }
+  for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
+    struct module_global *global = &module->globals[module->global_count];
+    if (!global_type(decoder, &global->type) || !decode_const_expr(decoder, global->type.type, &global->init)) {
+      return false;
+    }
+    module->global_count++; /* visible to the next one's expression */
+  }
+  return true;
+}
+
+/* ---- Exports and start --------------------------------------------------------------------------------------------- */
+
+static uint32_t space_size(const struct module *module, enum module_extern_kind kind) {
+  switch (kind) {
+  case MODULE_FUNC: return module->func_count;
+  case MODULE_TABLE: return module->table_count;
+  case MODULE_MEMORY: return module->memory_count;
+  case MODULE_GLOBAL: return module->global_count;
+  case MODULE_TAG: break;
+  }
+  return 0;
+}
+
+static bool export_entry(struct decoder *decoder, struct module_export *out) {
+  struct module *module = decoder->module;
+  struct module_reader *reader = &decoder->reader;
+  if (!module_read_name(reader, "name", &out->name)) return false;
+  uint32_t start = reader->cursor;
+  uint8_t kind;
+  if (!module_read_byte(reader, "kind of export", &kind)) return false;
+  if (kind > MODULE_TAG) {
+    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown kind of export 0x%02x", kind);
+  }
+  if (kind == MODULE_TAG && !module_reader_need(reader, MODULE_FEATURE_EXCEPTIONS, start, "a tag")) return false;
+  out->kind = kind;
+  if (!decode_index(decoder, module_extern_kind_name(kind), space_size(module, kind), &out->index)) return false;
+  if (kind == MODULE_GLOBAL && module->globals[out->index].type.is_mutable &&
+      !module_reader_need(reader, MODULE_FEATURE_MUTABLE_GLOBALS, start, "a mutable exported global")) {
+    return false;
+  }
+  return kind != MODULE_FUNC || decode_reference(decoder, out->index);
+}
+
+static int compare_exports(const struct module *module, uint32_t a, uint32_t b) {
+  return module_name_compare(module->exports[a].name, module->exports[b].name);
+}
+
+static bool sort_exports(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t count = module->export_count;
+  uint32_t *order = allocate(decoder, count, sizeof *order);
+  BASE_AUTO_FREE uint32_t *scratch = base_alloc_zero(count, sizeof *scratch);
+  if (!order || !scratch) return decode_fail_memory(decoder);
+  for (uint32_t i = 0; i < count; i++) order[i] = i;
+  module_sort(order, scratch, count, compare_exports, module);
+  module->private_part->exports_by_name = order;
+  for (uint32_t i = 1; i < count; i++) {
+    if (compare_exports(module, order[i - 1], order[i]) != 0) continue;
+    struct module_name name = module->exports[order[i]].name;
+    char text[64];
+    decoder->entry = order[i];
+    return module_reader_fail(&decoder->reader, CAY_ERROR_INVALID,
+                              (uint32_t)((const uint8_t *)name.bytes - module->bytes), "duplicate export name \"%s\"",
+                              base_printable(text, sizeof text, name.bytes, name.len_bytes));
+  }
+  return true;
+}
+
+static bool export_section(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t count;
+  module->exports =
+      decode_entries(decoder, "number of exports", decoder->limits->exports, sizeof *module->exports, &count);
+  if (!module->exports) return false;
+  for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
+    if (!export_entry(decoder, &module->exports[decoder->entry])) return false;
+  }
+  module->export_count = count;
+  return sort_exports(decoder);
+}
+
+static bool start_section(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t start = decoder->reader.cursor;
+  if (!decode_index(decoder, "function", module->func_count, &module->start_func)) return false;
+  const struct module_func_type *type = &module->types[module->funcs[module->start_func].type];
+  if (type->param_count == 0 && type->result_count == 0) return true;
+  char text[128];
+  return module_reader_fail(&decoder->reader, CAY_ERROR_INVALID, start,
+                            "start function %u must take and return nothing; its type is %s", module->start_func,
+                            module_func_type_text(type, text, sizeof text));
+}
+
+static bool custom_section(struct decoder *decoder) {
+  struct module_custom *custom = BASE_VEC_PUSH(&decoder->customs);
+  if (!custom) return decode_fail_memory(decoder);
+  struct module_reader *reader = &decoder->reader;
+  if (!module_read_name(reader, "name of the section", &custom->name)) return false;
+  custom->offset = reader->cursor;
+  custom->len_bytes = reader->end - reader->cursor;
+  reader->cursor = reader->end;
+  return true;
+}
+
+/* ---- The module ---------------------------------------------------------------------------------------------------- */
+
+static const struct section {
+  const char *name;
+  uint8_t rank; /* sections stand in the order of their ranks, each at most once; 0: anywhere */
+  bool (*decode)(struct decoder *decoder);
+} sections[SECTION_COUNT] = {
+    [SECTION_CUSTOM] = {"custom", 0, custom_section},
+    [SECTION_TYPE] = {"type", 1, type_section},
+    [SECTION_IMPORT] = {"import", 2, import_section},
+    [SECTION_FUNCTION] = {"function", 3, function_section},
+    [SECTION_TABLE] = {"table", 4, table_section},
+    [SECTION_MEMORY] = {"memory", 5, memory_section},
+    [SECTION_TAG] = {"tag", 6, tag_section},
+    [SECTION_GLOBAL] = {"global", 7, global_section},
+    [SECTION_EXPORT] = {"export", 8, export_section},
+    [SECTION_START] = {"start", 9, start_section},
+    [SECTION_ELEMENT] = {"element", 10, decode_elements},
+    [SECTION_DATA_COUNT] = {"data count", 11, decode_data_count},
+    [SECTION_CODE] = {"code", 12, decode_code},
+    [SECTION_DATA] = {"data", 13, decode_data},
+};
+
+static bool section_contents(struct decoder *decoder, const struct section *section) {
+  struct module_reader *reader = &decoder->reader;
+  decoder->section = section->name;
+  decoder->entry = DECODE_NO_ENTRY;
+  if (!section->decode(decoder)) return false;
+  decoder->entry = DECODE_NO_ENTRY;
+  return reader->cursor == reader->end ||
+         module_reader_fail(reader, CAY_ERROR_MALFORMED, reader->cursor, "%u bytes follow the last entry",
+                            reader->end - reader->cursor);
+}
+
+static bool section_head(struct decoder *decoder, uint8_t *rank, const struct section **out, uint32_t *len_bytes) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor;
+  uint8_t id;
+  if (!module_read_byte(reader, "section id", &id)) return false;
+  if (id >= SECTION_COUNT) {
+    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown section id %u", id);
+  }
+  *out = &sections[id];
+  decoder->section = (*out)->name;
+  if ((*out)->rank != 0 && (*out)->rank <= *rank) {
+    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "%s",
+                              (*out)->rank == *rank ? "there is more than one"
+                                                    : "stands behind a section it must precede");
+  }
+  if ((*out)->rank != 0) *rank = (*out)->rank;
+  return module_read_u32(reader, "section size", len_bytes);
+}
+
+static bool all_sections(struct decoder *decoder) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t module_end = reader->end;
+  uint8_t rank = 0;
+  while (reader->cursor < module_end) {
+    const struct section *section;
+    uint32_t len_bytes, start;
+    decoder->section = NULL;
+    decoder->entry = DECODE_NO_ENTRY;
+    if (!section_head(decoder, &rank, &section, &len_bytes)) return false;
+    start = reader->cursor;
+    if (!module_read_skip(reader, "section", len_bytes)) return false;
+    reader->cursor = start;
+    reader->end = start + len_bytes;
+    if (!section_contents(decoder, section)) return false;
+    reader->end = module_end;
+  }
+  decoder->section = NULL;
+  return true;
+}
+
+/* What only shows at the end: sections that others announced but that are missing. */
+static bool check_completeness(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  uint32_t declared = module->func_count - module->imported_func_count;
+  if (decoder->bodies_read != declared) {
+    return module_reader_fail(&decoder->reader, CAY_ERROR_MALFORMED, decoder->reader.end,
+                              "the function section declares %u functions, but there is no code section", declared);
+  }
+  if (module->private_part->has_data_count && module->private_part->declared_data_count != module->data_count) {
+    return module_reader_fail(&decoder->reader, CAY_ERROR_MALFORMED, decoder->reader.end,
+                              "the data count section says %u segments, but there is no data section",
+                              module->private_part->declared_data_count);
+  }
+  return true;
+}
+
+/* Tables that no section filled in are empty, not absent: readers need not ask. */
+static bool fill_gaps(struct decoder *decoder) {
+  struct module *module = decoder->module;
+  if (!module->funcs_referenced) {
+    module->funcs_referenced = allocate(decoder, (module->func_count + 7) / 8, 1);
+    if (!module->funcs_referenced) return false;
+  }
+  uint32_t count = (uint32_t)decoder->customs.count;
+  module->customs = allocate(decoder, count, sizeof *module->customs);
+  if (!module->customs) return false;
+  if (count > 0) memcpy(module->customs, decoder->customs.items, count * sizeof *module->customs);
+  module->custom_count = count;
+  return true;
+}
+
+static void name_the_place(const struct decoder *decoder) {
+  struct cay_error *error = decoder->reader.error;
+  if (!decoder->section || error->status == CAY_ERROR_MEMORY) return;
+  if (decoder->entry != DECODE_NO_ENTRY) base_error_prefix(error, "entry %u", decoder->entry);
+  base_error_prefix(error, "%s section", decoder->section);
+}
+
+enum cay_status module_decode(struct module *module, const struct module_load_limits *limits_used,
+                              struct cay_error *error) {
+  struct cay_error failure = {0};
+  struct decoder decoder = {
+      .reader = {.bytes = module->bytes,
+                 .cursor = 8, /* behind magic and version, which module_load has checked */
+                 .end = (uint32_t)module->len_bytes,
+                 .features = module->features,
+                 .error = &failure},
+      .module = module,
+      .limits = limits_used,
+      .arena = &module->private_part->arena,
+  };
+  module->start_func = UINT32_MAX;
+  bool is_decoded = all_sections(&decoder) && check_completeness(&decoder) && fill_gaps(&decoder);
+  module->features_used = decoder.reader.features_used;
+  if (!is_decoded) {
+    name_the_place(&decoder);
+    if (error) *error = failure;
+  }
+  module_body_deinit(&decoder.body);
+  BASE_VEC_DEINIT(&decoder.customs);
+  return is_decoded ? CAY_OK : failure.status;
+}
