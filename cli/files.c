@@ -69,6 +69,11 @@ static int diagnose(const char *path) {
   return POLICY_EXIT_MODULE;
 }
 
+int cli_load_exit(enum cay_status status) {
+  if (status == CAY_ERROR_MEMORY) return POLICY_EXIT_USAGE;
+  return status == CAY_ERROR_SYSTEM ? POLICY_EXIT_NOT_FOUND : POLICY_EXIT_MODULE;
+}
+
 int cli_load(cay_engine *engine, const char *path, cay_module **out) {
   struct cay_error error;
   bool from_stdin = strcmp(path, "-") == 0;
@@ -77,9 +82,7 @@ int cli_load(cay_engine *engine, const char *path, cay_module **out) {
   int code = from_stdin ? -1 : diagnose(path);
   if (code >= 0) return code;
   cli_say_error(from_stdin ? "standard input" : path, &error);
-  return error.status == CAY_ERROR_MEMORY   ? POLICY_EXIT_USAGE
-         : error.status == CAY_ERROR_SYSTEM ? POLICY_EXIT_NOT_FOUND
-                                            : POLICY_EXIT_MODULE;
+  return cli_load_exit(error.status);
 }
 
 static enum cay_status configure(const struct policy_settings *settings, cay_engine_config *config,

@@ -2,33 +2,55 @@
 /* The commands that look at modules without running them: validate, inspect, objdump; and version. */
 #include "cli/cli.h"
 
-#include <errno.h>
-#include <unistd.h>
+#include <inttypes.h>
 
 /* ---- validate -------------------------------------------------------------------------------------------------------- */
 
-static int validate_one(const struct policy_settings *settings, const char *path) {
-  cay_engine *engine = NULL;
+/* One JSON object a file, on a line. */
+static int print_verdict(const char *path, enum cay_status status, const struct cay_error *error) {
+  struct base_text line = {0};
+  base_text_addz(&line, "{\"file\":");
+  base_text_add_json(&line, path, strlen(path));
+  base_text_format(&line, ",\"valid\":%s", status ? "false" : "true");
+  if (status) {
+    base_text_format(&line, ",\"error\":\"%s\",", cay_status_name(status));
+    if (error->offset != CAY_ERROR_NO_OFFSET) base_text_format(&line, "\"offset\":%" PRIu64 ",", error->offset);
+    base_text_addz(&line, "\"message\":");
+    base_text_add_json(&line, error->text, strlen(error->text));
+  }
+  base_text_addz(&line, "}\n");
+  return cli_print(&line, 0);
+}
+
+static int validate_one(const struct policy_settings *settings, cay_engine *engine, const char *path) {
+  struct cay_error error;
   cay_module *module = NULL;
-  int code = cli_engine(settings, &engine);
-  if (code < 0) code = cli_load(engine, path, &module);
+  if (!cli_wants_json(settings)) {
+    int code = cli_load(engine, path, &module);
+    cay_module_release(module);
+    return code < 0 ? 0 : code;
+  }
+  enum cay_status status = cay_module_load_file(engine, path, &module, &error);
   cay_module_release(module);
-  cay_engine_free(engine);
-  return code < 0 ? 0 : code;
+  int code = print_verdict(path, status, &error);
+  return code ? code : status ? cli_load_exit(status) : 0;
 }
 
 int cli_validate(struct cli_words words) {
   struct policy_settings settings;
   struct policy_texts files = {0};
+  cay_engine *engine = NULL;
   int code = cli_parse(&settings, POLICY_COMMAND_VALIDATE, words, &files);
   if (code < 0 && files.count == 0) code = cli_wrong_use("which file? write: cay validate FILE...");
+  if (code < 0) code = cli_engine(&settings, &engine);
   if (code < 0) {
     code = 0;
     for (size_t i = 0; i < files.count; i++) {
-      int one = validate_one(&settings, files.items[i]);
+      int one = validate_one(&settings, engine, files.items[i]);
       if (one > code) code = one;
     }
   }
+  cay_engine_free(engine);
   BASE_VEC_DEINIT(&files);
   policy_settings_deinit(&settings);
   return code;

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Small modules made by hand, right and wrong ones, for the command's tests."""
+
+I32, I64, F64, V128 = 0x7F, 0x7E, 0x7C, 0x7B
+
+
+def leb(value):
+    out = bytearray()
+    while True:
+        low, value = value & 0x7F, value >> 7
+        out.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(out)
+
+
+def text(name):
+    return leb(len(name)) + name.encode()
+
+
+def vec(items):
+    return leb(len(items)) + b''.join(items)
+
+
+def section(code, body):
+    return bytes([code]) + leb(len(body)) + body
+
+
+def func_type(params, results):
+    return b'\x60' + vec([bytes([t]) for t in params]) + vec([bytes([t]) for t in results])
+
+
+def body(code, locals_=()):
+    code = vec([leb(count) + bytes([kind]) for count, kind in locals_]) + code + b'\x0b'
+    return leb(len(code)) + code
+
+
+HEADER = b'\0asm\1\0\0\0'
+
+
+def module(types=(), imports=(), funcs=(), memory=None, exports=(), bodies=()):
+    """imports: (module, name, type index); exports: (name, kind, index); memory: (minimum, maximum or None)."""
+    out = HEADER
+    if types:
+        out += section(1, vec([func_type(*t) for t in types]))
+    if imports:
+        out += section(2, vec([text(m) + text(n) + b'\0' + leb(t) for m, n, t in imports]))
+    if funcs:
+        out += section(3, vec([leb(t) for t in funcs]))
+    if memory:
+        low, high = memory
+        out += section(5, vec([(b'\0' + leb(low)) if high is None else (b'\1' + leb(low) + leb(high))]))
+    if exports:
+        out += section(7, vec([text(n) + bytes([k]) + leb(i) for n, k, i in exports]))
+    if bodies:
+        out += section(10, vec(list(bodies)))
+    return out
+
+
+START = ((), ())
+NOTHING = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'')])
+FD_WRITE = ((I32, I32, I32, I32), (I32,))
+
+
+def calls_import(name, signature, memory=(1, None), where='wasi_snapshot_preview1'):
+    """A command whose start calls one imported function with zeros."""
+    push = {I32: b'\x41\0', I64: b'\x42\0'}
+    code = b''.join(push[t] for t in signature[0]) + b'\x10\0' + b'\x1a' * len(signature[1])
+    exports = [('_start', 0, 1)] + ([('memory', 2, 0)] if memory else [])
+    return module([signature, START], [(where, name, 0)], [1], memory, exports, [body(code)])
+
+
+def files():
+    """name -> bytes"""
+    add = module([((I32, I32), (I32,)), ((F64,), (F64, F64))], funcs=[0, 1],
+                 exports=[('add', 0, 0), ('twice', 0, 1)],
+                 bodies=[body(b'\x20\0\x20\1\x6a'), body(b'\x20\0\x20\0')])
+    answer = module([((), (I32,))], funcs=[0], exports=[('answer', 0, 0)], bodies=[body(b'\x41\x2a')])
+    uses_answer = module([((), (I32,)), START], [('lib', 'answer', 0)], [0, 1],
+                         exports=[('ask', 0, 1), ('_start', 0, 2)],
+                         bodies=[body(b'\x10\0'), body(b'\x10\0\x1a')])
+    forever = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x03\x40\x0c\0\x0b')])
+    deep = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x10\0')])
+    return {
+        'nothing.wasm': NOTHING,
+        'add.wasm': add,
+        'answer.wasm': answer,
+        'uses-answer.wasm': uses_answer,
+        'forever.wasm': forever,
+        'deep.wasm': deep,
+        'unreachable.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\0')]),
+        'divide.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
+                              bodies=[body(b'\x41\1\x41\0\x6d\x1a')]),
+        'big-memory.wasm': module([START], funcs=[0], memory=(4096, None), exports=[('_start', 0, 0)],
+                                  bodies=[body(b'')]),
+        'simd.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
+                            bodies=[body(b'\xfd\x0c' + bytes(16) + b'\x1a')]),
+        # Wrong ones.
+        'empty.wasm': b'',
+        'truncated.wasm': add[:-7],
+        'wrong-magic.wasm': b'\0wsm\1\0\0\0',
+        'wrong-version.wasm': b'\0asm\2\0\0\0',
+        'component.wasm': b'\0asm\x0d\0\1\0',
+        'huge-count.wasm': HEADER + section(1, b'\xff\xff\xff\xff\x0f'),
+        'huge-section.wasm': HEADER + b'\1\xff\xff\xff\xff\x0f',
+        'type-error.wasm': module([((), (I32,))], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x42\0')]),
+        'unknown-import.wasm': calls_import('frobnicate', ((I32,), ()), where='env'),
+        'unknown-wasi.wasm': calls_import('fd_frobnicate', ((I32,), (I32,))),
+        'no-memory.wasm': calls_import('fd_write', FD_WRITE, memory=None),
+        'wrong-signature.wasm': calls_import('fd_write', ((I64,), (I32,))),
+        'start-with-parameter.wasm': module([((I32,), ())], funcs=[0], exports=[('_start', 0, 0)],
+                                            bodies=[body(b'')]),
+        'text.wat': b'(module (func (export "_start")))\n',
+        'native.wasm': b'\x7fELF\2\1\1' + bytes(9),
+        'script.wasm': b'#!/bin/sh\n',
+        'packed.wasm': b'\x1f\x8b\x08\0' + bytes(10),
+    }

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs the command's transcripts: tests/cli/cases/*.txt.
+
+usage: run.py CAY [CASE...]
+
+A transcript is a list of steps. A step starts with its command, which a shell runs in a fresh folder that holds the
+guests (tests/cli/guests, tests/cli/modules.py), with `cay` first in the PATH and an empty environment beside it:
+
+  $ cay run nothing.wasm
+  > a line that has to be on standard output
+  ! a line that has to be on standard error
+  = 126                        the exit code, when it is not 0
+
+`...` inside a line stands for any text, and a line `> ...` for any number of lines. Lines starting with # are comments.
+CAY_TEST_CC overrides the compiler of the guests; without one for wasm32-wasi, steps that use them are skipped."""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import modules
+
+HERE = Path(__file__).resolve().parent
+
+
+class Step:
+    def __init__(self, where, command):
+        self.where, self.command = where, command
+        self.out, self.err, self.code = [], [], 0
+
+
+def read_steps(path):
+    steps = []
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        mark, rest = line[:1], line[2:]
+        if mark == '$':
+            steps.append(Step('%s:%d' % (path.name, number), rest))
+        elif mark == '>':
+            steps[-1].out.append(rest)
+        elif mark == '!':
+            steps[-1].err.append(rest)
+        elif mark == '=':
+            steps[-1].code = int(rest)
+        elif mark not in ('', '#'):
+            sys.exit('%s:%d: a line starts with one of $ > ! = #' % (path, number))
+    return steps
+
+
+def pattern_of(lines):
+    out = []
+    for line in lines:
+        if line == '...':
+            out.append(r'(?:.*\n)*')
+        else:
+            out.append('.*'.join(re.escape(part) for part in line.split('...')) + r'\n')
+    return re.compile(''.join(out))
+
+
+def compiler():
+    candidates = [os.environ.get('CAY_TEST_CC')] + ['clang-%d' % n for n in range(24, 13, -1)] + ['clang']
+    probe = 'int main(void) { return 0; }'
+    for candidate in filter(None, candidates):
+        if shutil.which(shlex.split(candidate)[0]):
+            command = shlex.split(candidate) + ['--target=wasm32-wasi', '-x', 'c', '-', '-o', '/dev/null']
+            if subprocess.run(command, input=probe, text=True, capture_output=True).returncode == 0:
+                return shlex.split(candidate)
+    return None
+
+
+def build_guests(folder):
+    """Returns the names of the guests that could not be built."""
+    for name, content in modules.files().items():
+        (folder / name).write_bytes(content)
+    sources = sorted((HERE / 'guests').glob('*.c'))
+    cc = compiler()
+    if not cc:
+        return [source.stem + '.wasm' for source in sources]
+    for source in sources:
+        subprocess.run(cc + ['--target=wasm32-wasi', '-Wno-deprecated', '-O1', '-g', source.name, '-o',
+                             str(folder / (source.stem + '.wasm'))], check=True, cwd=source.parent)
+    return []
+
+
+def environment(cay):
+    keep = {name: os.environ[name] for name in os.environ if name.startswith(('ASAN_', 'UBSAN_', 'LSAN_', 'TSAN_'))}
+    return dict(keep, PATH='%s:%s' % (Path(cay).parent, os.environ.get('PATH', '/usr/bin:/bin')),
+                CAY_COMMAND=cay)
+
+
+def check(step, result):
+    problems = []
+    if result.returncode != step.code:
+        problems.append('exit code %d, expected %d' % (result.returncode, step.code))
+    for name, lines, actual in (('output', step.out, result.stdout), ('error', step.err, result.stderr)):
+        actual = actual.decode('utf-8', 'replace')
+        if not pattern_of(lines).fullmatch(actual + ('' if not actual or actual.endswith('\n') else '\n')):
+            problems.append('standard %s is:\n%s' % (name, ''.join('    %s\n' % line for line in actual.splitlines())))
+    return problems
+
+
+def run_step(step, folder, variables):
+    result = subprocess.run(['sh', '-c', step.command], cwd=folder, env=variables, stdin=subprocess.DEVNULL,
+                            capture_output=True, timeout=120)
+    problems = check(step, result)
+    if problems:
+        print('FAILED %s: %s\n  %s' % (step.where, step.command, '\n  '.join(problems)))
+    return not problems
+
+
+def main():
+    cay = os.path.abspath(sys.argv[1])
+    paths = [Path(name) for name in sys.argv[2:]] or sorted((HERE / 'cases').glob('*.txt'))
+    passed = failed = skipped = 0
+    for path in paths:
+        with tempfile.TemporaryDirectory(prefix='cay-cli-') as name:
+            folder = Path(name)
+            missing = build_guests(folder)
+            for step in read_steps(path):
+                if any(guest in step.command for guest in missing):
+                    print('skipped %s: no compiler for wasm32-wasi' % step.where)
+                    skipped += 1
+                elif run_step(step, folder, environment(cay)):
+                    passed += 1
+                else:
+                    failed += 1
+    print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
+    sys.exit(failed != 0)
+
+
+main()
