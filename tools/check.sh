@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 . tools/parts.sh
 
-CHECKS="format tidy layers banned sizes files links shell needed exported install"
+CHECKS="format tidy layers ops banned sizes files links shell needed exported install"
 # What the command may be linked with; everything else is loaded when it is needed (docs/dependencies.md).
 LIBRARIES_ALLOWED='libc\.so\.6|libm\.so\.6|libc\.musl-.*|ld-linux.*|ld-musl.*'
 FORMAT_VERSION=22
@@ -12,6 +12,7 @@ check_layers() { python3 tools/check_layers.py; }
 check_banned() { python3 tools/check_banned.py; }
 check_sizes() { python3 tools/check_size.py; }
 check_files() { python3 tools/check_files.py; }
+check_ops() { python3 tools/check_ops.py; }
 check_links() { python3 tools/check_links.py; }
 
 check_format() {
