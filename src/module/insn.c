@@ -182,7 +182,7 @@ bool module_read_immediates(struct module_reader *reader, struct module_insn *ou
     return true;
   case MODULE_IMM_SHUFFLE:
   case MODULE_IMM_V128: return read_bytes(reader, "16 bytes of the vector", out->imm.v128, 16);
-  case MODULE_IMM_I32: return module_read_s32(reader, "number", &out->imm.i32);
+  case MODULE_IMM_I32: out->imm.i64 = 0; return module_read_s32(reader, "number", &out->imm.i32);
   case MODULE_IMM_I64: return module_read_s64(reader, "number", &out->imm.i64);
   case MODULE_IMM_F32: out->imm.i64 = 0; return read_bytes(reader, "number", &out->imm.i32, 4);
   case MODULE_IMM_F64: return read_bytes(reader, "number", &out->imm.i64, 8);

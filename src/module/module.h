@@ -256,7 +256,8 @@ struct module_insn {
     uint8_t v128[16];
     module_type type;   /* ref.null's type (nullable reference to the heap type); typed select's type */
     struct { uint32_t target_count; uint32_t targets_offset; } br_table; /* LEBs: target_count + 1 labels (default last) */
-    struct { int64_t raw; uint32_t catches_offset, catch_count; } block; /* raw s33 block type; try_table's catches */
+    struct { int64_t raw; uint32_t catches_offset, catch_count; } block; /* raw s33 block type (a type index, or
+      negative: -0x40 none, a value type's code - 0x80, or INT64_MIN + module_type); try_table's catches */
   } imm;
 };
 

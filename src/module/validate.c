@@ -375,19 +375,24 @@ static bool check_local(struct module_body *body, const struct module_insn *insn
 }
 
 /* A constant expression sees imported globals; with GC also those defined before it. */
+static bool check_const_global(struct module_body *body, const struct module_insn *insn, uint32_t global) {
+  const struct module *module = body->module;
+  if (module->globals[global].type.is_mutable) {
+    return fail(body, CAY_ERROR_INVALID, insn, "constant expression required: global %u is mutable", global);
+  }
+  if (global < module->imported_global_count) return true;
+  struct module_reader reader = {.features = module->features, .error = body->error};
+  bool is_enabled = module_reader_need(&reader, MODULE_FEATURE_GC, insn->offset,
+                                       "global.get %u, which is not imported, in a constant expression", global);
+  body->features_used |= reader.features_used;
+  return is_enabled;
+}
+
 static bool check_global_get(struct module_body *body, const struct module_insn *insn) {
   const struct module *module = body->module;
   uint32_t global = insn->imm.index[0];
   if (global >= module->global_count) return fail_unknown(body, insn, "global", global);
-  if (body->is_const) {
-    if (global >= module->imported_global_count && !(module->features & MODULE_FEATURE_BIT(GC))) {
-      return fail(body, CAY_ERROR_INVALID, insn, "unknown global %u: a constant expression sees imported globals only",
-                  global);
-    }
-    if (module->globals[global].type.is_mutable) {
-      return fail(body, CAY_ERROR_INVALID, insn, "constant expression required: global %u is mutable", global);
-    }
-  }
+  if (body->is_const && !check_const_global(body, insn, global)) return false;
   return push(body, module->globals[global].type.type);
 }
 
