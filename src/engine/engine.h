@@ -203,14 +203,17 @@ struct engine_tier {
    * again, so it is for reporting only. UINT32_MAX when out of memory. */
   uint32_t (*offset_of)(void *code, uint32_t func, const void *site);
   /* Called in the SIGSEGV/SIGBUS handler when the fault address lies in a guarded memory of the store of the running
-   * thread: if the machine context's program counter is in this tier's code, updates `activation` (site, fp,
-   * instance) and changes the context so that execution goes on at the tier's out-of-bounds trap. */
+   * thread, or in the guard of its native stack: if the machine context's program counter is in this tier's code,
+   * updates `activation` (site, fp, instance) and changes the context (engine_arch.h) so that execution goes on, with
+   * the stack pointer at a place that was valid before, at the tier's out-of-bounds trap. That raises MEMORY_BOUNDS and
+   * goes on with what engine_trap_raise returns, which is STACK_EXHAUSTED when it was the stack. */
   bool (*fault)(struct engine_activation *activation, void *machine_context);
   /* Bytes of memory the translated code takes, for tests of the memory bar; translates everything when `all`. */
   size_t (*code_bytes)(void *code, bool all);
 };
 
-/* Called by a tier (or the engine) where a trap starts: records trap and backtrace in the thread; returns `trap`.
+/* Called by a tier (or the engine) where a trap starts: records trap and backtrace in the thread; returns the trap
+ * that it recorded: `trap`, or what the fault handler knows better.
  * The activation's site, fp and instance are current. */
 BASE_COLD enum engine_trap engine_trap_raise(struct engine_thread *thread, enum engine_trap trap);
 

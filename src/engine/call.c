@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Calls between host and guest, in every direction.
+ *
+ *   host -> guest    engine_call: takes a stack pair, copies the arguments to its value stack, switches, invokes
+ *   guest -> host    engine_call_from_guest: on the guest's native stack, or switched to the host's (on_host_stack)
+ *   host -> guest    again from inside such a host function: continues both stacks where they are
+ *   guest -> guest   of another instance: a new activation on the same stacks
+ *
+ * Invariants
+ *  1. thread->stack is set exactly while a call of this store is running; only one pair is in use at a time.
+ *  2. store->guest_sp is NULL exactly when code of this store's call runs on the guest's native stack; otherwise it is
+ *     where that stack may be continued.
+ *  3. thread->value_top is above every slot in use whenever a host function runs.
+ *  4. Every function here leaves thread->top, value_top, host_sp and store->guest_sp, host_frame as it found them. */
+#include "engine/internal.h"
+
+static uint32_t slots_needed(const struct module_func_type *type) {
+  return type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
+}
+
+/* ---- Headroom ------------------------------------------------------------------------------------------------------ */
+
+static bool on_host_stack(const struct engine_store *store) {
+  return !engine_arch_switches || !store->thread.stack || store->guest_sp;
+}
+
+/* The host's stack keeps as much free as the guest's, or a quarter of what is left where it is small. */
+static uintptr_t host_limit(struct engine_store *store) {
+  if (store->host_limit) return store->host_limit;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = engine_os_stack_low();
+  uintptr_t margin = ENGINE_NATIVE_MARGIN_BYTES;
+  if (low == 0 || low > here) low = here > 2 * margin ? here - 2 * margin : 0; /* unknown: what any thread has */
+  if ((here - low) / 4 < margin) margin = (here - low) / 4;
+  store->host_limit = low + margin;
+  return store->host_limit;
+}
+
+/* Whether the current native stack has room for one more nested call. */
+static bool has_headroom(struct engine_store *store) {
+  uintptr_t limit = on_host_stack(store) ? host_limit(store) : store->native_limit;
+  return (uintptr_t)__builtin_frame_address(0) > limit;
+}
+
+static bool fits(const struct engine_thread *thread, const uint64_t *base_fp, const struct module_func_type *type) {
+  return (uint64_t)(thread->stack->values_end - base_fp) > slots_needed(type);
+}
+
+/* ---- Into the guest ------------------------------------------------------------------------------------------------ */
+
+struct entry {
+  struct engine_thread *thread;
+  struct engine_function *function;
+  uint64_t *base_fp;
+};
+
+/* Runs a guest function on the native stack it is called on; arguments and results at base_fp. */
+static int enter(void *arg) {
+  struct entry *entry = arg;
+  struct engine_thread *thread = entry->thread;
+  struct engine_instance *instance = entry->function->instance;
+  struct engine_activation activation = {.previous = thread->top,
+                                         .function = entry->function,
+                                         .instance = instance,
+                                         .fp = entry->base_fp,
+                                         .base_fp = entry->base_fp};
+  thread->top = &activation;
+  enum engine_trap trap = instance->tier->invoke(thread, &activation);
+  thread->top = activation.previous;
+  return (int)trap;
+}
+
+/* As enter, but switches to the guest's native stack when it is not on it. */
+static enum engine_trap enter_switching(struct engine_store *store, struct entry *entry) {
+  struct engine_thread *thread = &store->thread;
+  if (!engine_arch_switches || !on_host_stack(store)) return (enum engine_trap)enter(entry);
+  void *guest_sp = store->guest_sp, *host_sp = thread->host_sp;
+  struct engine_native host_native = store->host_native;
+  struct engine_native native = {thread->stack->native_low,
+                                 (size_t)(thread->stack->native_high - thread->stack->native_low)};
+  store->guest_sp = NULL;
+  int trap = engine_stack_switch(native, guest_sp, enter, entry, &thread->host_sp, &store->host_native);
+  store->guest_sp = guest_sp;
+  thread->host_sp = host_sp;
+  store->host_native = host_native;
+  return (enum engine_trap)trap;
+}
+
+static enum engine_trap call_at(struct engine_store *store, struct engine_function *function, uint64_t *slots,
+                                uint64_t *base_fp) {
+  const struct module_func_type *type = function->type;
+  struct entry entry = {&store->thread, function, base_fp};
+  if (type->param_slots) memcpy(base_fp, slots, type->param_slots * sizeof *slots);
+  enum engine_trap trap = enter_switching(store, &entry);
+  if (trap == ENGINE_TRAP_NONE && type->result_slots) memcpy(slots, base_fp, type->result_slots * sizeof *slots);
+  return trap;
+}
+
+static void stack_set(struct engine_store *store, struct engine_stack *stack) {
+  struct engine_thread *thread = &store->thread;
+  thread->stack = stack;
+  thread->value_top = stack->values;
+  store->guest_sp = engine_arch_switches ? stack->native_high : NULL;
+  store->native_limit = (uintptr_t)stack->native_low + ENGINE_NATIVE_MARGIN_BYTES;
+  store->host_limit = 0;
+  atomic_store(&thread->stack_limit, stack->values_end);
+  if (atomic_load(&thread->interrupted)) atomic_store(&thread->stack_limit, NULL);
+}
+
+static void stack_unset(struct engine_store *store) {
+  struct engine_thread *thread = &store->thread;
+  assert(!thread->top);
+  engine_stack_give(store, thread->stack);
+  thread->stack = NULL;
+  thread->value_top = NULL;
+  thread->host_sp = NULL;
+  store->guest_sp = NULL;
+  atomic_store(&thread->stack_limit, NULL);
+}
+
+static enum engine_trap call_outermost(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
+  struct engine_thread *thread = &store->thread;
+  if (store->has_guarded && !engine_faults_thread()) return engine_trap_raise(thread, ENGINE_TRAP_OUT_OF_MEMORY);
+  struct engine_stack *stack = engine_stack_take(store);
+  if (!stack) return engine_trap_raise(thread, ENGINE_TRAP_OUT_OF_MEMORY);
+  stack_set(store, stack);
+  struct engine_thread *interrupted_one = engine_faults_enter(thread);
+  enum engine_trap trap = call_at(store, function, slots, stack->values);
+  engine_faults_enter(interrupted_one);
+  stack_unset(store);
+  return trap;
+}
+
+static enum engine_trap call_nested(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
+  struct engine_thread *thread = &store->thread;
+  uint64_t *value_top = thread->value_top;
+  bool guest_has_room = !store->guest_sp || (uintptr_t)store->guest_sp > store->native_limit;
+  if (!has_headroom(store) || !guest_has_room || !fits(thread, value_top, function->type))
+    return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
+  struct engine_thread *other = engine_faults_enter(thread); /* a call of another store may be in between */
+  enum engine_trap trap = call_at(store, function, slots, value_top);
+  engine_faults_enter(other);
+  thread->value_top = value_top;
+  return trap;
+}
+
+/* ---- Host functions ------------------------------------------------------------------------------------------------- */
+
+static int host_invoke(void *arg) {
+  struct engine_host_frame *frame = arg;
+  return (int)frame->call.function->host(&frame->call, frame->slots);
+}
+
+static enum engine_trap host_invoke_switching(struct engine_store *store, struct engine_host_frame *frame) {
+  if (!frame->call.function->on_host_stack || on_host_stack(store)) return (enum engine_trap)host_invoke(frame);
+  void *sp = (void *)((uintptr_t)store->thread.host_sp & ~(uintptr_t)15);
+  int trap = engine_stack_switch(store->host_native, sp, host_invoke, frame, &store->guest_sp, NULL);
+  store->guest_sp = NULL;
+  return (enum engine_trap)trap;
+}
+
+/* Runs a host function with its frame recorded; a trap that a nested call has reported keeps its own backtrace. */
+static enum engine_trap host_call(struct engine_store *store, struct engine_instance *caller,
+                                  struct engine_function *function, uint64_t *slots) {
+  struct engine_thread *thread = &store->thread;
+  struct engine_host_frame frame = {
+      .call = {.thread = thread, .caller = caller, .function = function, .env = function->env},
+      .slots = slots,
+      .activation = thread->top,
+      .previous = store->host_frame};
+  store->host_frame = &frame;
+  thread->trap = ENGINE_TRAP_NONE;
+  enum engine_trap trap = host_invoke_switching(store, &frame);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_NONE && atomic_load_explicit(&thread->interrupted, memory_order_relaxed)))
+    trap = ENGINE_TRAP_INTERRUPTED;
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE && trap != thread->trap)) engine_trap_raise(thread, trap);
+  store->host_frame = frame.previous;
+  return trap;
+}
+
+/* ---- The two doors -------------------------------------------------------------------------------------------------- */
+
+enum engine_trap engine_call(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
+  assert(!function->instance || function->instance->store == store);
+  if (!function->instance) return host_call(store, NULL, function, slots);
+  store->thread.trap = ENGINE_TRAP_NONE;
+  return store->thread.stack ? call_nested(store, function, slots) : call_outermost(store, function, slots);
+}
+
+enum engine_trap engine_call_from_guest(struct engine_thread *thread, struct engine_function *function,
+                                        uint64_t *slots) {
+  struct engine_store *store = thread->store;
+  assert(thread->top && thread->stack);
+  if (!fits(thread, slots, function->type) || !has_headroom(store))
+    return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
+  if (function->instance) {
+    struct entry entry = {thread, function, slots};
+    return (enum engine_trap)enter(&entry);
+  }
+  thread->value_top = slots + slots_needed(function->type);
+  return host_call(store, thread->top->instance, function, slots);
+}

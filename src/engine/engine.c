@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Engines and stores: what they own, their budgets, interruption, and the code that instances of a module share.
+ *
+ * An engine holds what may be shared by threads (types, code) under one lock; a store belongs to one thread at a time
+ * and owns everything made in it. Nothing in a store is freed before the store: references to a function may lie in any
+ * table, global or host variable, and without a garbage collector nobody knows where.
+ *
+ * Interruption is a flag plus a stack limit of NULL. Guest code compares its frame with the limit on every call and
+ * polls it in loops, so the one store stops both. engine_call sets the limit and then reads the flag;
+ * engine_interrupt sets the flag and then clears the limit; both are sequentially consistent, so one sees the other. */
+#include "engine/internal.h"
+
+static const char *const trap_texts[] = {
+#define X(NAME, text) text,
+    ENGINE_TRAPS(X)
+#undef X
+};
+
+const char *engine_trap_text(enum engine_trap trap) {
+  assert((size_t)trap < BASE_ARRAY_LEN(trap_texts));
+  return trap_texts[trap];
+}
+
+enum { DEFAULT_STACK_BYTES = 16 * 1024 * 1024 };
+
+enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error) {
+  assert(options->tier);
+  struct engine *engine = base_alloc_zero(1, sizeof *engine);
+  if (!engine) return base_error_memory(error);
+  engine->options = *options;
+  size_t page_bytes = base_os_page_bytes();
+  size_t stack_bytes = options->stack_bytes ? options->stack_bytes : DEFAULT_STACK_BYTES;
+  if (stack_bytes < ENGINE_STACK_MIN_BYTES) stack_bytes = ENGINE_STACK_MIN_BYTES;
+  if (stack_bytes > SIZE_MAX / 8) {
+    base_free(engine);
+    return base_error_set(error, CAY_ERROR_LIMIT, "a stack of %zu bytes does not fit the address space", stack_bytes);
+  }
+  engine->options.stack_bytes = (stack_bytes + page_bytes - 1) & ~(page_bytes - 1);
+  if (pthread_mutex_init(&engine->lock, NULL) != 0) {
+    base_free(engine);
+    return base_error_memory(error);
+  }
+  if (ENGINE_SANITIZED || sizeof(void *) < 8) engine->options.explicit_bounds = true;
+  engine->has_faults = !engine->options.explicit_bounds && engine_arch_redirects && engine_faults_install();
+  *out = engine;
+  return CAY_OK;
+}
+
+void engine_free(struct engine *engine) {
+  if (!engine) return;
+  assert(!engine->codes); /* the stores go first */
+  engine_types_deinit(&engine->types);
+  pthread_mutex_destroy(&engine->lock);
+  base_free(engine);
+}
+
+/* ---- Stores ----------------------------------------------------------------------------------------------------- */
+
+enum { DEFAULT_TABLE_ELEMENTS = 10000000 };
+
+static void store_defaults(struct engine_limits *limits) {
+  if (!limits->memory_bytes) limits->memory_bytes = UINT64_MAX;
+  if (!limits->table_elements) limits->table_elements = DEFAULT_TABLE_ELEMENTS;
+  if (!limits->instances) limits->instances = UINT32_MAX;
+  if (!limits->memories) limits->memories = UINT32_MAX;
+  if (!limits->tables) limits->tables = UINT32_MAX;
+}
+
+enum cay_status engine_store_new(struct engine *engine, const struct engine_limits *limits, struct engine_store **out,
+                                 struct cay_error *error) {
+  struct engine_store *store = base_alloc_zero(1, sizeof *store);
+  if (!store) return base_error_memory(error);
+  store->engine = engine;
+  if (limits) store->limits = *limits;
+  store_defaults(&store->limits);
+  store->thread.store = store;
+  *out = store;
+  return CAY_OK;
+}
+
+void engine_store_free(struct engine_store *store) {
+  if (!store) return;
+  assert(!store->thread.top); /* nothing of it is running */
+  for (struct engine_instance *instance = store->instances, *next; instance; instance = next) {
+    next = instance->next;
+    engine_instance_deinit(instance);
+  }
+  for (struct engine_memory *memory = store->memories; memory; memory = memory->next) engine_memory_deinit(memory);
+  for (struct engine_table *table = store->tables; table; table = table->next) engine_table_deinit(table);
+  engine_stacks_free(store);
+  base_arena_deinit(&store->arena);
+  base_free(store);
+}
+
+struct engine_thread *engine_store_thread(struct engine_store *store) { return &store->thread; }
+
+bool engine_budget_take(struct engine_store *store, uint64_t bytes) {
+  if (bytes > store->limits.memory_bytes - store->bytes_used) return false;
+  store->bytes_used += bytes;
+  return true;
+}
+
+void engine_budget_give(struct engine_store *store, uint64_t bytes) {
+  assert(bytes <= store->bytes_used);
+  store->bytes_used -= bytes;
+}
+
+/* ---- Interruption ----------------------------------------------------------------------------------------------- */
+
+void engine_interrupt(struct engine_store *store) {
+  atomic_store(&store->thread.interrupted, true);
+  atomic_store(&store->thread.stack_limit, NULL);
+  if (store->wake) store->wake(store->wake_env);
+}
+
+void engine_interrupt_clear(struct engine_store *store) {
+  atomic_store(&store->thread.interrupted, false);
+  atomic_store(&store->thread.stack_limit, store->thread.stack ? store->thread.stack->values_end : NULL);
+}
+
+void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), void *env) {
+  store->wake = NULL; /* never the new function with the old environment */
+  atomic_signal_fence(memory_order_seq_cst);
+  store->wake_env = env;
+  atomic_signal_fence(memory_order_seq_cst);
+  store->wake = wake;
+}
+
+enum engine_trap engine_exit(struct engine_thread *thread, uint32_t exit_code) {
+  thread->exit_code = exit_code;
+  return ENGINE_TRAP_EXIT;
+}
+
+/* ---- Shared code ------------------------------------------------------------------------------------------------- */
+
+static bool code_intern_types(struct engine *engine, struct engine_code *code) {
+  const struct module *module = code->module;
+  code->type_ids = base_alloc_zero(module->type_count, sizeof *code->type_ids);
+  if (!code->type_ids) return false;
+  for (uint32_t i = 0; i < module->type_count; i++) {
+    uint32_t canonical = module->types[i].canonical;
+    if (canonical < i)
+      code->type_ids[i] = code->type_ids[canonical];
+    else if (!engine_types_intern(engine, &module->types[i], &code->type_ids[i]))
+      return false;
+  }
+  return true;
+}
+
+static void code_free(struct engine *engine, struct engine_code *code) {
+  if (code->is_made) engine->options.tier->code_free(code->code);
+  module_release(code->module);
+  base_free(code->type_ids);
+  base_free(code);
+}
+
+static struct engine_code *code_find(struct engine *engine, struct module *module, bool explicit_bounds) {
+  for (struct engine_code *code = engine->codes; code; code = code->next)
+    if (code->module == module && code->explicit_bounds == explicit_bounds) return code;
+  return NULL;
+}
+
+static enum cay_status code_make(struct engine *engine, struct module *module, bool explicit_bounds,
+                                 struct engine_code **out, struct cay_error *error) {
+  struct engine_code *code = base_alloc_zero(1, sizeof *code);
+  if (!code) return base_error_memory(error);
+  code->module = module_retain(module);
+  code->explicit_bounds = explicit_bounds;
+  struct engine_code_options options = {.explicit_bounds = explicit_bounds};
+  enum cay_status status = CAY_OK;
+  if (!code_intern_types(engine, code))
+    status = base_error_memory(error);
+  else
+    status = engine->options.tier->code_new(module, &options, &code->code, &code->entries, error);
+  code->is_made = status == CAY_OK;
+  if (!code->is_made) {
+    code_free(engine, code);
+    return status;
+  }
+  *out = code;
+  return CAY_OK;
+}
+
+/* Made outside the lock, because translation may take long; when two threads race, the second uses the first's. */
+enum cay_status engine_code_get(struct engine *engine, struct module *module, bool explicit_bounds,
+                                struct engine_code **out, struct cay_error *error) {
+  pthread_mutex_lock(&engine->lock);
+  struct engine_code *found = code_find(engine, module, explicit_bounds);
+  if (found) found->references++;
+  pthread_mutex_unlock(&engine->lock);
+  if (found) {
+    *out = found;
+    return CAY_OK;
+  }
+  struct engine_code *made;
+  enum cay_status status = code_make(engine, module, explicit_bounds, &made, error);
+  if (status != CAY_OK) return status;
+  pthread_mutex_lock(&engine->lock);
+  found = code_find(engine, module, explicit_bounds);
+  if (!found) {
+    made->next = engine->codes;
+    engine->codes = found = made;
+    made = NULL;
+  }
+  found->references++;
+  pthread_mutex_unlock(&engine->lock);
+  if (made) code_free(engine, made);
+  *out = found;
+  return CAY_OK;
+}
+
+void engine_code_release(struct engine *engine, void *code) {
+  struct engine_code *unused = NULL;
+  pthread_mutex_lock(&engine->lock);
+  for (struct engine_code **link = &engine->codes; *link; link = &(*link)->next) {
+    if ((*link)->code != code) continue;
+    if (--(*link)->references == 0) {
+      unused = *link;
+      *link = unused->next;
+    }
+    break;
+  }
+  pthread_mutex_unlock(&engine->lock);
+  if (unused) code_free(engine, unused);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Functions and globals that the host makes. They live in the store's arena. */
+#include "engine/internal.h"
+
+static const char *copy_name(struct engine_store *store, const char *name, bool *failed) {
+  if (!name) return NULL;
+  size_t len_bytes = strlen(name);
+  char *copy = base_arena_alloc(&store->arena, len_bytes + 1, 1);
+  if (copy)
+    memcpy(copy, name, len_bytes);
+  else
+    *failed = true;
+  return copy;
+}
+
+static bool names_a_type(module_type type) { return module_type_is_ref(type) && !(type & MODULE_HEAP_ABSTRACT); }
+
+static bool func_type_names_types(const struct module_func_type *type) {
+  for (uint32_t i = 0; i < type->param_count; i++)
+    if (names_a_type(type->params[i])) return true;
+  for (uint32_t i = 0; i < type->result_count; i++)
+    if (names_a_type(type->results[i])) return true;
+  return false;
+}
+
+enum cay_status engine_function_new(struct engine_store *store, const struct module_func_type *type,
+                                    engine_host_function host, void *env, const char *module_name, const char *name,
+                                    struct engine_function **out, struct cay_error *error) {
+  if (func_type_names_types(type))
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "a host function cannot have a type that names another type");
+  struct engine_function *function = base_arena_alloc(&store->arena, 1, sizeof *function);
+  if (!function) return base_error_memory(error);
+  bool failed = false;
+  function->host = host;
+  function->env = env;
+  function->host_module = copy_name(store, module_name, &failed);
+  function->host_name = copy_name(store, name, &failed);
+  function->type = engine_types_intern(store->engine, type, &function->type_id);
+  if (failed || !function->type) return base_error_memory(error);
+  *out = function;
+  return CAY_OK;
+}
+
+enum cay_status engine_global_new(struct engine_store *store, const struct module_global_type *type,
+                                  const uint64_t value[2], struct engine_global_ref *out, struct cay_error *error) {
+  struct engine_global *cell = base_arena_alloc(&store->arena, 1, sizeof *cell);
+  if (!cell) return base_error_memory(error);
+  cell->value[0] = value[0];
+  if (type->type == MODULE_V128) cell->value[1] = value[1];
+  *out = (struct engine_global_ref){.cell = cell, .type = *type};
+  return CAY_OK;
+}

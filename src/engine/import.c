@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Import matching (specification 3.0, section 4.5.1 "External typing" with 3.3.10 "Matching"): whether what is given
+ * for an import has a type that matches the declared one, and the sentence that says why not. */
+#include <stdio.h>
+
+#include "engine/internal.h"
+
+/* ---- Types as text ------------------------------------------------------------------------------------------------ */
+
+static void limits_text(char *out, size_t capacity, const char *start, uint64_t count, bool is_actual,
+                        const struct module_limits *limits, const char *unit) {
+  const char *least = is_actual ? "" : "at least ";
+  int len =
+      snprintf(out, capacity, "%s%s%llu %s%s", start, least, (unsigned long long)count, unit, count == 1 ? "" : "s");
+  if (len < 0 || (size_t)len >= capacity) return;
+  if (limits->has_max)
+    snprintf(out + len, capacity - (size_t)len, ", at most %llu%s", (unsigned long long)limits->max,
+             limits->is_64 ? ", 64-bit" : "");
+  else
+    snprintf(out + len, capacity - (size_t)len, ", no maximum%s", limits->is_64 ? ", 64-bit" : "");
+}
+
+static void func_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_func_type *type) {
+  char text[ENGINE_TYPE_TEXT_BYTES - 16];
+  snprintf(out, ENGINE_TYPE_TEXT_BYTES, "function %s", module_func_type_text(type, text, sizeof text));
+}
+
+static void table_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_table_type *type, uint64_t count,
+                       bool is_actual) {
+  char name[32], start[64];
+  snprintf(start, sizeof start, "table of %s with ", module_type_name(type->elem, name));
+  limits_text(out, ENGINE_TYPE_TEXT_BYTES, start, count, is_actual, &type->limits, "element");
+}
+
+static void memory_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_memory_type *type, uint64_t count,
+                        bool is_actual) {
+  char start[64];
+  if (type->page_log2 == 16)
+    snprintf(start, sizeof start, "%smemory of ", type->limits.is_shared ? "shared " : "");
+  else
+    snprintf(start, sizeof start, "%smemory with pages of %llu bytes and ", type->limits.is_shared ? "shared " : "",
+             1ULL << (type->page_log2 & 63));
+  limits_text(out, ENGINE_TYPE_TEXT_BYTES, start, count, is_actual, &type->limits, "page");
+}
+
+static void global_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_global_type *type) {
+  char name[32];
+  snprintf(out, ENGINE_TYPE_TEXT_BYTES, "%s global %s", type->is_mutable ? "mutable" : "constant",
+           module_type_name(type->type, name));
+}
+
+void engine_import_type_text(const struct module *module, const struct module_import *import,
+                             char out[ENGINE_TYPE_TEXT_BYTES]) {
+  switch (import->kind) {
+  case MODULE_FUNC: func_text(out, &module->types[module->funcs[import->index].type]); return;
+  case MODULE_TABLE: {
+    const struct module_table_type *type = &module->tables[import->index].type;
+    table_text(out, type, type->limits.min, false);
+    return;
+  }
+  case MODULE_MEMORY: {
+    const struct module_memory_type *type = &module->memories[import->index];
+    memory_text(out, type, type->limits.min, false);
+    return;
+  }
+  case MODULE_GLOBAL: global_text(out, &module->globals[import->index].type); return;
+  case MODULE_TAG: break;
+  }
+  snprintf(out, ENGINE_TYPE_TEXT_BYTES, "%s", module_extern_kind_name(import->kind));
+}
+
+static void extern_text(const struct engine_extern *value, char out[ENGINE_TYPE_TEXT_BYTES]) {
+  switch (value->kind) {
+  case MODULE_FUNC: func_text(out, value->func->type); return;
+  case MODULE_TABLE: table_text(out, &value->table->type, value->table->count, true); return;
+  case MODULE_MEMORY: memory_text(out, &value->memory->type, value->memory->page_count, true); return;
+  case MODULE_GLOBAL: global_text(out, &value->global.type); return;
+  case MODULE_TAG: break;
+  }
+  snprintf(out, ENGINE_TYPE_TEXT_BYTES, "%s", module_extern_kind_name(value->kind));
+}
+
+/* ---- Matching ------------------------------------------------------------------------------------------------------ */
+
+/* Whether a value of type `is` may stand where `wanted` is expected; heap types that differ are unrelated in the
+ * proposals that run. */
+static bool value_type_matches(module_type is, module_type wanted) {
+  return is == wanted || (module_type_is_ref(is) && module_type_is_ref(wanted) && (wanted & MODULE_REF_NULL) &&
+                          (is | MODULE_REF_NULL) == wanted);
+}
+
+/* `count` is the actual size, which takes the place of the given type's minimum. */
+static bool limits_match(uint64_t count, const struct module_limits *is, const struct module_limits *wanted) {
+  if (is->is_64 != wanted->is_64 || is->is_shared != wanted->is_shared || count < wanted->min) return false;
+  return !wanted->has_max || (is->has_max && is->max <= wanted->max);
+}
+
+static bool global_matches(const struct module_global_type *is, const struct module_global_type *wanted) {
+  if (is->is_mutable != wanted->is_mutable) return false;
+  return wanted->is_mutable ? is->type == wanted->type : value_type_matches(is->type, wanted->type);
+}
+
+static bool extern_matches(const struct module *module, const struct module_import *import,
+                           const struct engine_extern *value) {
+  if (value->kind != import->kind) return false;
+  switch (import->kind) {
+  case MODULE_FUNC: return module_func_type_equal(value->func->type, &module->types[module->funcs[import->index].type]);
+  case MODULE_TABLE: {
+    const struct module_table_type *wanted = &module->tables[import->index].type;
+    return value->table->type.elem == wanted->elem &&
+           limits_match(value->table->count, &value->table->type.limits, &wanted->limits);
+  }
+  case MODULE_MEMORY: {
+    const struct module_memory_type *wanted = &module->memories[import->index];
+    return value->memory->type.page_log2 == wanted->page_log2 &&
+           limits_match(value->memory->page_count, &value->memory->type.limits, &wanted->limits);
+  }
+  case MODULE_GLOBAL: return global_matches(&value->global.type, &module->globals[import->index].type);
+  case MODULE_TAG: break;
+  }
+  return false;
+}
+
+static bool of_store(const struct engine_store *store, const struct engine_extern *value) {
+  switch (value->kind) {
+  case MODULE_FUNC: return !value->func->instance || value->func->instance->store == store;
+  case MODULE_TABLE: return value->table->store == store;
+  case MODULE_MEMORY: return value->memory->store == store;
+  default: return true;
+  }
+}
+
+enum cay_status engine_import_check(struct engine_store *store, const struct module *module, uint32_t index,
+                                    const struct engine_extern *value, struct cay_error *error) {
+  assert(index < module->import_count);
+  const struct module_import *import = &module->imports[index];
+  bool matches = extern_matches(module, import, value);
+  if (matches && of_store(store, value)) return CAY_OK;
+  char from[ENGINE_NAME_TEXT_BYTES], name[ENGINE_NAME_TEXT_BYTES], wanted[ENGINE_TYPE_TEXT_BYTES],
+      given[ENGINE_TYPE_TEXT_BYTES];
+  base_printable(from, sizeof from, import->module.bytes, import->module.len_bytes);
+  base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
+  engine_import_type_text(module, import, wanted);
+  if (matches)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "import \"%s\" \"%s\", a %s, was given from another store", from,
+                          name, wanted);
+  extern_text(value, given);
+  return base_error_set(error, CAY_ERROR_LINK, "import \"%s\" \"%s\" is a %s, but a %s was given", from, name, wanted,
+                        given);
+}

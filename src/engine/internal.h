@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the files of the room `engine` share with each other and with nobody else. */
+#ifndef ENGINE_INTERNAL_H
+#define ENGINE_INTERNAL_H
+
+#include <assert.h>
+#include <pthread.h>
+
+#include "engine/engine.h"
+#include "engine/engine_arch.h"
+
+/* Sanitizers know neither guard pages nor the stacks we map: memories check bounds there and switches are announced. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ENGINE_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define ENGINE_SANITIZED 1
+#endif
+#ifndef ENGINE_SANITIZED
+#define ENGINE_SANITIZED 0
+#endif
+
+/* ---- Engine ----------------------------------------------------------------------------------------------------- */
+
+/* Function types of all modules and host functions of an engine, each once; an id is the index here plus one. */
+struct engine_types {
+  BASE_VEC(struct module_func_type *) list;
+  uint32_t *slots; /* open hash of ids; 0 is free; capacity is a power of two above list.count */
+  uint32_t slot_count;
+  struct base_arena arena;
+};
+
+/* The translated code of a module, shared by its instances of the same variant. */
+struct engine_code {
+  struct engine_code *next;
+  struct module *module;
+  uint32_t *type_ids; /* of the module's types */
+  void *code;
+  const void *const *entries;
+  uint32_t references;
+  bool explicit_bounds, is_made;
+};
+
+struct engine {
+  struct engine_options options;
+  pthread_mutex_t lock; /* types and codes */
+  struct engine_types types;
+  struct engine_code *codes;
+  bool has_faults; /* the fault handler is installed, so that guard pages may be used */
+};
+
+/* The canonical copy of `type`, which lives as long as the engine; NULL: out of memory. Locks. */
+const struct module_func_type *engine_types_intern(struct engine *engine, const struct module_func_type *type,
+                                                   uint32_t *id);
+void engine_types_deinit(struct engine_types *types);
+
+/* Takes a reference to the code of `module`; engine_code_release gives it back. */
+enum cay_status engine_code_get(struct engine *engine, struct module *module, bool explicit_bounds,
+                                struct engine_code **out, struct cay_error *error);
+void engine_code_release(struct engine *engine, void *code);
+
+/* ---- Store ------------------------------------------------------------------------------------------------------ */
+
+/* A host function that is running. The innermost one heads the store's list. */
+struct engine_host_frame {
+  struct engine_call call;
+  uint64_t *slots;
+  enum engine_trap trap;
+  struct engine_activation *activation; /* thread->top when it was called */
+  struct engine_host_frame *previous;
+};
+
+/* Bounds of a native stack, for the sanitizers and for headroom checks. */
+struct engine_native {
+  const void *low;
+  size_t bytes;
+};
+
+struct engine_store {
+  struct engine *engine;
+  struct engine_limits limits;
+  struct engine_thread thread;
+
+  struct base_arena arena; /* globals, host functions, instances: everything that is freed with the store */
+  struct engine_memory *memories;
+  struct engine_table *tables;
+  struct engine_instance *instances;
+  uint32_t memory_count, table_count, instance_count;
+  uint64_t bytes_used;
+  bool has_guarded; /* a memory with guard pages exists: calls need the fault handler's stack */
+
+  struct engine_stack *stack_pool;
+  struct engine_host_frame *host_frame;
+  /* Where the guest's native stack was left by the innermost switch to the host's; NULL: we are on it (or in no call).
+   * Nested calls continue below. */
+  void *guest_sp;
+  uintptr_t native_limit;               /* lowest stack pointer of the guest's native stack that leaves the margin */
+  uintptr_t host_limit;                 /* the same for the host's stack; 0: not asked yet */
+  struct engine_native host_native;     /* the sanitizers' view of the host's stack */
+  _Atomic(enum engine_trap) fault_trap; /* what the fault that is being redirected means, when not a bounds trap */
+
+  void (*wake)(void *env);
+  void *wake_env;
+};
+
+/* Takes `bytes` from the store's budget; false when it has not so many. */
+bool engine_budget_take(struct engine_store *store, uint64_t bytes);
+void engine_budget_give(struct engine_store *store, uint64_t bytes);
+
+void engine_memory_deinit(struct engine_memory *memory);
+void engine_table_deinit(struct engine_table *table);
+void engine_instance_deinit(struct engine_instance *instance);
+/* Frees the memories and tables that were made since the store had so many; nothing refers to them yet. */
+void engine_memories_drop(struct engine_store *store, uint32_t count);
+void engine_tables_drop(struct engine_store *store, uint32_t count);
+
+/* A memory of no pages, for instances without one. */
+extern struct engine_memory engine_empty_memory;
+
+/* ---- Imports -------------------------------------------------------------------------------------------------------- */
+
+enum { ENGINE_TYPE_TEXT_BYTES = 160, ENGINE_NAME_TEXT_BYTES = 64 };
+/* "function (i32) -> ()", "memory of at least 1 page, no maximum" ... */
+void engine_import_type_text(const struct module *module, const struct module_import *import,
+                             char out[ENGINE_TYPE_TEXT_BYTES]);
+
+/* ---- Constant expressions ----------------------------------------------------------------------------------------- */
+
+/* The value of a validated constant expression; false: out of memory. */
+bool engine_const_value(struct engine_instance *instance, struct module_const_expr expr, uint64_t out[2]);
+
+/* ---- Stacks ------------------------------------------------------------------------------------------------------- */
+
+/* Room on the native stack that is kept for surfaces and the engine itself beyond options.stack_bytes. */
+enum { ENGINE_NATIVE_MARGIN_BYTES = 256 * 1024, ENGINE_STACK_MIN_BYTES = 64 * 1024, ENGINE_GUARD_BYTES = 64 * 1024 };
+
+struct engine_stack *engine_stack_take(struct engine_store *store); /* NULL: no memory */
+void engine_stack_give(struct engine_store *store, struct engine_stack *stack);
+void engine_stacks_free(struct engine_store *store);
+/* Calls fn(arg) on the stack `to` with the stack pointer at `sp`, writes the stack pointer that was left to `*old_sp`
+ * and the bounds of the stack that was left, where known, to `*old` (may be NULL). */
+int engine_stack_switch(struct engine_native to, void *sp, int (*fn)(void *), void *arg, void **old_sp,
+                        struct engine_native *old);
+
+/* ---- Faults and the operating system (os_*.c) --------------------------------------------------------------------- */
+
+/* Installs the process-wide handler once; false: not on this system. */
+bool engine_faults_install(void);
+/* Gives the calling host thread a signal stack (once); false: no memory. */
+bool engine_faults_thread(void);
+/* Makes `thread` the one whose memories the calling host thread's faults are looked up in; returns the one before. */
+struct engine_thread *engine_faults_enter(struct engine_thread *thread);
+/* Asks store and tier whether the fault is the guest's; in the signal handler. */
+bool engine_fault_redirect(struct engine_thread *thread, uintptr_t address, void *machine_context);
+/* Bytes of address space that the process may use; UINT64_MAX: no limit. */
+uint64_t engine_os_address_space(void);
+/* The lowest address of the calling thread's stack, or 0 when unknown. */
+uintptr_t engine_os_stack_low(void);
+
+#endif

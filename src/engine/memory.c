@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Linear memories.
+ *
+ * Two kinds. A guarded memory reserves every address that a 32-bit index plus a 32-bit offset can reach, so that
+ * compiled code needs no bounds checks and the base never moves. An explicit one reserves what it is likely to need and
+ * moves when that is not enough; code compares with len_bytes. Which kind a memory is depends on what the process can
+ * afford; a memory whose pages fit the caps never fails for want of address space alone.
+ *
+ * Invariants
+ *  1. [base, base + len_bytes) is readable and writable; in a guarded memory everything after it is without access.
+ *  2. len_bytes = page_count << page_log2, and the store's budget holds len_bytes of this memory.
+ *  3. Pages beyond len_bytes have never been written since they were mapped, so growing needs no clearing. */
+#include "engine/internal.h"
+
+enum { PAGE_LOG2 = 16 };
+#define MAX_PAGES_32 (UINT64_C(1) << 16)
+/* Index, offset, and the widest access rounded up to a page of any system. */
+#define GUARDED_BYTES ((UINT64_C(8) << 30) + (UINT64_C(64) << 10))
+
+static uint8_t empty_byte;
+struct engine_memory engine_empty_memory = {.base = &empty_byte, .type = {.page_log2 = PAGE_LOG2}};
+
+/* Address space that guarded memories of the process have reserved. */
+static atomic_ullong guarded_total;
+
+static uint64_t round_to_os_page(uint64_t bytes) {
+  uint64_t page = base_os_page_bytes();
+  return (bytes + page - 1) & ~(page - 1);
+}
+
+/* Where address space is limited, guard pages may take a quarter of it: the rest is for those who cannot do without. */
+static bool guard_affordable(void) {
+  uint64_t space = engine_os_address_space();
+  return space == UINT64_MAX || atomic_load(&guarded_total) + GUARDED_BYTES <= space / 4;
+}
+
+static bool reserve_guarded(struct engine_memory *memory, uint64_t len_bytes) {
+  if (!memory->store->engine->has_faults || memory->type.limits.is_64 || memory->type.page_log2 != PAGE_LOG2)
+    return false;
+  if (!guard_affordable()) return false;
+  uint8_t *base = base_os_reserve((size_t)GUARDED_BYTES);
+  if (!base) return false;
+  if (!base_os_commit(base, (size_t)len_bytes)) {
+    base_os_release(base, (size_t)GUARDED_BYTES);
+    return false;
+  }
+  atomic_fetch_add(&guarded_total, GUARDED_BYTES);
+  memory->base = base;
+  memory->guarded = true;
+  memory->reserved_bytes = (size_t)GUARDED_BYTES;
+  memory->store->has_guarded = true;
+  return true;
+}
+
+static uint8_t *reserve_and_commit(uint64_t capacity, uint64_t len_bytes) {
+  if (capacity > SIZE_MAX / 2) return NULL;
+  uint8_t *base = base_os_reserve((size_t)capacity);
+  if (base && !base_os_commit(base, (size_t)round_to_os_page(len_bytes))) {
+    base_os_release(base, (size_t)capacity);
+    base = NULL;
+  }
+  return base;
+}
+
+/* Places `len_bytes` in a new mapping with room to double where there is space for that, and moves what is there. */
+static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
+  uint64_t max_bytes = memory->max_pages << memory->type.page_log2;
+  uint64_t capacity = len_bytes < max_bytes / 2 ? len_bytes * 2 : max_bytes;
+  capacity = round_to_os_page(capacity ? capacity : 1);
+  uint8_t *base = reserve_and_commit(capacity, len_bytes);
+  if (!base) {
+    capacity = round_to_os_page(len_bytes ? len_bytes : 1);
+    base = reserve_and_commit(capacity, len_bytes);
+  }
+  if (!base) return false;
+  if (memory->base) {
+    memcpy(base, memory->base, (size_t)memory->len_bytes);
+    base_os_release(memory->base, memory->reserved_bytes);
+  }
+  memory->base = base;
+  memory->reserved_bytes = (size_t)capacity;
+  return true;
+}
+
+static uint64_t max_pages_of(const struct module_memory_type *type) {
+  uint64_t max = type->limits.is_64 || type->page_log2 != PAGE_LOG2 ? UINT64_MAX : MAX_PAGES_32;
+  uint64_t addressable = (uint64_t)(SIZE_MAX / 2) >> type->page_log2;
+  if (max > addressable) max = addressable;
+  if (type->limits.has_max && type->limits.max < max) max = type->limits.max;
+  return max;
+}
+
+static enum cay_status memory_allocate(struct engine_memory *memory, uint64_t pages, struct cay_error *error) {
+  struct engine_store *store = memory->store;
+  if (pages > memory->max_pages)
+    return base_error_set(error, CAY_ERROR_LIMIT, "a memory of %llu pages does not fit the address space",
+                          (unsigned long long)pages);
+  uint64_t bytes = pages << memory->type.page_log2;
+  if (!engine_budget_take(store, bytes))
+    return base_error_set(error, CAY_ERROR_LIMIT,
+                          "a memory of %llu bytes exceeds the memory limit of %llu bytes, of which %llu are in use",
+                          (unsigned long long)bytes, (unsigned long long)store->limits.memory_bytes,
+                          (unsigned long long)store->bytes_used);
+  if (!reserve_guarded(memory, bytes) && !explicit_move(memory, bytes)) {
+    engine_budget_give(store, bytes);
+    return base_error_set(error, CAY_ERROR_MEMORY, "the system has no room for a memory of %llu bytes",
+                          (unsigned long long)bytes);
+  }
+  memory->page_count = pages;
+  memory->len_bytes = bytes;
+  return CAY_OK;
+}
+
+enum cay_status engine_memory_new(struct engine_store *store, const struct module_memory_type *type,
+                                  struct engine_memory **out, struct cay_error *error) {
+  if (store->memory_count >= store->limits.memories)
+    return base_error_set(error, CAY_ERROR_LIMIT, "more than %u memories", store->limits.memories);
+  struct engine_memory *memory = base_arena_alloc(&store->arena, 1, sizeof *memory);
+  if (!memory) return base_error_memory(error);
+  memory->type = *type;
+  memory->store = store;
+  memory->max_pages = max_pages_of(type);
+  enum cay_status status = memory_allocate(memory, type->limits.min, error);
+  if (status != CAY_OK) return status;
+  memory->next = store->memories;
+  store->memories = memory;
+  store->memory_count++;
+  *out = memory;
+  return CAY_OK;
+}
+
+void engine_memory_deinit(struct engine_memory *memory) {
+  base_os_release(memory->base, memory->reserved_bytes);
+  if (memory->guarded) atomic_fetch_sub(&guarded_total, GUARDED_BYTES);
+}
+
+void engine_memories_drop(struct engine_store *store, uint32_t count) {
+  for (; store->memory_count > count; store->memory_count--) {
+    struct engine_memory *memory = store->memories;
+    store->memories = memory->next;
+    engine_budget_give(store, memory->len_bytes);
+    engine_memory_deinit(memory);
+  }
+}
+
+static bool grow_mapping(struct engine_memory *memory, uint64_t len_bytes) {
+  uint64_t from = round_to_os_page(memory->len_bytes), to = round_to_os_page(len_bytes);
+  if (to <= memory->reserved_bytes) return base_os_commit(memory->base + from, (size_t)(to - from));
+  assert(!memory->guarded);
+  return explicit_move(memory, len_bytes);
+}
+
+uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages) {
+  uint64_t old_pages = memory->page_count;
+  if (delta_pages == 0) return old_pages;
+  if (delta_pages > memory->max_pages - old_pages) return UINT64_MAX;
+  uint64_t delta_bytes = delta_pages << memory->type.page_log2;
+  if (!engine_budget_take(memory->store, delta_bytes)) return UINT64_MAX;
+  if (!grow_mapping(memory, memory->len_bytes + delta_bytes)) {
+    engine_budget_give(memory->store, delta_bytes);
+    return UINT64_MAX;
+  }
+  memory->page_count += delta_pages;
+  memory->len_bytes += delta_bytes;
+  return old_pages;
+}
+
+enum engine_trap engine_memory_fill(struct engine_memory *memory, uint64_t at, uint32_t value, uint64_t count) {
+  uint8_t *to = engine_memory_range(memory, at, count);
+  if (!to) return ENGINE_TRAP_MEMORY_BOUNDS;
+  memset(to, (int)(value & 0xFF), (size_t)count);
+  return ENGINE_TRAP_NONE;
+}
+
+enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, struct engine_memory *from,
+                                    uint64_t from_at, uint64_t count) {
+  uint8_t *target = engine_memory_range(to, to_at, count);
+  const uint8_t *source = engine_memory_range(from, from_at, count);
+  if (!target || !source) return ENGINE_TRAP_MEMORY_BOUNDS;
+  memmove(target, source, (size_t)count);
+  return ENGINE_TRAP_NONE;
+}

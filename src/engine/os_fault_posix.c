@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* SIGSEGV and SIGBUS on POSIX systems.
+ *
+ * One handler for the process, installed with the first engine that uses guard pages and never removed: whoever
+ * installs one later may have saved ours as the previous. It asks the store of the call that the faulting thread is in;
+ * a fault that is not the guest's goes to the handler that was there before, as if ours did not exist.
+ *
+ * The handler runs on a signal stack, because the guest's native stack may be what is full. Each host thread gets one
+ * of ours when it has none, freed at its end. No SA_NODEFER: the handler does not fault, and returning from it restores
+ * the mask together with the redirected registers. */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/internal.h"
+
+enum { SIGNAL_STACK_BYTES = 64 * 1024 };
+
+static struct sigaction previous_segv, previous_bus;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool is_installed;
+static pthread_key_t stack_key;
+
+/* The static model, so that the handler never enters the lazy allocation of thread-local storage. */
+static _Thread_local struct engine_thread *current __attribute__((tls_model("initial-exec")));
+static _Thread_local bool has_signal_stack __attribute__((tls_model("initial-exec")));
+
+/* The default action: restored, it hits the same instruction again, or the signal that was sent. */
+static void default_action(int number, const siginfo_t *details) {
+  struct sigaction action = {.sa_handler = SIG_DFL};
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, NULL);
+  if (details->si_code <= 0) raise(number);
+}
+
+static void pass_on(int number, siginfo_t *details, void *machine_context) {
+  const struct sigaction *previous = number == SIGSEGV ? &previous_segv : &previous_bus;
+  if (!(previous->sa_flags & SA_SIGINFO) && previous->sa_handler == SIG_IGN && details->si_code <= 0) return;
+  if (!(previous->sa_flags & SA_SIGINFO) && (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN)) {
+    default_action(number, details);
+    return;
+  }
+  sigset_t mask = previous->sa_mask;
+  pthread_sigmask(SIG_BLOCK, &mask, NULL);
+  if (previous->sa_flags & SA_NODEFER) {
+    sigemptyset(&mask);
+    sigaddset(&mask, number);
+    pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+  }
+  if (previous->sa_flags & SA_SIGINFO)
+    previous->sa_sigaction(number, details, machine_context);
+  else
+    previous->sa_handler(number);
+}
+
+static void handle(int number, siginfo_t *details, void *machine_context) {
+  struct engine_thread *thread = current;
+  if (thread && details->si_code > 0 && engine_fault_redirect(thread, (uintptr_t)details->si_addr, machine_context))
+    return;
+  pass_on(number, details, machine_context);
+}
+
+static void signal_stack_free(void *mapping) {
+  stack_t none = {.ss_flags = SS_DISABLE}, now;
+  size_t page_bytes = base_os_page_bytes();
+  if (sigaltstack(NULL, &now) == 0 && now.ss_sp == (char *)mapping + page_bytes) sigaltstack(&none, NULL);
+  base_os_release(mapping, page_bytes + SIGNAL_STACK_BYTES);
+}
+
+static void install(void) {
+  if (pthread_key_create(&stack_key, signal_stack_free) != 0) return;
+  struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  sigemptyset(&action.sa_mask);
+  is_installed = sigaction(SIGSEGV, NULL, &previous_segv) == 0 && sigaction(SIGBUS, NULL, &previous_bus) == 0 &&
+                 sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0;
+}
+
+bool engine_faults_install(void) {
+  pthread_once(&once, install);
+  return is_installed;
+}
+
+static bool signal_stack_new(void) {
+  size_t page_bytes = base_os_page_bytes();
+  char *mapping = base_os_reserve(page_bytes + SIGNAL_STACK_BYTES);
+  if (!mapping) return false;
+  stack_t stack = {.ss_sp = mapping + page_bytes, .ss_size = SIGNAL_STACK_BYTES};
+  if (!base_os_commit(stack.ss_sp, SIGNAL_STACK_BYTES) || sigaltstack(&stack, NULL) != 0 ||
+      pthread_setspecific(stack_key, mapping) != 0) {
+    signal_stack_free(mapping);
+    return false;
+  }
+  return true;
+}
+
+bool engine_faults_thread(void) {
+  if (has_signal_stack) return true;
+  stack_t now;
+  bool has_one = sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE);
+  has_signal_stack = has_one || signal_stack_new();
+  return has_signal_stack;
+}
+
+struct engine_thread *engine_faults_enter(struct engine_thread *thread) {
+  struct engine_thread *before = current;
+  current = thread;
+  return before;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Element and data segments: the instructions that read them, and dropping.
+ *
+ * Segments stay in the module, which never changes; an instance only remembers which it has dropped. Elements given as
+ * function indices need no storage; those given as expressions are evaluated once, on first use, which nobody can
+ * tell from instantiation because they read only constants. */
+#include "engine/internal.h"
+
+static bool is_dropped(const uint8_t *bits, uint32_t index) { return bits[index / 8] >> (index % 8) & 1; }
+
+static void set_dropped(uint8_t *bits, uint32_t index) { bits[index / 8] |= (uint8_t)(1u << (index % 8)); }
+
+enum engine_trap engine_memory_init(struct engine_instance *instance, uint32_t memory, uint32_t data, uint64_t at,
+                                    uint64_t from_at, uint64_t count) {
+  const struct module_data_segment *segment = &instance->module->datas[data];
+  uint64_t len_bytes = is_dropped(instance->datas_dropped, data) ? 0 : segment->len_bytes;
+  uint8_t *to = engine_memory_range(instance->memories[memory], at, count);
+  if (!to || from_at > len_bytes || count > len_bytes - from_at) return ENGINE_TRAP_MEMORY_BOUNDS;
+  if (count) memcpy(to, instance->module->bytes + segment->bytes_offset + from_at, (size_t)count);
+  return ENGINE_TRAP_NONE;
+}
+
+void engine_data_drop(struct engine_instance *instance, uint32_t data) { set_dropped(instance->datas_dropped, data); }
+
+static uint64_t *elem_evaluate(struct engine_instance *instance, const struct module_elem *segment) {
+  uint64_t *items = base_alloc_zero(segment->count, sizeof *items);
+  for (uint32_t i = 0; items && i < segment->count; i++) {
+    uint64_t value[2];
+    if (!engine_const_value(instance, segment->exprs[i], value)) {
+      base_free(items);
+      return NULL;
+    }
+    items[i] = value[0];
+  }
+  return items;
+}
+
+static enum engine_trap elem_write(struct engine_instance *instance, uint32_t elem, uint64_t *to, uint64_t from_at,
+                                   uint64_t count) {
+  const struct module_elem *segment = &instance->module->elems[elem];
+  if (segment->func_indices) {
+    for (uint64_t i = 0; i < count; i++) to[i] = (uintptr_t)instance->functions[segment->func_indices[from_at + i]];
+    return ENGINE_TRAP_NONE;
+  }
+  uint64_t **items = &instance->elem_items[elem];
+  if (!*items) *items = elem_evaluate(instance, segment);
+  if (!*items) return ENGINE_TRAP_OUT_OF_MEMORY;
+  memcpy(to, *items + from_at, (size_t)count * sizeof *to);
+  return ENGINE_TRAP_NONE;
+}
+
+enum engine_trap engine_table_init(struct engine_instance *instance, uint32_t table, uint32_t elem, uint64_t at,
+                                   uint64_t from_at, uint64_t count) {
+  const struct engine_table *to = instance->tables[table];
+  uint64_t items = is_dropped(instance->elems_dropped, elem) ? 0 : instance->module->elems[elem].count;
+  if (at > to->count || count > to->count - at || from_at > items || count > items - from_at)
+    return ENGINE_TRAP_TABLE_BOUNDS;
+  return count ? elem_write(instance, elem, to->elems + at, from_at, count) : ENGINE_TRAP_NONE;
+}
+
+void engine_elem_drop(struct engine_instance *instance, uint32_t elem) {
+  set_dropped(instance->elems_dropped, elem);
+  base_free(instance->elem_items[elem]);
+  instance->elem_items[elem] = NULL;
+}
