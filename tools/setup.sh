@@ -88,7 +88,7 @@ as_root() {
 }
 
 apt_get() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2
 }
 
 apt_refresh() {
@@ -104,16 +104,17 @@ apt_install() { # REASON PACKAGE...
   shift
   command -v apt-get >/dev/null ||
     die 3 "missing: $* ($reason; there is no apt-get here, so please install them yourself)"
+  as_root true 2>/dev/null || die 3 "missing: $* ($reason; installing them takes root or sudo)"
   apt_refresh
   say "installing $* ($reason)"
   apt_get install -y --no-install-recommends "$@" ||
-    die 3 "missing: $* (they could not be installed: it takes network, and root or sudo)"
+    die 3 "missing: $* ($reason; they could not be installed: is there a network?)"
 }
 
 setup_packages() { # GROUP: build or all
   local version missing
   if ! version=$(clang_installed); then
-    command -v apt-get >/dev/null && apt_refresh
+    ! as_root true 2>/dev/null || ! command -v apt-get >/dev/null || apt_refresh
     version=$(clang_available) || version=${CLANG_VERSIONS%% *}
   fi
   missing=$(packages_missing "$1" "$version")
