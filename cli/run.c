@@ -219,7 +219,7 @@ static int say_interrupted(struct session *session) {
 
 static int say_unlinked(struct session *session, const struct cay_error *error) {
   cli_say_error(session->file, error);
-  if (strstr(error->text, "import"))
+  if (strstr(error->text, "unknown import"))
     cli_say_more("to provide imports: --preload NAME=FILE; to run until one is used: --unknown-imports trap");
   return POLICY_EXIT_MODULE;
 }

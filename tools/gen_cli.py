@@ -237,7 +237,7 @@ def write_zsh(table):
 # Completion of cay for zsh. Written by the build from the option table.
 _cay() {{
   local -a commands=({described})
-  if (( CURRENT == 2 )); then
+  if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
     _describe command commands
     _files
     return
