@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <errno.h>
+#include <sched.h>
 #include <time.h>
 
 #include "host/object.h"
@@ -26,6 +27,8 @@ int host_clock_resolution(enum host_clock clock, uint64_t *ns) {
   *ns = nanoseconds(resolution);
   return 0;
 }
+
+void host_yield(void) { sched_yield(); }
 
 int host_random(void *bytes, size_t len_bytes) {
   for (size_t done = 0; done < len_bytes;) {

@@ -43,6 +43,10 @@ static int memory_read(struct host_bytes *memory, const struct iovec *iovecs, in
 
 static int memory_write(struct host_bytes *memory, const struct iovec *iovecs, int count, size_t *done_bytes) {
   *done_bytes = 0;
+  if (memory->discards) {
+    for (int i = 0; i < count; i++) *done_bytes += iovecs[i].iov_len;
+    return 0;
+  }
   for (int i = 0; i < count; i++) {
     size_t left = memory->limit_bytes - memory->len_bytes;
     size_t take = iovecs[i].iov_len < left ? iovecs[i].iov_len : left;

@@ -179,10 +179,12 @@ enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out,
 enum cay_status host_grant_listener(const char *address, struct host_object **out, struct cay_error *error);
 /* "127.0.0.1:43567", of a listener or socket; false when it has none. */
 bool host_object_address(const struct host_object *object, char *out, size_t capacity);
-/* Bytes kept in memory as a readable object, and a sink that collects what is written; both never pend. */
+/* Bytes kept in memory as a readable object, and a writable one that collects up to a limit (NOSPC after); never pend. */
 enum cay_status host_memory_reader(const void *bytes, size_t len_bytes, struct host_object **out,
                                    struct cay_error *error);
 enum cay_status host_memory_writer(size_t limit_bytes, struct host_object **out, struct cay_error *error);
+/* Takes everything that is written and keeps nothing. */
+enum cay_status host_memory_sink(struct host_object **out, struct cay_error *error);
 /* What a memory writer holds; valid until the next write. */
 const char *host_memory_bytes(const struct host_object *object, size_t *len_bytes);
 
@@ -226,6 +228,7 @@ struct host_stat {
 enum host_time_action { HOST_TIME_KEEP, HOST_TIME_NOW, HOST_TIME_SET };
 struct host_time { enum host_time_action action; uint64_t ns; };
 int host_stat(struct host_object *object, struct host_stat *out);
+/* ROFS when the object was opened in a directory without WRITE. */
 int host_set_times(struct host_object *object, struct host_time access, struct host_time modify);
 
 /* ---- Paths beneath a directory ---------------------------------------------------------------------------------------- */
@@ -295,6 +298,7 @@ int host_shutdown(struct host_object *socket, bool reading, bool writing);
 enum host_clock { HOST_CLOCK_REALTIME, HOST_CLOCK_MONOTONIC, HOST_CLOCK_PROCESS_CPU, HOST_CLOCK_THREAD_CPU };
 int host_clock_now(enum host_clock clock, uint64_t *ns);
 int host_clock_resolution(enum host_clock clock, uint64_t *ns);
+void host_yield(void); /* lets other threads run */
 /* Cryptographically secure bytes. */
 int host_random(void *bytes, size_t len_bytes);
 

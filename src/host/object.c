@@ -27,7 +27,7 @@ struct host_object *host_object_new(int fd, bool owns_fd, enum host_kind kind, u
   }
   atomic_init(&object->references, 1);
   object->kind = kind;
-  object->rights = (uint8_t)rights;
+  object->rights = object->granted = (uint8_t)rights;
   object->owns_fd = owns_fd;
   object->fd = fd;
   return object;
@@ -62,7 +62,10 @@ enum host_kind host_object_kind(const struct host_object *object) { return objec
 uint32_t host_object_rights(const struct host_object *object) { return object->rights; }
 bool host_object_is_terminal(const struct host_object *object) { return object->is_terminal; }
 uint32_t host_object_flags(const struct host_object *object) { return object->flags; }
-void host_object_shrink(struct host_object *object, uint32_t keep) { object->rights &= (uint8_t)keep; }
+void host_object_shrink(struct host_object *object, uint32_t keep) {
+  object->rights &= (uint8_t)keep;
+  object->granted &= (uint8_t)keep;
+}
 
 void host_directory_set_resolver(struct host_object *directory, enum host_resolver resolver) {
   assert(directory->kind == HOST_KIND_DIRECTORY);
@@ -237,6 +240,12 @@ enum cay_status host_memory_reader(const void *bytes, size_t len_bytes, struct h
 enum cay_status host_memory_writer(size_t limit_bytes, struct host_object **out, struct cay_error *error) {
   enum cay_status status = memory_object(HOST_RIGHT_WRITE, out, error);
   if (status == CAY_OK) (*out)->memory->limit_bytes = limit_bytes;
+  return status;
+}
+
+enum cay_status host_memory_sink(struct host_object **out, struct cay_error *error) {
+  enum cay_status status = memory_object(HOST_RIGHT_WRITE, out, error);
+  if (status == CAY_OK) (*out)->memory->discards = true;
   return status;
 }
 

@@ -21,12 +21,17 @@ struct host_synthetic_entry {
 struct host_synthetic { BASE_VEC(struct host_synthetic_entry) entries; };
 
 /* Bytes in memory that stand in for a pipe. */
-struct host_bytes { char *bytes; size_t len_bytes, capacity, limit_bytes, position; };
+struct host_bytes {
+  char *bytes;
+  size_t len_bytes, capacity, limit_bytes, position;
+  bool discards;
+};
 
 struct host_object {
   atomic_uint references;
   enum host_kind kind;
   uint8_t rights, flags;
+  uint8_t granted;       /* rights of the grant it comes from, whatever it was opened for */
   uint8_t resolver;      /* enum host_resolver, of directories */
   bool owns_fd;          /* opened by us, so that its flags are ours to change and it is closed with the object */
   bool is_nonblocking;   /* the descriptor has O_NONBLOCK */

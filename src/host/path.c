@@ -91,6 +91,7 @@ static int adopt(const struct host_object *directory, uint32_t rights, const str
   struct host_object *object =
       host_object_new(fd, true, kind, kind == HOST_KIND_DIRECTORY ? rights : rights & how->access);
   if (!object) return -HOST_ERROR_NOMEM;
+  object->granted = (uint8_t)rights;
   object->flags = (uint8_t)how->object_flags;
   object->resolver = directory->resolver;
   object->is_nonblocking = true;
@@ -206,7 +207,8 @@ int host_set_times_at(struct host_object *directory, struct host_path path, bool
 }
 
 int host_set_times(struct host_object *object, struct host_time access, struct host_time modify) {
-  if (object->fd < 0) return object->synthetic ? -HOST_ERROR_ROFS : -HOST_ERROR_INVAL;
+  if (object->synthetic || !(object->granted & HOST_RIGHT_WRITE)) return -HOST_ERROR_ROFS;
+  if (object->fd < 0) return -HOST_ERROR_INVAL;
   struct timespec times[2] = {timespec_of(access), timespec_of(modify)};
   return outcome(futimens(object->fd, times));
 }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What a guest gets, collected before it starts. Everything is checked here, so that making a surface from a
+ * configuration can only fail for lack of memory. */
+#include "wasi/config.h"
+
+#include <assert.h>
+
+enum { MAX_HANDLES = 65536 };
+
+enum cay_status wasi_config_new(struct wasi_config **out, struct cay_error *error) {
+  struct wasi_config *config = base_alloc_zero(1, sizeof *config);
+  if (!config) return base_error_memory(error);
+  config->max_handles = MAX_HANDLES;
+  *out = config;
+  return CAY_OK;
+}
+
+void wasi_config_free(struct wasi_config *config) {
+  if (!config) return;
+  for (size_t i = 0; i < config->args.count; i++) base_free(config->args.items[i]);
+  for (size_t i = 0; i < config->env.count; i++) base_free(config->env.items[i]);
+  for (size_t i = 0; i < 3; i++) host_object_release(config->streams[i].object);
+  for (size_t i = 0; i < config->sockets.count; i++) host_object_release(config->sockets.items[i]);
+  for (size_t i = 0; i < config->preopens.count; i++) {
+    host_object_release(config->preopens.items[i].directory);
+    base_free(config->preopens.items[i].guest_path);
+    base_free(config->preopens.items[i].host_path);
+  }
+  BASE_VEC_DEINIT(&config->args);
+  BASE_VEC_DEINIT(&config->env);
+  BASE_VEC_DEINIT(&config->sockets);
+  BASE_VEC_DEINIT(&config->preopens);
+  base_free(config);
+}
+
+enum cay_status wasi_config_add_arg(struct wasi_config *config, const char *arg, struct cay_error *error) {
+  char *copy = base_string_copy(arg, strlen(arg));
+  char **slot = copy ? BASE_VEC_PUSH(&config->args) : NULL;
+  if (!slot) {
+    base_free(copy);
+    return base_error_memory(error);
+  }
+  *slot = copy;
+  return CAY_OK;
+}
+
+enum cay_status wasi_config_set_env(struct wasi_config *config, const char *name, const char *value,
+                                    struct cay_error *error) {
+  size_t name_bytes = strlen(name), value_bytes = strlen(value);
+  if (name_bytes == 0 || strchr(name, '='))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%s\" cannot be the name of an environment variable", name);
+  char *text = base_alloc(name_bytes + 1 + value_bytes + 1);
+  if (!text) return base_error_memory(error);
+  memcpy(text, name, name_bytes);
+  text[name_bytes] = '=';
+  memcpy(text + name_bytes + 1, value, value_bytes + 1);
+  char **slot = NULL;
+  for (size_t i = 0; i < config->env.count && !slot; i++)
+    if (strncmp(config->env.items[i], text, name_bytes + 1) == 0) slot = &config->env.items[i];
+  if (slot)
+    base_free(*slot);
+  else
+    slot = BASE_VEC_PUSH(&config->env);
+  if (!slot) {
+    base_free(text);
+    return base_error_memory(error);
+  }
+  *slot = text;
+  return CAY_OK;
+}
+
+enum cay_status wasi_config_set_stdio(struct wasi_config *config, unsigned index, struct host_object *object,
+                                      struct cay_error *error) {
+  assert(index < 3);
+  (void)error;
+  if (object) host_object_retain(object);
+  host_object_release(config->streams[index].object);
+  config->streams[index] = (struct wasi_stream){.object = object, .is_set = true};
+  return CAY_OK;
+}
+
+enum cay_status wasi_config_inherit_stdio(struct wasi_config *config, struct cay_error *error) {
+  for (unsigned i = 0; i < 3; i++) {
+    struct host_object *object = NULL;
+    enum cay_status status = host_grant_fd((int)i, i == 0 ? HOST_RIGHT_READ : HOST_RIGHT_WRITE, &object, error);
+    if (status == CAY_ERROR_MEMORY) return status;
+    status = wasi_config_set_stdio(config, i, status ? NULL : object, error);
+    host_object_release(object);
+    if (status) return status;
+  }
+  return CAY_OK;
+}
+
+/* ---- Directories and files ------------------------------------------------------------------------------------------ */
+
+/* The length without trailing slashes; "/" stays. */
+static size_t trimmed(const char *path) {
+  size_t len_bytes = strlen(path);
+  while (len_bytes > 1 && path[len_bytes - 1] == '/') len_bytes--;
+  return len_bytes;
+}
+
+static struct wasi_preopen *find_preopen(struct wasi_config *config, const char *guest_path, size_t len_bytes) {
+  for (size_t i = 0; i < config->preopens.count; i++) {
+    struct wasi_preopen *preopen = &config->preopens.items[i];
+    if (strlen(preopen->guest_path) == len_bytes && memcmp(preopen->guest_path, guest_path, len_bytes) == 0)
+      return preopen;
+  }
+  return NULL;
+}
+
+static enum cay_status add_preopen(struct wasi_config *config, struct host_object *directory, const char *guest_path,
+                                   size_t len_bytes, const char *host_path, bool is_synthetic,
+                                   struct cay_error *error) {
+  if (len_bytes == 0) return base_error_set(error, CAY_ERROR_ARGUMENT, "a directory needs a name in the guest");
+  if (find_preopen(config, guest_path, len_bytes))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "%.*s is granted twice; give each a path of its own in the guest",
+                          (int)len_bytes, guest_path);
+  struct wasi_preopen preopen = {.guest_path = base_string_copy(guest_path, len_bytes),
+                                 .host_path = host_path ? base_string_copy(host_path, strlen(host_path)) : NULL,
+                                 .is_synthetic = is_synthetic};
+  bool complete = preopen.guest_path && (preopen.host_path || !host_path);
+  struct wasi_preopen *slot = complete ? BASE_VEC_PUSH(&config->preopens) : NULL;
+  if (!slot) {
+    base_free(preopen.guest_path);
+    base_free(preopen.host_path);
+    return base_error_memory(error);
+  }
+  preopen.directory = host_object_retain(directory);
+  *slot = preopen;
+  return CAY_OK;
+}
+
+enum cay_status wasi_config_preopen(struct wasi_config *config, struct host_object *directory, const char *guest_path,
+                                    const char *host_path, struct cay_error *error) {
+  assert(host_object_kind(directory) == HOST_KIND_DIRECTORY);
+  return add_preopen(config, directory, guest_path, trimmed(guest_path), host_path, false, error);
+}
+
+/* Splits "/etc/hosts" into "/etc" and "hosts", "hosts" into "." and "hosts". */
+static bool split_guest_path(const char *guest_path, struct host_path *parent, const char **name) {
+  const char *slash = strrchr(guest_path, '/');
+  *name = slash ? slash + 1 : guest_path;
+  *parent = slash ? (struct host_path){guest_path, (size_t)(slash - guest_path)} : (struct host_path){".", 1};
+  while (parent->len_bytes > 1 && parent->bytes[parent->len_bytes - 1] == '/') parent->len_bytes--;
+  if (slash && parent->len_bytes == 0) parent->len_bytes = 1;
+  return **name && strcmp(*name, ".") != 0 && strcmp(*name, "..") != 0;
+}
+
+static enum cay_status grant_file(struct wasi_config *config, const char *host_path, const char *guest_path,
+                                  uint32_t rights, struct cay_error *error) {
+  struct host_path parent;
+  const char *name = NULL;
+  if (!split_guest_path(guest_path, &parent, &name))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%s\" cannot be a file's path in the guest", guest_path);
+  struct wasi_preopen *preopen = find_preopen(config, parent.bytes, parent.len_bytes);
+  if (preopen && !preopen->is_synthetic)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "%s cannot be granted as a file: its directory %s is granted too",
+                          guest_path, preopen->guest_path);
+  if (preopen) return host_grant_file(preopen->directory, name, host_path, rights, error);
+  struct host_object *synthetic = NULL;
+  enum cay_status status = host_grant_synthetic(&synthetic, error);
+  if (status == CAY_OK) status = host_grant_file(synthetic, name, host_path, rights, error);
+  if (status == CAY_OK) status = add_preopen(config, synthetic, parent.bytes, parent.len_bytes, NULL, true, error);
+  host_object_release(synthetic);
+  return status;
+}
+
+enum cay_status wasi_config_grant_path(struct wasi_config *config, const char *host_path, const char *guest_path,
+                                       uint32_t rights, struct cay_error *error) {
+  if (!host_path_is_directory(host_path)) return grant_file(config, host_path, guest_path, rights, error);
+  struct host_object *directory = NULL;
+  enum cay_status status = host_grant_directory(host_path, rights, &directory, error);
+  if (status) return status;
+  status = wasi_config_preopen(config, directory, guest_path, host_path, error);
+  host_object_release(directory);
+  return status;
+}
+
+enum cay_status wasi_config_add_socket(struct wasi_config *config, struct host_object *socket,
+                                       struct cay_error *error) {
+  struct host_object **slot = BASE_VEC_PUSH(&config->sockets);
+  if (!slot) return base_error_memory(error);
+  *slot = host_object_retain(socket);
+  return CAY_OK;
+}
+
+void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks) { config->hooks = *hooks; }
+
+void wasi_config_set_max_handles(struct wasi_config *config, uint32_t max_handles) {
+  config->max_handles = max_handles;
+}

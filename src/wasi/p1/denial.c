@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Telling whoever configured the run what was refused and what would have allowed it. Only refusals by grants are told,
+ * not those of the host's own file system. */
+#include "wasi/p1/p1.h"
+
+static void add_guest_path(struct base_text *text, const char *directory, struct host_path path) {
+  char printable[1024];
+  bool is_absolute = path.len_bytes && path.bytes[0] == '/';
+  if (!is_absolute && directory && strcmp(directory, ".") != 0) {
+    base_text_addz(text, directory);
+    if (text->len_bytes && text->bytes[text->len_bytes - 1] != '/') base_text_addz(text, "/");
+  }
+  base_text_addz(text, base_printable(printable, sizeof printable, path.bytes, path.len_bytes));
+}
+
+static const struct wasi_preopen *preopen_of(const struct wasi_p1 *p1, const struct p1_handle *handle) {
+  return handle->preopen >= 0 ? &p1->preopens.items[handle->preopen] : NULL;
+}
+
+int p1_denied(struct p1_call *call, uint32_t fd, struct host_path path, uint32_t rights_needed, int result) {
+  const struct wasi_hooks *hooks = &call->p1->hooks;
+  struct p1_handle *handle;
+  if (!hooks->denied || (result != -HOST_ERROR_NOTCAPABLE && result != -HOST_ERROR_ROFS)) return result;
+  if (p1_handle_get(call, fd, &handle)) return result;
+  uint32_t missing = rights_needed & ~host_object_rights(handle->object);
+  if (result == -HOST_ERROR_ROFS && !missing) return result; /* the host's own file system is read-only */
+  /* A missing right to change directories is reported as ROFS, so it is not why a path was refused. */
+  if (result == -HOST_ERROR_NOTCAPABLE) missing &= ~(uint32_t)HOST_RIGHT_MUTATE;
+  const struct wasi_preopen *preopen = preopen_of(call->p1, handle);
+  struct base_text guest_path = {0};
+  const char *directory = handle->guest_path ? handle->guest_path : preopen ? preopen->guest_path : NULL;
+  add_guest_path(&guest_path, directory, path);
+  enum wasi_denial_reason reason = result == -HOST_ERROR_ROFS ? WASI_DENIAL_READ_ONLY
+                                   : missing                  ? WASI_DENIAL_RIGHT
+                                                              : WASI_DENIAL_ESCAPE;
+  struct wasi_denial denial = {.reason = reason,
+                               .call = call->function->name,
+                               .guest_path = guest_path.bytes ? guest_path.bytes : "",
+                               .preopen = preopen ? preopen->guest_path : NULL,
+                               .host_path = preopen ? preopen->host_path : NULL,
+                               .rights_needed = missing};
+  hooks->denied(hooks->denied_env, &denial);
+  base_text_deinit(&guest_path);
+  return result;
+}

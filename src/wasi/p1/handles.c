@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The guest's handles: small numbers, the lowest free one first, as POSIX does and as guests expect.
+ *
+ * A handle has the rights of 0.1 (fs_rights_base and _inheriting) besides those of its host object. The bits only
+ * record what the guest asked for and gave up; what the operator granted is enforced by the object. So directories that
+ * were granted for reading still show every bit, and a guest that tries to write learns that the file system is
+ * read-only when it opens the file, not when it writes.
+ *
+ * Invariant: every number below `lowest_free` is taken. */
+#include <assert.h>
+
+#include "wasi/p1/p1.h"
+
+uint64_t p1_rights_of(const struct host_object *object) {
+  uint32_t granted = host_object_rights(object);
+  uint64_t missing = (granted & HOST_RIGHT_READ ? 0 : P1_FD_READ) | (granted & HOST_RIGHT_WRITE ? 0 : P1_FD_WRITE);
+  switch (host_object_kind(object)) {
+  case HOST_KIND_DIRECTORY: return P1_RIGHTS_DIRECTORY;
+  case HOST_KIND_REGULAR:
+  case HOST_KIND_BLOCK_DEVICE:
+    if (missing & P1_FD_WRITE) missing = missing | P1_RIGHTS_FILE_WRITING;
+    return P1_RIGHTS_FILE & ~missing;
+  case HOST_KIND_CHARACTER_DEVICE:
+    /* A terminal is told apart from other devices by these two: it is what isatty looks at. */
+    return (P1_RIGHTS_STREAM | (host_object_is_terminal(object) ? 0 : P1_FD_SEEK | P1_FD_TELL)) & ~missing;
+  case HOST_KIND_LISTENER: return P1_RIGHTS_LISTENER;
+  case HOST_KIND_STREAM_SOCKET:
+  case HOST_KIND_DATAGRAM_SOCKET: return P1_RIGHTS_SOCKET & ~missing;
+  default: return P1_RIGHTS_STREAM & ~missing;
+  }
+}
+
+uint8_t p1_filetype(enum host_kind kind) {
+  static const uint8_t types[] = {[HOST_KIND_UNKNOWN] = 0,          [HOST_KIND_BLOCK_DEVICE] = 1,
+                                  [HOST_KIND_CHARACTER_DEVICE] = 2, [HOST_KIND_DIRECTORY] = 3,
+                                  [HOST_KIND_REGULAR] = 4,          [HOST_KIND_DATAGRAM_SOCKET] = 5,
+                                  [HOST_KIND_STREAM_SOCKET] = 6,    [HOST_KIND_LISTENER] = 6,
+                                  [HOST_KIND_SYMLINK] = 7,          [HOST_KIND_PIPE] = 0};
+  return types[kind];
+}
+
+int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out) {
+  struct wasi_p1 *p1 = call->p1;
+  if (fd >= p1->handle_count || !p1->handles[fd].object) return -HOST_ERROR_BADF;
+  *out = &p1->handles[fd];
+  return 0;
+}
+
+/* Where the kind of object explains more than a missing right does. */
+static int explain(const struct host_object *object, uint64_t missing) {
+  enum host_kind kind = host_object_kind(object);
+  const uint64_t of_directories = P1_RIGHTS_DIRECTORY & ~(uint64_t)P1_RIGHTS_FILE;
+  if (kind != HOST_KIND_DIRECTORY && (missing & of_directories)) return -HOST_ERROR_NOTDIR;
+  if (kind == HOST_KIND_DIRECTORY && (missing & (P1_RIGHTS_FILE & ~(uint64_t)P1_RIGHTS_DIRECTORY)))
+    return -HOST_ERROR_ISDIR;
+  bool is_socket = kind == HOST_KIND_LISTENER || kind == HOST_KIND_STREAM_SOCKET || kind == HOST_KIND_DATAGRAM_SOCKET;
+  if (!is_socket && (missing & (P1_SOCK_ACCEPT | P1_SOCK_SHUTDOWN))) return -HOST_ERROR_NOTSOCK;
+  if (kind != HOST_KIND_REGULAR && (missing & (P1_FD_SEEK | P1_FD_TELL))) return -HOST_ERROR_SPIPE;
+  if (kind != HOST_KIND_REGULAR && (missing & (P1_FD_DATASYNC | P1_FD_SYNC | P1_FD_ALLOCATE | P1_FD_FILESTAT_SET_SIZE)))
+    return -HOST_ERROR_INVAL;
+  return -HOST_ERROR_NOTCAPABLE;
+}
+
+int p1_handle_need(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out) {
+  int result = p1_handle_get(call, fd, out);
+  if (result) return result;
+  uint64_t missing = rights & ~(*out)->rights;
+  return missing ? explain((*out)->object, missing) : 0;
+}
+
+static void release(struct p1_handle *handle) {
+  host_listing_close(handle->listing);
+  host_object_release(handle->object);
+  base_free(handle->guest_path);
+  *handle = (struct p1_handle){0};
+}
+
+/* The lowest free number, which exists in the table afterwards. */
+static int reserve(struct wasi_p1 *p1, size_t *out) {
+  size_t at = p1->lowest_free;
+  while (at < p1->handle_count && p1->handles[at].object) at++;
+  p1->lowest_free = at;
+  if (at >= p1->max_handles) return -HOST_ERROR_MFILE;
+  if (at == p1->handle_count) {
+    if (at >= p1->handle_capacity &&
+        !base_vec_grow((void **)&p1->handles, &p1->handle_capacity, at + 1, sizeof *p1->handles))
+      return -HOST_ERROR_NOMEM;
+    p1->handles[p1->handle_count++] = (struct p1_handle){0};
+  }
+  *out = at;
+  return 0;
+}
+
+int p1_handle_add(struct wasi_p1 *p1, struct p1_handle handle, uint32_t *fd) {
+  size_t at = 0;
+  int result = reserve(p1, &at);
+  if (result) {
+    release(&handle);
+    return result;
+  }
+  assert(handle.object);
+  p1->handles[at] = handle;
+  p1->lowest_free = at + 1;
+  *fd = (uint32_t)at;
+  return 0;
+}
+
+void p1_handle_close(struct wasi_p1 *p1, uint32_t fd) {
+  assert(fd < p1->handle_count);
+  release(&p1->handles[fd]);
+  if (fd < p1->lowest_free) p1->lowest_free = fd;
+}
+
+int p1_fd_close(struct p1_call *call) {
+  struct p1_handle *handle;
+  int result = p1_handle_get(call, p1_u32(call, 0), &handle);
+  if (result == 0) p1_handle_close(call->p1, p1_u32(call, 0));
+  return result;
+}
+
+/* Both numbers have to be open: a guest cannot reserve numbers that it never got. */
+int p1_fd_renumber(struct p1_call *call) {
+  uint32_t from = p1_u32(call, 0), to = p1_u32(call, 1);
+  struct p1_handle *source, *target;
+  int result = p1_handle_get(call, from, &source);
+  if (result == 0) result = p1_handle_get(call, to, &target);
+  if (result || from == to) return result;
+  release(target);
+  *target = *source;
+  *source = (struct p1_handle){0};
+  if (from < call->p1->lowest_free) call->p1->lowest_free = from;
+  return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Guest memory as the calls see it. Every pointer is checked here; nothing is copied but numbers and iovecs. */
+#include "wasi/p1/p1.h"
+
+enum { MAX_TOTAL_BYTES = 0x7FFFF000 }; /* what one system call moves at most; keeps sums in 32 bits */
+
+uint8_t *p1_range(const struct p1_call *call, uint64_t at, uint64_t len_bytes) {
+  return engine_memory_range(call->memory, at, len_bytes);
+}
+
+static void *resolve(void *owner, uint64_t offset, uint64_t len_bytes) {
+  return engine_memory_range(owner, offset, len_bytes);
+}
+
+int p1_buffers(const struct p1_call *call, uint32_t iovecs, uint32_t count, struct p1_buffers *out) {
+  const uint8_t *at = p1_range(call, iovecs, (uint64_t)count * 8);
+  if (!at) return -HOST_ERROR_FAULT;
+  uint64_t total = 0;
+  out->count = 0;
+  for (uint32_t i = 0; i < count && i < HOST_BUFFERS_MAX && total < MAX_TOTAL_BYTES; i++, at += 8) {
+    uint64_t offset = base_load_u32(at), len_bytes = base_load_u32(at + 4);
+    if (!p1_range(call, offset, len_bytes)) return -HOST_ERROR_FAULT;
+    if (len_bytes > MAX_TOTAL_BYTES - total) len_bytes = MAX_TOTAL_BYTES - total;
+    out->items[out->count++] = (struct host_buffer){call->memory, resolve, offset, len_bytes};
+    total += len_bytes;
+  }
+  return 0;
+}
+
+bool p1_buffers_advance(struct p1_buffers *buffers, size_t *first, size_t done_bytes) {
+  for (; *first < buffers->count; (*first)++) {
+    struct host_buffer *buffer = &buffers->items[*first];
+    if (done_bytes < buffer->len_bytes) {
+      buffer->offset += done_bytes;
+      buffer->len_bytes -= done_bytes;
+      return true;
+    }
+    done_bytes -= buffer->len_bytes;
+  }
+  return false;
+}
+
+int p1_path(const struct p1_call *call, unsigned argument, struct host_path *out) {
+  uint32_t len_bytes = p1_u32(call, argument + 1);
+  const uint8_t *bytes = p1_range(call, p1_u32(call, argument), len_bytes);
+  if (!bytes) return -HOST_ERROR_FAULT;
+  *out = (struct host_path){(const char *)bytes, len_bytes};
+  return 0;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* WASI 0.1: making the surface, defining its functions, and entering them.
+ *
+ * Every function is a row of P1_FUNCTIONS and an `int p1_NAME(struct p1_call *)` that returns 0 or -HOST_ERROR_x. One
+ * engine function, `enter`, runs them all: it finds the guest's memory, traces, and turns results into 0.1's numbers.
+ * wasi_unstable is the same table under another name; the few layouts that differ ask call->is_unstable.
+ *
+ * The host core does not know the guest, and nothing here keeps a pointer into guest memory across a wait: buffers are
+ * resolved again by each attempt. */
+#include "wasi/p1/p1.h"
+
+#include <assert.h>
+
+const struct p1_function p1_functions[] = {
+#define X(name, params, results, arguments) {#name, params, results, arguments, p1_##name},
+    P1_FUNCTIONS(X)
+#undef X
+};
+const unsigned p1_function_count = BASE_ARRAY_LEN(p1_functions);
+
+bool wasi_p1_function(unsigned index, const char **name, const char **params, const char **results) {
+  if (index >= p1_function_count) return false;
+  *name = p1_functions[index].name;
+  *params = p1_functions[index].params;
+  *results = p1_functions[index].results;
+  return true;
+}
+
+/* ---- Calls ------------------------------------------------------------------------------------------------------------ */
+
+static enum engine_trap no_memory(const struct engine_call *call, const struct p1_function *function) {
+  base_error_set(&call->thread->host_error, CAY_ERROR_LINK, "%s was called by a host that has no memory to give it",
+                 function->name);
+  return ENGINE_TRAP_HOST;
+}
+
+static enum engine_trap enter(struct engine_call *engine_call, uint64_t *slots) {
+  const struct p1_binding *binding = engine_call->env;
+  if (!engine_call->caller) return no_memory(engine_call, binding->function);
+  struct p1_call call = {.p1 = binding->p1,
+                         .memory = engine_call->caller->memory0,
+                         .thread = engine_call->thread,
+                         .function = binding->function,
+                         .is_unstable = binding->is_unstable,
+                         .args = slots};
+  bool traces = call.p1->hooks.trace != NULL;
+  if (BASE_UNLIKELY(traces)) p1_trace_begin(&call);
+  int result = binding->function->run(&call);
+  if (BASE_UNLIKELY(traces)) p1_trace_end(&call, result);
+  if (result == P1_TRAPPED) {
+    assert(call.trap != ENGINE_TRAP_NONE);
+    return call.trap;
+  }
+  assert(result <= 0 && binding->function->results[0]);
+  slots[0] = host_error_p1((enum host_error) - result);
+  return ENGINE_TRAP_NONE;
+}
+
+/* ---- Defining ---------------------------------------------------------------------------------------------------------- */
+
+enum { MAX_PARAMS = 9 };
+
+static void types_of(const char *letters, module_type *types, uint32_t *count) {
+  for (*count = 0; letters[*count]; (*count)++) {
+    assert(*count < MAX_PARAMS);
+    types[*count] = letters[*count] == 'i' ? MODULE_I32 : MODULE_I64;
+  }
+}
+
+static enum cay_status define(struct engine_linker *linker, struct engine_store *store, const char *module_name,
+                              struct p1_binding *binding, struct cay_error *error) {
+  const struct p1_function *function = binding->function;
+  module_type params[MAX_PARAMS], results[MAX_PARAMS];
+  struct module_func_type type = {.params = params, .results = results};
+  types_of(function->params, params, &type.param_count);
+  types_of(function->results, results, &type.result_count);
+  type.param_slots = type.param_count;
+  type.result_slots = type.result_count;
+  struct engine_extern value = {.kind = MODULE_FUNC};
+  enum cay_status status =
+      engine_function_new(store, &type, enter, binding, module_name, function->name, &value.func, error);
+  if (status) return status;
+  return engine_linker_define(linker, module_name, strlen(module_name), function->name, strlen(function->name), value,
+                              error);
+}
+
+enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
+                               struct cay_error *error) {
+  static const char *const names[] = {"wasi_snapshot_preview1", "wasi_unstable"};
+  for (unsigned surface = 0; surface < 2; surface++) {
+    for (unsigned i = 0; i < p1_function_count; i++) {
+      struct p1_binding *binding = &p1->bindings[surface * p1_function_count + i];
+      enum cay_status status = define(linker, store, names[surface], binding, error);
+      if (status) return status;
+    }
+  }
+  return CAY_OK;
+}
+
+/* ---- Making a surface ----------------------------------------------------------------------------------------------------- */
+
+static enum cay_status bind_functions(struct wasi_p1 *p1, struct cay_error *error) {
+  p1->bindings = base_alloc_zero(2 * (size_t)p1_function_count, sizeof *p1->bindings);
+  if (!p1->bindings) return base_error_memory(error);
+  for (unsigned i = 0; i < 2 * p1_function_count; i++)
+    p1->bindings[i] = (struct p1_binding){
+        .p1 = p1, .function = &p1_functions[i % p1_function_count], .is_unstable = i >= p1_function_count};
+  return CAY_OK;
+}
+
+static enum cay_status join(char *const *strings, size_t count, const char *what, struct base_text *out,
+                            struct cay_error *error) {
+  for (size_t i = 0; i < count; i++) base_text_add(out, strings[i], strlen(strings[i]) + 1);
+  if (out->failed) return base_error_memory(error);
+  if (out->len_bytes > INT32_MAX) return base_error_set(error, CAY_ERROR_LIMIT, "the %s take more than 2 GiB", what);
+  return CAY_OK;
+}
+
+static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object, int32_t preopen,
+                                  struct cay_error *error) {
+  struct p1_handle handle = {.object = host_object_retain(object),
+                             .preopen = preopen,
+                             .is_preopen = preopen >= 0,
+                             .rights = p1_rights_of(object)};
+  enum host_kind kind = host_object_kind(object);
+  handle.inheriting = kind == HOST_KIND_DIRECTORY  ? P1_RIGHTS_INHERITING
+                      : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET
+                                                   : 0;
+  uint32_t fd;
+  int result = p1_handle_add(p1, handle, &fd);
+  if (result == -HOST_ERROR_MFILE)
+    return base_error_set(error, CAY_ERROR_LIMIT, "more than %u handles are granted", p1->max_handles);
+  return result ? base_error_memory(error) : CAY_OK;
+}
+
+static enum cay_status add_stream(struct wasi_p1 *p1, const struct wasi_stream *stream, unsigned index,
+                                  struct cay_error *error) {
+  if (stream->object) return add_handle(p1, stream->object, -1, error);
+  struct host_object *object = NULL;
+  enum cay_status status = index == 0 ? host_memory_reader("", 0, &object, error) : host_memory_sink(&object, error);
+  if (status == CAY_OK) status = add_handle(p1, object, -1, error);
+  host_object_release(object);
+  return status;
+}
+
+static enum cay_status add_streams(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
+  enum cay_status status = CAY_OK;
+  for (unsigned i = 0; i < 3 && status == CAY_OK; i++) status = add_stream(p1, &config->streams[i], i, error);
+  return status;
+}
+
+/* A closed stream keeps its number until everything that was granted has one behind it. */
+static void close_streams(struct wasi_p1 *p1, const struct wasi_config *config) {
+  for (unsigned i = 0; i < 3; i++)
+    if (config->streams[i].is_set && !config->streams[i].object) p1_handle_close(p1, i);
+}
+
+static enum cay_status add_preopens(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
+  for (size_t i = 0; i < config->preopens.count; i++) {
+    const struct wasi_preopen *from = &config->preopens.items[i];
+    struct wasi_preopen *to = BASE_VEC_PUSH(&p1->preopens);
+    if (!to) return base_error_memory(error);
+    to->guest_path = base_string_copy(from->guest_path, strlen(from->guest_path));
+    if (from->host_path) to->host_path = base_string_copy(from->host_path, strlen(from->host_path));
+    if (!to->guest_path || (from->host_path && !to->host_path)) return base_error_memory(error);
+    enum cay_status status = add_handle(p1, from->directory, (int32_t)i, error);
+    if (status) return status;
+  }
+  for (size_t i = 0; i < config->sockets.count; i++) {
+    enum cay_status status = add_handle(p1, config->sockets.items[i], -1, error);
+    if (status) return status;
+  }
+  return CAY_OK;
+}
+
+enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error) {
+  struct wasi_p1 *p1 = base_alloc_zero(1, sizeof *p1);
+  if (!p1) return base_error_memory(error);
+  p1->hooks = config->hooks;
+  p1->max_handles = config->max_handles;
+  p1->arg_count = (uint32_t)config->args.count;
+  p1->env_count = (uint32_t)config->env.count;
+  enum cay_status status = host_loop_new(&p1->loop, error);
+  if (status == CAY_OK) status = bind_functions(p1, error);
+  if (status == CAY_OK) status = join(config->args.items, config->args.count, "arguments", &p1->args, error);
+  if (status == CAY_OK) status = join(config->env.items, config->env.count, "environment variables", &p1->env, error);
+  if (status == CAY_OK) status = add_streams(p1, config, error);
+  if (status == CAY_OK) status = add_preopens(p1, config, error);
+  if (status) {
+    wasi_p1_free(p1);
+    return status;
+  }
+  close_streams(p1, config);
+  *out = p1;
+  return CAY_OK;
+}
+
+void wasi_p1_free(struct wasi_p1 *p1) {
+  if (!p1) return;
+  for (size_t i = 0; i < p1->handle_count; i++)
+    if (p1->handles[i].object) p1_handle_close(p1, (uint32_t)i);
+  for (size_t i = 0; i < p1->preopens.count; i++) {
+    base_free(p1->preopens.items[i].guest_path);
+    base_free(p1->preopens.items[i].host_path);
+  }
+  BASE_VEC_DEINIT(&p1->preopens);
+  base_free(p1->handles);
+  base_free(p1->bindings);
+  base_text_deinit(&p1->args);
+  base_text_deinit(&p1->env);
+  base_text_deinit(&p1->trace);
+  host_loop_free(p1->loop);
+  base_free(p1);
+}
+
+void wasi_p1_wake(void *p1) { host_loop_wake(((struct wasi_p1 *)p1)->loop); }
+void wasi_p1_clear(struct wasi_p1 *p1) { host_loop_clear(p1->loop); }

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Private to WASI 0.1: the guest's handles, a running call, and the table of functions. */
+#ifndef WASI_P1_P1_H
+#define WASI_P1_P1_H
+
+#include "wasi/config.h"
+
+/* ---- Numbers of the specification --------------------------------------------------------------------------------- */
+
+enum p1_right {
+  P1_FD_DATASYNC = 1 << 0, P1_FD_READ = 1 << 1, P1_FD_SEEK = 1 << 2, P1_FD_FDSTAT_SET_FLAGS = 1 << 3,
+  P1_FD_SYNC = 1 << 4, P1_FD_TELL = 1 << 5, P1_FD_WRITE = 1 << 6, P1_FD_ADVISE = 1 << 7, P1_FD_ALLOCATE = 1 << 8,
+  P1_PATH_CREATE_DIRECTORY = 1 << 9, P1_PATH_CREATE_FILE = 1 << 10, P1_PATH_LINK_SOURCE = 1 << 11,
+  P1_PATH_LINK_TARGET = 1 << 12, P1_PATH_OPEN = 1 << 13, P1_FD_READDIR = 1 << 14, P1_PATH_READLINK = 1 << 15,
+  P1_PATH_RENAME_SOURCE = 1 << 16, P1_PATH_RENAME_TARGET = 1 << 17, P1_PATH_FILESTAT_GET = 1 << 18,
+  P1_PATH_FILESTAT_SET_SIZE = 1 << 19, P1_PATH_FILESTAT_SET_TIMES = 1 << 20, P1_FD_FILESTAT_GET = 1 << 21,
+  P1_FD_FILESTAT_SET_SIZE = 1 << 22, P1_FD_FILESTAT_SET_TIMES = 1 << 23, P1_PATH_SYMLINK = 1 << 24,
+  P1_PATH_REMOVE_DIRECTORY = 1 << 25, P1_PATH_UNLINK_FILE = 1 << 26, P1_POLL_FD_READWRITE = 1 << 27,
+  P1_SOCK_SHUTDOWN = 1 << 28, P1_SOCK_ACCEPT = 1 << 29,
+};
+enum p1_rights_set {
+  P1_RIGHTS_FILE = P1_FD_DATASYNC | P1_FD_READ | P1_FD_SEEK | P1_FD_FDSTAT_SET_FLAGS | P1_FD_SYNC | P1_FD_TELL |
+                   P1_FD_WRITE | P1_FD_ADVISE | P1_FD_ALLOCATE | P1_FD_FILESTAT_GET | P1_FD_FILESTAT_SET_SIZE |
+                   P1_FD_FILESTAT_SET_TIMES | P1_POLL_FD_READWRITE,
+  P1_RIGHTS_FILE_WRITING = P1_FD_WRITE | P1_FD_ALLOCATE | P1_FD_FILESTAT_SET_SIZE,
+  P1_RIGHTS_STREAM = P1_FD_READ | P1_FD_FDSTAT_SET_FLAGS | P1_FD_WRITE | P1_FD_FILESTAT_GET | P1_POLL_FD_READWRITE,
+  P1_RIGHTS_SOCKET = P1_RIGHTS_STREAM | P1_SOCK_SHUTDOWN,
+  P1_RIGHTS_LISTENER = P1_FD_FDSTAT_SET_FLAGS | P1_FD_FILESTAT_GET | P1_POLL_FD_READWRITE | P1_FD_READ |
+                       P1_SOCK_SHUTDOWN | P1_SOCK_ACCEPT,
+  P1_RIGHTS_DIRECTORY = P1_FD_DATASYNC | P1_FD_FDSTAT_SET_FLAGS | P1_FD_SYNC | P1_PATH_CREATE_DIRECTORY |
+                        P1_PATH_CREATE_FILE | P1_PATH_LINK_SOURCE | P1_PATH_LINK_TARGET | P1_PATH_OPEN |
+                        P1_FD_READDIR | P1_PATH_READLINK | P1_PATH_RENAME_SOURCE | P1_PATH_RENAME_TARGET |
+                        P1_PATH_FILESTAT_GET | P1_PATH_FILESTAT_SET_SIZE | P1_PATH_FILESTAT_SET_TIMES |
+                        P1_FD_FILESTAT_GET | P1_FD_FILESTAT_SET_TIMES | P1_PATH_SYMLINK | P1_PATH_REMOVE_DIRECTORY |
+                        P1_PATH_UNLINK_FILE,
+  P1_RIGHTS_INHERITING = P1_RIGHTS_DIRECTORY | P1_RIGHTS_FILE | P1_RIGHTS_SOCKET,
+};
+enum p1_fdflag {
+  P1_FDFLAG_APPEND = 1, P1_FDFLAG_DSYNC = 2, P1_FDFLAG_NONBLOCK = 4, P1_FDFLAG_RSYNC = 8, P1_FDFLAG_SYNC = 16,
+};
+enum p1_oflag { P1_OFLAG_CREAT = 1, P1_OFLAG_DIRECTORY = 2, P1_OFLAG_EXCL = 4, P1_OFLAG_TRUNC = 8 };
+enum { P1_LOOKUP_FOLLOW = 1 };
+enum p1_fstflag { P1_ATIM = 1, P1_ATIM_NOW = 2, P1_MTIM = 4, P1_MTIM_NOW = 8 };
+
+/* ---- Handles --------------------------------------------------------------------------------------------------------- */
+
+struct p1_handle {
+  struct host_object *object; /* NULL: a free number */
+  uint64_t rights, inheriting;
+  bool is_nonblocking;        /* the guest's wish; the host's descriptor is never changed for it */
+  struct host_listing *listing;
+  int32_t preopen;            /* index of the preopened directory it is or comes from; -1: none */
+  bool is_preopen;
+  char *guest_path;           /* of directories, kept for denials; NULL when nobody listens or it is the preopen's */
+};
+
+struct wasi_p1 {
+  struct p1_handle *handles;
+  size_t handle_count, handle_capacity, lowest_free;
+  uint32_t max_handles;
+  struct host_loop *loop;
+  BASE_VEC(struct wasi_preopen) preopens;
+  /* Strings one after the other, NUL included, and how many. */
+  struct base_text args, env;
+  uint32_t arg_count, env_count;
+  struct wasi_hooks hooks;
+  struct base_text trace;
+  struct p1_binding *bindings;
+};
+
+/* A running call. */
+struct p1_call {
+  struct wasi_p1 *p1;
+  struct engine_memory *memory;
+  struct engine_thread *thread;
+  const struct p1_function *function;
+  bool is_unstable;       /* called through wasi_unstable: some layouts differ */
+  enum engine_trap trap;  /* set together with the result P1_TRAPPED */
+  const uint64_t *args;
+};
+enum { P1_TRAPPED = 2 }; /* beside 0, -HOST_ERROR_x */
+
+static inline uint32_t p1_u32(const struct p1_call *call, unsigned index) { return (uint32_t)call->args[index]; }
+
+/* handles.c */
+int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out); /* BADF */
+/* ... and the rights are there: NOTCAPABLE, or ISDIR, NOTDIR, SPIPE, NOTSOCK where the kind of object is the reason. */
+int p1_handle_need(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out);
+/* Takes over the handle's references, also when it fails. Handles may move. */
+int p1_handle_add(struct wasi_p1 *p1, struct p1_handle handle, uint32_t *fd);
+void p1_handle_close(struct wasi_p1 *p1, uint32_t fd);
+uint64_t p1_rights_of(const struct host_object *object);
+uint8_t p1_filetype(enum host_kind kind);
+
+/* memory.c: guest memory */
+uint8_t *p1_range(const struct p1_call *call, uint64_t at, uint64_t len_bytes); /* NULL: not all inside */
+struct p1_buffers { struct host_buffer items[HOST_BUFFERS_MAX]; size_t count; };
+int p1_buffers(const struct p1_call *call, uint32_t iovecs, uint32_t count, struct p1_buffers *out);
+/* Cuts `done_bytes` off the front; true while something is left. */
+bool p1_buffers_advance(struct p1_buffers *buffers, size_t *first, size_t done_bytes);
+int p1_path(const struct p1_call *call, unsigned argument, struct host_path *out); /* pointer and length arguments */
+
+/* wait.c */
+/* Blocks until the object is ready. 0, or P1_TRAPPED when the guest was interrupted, or an error. */
+int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest);
+int p1_clock_now(const struct wasi_p1 *p1, enum host_clock clock, uint64_t *ns);
+
+/* denial.c: `fd` is the directory handle in which `path` was refused with `result`. Returns `result`. */
+int p1_denied(struct p1_call *call, uint32_t fd, struct host_path path, uint32_t rights_needed, int result);
+
+/* trace.c */
+void p1_trace_begin(struct p1_call *call);
+void p1_trace_end(struct p1_call *call, int result);
+
+/* ---- The table of functions -------------------------------------------------------------------------------------------- */
+
+/* name, parameters, result, and the parameters' names and kinds for --trace, in order: f handle, u 32-bit number,
+ * U 64-bit number, I signed 64-bit number, p path (pointer and length), v buffers (pointer and count), x pointer,
+ * c clock, w whence, o oflags, l lookup flags, d fdflags, R rights, t fstflags. After '=': results in guest memory, =u
+ * 32-bit, =U 64-bit, =f handle; their pointers are the parameters in that place. */
+#define P1_FUNCTIONS(X)                                                                                                \
+  X(args_get, "ii", "i", "argv:x argv_buf:x")                                                                          \
+  X(args_sizes_get, "ii", "i", "argc:=u argv_buf_size:=u")                                                             \
+  X(environ_get, "ii", "i", "environ:x environ_buf:x")                                                                 \
+  X(environ_sizes_get, "ii", "i", "count:=u buf_size:=u")                                                              \
+  X(clock_res_get, "ii", "i", "id:c resolution:=U")                                                                    \
+  X(clock_time_get, "iIi", "i", "id:c precision:U time:=U")                                                            \
+  X(fd_advise, "iIIi", "i", "fd:f offset:U len:U advice:u")                                                            \
+  X(fd_allocate, "iII", "i", "fd:f offset:U len:U")                                                                    \
+  X(fd_close, "i", "i", "fd:f")                                                                                        \
+  X(fd_datasync, "i", "i", "fd:f")                                                                                     \
+  X(fd_fdstat_get, "ii", "i", "fd:f stat:x")                                                                           \
+  X(fd_fdstat_set_flags, "ii", "i", "fd:f flags:d")                                                                    \
+  X(fd_fdstat_set_rights, "iII", "i", "fd:f rights_base:R rights_inheriting:R")                                        \
+  X(fd_filestat_get, "ii", "i", "fd:f stat:x")                                                                         \
+  X(fd_filestat_set_size, "iI", "i", "fd:f size:U")                                                                    \
+  X(fd_filestat_set_times, "iIIi", "i", "fd:f atim:U mtim:U fst_flags:t")                                              \
+  X(fd_pread, "iiiIi", "i", "fd:f iovs:v offset:U nread:=u")                                                           \
+  X(fd_prestat_get, "ii", "i", "fd:f prestat:x")                                                                       \
+  X(fd_prestat_dir_name, "iii", "i", "fd:f path:x path_len:u")                                                         \
+  X(fd_pwrite, "iiiIi", "i", "fd:f iovs:v offset:U nwritten:=u")                                                       \
+  X(fd_read, "iiii", "i", "fd:f iovs:v nread:=u")                                                                      \
+  X(fd_readdir, "iiiIi", "i", "fd:f buf:x buf_len:u cookie:U bufused:=u")                                              \
+  X(fd_renumber, "ii", "i", "fd:f to:f")                                                                               \
+  X(fd_seek, "iIii", "i", "fd:f offset:I whence:w newoffset:=U")                                                       \
+  X(fd_sync, "i", "i", "fd:f")                                                                                         \
+  X(fd_tell, "ii", "i", "fd:f offset:=U")                                                                              \
+  X(fd_write, "iiii", "i", "fd:f iovs:v nwritten:=u")                                                                  \
+  X(path_create_directory, "iii", "i", "fd:f path:p")                                                                  \
+  X(path_filestat_get, "iiiii", "i", "fd:f flags:l path:p stat:x")                                                     \
+  X(path_filestat_set_times, "iiiiIIi", "i", "fd:f flags:l path:p atim:U mtim:U fst_flags:t")                          \
+  X(path_link, "iiiiiii", "i", "old_fd:f old_flags:l old_path:p new_fd:f new_path:p")                                  \
+  X(path_open, "iiiiiIIii", "i",                                                                                       \
+    "fd:f dirflags:l path:p oflags:o rights_base:R rights_inheriting:R fdflags:d fd:=f")                               \
+  X(path_readlink, "iiiiii", "i", "fd:f path:p buf:x buf_len:u bufused:=u")                                            \
+  X(path_remove_directory, "iii", "i", "fd:f path:p")                                                                  \
+  X(path_rename, "iiiiii", "i", "fd:f old_path:p new_fd:f new_path:p")                                                 \
+  X(path_symlink, "iiiii", "i", "old_path:p fd:f new_path:p")                                                          \
+  X(path_unlink_file, "iii", "i", "fd:f path:p")                                                                       \
+  X(poll_oneoff, "iiii", "i", "in:x out:x nsubscriptions:u nevents:=u")                                                \
+  X(proc_exit, "i", "", "rval:u")                                                                                      \
+  X(proc_raise, "i", "i", "sig:u")                                                                                     \
+  X(random_get, "ii", "i", "buf:x buf_len:u")                                                                          \
+  X(sched_yield, "", "i", "")                                                                                          \
+  X(sock_accept, "iii", "i", "fd:f flags:d fd:=f")                                                                     \
+  X(sock_recv, "iiiiii", "i", "fd:f ri_data:v ri_flags:u nread:=u ro_flags:x")                                         \
+  X(sock_send, "iiiii", "i", "fd:f si_data:v si_flags:u nwritten:=u")                                                  \
+  X(sock_shutdown, "ii", "i", "fd:f how:u")
+
+struct p1_function {
+  const char *name, *params, *results, *arguments;
+  int (*run)(struct p1_call *call);
+};
+extern const struct p1_function p1_functions[];
+extern const unsigned p1_function_count;
+
+#define X(name, params, results, arguments) int p1_##name(struct p1_call *call);
+P1_FUNCTIONS(X)
+#undef X
+
+/* What a defined function's env points to. */
+struct p1_binding {
+  struct wasi_p1 *p1;
+  const struct p1_function *function;
+  bool is_unstable;
+};
+
+#endif

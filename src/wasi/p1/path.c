@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The functions on paths, and attributes of files by path or handle. A path is resolved by the host core beneath the
+ * handle's directory; what is refused there is told to whoever configured the run (p1_denied). */
+#include <assert.h>
+
+#include "wasi/p1/p1.h"
+
+/* A directory handle and a path: arguments `fd` and `path`, `path` + 1. */
+struct target {
+  uint32_t fd;
+  struct p1_handle *handle;
+  struct host_path path;
+};
+
+static int target_of(struct p1_call *call, unsigned fd, unsigned path, uint64_t rights, struct target *out) {
+  out->fd = p1_u32(call, fd);
+  int result = p1_handle_need(call, out->fd, rights, &out->handle);
+  return result ? result : p1_path(call, path, &out->path);
+}
+
+static int told(struct p1_call *call, const struct target *target, uint32_t rights_needed, int result) {
+  return result ? p1_denied(call, target->fd, target->path, rights_needed, result) : 0;
+}
+
+/* ---- Attributes ------------------------------------------------------------------------------------------------------ */
+
+static int give_filestat(struct p1_call *call, unsigned argument, const struct host_stat *stat) {
+  const size_t len_bytes = call->is_unstable ? 56 : 64;
+  uint8_t *out = p1_range(call, p1_u32(call, argument), len_bytes);
+  if (!out) return -HOST_ERROR_FAULT;
+  memset(out, 0, len_bytes);
+  base_store_u64(out, stat->device);
+  base_store_u64(out + 8, stat->inode);
+  out[16] = p1_filetype(stat->kind);
+  uint8_t *rest = out + 32;
+  if (call->is_unstable) {
+    base_store_u32(out + 20, (uint32_t)stat->links);
+    rest = out + 24;
+  } else {
+    base_store_u64(out + 24, stat->links);
+  }
+  base_store_u64(rest, stat->size_bytes);
+  base_store_u64(rest + 8, (uint64_t)stat->access_ns);
+  base_store_u64(rest + 16, (uint64_t)stat->modify_ns);
+  base_store_u64(rest + 24, (uint64_t)stat->change_ns);
+  return 0;
+}
+
+int p1_fd_filestat_get(struct p1_call *call) {
+  struct p1_handle *handle;
+  struct host_stat stat;
+  int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_GET, &handle);
+  if (result == 0) result = host_stat(handle->object, &stat);
+  return result ? result : give_filestat(call, 1, &stat);
+}
+
+int p1_path_filestat_get(struct p1_call *call) {
+  struct target target;
+  struct host_stat stat;
+  int result = target_of(call, 0, 2, P1_PATH_FILESTAT_GET, &target);
+  if (result) return result;
+  result = host_stat_at(target.handle->object, target.path, p1_u32(call, 1) & P1_LOOKUP_FOLLOW, &stat);
+  return result ? told(call, &target, HOST_RIGHT_READ, result) : give_filestat(call, 4, &stat);
+}
+
+static int time_of(uint32_t flags, uint32_t set, uint32_t now, uint64_t ns, struct host_time *out) {
+  if ((flags & set) && (flags & now)) return -HOST_ERROR_INVAL;
+  *out = (struct host_time){.action = flags & set   ? HOST_TIME_SET
+                                      : flags & now ? HOST_TIME_NOW
+                                                    : HOST_TIME_KEEP,
+                            .ns = ns};
+  return 0;
+}
+
+/* The three arguments from `first` on: access time, modification time, flags. */
+static int times_of(const struct p1_call *call, unsigned first, struct host_time *access, struct host_time *modify) {
+  uint32_t flags = p1_u32(call, first + 2);
+  if (flags > 15) return -HOST_ERROR_INVAL;
+  int result = time_of(flags, P1_ATIM, P1_ATIM_NOW, call->args[first], access);
+  return result ? result : time_of(flags, P1_MTIM, P1_MTIM_NOW, call->args[first + 1], modify);
+}
+
+int p1_fd_filestat_set_times(struct p1_call *call) {
+  struct p1_handle *handle;
+  struct host_time access, modify;
+  int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_SET_TIMES, &handle);
+  if (result == 0) result = times_of(call, 1, &access, &modify);
+  if (result == 0) result = host_set_times(handle->object, access, modify);
+  return result;
+}
+
+int p1_path_filestat_set_times(struct p1_call *call) {
+  struct target target;
+  struct host_time access, modify;
+  int result = target_of(call, 0, 2, P1_PATH_FILESTAT_SET_TIMES, &target);
+  if (result == 0) result = times_of(call, 4, &access, &modify);
+  if (result) return result;
+  bool follow = p1_u32(call, 1) & P1_LOOKUP_FOLLOW;
+  result = host_set_times_at(target.handle->object, target.path, follow, access, modify);
+  return told(call, &target, HOST_RIGHT_WRITE, result);
+}
+
+/* ---- Opening --------------------------------------------------------------------------------------------------------------- */
+
+struct opening {
+  uint32_t oflags, fdflags;
+  uint64_t rights, inheriting;
+  struct host_open how;
+  uint32_t rights_needed;
+};
+
+/* The rights of the directory handle that opening like this takes. */
+static uint64_t needed_rights(uint32_t oflags) {
+  return P1_PATH_OPEN | (oflags & P1_OFLAG_CREAT ? P1_PATH_CREATE_FILE : 0) |
+         (oflags & P1_OFLAG_TRUNC ? P1_PATH_FILESTAT_SET_SIZE : 0);
+}
+
+static void decide_flags(struct p1_call *call, struct opening *opening) {
+  uint32_t oflags = opening->oflags, fdflags = opening->fdflags;
+  struct host_open *how = &opening->how;
+  *how = (struct host_open){.open_flags = (p1_u32(call, 1) & P1_LOOKUP_FOLLOW ? HOST_OPEN_FOLLOW : 0) |
+                                          (oflags & P1_OFLAG_CREAT ? HOST_OPEN_CREATE : 0) |
+                                          (oflags & P1_OFLAG_EXCL ? HOST_OPEN_EXCLUSIVE : 0) |
+                                          (oflags & P1_OFLAG_TRUNC ? HOST_OPEN_TRUNCATE : 0) |
+                                          (oflags & P1_OFLAG_DIRECTORY ? HOST_OPEN_DIRECTORY : 0),
+                            .access = (opening->rights & P1_FD_READ ? HOST_RIGHT_READ : 0) |
+                                      (opening->rights & P1_FD_WRITE ? HOST_RIGHT_WRITE : 0),
+                            .object_flags = (fdflags & P1_FDFLAG_APPEND ? HOST_FLAG_APPEND : 0) |
+                                            (fdflags & P1_FDFLAG_DSYNC ? HOST_FLAG_DSYNC : 0) |
+                                            (fdflags & P1_FDFLAG_RSYNC ? HOST_FLAG_RSYNC : 0) |
+                                            (fdflags & P1_FDFLAG_SYNC ? HOST_FLAG_SYNC : 0)};
+  opening->rights_needed = how->access | (oflags & P1_OFLAG_TRUNC ? HOST_RIGHT_WRITE : 0) |
+                           (oflags & P1_OFLAG_CREAT ? HOST_RIGHT_MUTATE : 0);
+}
+
+static int read_opening(struct p1_call *call, struct target *target, struct opening *out) {
+  *out = (struct opening){
+      .oflags = p1_u32(call, 4), .rights = call->args[5], .inheriting = call->args[6], .fdflags = p1_u32(call, 7)};
+  int result = target_of(call, 0, 2, needed_rights(out->oflags), target);
+  if (result) return result;
+  if (out->oflags > 15 || out->fdflags > 31) return -HOST_ERROR_INVAL;
+  if (!p1_range(call, p1_u32(call, 8), 4)) return -HOST_ERROR_FAULT;
+  /* Rights that make no sense for what is opened are dropped; those that the directory cannot pass on are not. */
+  uint64_t applicable = out->oflags & P1_OFLAG_DIRECTORY ? P1_RIGHTS_DIRECTORY : P1_RIGHTS_FILE;
+  if (out->rights & applicable & ~target->handle->inheriting) return -HOST_ERROR_NOTCAPABLE;
+  decide_flags(call, out);
+  return 0;
+}
+
+/* Where a directory lies for the guest, for denials later; only kept when somebody listens. */
+static char *guest_path_below(const struct wasi_p1 *p1, const struct p1_handle *parent, struct host_path path) {
+  if (!p1->hooks.denied || parent->preopen < 0) return NULL;
+  const char *directory = parent->guest_path ? parent->guest_path : p1->preopens.items[parent->preopen].guest_path;
+  struct base_text text = {0};
+  size_t len_bytes = strlen(directory);
+  base_text_add(&text, directory, len_bytes);
+  if (len_bytes && directory[len_bytes - 1] != '/') base_text_addz(&text, "/");
+  base_text_add(&text, path.bytes, path.len_bytes);
+  return text.bytes;
+}
+
+static struct p1_handle opened_handle(const struct wasi_p1 *p1, const struct target *target,
+                                      const struct opening *opening, struct host_object *object) {
+  struct p1_handle handle = {.object = object,
+                             .rights = opening->rights & target->handle->inheriting & p1_rights_of(object),
+                             .is_nonblocking = opening->fdflags & P1_FDFLAG_NONBLOCK,
+                             .preopen = target->handle->preopen};
+  if (host_object_kind(object) == HOST_KIND_DIRECTORY) {
+    handle.inheriting = opening->inheriting & target->handle->inheriting;
+    handle.guest_path = guest_path_below(p1, target->handle, target->path);
+  }
+  return handle;
+}
+
+int p1_path_open(struct p1_call *call) {
+  struct target target;
+  struct opening opening;
+  struct host_object *object = NULL;
+  int result = read_opening(call, &target, &opening);
+  if (result) return result;
+  result = host_open_at(target.handle->object, target.path, &opening.how, &object);
+  if (result) return told(call, &target, opening.rights_needed, result);
+  uint32_t fd = 0;
+  result = p1_handle_add(call->p1, opened_handle(call->p1, &target, &opening, object), &fd);
+  if (result == 0) base_store_u32(p1_range(call, p1_u32(call, 8), 4), fd);
+  return result;
+}
+
+/* ---- Changing directories ------------------------------------------------------------------------------------------------------ */
+
+int p1_path_create_directory(struct p1_call *call) {
+  struct target target;
+  int result = target_of(call, 0, 1, P1_PATH_CREATE_DIRECTORY, &target);
+  if (result) return result;
+  return told(call, &target, HOST_RIGHT_MUTATE, host_make_directory_at(target.handle->object, target.path));
+}
+
+int p1_path_remove_directory(struct p1_call *call) {
+  struct target target;
+  int result = target_of(call, 0, 1, P1_PATH_REMOVE_DIRECTORY, &target);
+  if (result) return result;
+  return told(call, &target, HOST_RIGHT_MUTATE, host_remove_directory_at(target.handle->object, target.path));
+}
+
+int p1_path_unlink_file(struct p1_call *call) {
+  struct target target;
+  int result = target_of(call, 0, 1, P1_PATH_UNLINK_FILE, &target);
+  if (result) return result;
+  return told(call, &target, HOST_RIGHT_MUTATE, host_unlink_at(target.handle->object, target.path));
+}
+
+/* Which of two directories refused: the one that lacks a right, else the one whose path leads out is not known and the
+ * first is named. */
+static int told_two(struct p1_call *call, const struct target *from, const struct target *to, int result) {
+  bool from_lacks = !(host_object_rights(from->handle->object) & HOST_RIGHT_MUTATE);
+  bool to_lacks = !(host_object_rights(to->handle->object) & HOST_RIGHT_MUTATE);
+  bool names_to = to_lacks && !from_lacks;
+  /* A name may not move to where it could be used with more rights. */
+  uint32_t gained = host_object_rights(to->handle->object) & ~host_object_rights(from->handle->object);
+  return told(call, names_to ? to : from, HOST_RIGHT_MUTATE | (names_to ? 0 : gained), result);
+}
+
+int p1_path_rename(struct p1_call *call) {
+  struct target from, to;
+  int result = target_of(call, 0, 1, P1_PATH_RENAME_SOURCE, &from);
+  if (result == 0) result = target_of(call, 3, 4, P1_PATH_RENAME_TARGET, &to);
+  if (result) return result;
+  return told_two(call, &from, &to, host_rename_at(from.handle->object, from.path, to.handle->object, to.path));
+}
+
+int p1_path_link(struct p1_call *call) {
+  struct target from, to;
+  int result = target_of(call, 0, 2, P1_PATH_LINK_SOURCE, &from);
+  if (result == 0) result = target_of(call, 4, 5, P1_PATH_LINK_TARGET, &to);
+  if (result) return result;
+  bool follow = p1_u32(call, 1) & P1_LOOKUP_FOLLOW;
+  return told_two(call, &from, &to, host_link_at(from.handle->object, from.path, follow, to.handle->object, to.path));
+}
+
+int p1_path_symlink(struct p1_call *call) {
+  struct target target;
+  struct host_path text;
+  int result = target_of(call, 2, 3, P1_PATH_SYMLINK, &target);
+  if (result == 0) result = p1_path(call, 0, &text);
+  if (result) return result;
+  return told(call, &target, HOST_RIGHT_MUTATE, host_symlink_at(text, target.handle->object, target.path));
+}
+
+int p1_path_readlink(struct p1_call *call) {
+  struct target target;
+  uint32_t capacity = p1_u32(call, 4);
+  size_t used = 0;
+  int result = target_of(call, 0, 1, P1_PATH_READLINK, &target);
+  if (result) return result;
+  uint8_t *out = p1_range(call, p1_u32(call, 3), capacity), *used_out = p1_range(call, p1_u32(call, 5), 4);
+  if (!out || !used_out) return -HOST_ERROR_FAULT;
+  result = host_read_link_at(target.handle->object, target.path, (char *)out, capacity, &used);
+  if (result) return told(call, &target, HOST_RIGHT_READ, result);
+  base_store_u32(used_out, (uint32_t)used);
+  return 0;
+}

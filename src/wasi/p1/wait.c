@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Waiting: for one object, and poll_oneoff.
+ *
+ * 0.1 has no other way to wait than to block in a call, so the event loop runs inside it. A wake ends the call with the
+ * trap INTERRUPTED: the guest does not get to see the interruption.
+ *
+ * poll_oneoff turns subscriptions into a list of waits and one deadline, waits once, and writes an event for each
+ * subscription that came true. A subscription that cannot be waited for (a bad handle) is an event with an error. */
+#include <assert.h>
+
+#include "wasi/p1/p1.h"
+
+static int interrupted(struct p1_call *call) {
+  call->trap = ENGINE_TRAP_INTERRUPTED;
+  return P1_TRAPPED;
+}
+
+int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest) {
+  struct host_wait wait = {.object = object, .interest = (uint8_t)interest};
+  int result = host_loop_wait(call->p1->loop, &wait, 1, HOST_NO_DEADLINE);
+  if (result == -HOST_ERROR_INTR) return interrupted(call);
+  return result < 0 ? result : 0;
+}
+
+/* ---- Clocks -------------------------------------------------------------------------------------------------------- */
+
+int p1_clock_now(const struct wasi_p1 *p1, enum host_clock clock, uint64_t *ns) {
+  return p1->hooks.clock_now ? p1->hooks.clock_now(p1->hooks.clock_env, clock, ns) : host_clock_now(clock, ns);
+}
+
+static bool clock_of(uint32_t id, enum host_clock *out) {
+  static const enum host_clock clocks[] = {HOST_CLOCK_REALTIME, HOST_CLOCK_MONOTONIC, HOST_CLOCK_PROCESS_CPU,
+                                           HOST_CLOCK_THREAD_CPU};
+  if (id >= BASE_ARRAY_LEN(clocks)) return false;
+  *out = clocks[id];
+  return true;
+}
+
+static int give_time(struct p1_call *call, unsigned argument, uint64_t ns) {
+  uint8_t *out = p1_range(call, p1_u32(call, argument), 8);
+  if (!out) return -HOST_ERROR_FAULT;
+  base_store_u64(out, ns);
+  return 0;
+}
+
+int p1_clock_res_get(struct p1_call *call) {
+  enum host_clock clock;
+  uint64_t ns = 0;
+  if (!clock_of(p1_u32(call, 0), &clock)) return -HOST_ERROR_INVAL;
+  int result = host_clock_resolution(clock, &ns);
+  return result ? result : give_time(call, 1, ns);
+}
+
+int p1_clock_time_get(struct p1_call *call) {
+  enum host_clock clock;
+  uint64_t ns = 0;
+  if (!clock_of(p1_u32(call, 0), &clock)) return -HOST_ERROR_INVAL;
+  int result = p1_clock_now(call->p1, clock, &ns);
+  return result ? result : give_time(call, 2, ns);
+}
+
+/* ---- poll_oneoff ------------------------------------------------------------------------------------------------------ */
+
+enum { EVENT_CLOCK = 0, EVENT_READ = 1, EVENT_WRITE = 2, EVENT_BYTES = 32, MAX_SUBSCRIPTIONS = 65536, FEW = 32 };
+enum { FLAG_ABSOLUTE = 1, EVENT_HANGUP = 1 };
+
+/* A subscription, and what became of it. */
+struct item {
+  uint64_t userdata, due_ns; /* of clocks: when, on the monotonic clock */
+  struct host_object *object;
+  uint8_t type;
+  bool is_done, hangup;
+  enum host_error error;
+};
+
+static uint64_t saturating_add(uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX - 1 : a + b; }
+
+/* `at` is the subscription_clock. In wasi_unstable a 64-bit identifier stands in front of the clock's number. */
+static void read_clock(struct p1_call *call, const uint8_t *at, struct item *item, uint64_t now_ns) {
+  if (call->is_unstable) at += 8;
+  enum host_clock clock;
+  uint64_t timeout = base_load_u64(at + 8), clock_ns = 0;
+  bool is_absolute = base_load_u16(at + 24) & FLAG_ABSOLUTE;
+  bool known = clock_of(base_load_u32(at), &clock) && clock <= HOST_CLOCK_MONOTONIC;
+  item->error = known ? HOST_OK : HOST_ERROR_INVAL;
+  if (known && is_absolute) {
+    item->error = (enum host_error) - p1_clock_now(call->p1, clock, &clock_ns);
+    timeout = timeout > clock_ns ? timeout - clock_ns : 0;
+  }
+  item->due_ns = saturating_add(now_ns, timeout);
+  item->is_done = item->error != HOST_OK;
+}
+
+static void read_handle(struct p1_call *call, const uint8_t *at, struct item *item) {
+  struct p1_handle *handle;
+  uint64_t direction = item->type == EVENT_READ ? P1_FD_READ : P1_FD_WRITE;
+  int result = p1_handle_need(call, base_load_u32(at), direction | P1_POLL_FD_READWRITE, &handle);
+  item->error = (enum host_error) - result;
+  item->is_done = result != 0;
+  if (result == 0) item->object = handle->object;
+}
+
+static int read_subscription(struct p1_call *call, const uint8_t *at, struct item *item, uint64_t now_ns) {
+  *item = (struct item){.userdata = base_load_u64(at), .type = at[8]};
+  if (item->type == EVENT_CLOCK)
+    read_clock(call, at + 16, item, now_ns);
+  else if (item->type == EVENT_READ || item->type == EVENT_WRITE)
+    read_handle(call, at + 16, item);
+  else
+    return -HOST_ERROR_INVAL;
+  return 0;
+}
+
+static void write_event(uint8_t *out, const struct item *item) {
+  memset(out, 0, EVENT_BYTES);
+  base_store_u64(out, item->userdata);
+  base_store_u16(out + 8, host_error_p1(item->error));
+  out[10] = item->type;
+  if (item->type == EVENT_CLOCK || item->error) return;
+  uint64_t ready_bytes = item->type == EVENT_READ ? host_readable_bytes(item->object) : 1;
+  base_store_u64(out + 16, ready_bytes);
+  base_store_u16(out + 24, item->hangup ? EVENT_HANGUP : 0);
+}
+
+/* Waits for the items; `waits` has room for all of them. */
+static int wait_for(struct p1_call *call, struct item *items, uint32_t count, struct host_wait *waits) {
+  uint64_t deadline_ns = HOST_NO_DEADLINE;
+  size_t wait_count = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (items[i].is_done)
+      deadline_ns = 0;
+    else if (items[i].type != EVENT_CLOCK)
+      waits[wait_count++] = (struct host_wait){.object = items[i].object,
+                                               .interest = items[i].type == EVENT_READ ? HOST_READABLE : HOST_WRITABLE};
+    else if (items[i].due_ns < deadline_ns)
+      deadline_ns = items[i].due_ns;
+  }
+  int result = host_loop_wait(call->p1->loop, waits, wait_count, deadline_ns);
+  if (result < 0) return result == -HOST_ERROR_INTR ? interrupted(call) : result;
+  uint64_t now_ns = base_os_monotonic_ns();
+  /* The wait ended for this deadline, whatever a second look at the clock says. */
+  if (result == 0 && now_ns < deadline_ns) now_ns = deadline_ns;
+  size_t at = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    struct item *item = &items[i];
+    if (item->is_done) continue;
+    if (item->type == EVENT_CLOCK) {
+      item->is_done = item->due_ns <= now_ns;
+      continue;
+    }
+    const struct host_wait *wait = &waits[at++];
+    item->is_done = wait->ready || wait->error;
+    item->hangup = wait->hangup;
+    item->error = wait->error;
+  }
+  assert(at == wait_count);
+  return 0;
+}
+
+static int poll_items(struct p1_call *call, struct item *items, struct host_wait *waits, uint32_t count) {
+  const size_t stride = call->is_unstable ? 56 : 48;
+  const uint8_t *in = p1_range(call, p1_u32(call, 0), count * stride);
+  uint8_t *event_count = p1_range(call, p1_u32(call, 3), 4);
+  if (!in || !event_count || !p1_range(call, p1_u32(call, 1), (uint64_t)count * EVENT_BYTES)) return -HOST_ERROR_FAULT;
+  uint64_t now_ns = base_os_monotonic_ns();
+  int result = 0;
+  for (uint32_t i = 0; i < count && result == 0; i++)
+    result = read_subscription(call, in + i * stride, &items[i], now_ns);
+  if (result == 0) result = wait_for(call, items, count, waits);
+  if (result) return result;
+  uint8_t *out = p1_range(call, p1_u32(call, 1), (uint64_t)count * EVENT_BYTES);
+  uint32_t written = 0;
+  for (uint32_t i = 0; i < count; i++)
+    if (items[i].is_done) write_event(out + (size_t)EVENT_BYTES * written++, &items[i]);
+  base_store_u32(p1_range(call, p1_u32(call, 3), 4), written);
+  return 0;
+}
+
+int p1_poll_oneoff(struct p1_call *call) {
+  uint32_t count = p1_u32(call, 2);
+  if (count == 0 || count > MAX_SUBSCRIPTIONS) return -HOST_ERROR_INVAL;
+  struct item few_items[FEW], *items = few_items;
+  struct host_wait few_waits[FEW], *waits = few_waits;
+  if (count > FEW) {
+    if (!p1_range(call, p1_u32(call, 0), (uint64_t)count * 48)) return -HOST_ERROR_FAULT;
+    items = base_alloc(count * sizeof *items);
+    waits = base_alloc(count * sizeof *waits);
+  }
+  int result = items && waits ? poll_items(call, items, waits, count) : -HOST_ERROR_NOMEM;
+  if (count > FEW) {
+    base_free(items);
+    base_free(waits);
+  }
+  return result;
+}
