@@ -37,6 +37,7 @@ build_release() { build_in build --buildtype=release; }
 build_sanitized() {
   build_in build-asan --buildtype=debugoptimized -Db_ndebug=false -Db_sanitize=address,undefined -Db_lundef=false
 }
+build_gcc() { CC=gcc build_in build-gcc --buildtype=release; }
 build_fuzz() {
   build_in build-fuzz --buildtype=debugoptimized -Db_ndebug=false -Db_sanitize=address,undefined -Db_lundef=false \
     -Dfuzz=true

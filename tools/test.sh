@@ -1,5 +1,6 @@
 # Sourced by ./x: the test suite. A part is `unit`, `unit-asan`, `fuzz`, or a folder tests/NAME with a run.sh, which
-# is run twice: as NAME with the release build and as NAME-asan with the sanitizer build.
+# is run twice: as NAME with the release build and as NAME-asan with the sanitizer build. The suite also runs once on
+# what gcc makes of the sources (spec-gcc), because that is another interpreter: a switch instead of tail calls.
 #
 # run.sh gets CAY (the command to test, absolute), CAY_BUILD (its build folder, absolute), CAY_SANITIZED (1 or empty)
 # and CC; its current folder is the root of the project; its last line is `N passed, N failed[, N skipped]`.
@@ -29,6 +30,7 @@ test_names() {
     name=$(basename "$(dirname "$script")")
     echo "$name"
     case " $NOT_SANITIZED " in *" $name "*) ;; *) echo "$name-asan" ;; esac
+    [ "$name" != spec ] || echo spec-gcc
   done
   echo fuzz
 }
@@ -39,8 +41,12 @@ test_part() {
   unit-asan) run_part unit-asan test_unit build-asan ;;
   fuzz) run_part fuzz fuzz_all "${CAY_FUZZ_SECONDS:-300}" ;;
   *)
-    local folder=build name=${1%-asan}
-    [ "$name" = "$1" ] || folder=build-asan
+    local name=${1%-asan} folder=build
+    name=${name%-gcc}
+    case $1 in
+    *-asan) folder=build-asan ;;
+    *-gcc) folder=build-gcc && build_gcc ;;
+    esac
     [ -f "tests/$name/run.sh" ] || die 2 "no test is called '$1'; there are: $(test_names | tr '\n' ' ')"
     run_part "$1" test_folder "$name" "$folder"
     ;;
