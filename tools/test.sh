@@ -19,6 +19,7 @@ test_unit() { # BUILD_FOLDER
 }
 
 test_folder() { # NAME BUILD_FOLDER
+  [ "$2" != build-gcc ] || build_gcc
   CAY=$PWD/$2/cay CAY_BUILD=$PWD/$2 CAY_SANITIZED=$([ "$2" != build-asan ] || echo 1) bash "tests/$1/run.sh"
 }
 
@@ -45,7 +46,7 @@ test_part() {
     name=${name%-gcc}
     case $1 in
     *-asan) folder=build-asan ;;
-    *-gcc) folder=build-gcc && build_gcc ;;
+    *-gcc) folder=build-gcc ;;
     esac
     [ -f "tests/$name/run.sh" ] || die 2 "no test is called '$1'; there are: $(test_names | tr '\n' ' ')"
     run_part "$1" test_folder "$name" "$folder"
