@@ -63,7 +63,7 @@ void engine_arch_set_pinned(void *machine_context, unsigned index, uint64_t valu
   abort();
 }
 
-void engine_arch_set_argument(void *machine_context, unsigned index, uint64_t value) {
-  (void)machine_context, (void)index, (void)value;
+void engine_arch_redirect(void *machine_context, void *sp, void (*fn)(void *argument), void *argument) {
+  (void)machine_context, (void)sp, (void)fn, (void)argument;
   abort();
 }

@@ -2,7 +2,6 @@
 /* RISC-V, 64 bits, LP64D, Linux machine contexts. */
 #include <ucontext.h>
 
-#include "base/base.h"
 #include "engine/engine_arch.h"
 
 const bool engine_arch_switches = true;
@@ -147,6 +146,8 @@ void engine_arch_set_pinned(void *machine_context, unsigned index, uint64_t valu
   registers(machine_context)[RISCV_A0 + index] = value;
 }
 
-void engine_arch_set_argument(void *machine_context, unsigned index, uint64_t value) {
-  registers(machine_context)[RISCV_A0 + index] = value;
+void engine_arch_redirect(void *machine_context, void *sp, void (*fn)(void *argument), void *argument) {
+  engine_arch_set_pc(machine_context, (uintptr_t)fn);
+  engine_arch_set_sp(machine_context, (uintptr_t)sp);
+  registers(machine_context)[RISCV_A0] = (uintptr_t)argument;
 }

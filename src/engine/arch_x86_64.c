@@ -2,7 +2,6 @@
 /* x86-64, System V convention, Linux machine contexts. */
 #include <ucontext.h>
 
-#include "base/base.h"
 #include "engine/engine_arch.h"
 
 const bool engine_arch_switches = true;
@@ -94,7 +93,6 @@ static const greg_t *registers_read(const void *machine_context) {
 }
 
 static const int pinned[4] = {REG_R12, REG_R13, REG_R14, REG_R15};
-static const int arguments[4] = {REG_RDI, REG_RSI, REG_RDX, REG_RCX};
 
 uintptr_t engine_arch_pc(const void *machine_context) { return (uintptr_t)registers_read(machine_context)[REG_RIP]; }
 
@@ -112,6 +110,9 @@ void engine_arch_set_pinned(void *machine_context, unsigned index, uint64_t valu
   registers(machine_context)[pinned[index]] = (greg_t)value;
 }
 
-void engine_arch_set_argument(void *machine_context, unsigned index, uint64_t value) {
-  registers(machine_context)[arguments[index]] = (greg_t)value;
+/* A called function finds a return address on the stack. */
+void engine_arch_redirect(void *machine_context, void *sp, void (*fn)(void *argument), void *argument) {
+  engine_arch_set_pc(machine_context, (uintptr_t)fn);
+  engine_arch_set_sp(machine_context, (uintptr_t)sp - 8);
+  registers(machine_context)[REG_RDI] = (greg_t)(uintptr_t)argument;
 }

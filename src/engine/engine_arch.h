@@ -32,7 +32,8 @@ void engine_arch_set_sp(void *machine_context, uintptr_t sp);
  * else of the C convention: r12-r15 on x86-64, x20-x23 on AArch64, a0-a3 on RISC-V. */
 uint64_t engine_arch_pinned(const void *machine_context, unsigned index);
 void engine_arch_set_pinned(void *machine_context, unsigned index, uint64_t value);
-/* The register of integer argument `index` (0 to 3) of the C convention. */
-void engine_arch_set_argument(void *machine_context, unsigned index, uint64_t value);
+/* Makes the interrupted program go on as if it had called fn(argument) with the stack pointer at `sp`, which is aligned
+ * to 16. What called it is lost, so fn ends with engine_arch_leave. */
+void engine_arch_redirect(void *machine_context, void *sp, void (*fn)(void *argument), void *argument);
 
 #endif
