@@ -46,8 +46,8 @@ const struct engine_tier *api_tier_find(const char *name, struct cay_error *erro
 /* A thread that waits for a deadline and then interrupts a run. */
 struct api_timeout;
 /* Starts it. `expired` is called on the waiting thread. */
-enum cay_status api_timeout_start(uint64_t timeout_ns, void (*expired)(void *env), void *env,
-                                  struct api_timeout **out, struct cay_error *error);
+enum cay_status api_timeout_start(uint64_t timeout_ns, void (*expired)(void *env), void *env, struct api_timeout **out,
+                                  struct cay_error *error);
 /* Ends the thread and frees; after it returns, `expired` will not be called any more. NULL allowed. */
 void api_timeout_stop(struct api_timeout *timeout);
 

@@ -87,8 +87,8 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
 
 void cay_run_free(cay_run *run) {
   if (!run) return;
-  engine_linker_free(run->linker);
-  engine_store_free(atomic_load(&run->store));
+  if (run->linker) engine_linker_free(run->linker);
+  if (run->store) engine_store_free(run->store);
   wasi_p1_free(run->p1);
   for (size_t i = 0; i < run->preloads.count; i++) {
     base_free(run->preloads.items[i].name);
