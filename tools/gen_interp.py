@@ -27,8 +27,8 @@ COMPARISONS = {"EQ", "NE", "LT", "GT", "LE", "GE"}
 BINARY_FORMS = ["ss", "si", "rs", "ri", "sr"]
 INDEXED_FORMS = ["add_ss", "add_rs", "shl_ss", "shl_rs", "shl_sr"]
 BRANCH_FORMS = ["ss", "rs", "si", "ri"]  # the last two for integers only
-STORE_FORMS = ["ss", "rs", "sr", "si", "ri"]
-STORE_FLOAT_FORMS = ["ss", "rs", "sr", "rr"]  # address and value can be in two accumulators
+STORE_FORMS = ["ss", "rs", "sr", "si", "ri", "is", "ir", "ii"]
+STORE_FLOAT_FORMS = ["ss", "rs", "sr", "rr", "is", "ir"]  # rr: address and value can be in two accumulators
 # The C type that a memory instruction transfers, by mnemonic suffix.
 ACCESS = {"": None, "8_s": "int8_t", "8_u": "uint8_t", "16_s": "int16_t", "16_u": "uint16_t",
           "32_s": "int32_t", "32_u": "uint32_t", "8": "uint8_t", "16": "uint16_t", "32": "uint32_t"}
@@ -86,7 +86,7 @@ def families(rows):
                 if row.params[0] == "i":
                     yield row, "COUNT", [f"count_{name}_{form}" for form in "si"]
         elif which == "LOAD":
-            yield row, which, [f"{name}_{form}{dest}" for form in "sr" for dest in "rs"]
+            yield row, which, [f"{name}_{form}{dest}" for form in "sri" for dest in "rs"]
             yield row, "INDEXED", [f"{name}_{form}_{dest}" for form in INDEXED_FORMS for dest in "rs"]
         elif which == "STORE":
             yield row, which, [f"{name}_{form}" for form in

@@ -560,22 +560,36 @@ static void do_binary(struct ir_frontend *fe, const struct module_op_info *row, 
   push_result(fe, insn, ir_class_of(row->results[0]));
 }
 
+/* The operand of a memory access. A constant address joins the offset where the sum is still one. */
+static struct operand pop_address(struct ir_frontend *fe, uint64_t offset) {
+  struct operand *top = fe->operands.count ? &fe->operands.items[fe->operands.count - 1] : NULL;
+  bool joins = top && top->place == PLACE_CONST && top->konst + offset <= UINT32_MAX;
+  return joins ? pop(fe) : pop_slot(fe);
+}
+
+static void use_address(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *address,
+                        const struct module_memarg *memarg) {
+  bool joins = address->place == PLACE_CONST;
+  if (joins)
+    insn->flags |= IR_A_CONST;
+  else
+    use_a(fe, insn, address);
+  insn->imm = memarg->offset + (joins ? address->konst : 0);
+  insn->c = memarg->memory;
+}
+
 static void do_load(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
-  struct operand address = pop_slot(fe);
+  struct operand address = pop_address(fe, from->imm.memarg.offset);
   struct ir_insn *insn = emit(fe, from->op);
-  use_a(fe, insn, &address);
-  insn->imm = from->imm.memarg.offset;
-  insn->c = from->imm.memarg.memory;
+  use_address(fe, insn, &address, &from->imm.memarg);
   push_result(fe, insn, ir_class_of(row->results[0]));
 }
 
 static void do_store(struct ir_frontend *fe, const struct module_insn *from) {
-  struct operand value = pop(fe), address = pop_slot(fe);
+  struct operand value = pop(fe), address = pop_address(fe, from->imm.memarg.offset);
   struct ir_insn *insn = emit(fe, from->op);
-  use_a(fe, insn, &address);
+  use_address(fe, insn, &address, &from->imm.memarg);
   use_b(fe, insn, &value);
-  insn->imm = from->imm.memarg.offset;
-  insn->c = from->imm.memarg.memory;
 }
 
 static void do_select(struct ir_frontend *fe) {

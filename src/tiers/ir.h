@@ -9,8 +9,7 @@
  *     operand marked as a temporary is dead after its instruction.
  *  2. At a label every live operand is in its temporary; nothing is cached across labels.
  *  3. Arguments of calls, and operands of instructions without register form, stand in consecutive temporaries.
- *  4. Operand `a` is a constant only for moves and instructions marked IR_OPERANDS_ANY; of two operands of a numeric
- *     instruction at most `b` is a constant (the front-end swaps or materialises). */
+ *  4. Of two operands of a numeric instruction at most `b` is a constant (the front-end swaps or materialises). */
 #ifndef TIERS_IR_H
 #define TIERS_IR_H
 
@@ -39,7 +38,7 @@ enum ir_flags {
   IR_B_TEMP = 2,
   IR_C_TEMP = 4,
   IR_B_CONST = 8,  /* operand b is `konst` */
-  IR_A_CONST = 16, /* operand a is `konst` (IR_RETURN, IR_STORE's address never) */
+  IR_A_CONST = 16, /* IR_RETURN: operand a is `konst`; loads and stores: the address is `imm` alone */
   IR_NEGATED = 32,
   IR_LOOP = 64, /* IR_LABEL: target of backward branches */
 };

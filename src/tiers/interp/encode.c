@@ -165,8 +165,9 @@ bool interp_stays_in_accumulator(const struct interp_encoder *e, const struct ir
 
 enum { FORM_SS, FORM_SI, FORM_RS, FORM_RI, FORM_SR };
 enum { BRANCH_SS, BRANCH_RS, BRANCH_SI, BRANCH_RI };
-enum { STORE_SS, STORE_RS, STORE_SR, STORE_SI, STORE_RI };
-enum { STORE_FLOAT_RR = 3 };
+enum { STORE_SS, STORE_RS, STORE_SR, STORE_SI, STORE_RI, STORE_IS, STORE_IR, STORE_II };
+enum { STORE_FLOAT_RR = 3, STORE_FLOAT_IS, STORE_FLOAT_IR };
+enum { LOAD_SLOT, LOAD_ACC, LOAD_CONST };
 
 /* The branch that consumes the current instruction's result at once, or NULL. */
 static const struct ir_insn *consuming_branch(const struct interp_encoder *e, const struct ir_insn *insn) {
@@ -239,28 +240,33 @@ static void encode_binary(struct interp_encoder *e, const struct ir_insn *insn, 
 }
 
 static void encode_load(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
-  bool store = !interp_stays_in_accumulator(e, insn);
-  bool in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a);
-  interp_emit(e, row->first + in_acc * 2u + store, store ? insn->d : 0, insn->a, (uint32_t)insn->imm);
+  bool store = !interp_stays_in_accumulator(e, insn), is_const = insn->flags & IR_A_CONST;
+  uint32_t form = is_const ? LOAD_CONST : interp_mirrored(e, IR_CLASS_INT, insn->a) ? LOAD_ACC : LOAD_SLOT;
+  interp_emit(e, row->first + form * 2 + store, store ? insn->d : 0, is_const ? 0 : insn->a, (uint32_t)insn->imm);
   interp_has_result(e, insn);
 }
 
+static uint32_t store_form(const struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row,
+                           bool value_is_const) {
+  bool is_int = row->operand == IR_CLASS_INT;
+  bool value_in_acc = !value_is_const && interp_mirrored(e, row->operand, insn->b);
+  if (insn->flags & IR_A_CONST)
+    return value_is_const ? STORE_II : (is_int ? STORE_IS : STORE_FLOAT_IS) + value_in_acc;
+  bool address_in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a);
+  if (value_is_const) return STORE_SI + address_in_acc;
+  if (address_in_acc && value_in_acc && !is_int) return STORE_FLOAT_RR;
+  return address_in_acc ? STORE_RS : value_in_acc ? STORE_SR : STORE_SS;
+}
+
 static void encode_store(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
-  bool is_int = row->operand == IR_CLASS_INT, is_const = insn->flags & IR_B_CONST;
-  if (is_const && (!is_int || !interp_fits_16(row, insn->konst))) {
+  bool is_const = insn->flags & IR_B_CONST;
+  if (is_const && (row->operand != IR_CLASS_INT || !interp_fits_16(row, insn->konst))) {
     emit_const(e, insn->b, insn->konst);
     forget_slot(e, insn->b);
     is_const = false;
   }
-  bool a_in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a), b_in_acc = !is_const && interp_mirrored(e, row->operand, insn->b);
-  uint32_t form;
-  if (is_const)
-    form = a_in_acc ? STORE_RI : STORE_SI;
-  else if (a_in_acc && b_in_acc && !is_int)
-    form = STORE_FLOAT_RR;
-  else
-    form = a_in_acc ? STORE_RS : b_in_acc ? STORE_SR : STORE_SS;
-  interp_emit(e, row->first + form, is_const ? (uint16_t)insn->konst : insn->b, insn->a, (uint32_t)insn->imm);
+  uint32_t form = store_form(e, insn, row, is_const), a = insn->flags & IR_A_CONST ? 0 : insn->a;
+  interp_emit(e, row->first + form, is_const ? (uint16_t)insn->konst : insn->b, a, (uint32_t)insn->imm);
 }
 
 /* ---- Moves, variables, select ------------------------------------------------------------------------------------------------ */

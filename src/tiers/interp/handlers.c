@@ -209,7 +209,9 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   LOAD_FORM(name##_sr, type, r, SLOT_i(ip->a), NO_KEEP)          \
   LOAD_FORM(name##_ss, type, r, SLOT_i(ip->a), KEEP_##r)         \
   LOAD_FORM(name##_rr, type, r, ACC_i, NO_KEEP)                  \
-  LOAD_FORM(name##_rs, type, r, ACC_i, KEEP_##r)
+  LOAD_FORM(name##_rs, type, r, ACC_i, KEEP_##r)                 \
+  LOAD_FORM(name##_ir, type, r, 0, NO_KEEP)                      \
+  LOAD_FORM(name##_is, type, r, 0, KEEP_##r)
 
 /* Address a + b (offset in hi) or a + (b << k) (k in the low three bits of hi, offset above), wrapping as i32.add. */
 #define LOAD_AT(name, type, r, sum, offset, keep)                \
@@ -249,11 +251,16 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   STORE_FORM(name##_sr, type, SLOT_i(ip->a), ACC_##t)
 #define STORE_FLOAT(name, type, t)                               \
   STORE_SLOTS(name, type, t)                                     \
-  STORE_FORM(name##_rr, type, ACC_i, ACC_##t)
+  STORE_FORM(name##_rr, type, ACC_i, ACC_##t)                    \
+  STORE_FORM(name##_is, type, 0, SLOT_##t(ip->d))                \
+  STORE_FORM(name##_ir, type, 0, ACC_##t)
 #define STORE(name, type, t)                                     \
   STORE_SLOTS(name, type, t)                                     \
   STORE_FORM(name##_si, type, SLOT_i(ip->a), IMM16_##t)          \
-  STORE_FORM(name##_ri, type, ACC_i, IMM16_##t)
+  STORE_FORM(name##_ri, type, ACC_i, IMM16_##t)                  \
+  STORE_FORM(name##_is, type, 0, SLOT_##t(ip->d))                \
+  STORE_FORM(name##_ir, type, 0, ACC_##t)                        \
+  STORE_FORM(name##_ii, type, 0, IMM16_##t)
 
 /* ---- Calls out of the instance -------------------------------------------------------------------------------------------- */
 
