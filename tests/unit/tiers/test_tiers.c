@@ -163,6 +163,36 @@ TEST(memory_instructions_trap_at_their_own_offset) {
   }
 }
 
+/* A constant address joins the offset in one instruction; the trap must be the same. */
+static void check_constant_access(const struct module_op_info *row, uint32_t address, enum place value,
+                                  enum engine_trap expected) {
+  bool is_load = row->flags & MODULE_OP_LOAD;
+  struct bytes type = {0}, body = {0};
+  PUT(&type, 5, 0x7F, 0x7F, 0x7E, 0x7D, 0x7C, 0);
+  put(&body, 0);
+  PUT(&body, 0x41, (uint8_t)(address | 0x80), (uint8_t)(address >> 7 | 0x80), (uint8_t)(address >> 14 & 0x7F));
+  if (!is_load) put_value(&body, row->params[1], value);
+  PUT(&body, (uint8_t)row->code, 0, 1);
+  if (is_load) put(&body, 0x1A);
+  put(&body, 0x0B);
+  struct bytes module = module_of(&type, &body);
+  struct running r = start(&module, 0);
+  CHECK_INT(engine_call(r.store, r.f, (uint64_t[5]){0, 7, 7, 7, 7}), expected);
+  stop(&r);
+}
+
+TEST(constant_addresses_trap_at_the_edge) {
+  for (uint16_t op = 0; op < MODULE_OP_COUNT; op++) {
+    const struct module_op_info *row = &module_ops[op];
+    if (row->prefix != 0 || !(row->flags & (MODULE_OP_LOAD | MODULE_OP_STORE))) continue;
+    for (enum place value = SLOT; value <= CONSTANT; value++) {
+      uint32_t edge = 65536 - (1u << row->access_log2);
+      check_constant_access(row, edge - 1, value, ENGINE_TRAP_NONE);
+      check_constant_access(row, edge, value, ENGINE_TRAP_MEMORY_BOUNDS);
+    }
+  }
+}
+
 /* ---- Recursion: frames and depth ---- */
 
 /* f(n) = n == 0 ? unreachable : f(n - 1) */
@@ -236,5 +266,6 @@ TEST(an_endless_loop_is_interrupted) {
   stop(&r);
 }
 
-TEST_MAIN(RUN(memory_instructions_trap_at_their_own_offset) RUN(frames_are_walked_through_recursion)
-              RUN(the_stack_ends_at_the_sum_of_frames) RUN(an_endless_loop_is_interrupted))
+TEST_MAIN(RUN(memory_instructions_trap_at_their_own_offset) RUN(constant_addresses_trap_at_the_edge)
+              RUN(frames_are_walked_through_recursion) RUN(the_stack_ends_at_the_sum_of_frames)
+                  RUN(an_endless_loop_is_interrupted))
