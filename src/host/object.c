@@ -139,14 +139,15 @@ enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error 
   return CAY_OK;
 }
 
-/* Links are followed now, so that the entry names the file itself. */
-static enum cay_status split_real_path(const char *host_path, char **real, char **name, struct cay_error *error) {
-  *real = realpath(host_path, NULL);
-  if (!*real) return base_error_system(error, errno, "cannot find %s", host_path);
-  *name = strrchr(*real, '/');
-  assert(*name);
-  **name = 0;
-  (*name)++;
+/* Links are followed now, so that the entry names the file itself. `real` becomes its directory, `name` points behind
+ * it. */
+static enum cay_status split_real_path(const char *host_path, char real[PATH_MAX], char **name,
+                                       struct cay_error *error) {
+  if (!realpath(host_path, real)) return base_error_system(error, errno, "cannot find %s", host_path);
+  char *slash = strrchr(real, '/');
+  assert(slash);
+  *slash = 0;
+  *name = slash + 1;
   return CAY_OK;
 }
 
@@ -167,8 +168,8 @@ static enum cay_status add_entry(struct host_synthetic *synthetic, struct host_s
 enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const char *host_path, uint32_t rights,
                                 struct cay_error *error) {
   assert(synthetic->synthetic && name[0] && !strchr(name, '/'));
-  char *real = NULL, *host_name = NULL;
-  enum cay_status status = split_real_path(host_path, &real, &host_name, error);
+  char real[PATH_MAX], *host_name = NULL;
+  enum cay_status status = split_real_path(host_path, real, &host_name, error);
   if (status) return status;
   struct host_synthetic_entry entry = {.directory_fd = open(real[0] ? real : "/", host_os_directory_flags),
                                        .rights = rights & (HOST_RIGHT_READ | HOST_RIGHT_WRITE)};
@@ -179,7 +180,6 @@ enum cay_status host_grant_file(struct host_object *synthetic, const char *name,
     entry.host_name = base_string_copy(host_name, strlen(host_name));
     status = add_entry(synthetic->synthetic, entry, error);
   }
-  free(real);
   return status;
 }
 
