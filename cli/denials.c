@@ -13,7 +13,7 @@ static void describe(struct base_text *out, const cay_denial *denial) {
   switch (denial->reason) {
   case CAY_DENIAL_ESCAPE:
     base_text_format(out, "%s is not granted\n  %s: ", path, denial->call);
-    if (path[0] == '/')
+    if (path[0] == '/' && !strstr(path, "/.."))
       base_text_format(out, "it is not beneath a granted directory\n  to allow it: --dir %s::%s::ro\n", path, path);
     else
       base_text_format(out, "it leads out of %s%s\n  to allow it: --dir with the folder that holds it\n",

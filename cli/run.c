@@ -204,6 +204,8 @@ static int say_trap(struct session *session, const struct cay_error *error) {
   say_backtrace(session);
   if (cay_run_result(session->run)->trap == CAY_TRAP_STACK_EXHAUSTED)
     cli_say_more("if it only needs more stack: --stack 64M");
+  if (cay_run_result(session->run)->trap == CAY_TRAP_OUT_OF_MEMORY)
+    cli_say_more("the system refused memory or stack for it; \"cay doctor\" shows limits, --stack may be smaller");
   return POLICY_EXIT_TRAP;
 }
 
@@ -221,6 +223,8 @@ static int say_unlinked(struct session *session, const struct cay_error *error) 
   cli_say_error(session->file, error);
   if (strstr(error->text, "unknown import"))
     cli_say_more("to provide imports: --preload NAME=FILE; to run until one is used: --unknown-imports trap");
+  if (strstr(error->text, "cannot be started"))
+    cli_say_more("to call one of its functions: cay run --invoke NAME %s [arguments]", session->file);
   return POLICY_EXIT_MODULE;
 }
 

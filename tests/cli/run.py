@@ -87,7 +87,8 @@ def build_guests(folder):
 
 
 def environment(cay):
-    keep = {name: os.environ[name] for name in os.environ if name.startswith(('ASAN_', 'UBSAN_', 'LSAN_', 'TSAN_'))}
+    kept = ('ASAN_', 'UBSAN_', 'LSAN_', 'TSAN_', 'CAY_SANITIZED')
+    keep = {name: os.environ[name] for name in os.environ if name.startswith(kept)}
     return dict(keep, PATH='%s:%s' % (Path(cay).parent, os.environ.get('PATH', '/usr/bin:/bin')),
                 CAY_COMMAND=cay)
 
