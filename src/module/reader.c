@@ -28,7 +28,7 @@ bool module_reader_refuse(struct module_reader *reader, enum module_feature feat
   char text[160];
   vsnprintf(text, sizeof text, format, arguments);
   bool can_be_enabled = (MODULE_FEATURES_READABLE >> feature & 1) != 0;
-  return module_reader_fail(reader, CAY_ERROR_INVALID, offset, "%s uses the proposal %s, which %s", text,
+  return module_reader_fail(reader, CAY_ERROR_UNSUPPORTED, offset, "%s uses the proposal %s, which %s", text,
                             module_feature_name(feature),
                             can_be_enabled ? "is not enabled" : "is not enabled (this version does not have it)");
 }
