@@ -63,7 +63,7 @@ char *base_string_copy(const char *text, size_t len_bytes) {
 enum { ARENA_ALIGN = 16, ARENA_BLOCK_BYTES = 16 * 1024 };
 
 struct base_arena_block {
-  struct base_arena_block *older;
+  _Alignas(ARENA_ALIGN) struct base_arena_block *older;
   size_t bytes;
 };
 
