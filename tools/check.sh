@@ -5,7 +5,7 @@
 
 CHECKS="format tidy layers ops banned sizes files links shell needed exported install"
 # What the command may be linked with; everything else is loaded when it is needed (docs/dependencies.md).
-LIBRARIES_ALLOWED='libc\.so\.6|libm\.so\.6|libc\.musl-.*|ld-linux.*|ld-musl.*'
+LIBRARIES_ALLOWED='libc\.so\.6|libm\.so\.6'
 FORMAT_VERSION=22
 
 check_layers() { python3 tools/check_layers.py; }
