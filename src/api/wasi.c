@@ -73,7 +73,7 @@ static enum cay_status stdio_object(unsigned index, enum cay_stdio kind, int fd,
                                     struct cay_error *error) {
   uint32_t rights = index == 0 ? HOST_RIGHT_READ : HOST_RIGHT_WRITE;
   switch (kind) {
-  case CAY_STDIO_NULL: return index == 0 ? host_memory_reader(NULL, 0, out, error) : host_memory_writer(0, out, error);
+  case CAY_STDIO_NULL: return index == 0 ? host_memory_reader("", 0, out, error) : host_memory_sink(out, error);
   case CAY_STDIO_INHERIT: return host_grant_fd((int)index, rights, out, error);
   case CAY_STDIO_FD: return host_grant_fd(fd, rights, out, error);
   }

@@ -127,6 +127,9 @@ struct host_buffer {
 };
 enum { HOST_BUFFERS_MAX = 1024 }; /* of one operation; later ones are left for the next call, as IOV_MAX does */
 
+/* Bytes of a path, not NUL-terminated; see "Paths beneath a directory". */
+struct host_path { const char *bytes; size_t len_bytes; };
+
 /* ---- Objects --------------------------------------------------------------------------------------------------- */
 
 enum host_right {
@@ -173,6 +176,8 @@ enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error 
  * replaces it later is reached, a link that replaces it is not followed. */
 enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const char *host_path,
                                 uint32_t rights, struct cay_error *error);
+/* The host's path of a file granted in a synthetic directory, as it was granted; NULL when `name` is none. */
+const char *host_granted_file(const struct host_object *directory, struct host_path name);
 /* Descriptor `fd` of this process (0, 1, 2 or one passed in), which stays open: rights are READ and/or WRITE. */
 enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out, struct cay_error *error);
 /* A listening TCP socket at "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:0" (numbers only, no name lookup). */
@@ -237,7 +242,6 @@ int host_set_times(struct host_object *object, struct host_time access, struct h
  * lead out of `directory` at any moment, by "..", absolute or through links (NOTCAPABLE). A trailing slash asks for a
  * directory. `follow` says whether a link in the last place is followed. Changes to directories without MUTATE or files
  * without WRITE: ROFS when the directory was granted for reading only. */
-struct host_path { const char *bytes; size_t len_bytes; };
 
 enum host_open_flag {
   HOST_OPEN_FOLLOW = 1, HOST_OPEN_CREATE = 2, HOST_OPEN_EXCLUSIVE = 4, HOST_OPEN_TRUNCATE = 8, HOST_OPEN_DIRECTORY = 16,

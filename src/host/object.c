@@ -43,6 +43,7 @@ static void synthetic_free(struct host_synthetic *synthetic) {
   for (size_t i = 0; i < synthetic->entries.count; i++) {
     base_free(synthetic->entries.items[i].name);
     base_free(synthetic->entries.items[i].host_name);
+    base_free(synthetic->entries.items[i].host_path);
     close(synthetic->entries.items[i].directory_fd);
   }
   BASE_VEC_DEINIT(&synthetic->entries);
@@ -154,10 +155,11 @@ static enum cay_status split_real_path(const char *host_path, char real[PATH_MAX
 static enum cay_status add_entry(struct host_synthetic *synthetic, struct host_synthetic_entry entry,
                                  struct cay_error *error) {
   struct host_synthetic_entry *added = BASE_VEC_PUSH(&synthetic->entries);
-  if (!added || !entry.name || !entry.host_name) {
+  if (!added || !entry.name || !entry.host_name || !entry.host_path) {
     if (added) synthetic->entries.count--;
     base_free(entry.name);
     base_free(entry.host_name);
+    base_free(entry.host_path);
     close(entry.directory_fd);
     return base_error_memory(error);
   }
@@ -178,9 +180,20 @@ enum cay_status host_grant_file(struct host_object *synthetic, const char *name,
   } else {
     entry.name = base_string_copy(name, strlen(name));
     entry.host_name = base_string_copy(host_name, strlen(host_name));
+    entry.host_path = base_string_copy(host_path, strlen(host_path));
     status = add_entry(synthetic->synthetic, entry, error);
   }
   return status;
+}
+
+const char *host_granted_file(const struct host_object *directory, struct host_path name) {
+  if (!directory->synthetic) return NULL;
+  for (size_t i = 0; i < directory->synthetic->entries.count; i++) {
+    const struct host_synthetic_entry *entry = &directory->synthetic->entries.items[i];
+    if (strlen(entry->name) == name.len_bytes && memcmp(entry->name, name.bytes, name.len_bytes) == 0)
+      return entry->host_path;
+  }
+  return NULL;
 }
 
 static enum host_kind socket_kind(int fd) {
@@ -227,7 +240,7 @@ enum cay_status host_memory_reader(const void *bytes, size_t len_bytes, struct h
   struct host_object *object = NULL;
   enum cay_status status = memory_object(HOST_RIGHT_READ, &object, error);
   if (status) return status;
-  object->memory->bytes = base_string_copy(bytes, len_bytes);
+  object->memory->bytes = base_string_copy(len_bytes ? bytes : "", len_bytes);
   object->memory->len_bytes = len_bytes;
   if (!object->memory->bytes) {
     host_object_release(object);

@@ -15,6 +15,7 @@ enum { HOST_LINKS_MAX = 40, HOST_PATH_BYTES = 4096 };
 struct host_synthetic_entry {
   char *name;
   char *host_name;
+  char *host_path; /* as it was granted, for messages */
   int directory_fd;
   uint32_t rights;
 };

@@ -26,8 +26,9 @@ struct wasi_denial {
   enum wasi_denial_reason reason;
   const char *call;       /* "path_open" */
   const char *guest_path; /* the path as the guest sees it, preopened directory included, made printable; never NULL */
-  const char *preopen;    /* guest path of the preopened directory that the handle comes from; NULL: not from one */
-  const char *host_path;  /* where that directory is on the host; NULL when it is not known */
+  const char *preopen;    /* guest path of the granted directory that the handle comes from, or of the granted file;
+                             NULL: not from one */
+  const char *host_path;  /* where that is on the host; NULL when it is not known */
   uint32_t rights_needed; /* enum host_right; 0 when rights would not help */
 };
 

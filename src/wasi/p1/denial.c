@@ -22,23 +22,30 @@ int p1_denied(struct p1_call *call, uint32_t fd, struct host_path path, uint32_t
   struct p1_handle *handle;
   if (!hooks->denied || (result != -HOST_ERROR_NOTCAPABLE && result != -HOST_ERROR_ROFS)) return result;
   if (p1_handle_get(call, fd, &handle)) return result;
+  const struct wasi_preopen *preopen = preopen_of(call->p1, handle);
+  bool is_synthetic = preopen && preopen->is_synthetic;
   uint32_t missing = rights_needed & ~host_object_rights(handle->object);
-  if (result == -HOST_ERROR_ROFS && !missing) return result; /* the host's own file system is read-only */
+  /* Without a missing right it is the host's own file system that is read-only. */
+  if (result == -HOST_ERROR_ROFS && !missing && !is_synthetic) return result;
   /* A missing right to change directories is reported as ROFS, so it is not why a path was refused. */
   if (result == -HOST_ERROR_NOTCAPABLE) missing &= ~(uint32_t)HOST_RIGHT_MUTATE;
-  const struct wasi_preopen *preopen = preopen_of(call->p1, handle);
   struct base_text guest_path = {0};
   const char *directory = handle->guest_path ? handle->guest_path : preopen ? preopen->guest_path : NULL;
   add_guest_path(&guest_path, directory, path);
   enum wasi_denial_reason reason = result == -HOST_ERROR_ROFS ? WASI_DENIAL_READ_ONLY
                                    : missing                  ? WASI_DENIAL_RIGHT
                                                               : WASI_DENIAL_ESCAPE;
+  const char *granted_file = is_synthetic ? host_granted_file(handle->object, path) : NULL;
   struct wasi_denial denial = {.reason = reason,
                                .call = call->function->name,
                                .guest_path = guest_path.bytes ? guest_path.bytes : "",
                                .preopen = preopen ? preopen->guest_path : NULL,
                                .host_path = preopen ? preopen->host_path : NULL,
                                .rights_needed = missing};
+  if (granted_file) {
+    denial.preopen = denial.guest_path;
+    denial.host_path = granted_file;
+  }
   hooks->denied(hooks->denied_env, &denial);
   base_text_deinit(&guest_path);
   return result;

@@ -160,6 +160,7 @@ static enum cay_status add_preopens(struct wasi_p1 *p1, const struct wasi_config
     const struct wasi_preopen *from = &config->preopens.items[i];
     struct wasi_preopen *to = BASE_VEC_PUSH(&p1->preopens);
     if (!to) return base_error_memory(error);
+    to->is_synthetic = from->is_synthetic;
     to->guest_path = base_string_copy(from->guest_path, strlen(from->guest_path));
     if (from->host_path) to->host_path = base_string_copy(from->host_path, strlen(from->host_path));
     if (!to->guest_path || (from->host_path && !to->host_path)) return base_error_memory(error);
