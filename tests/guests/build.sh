@@ -200,7 +200,7 @@ build_sqlite() {
   wasi_flags=("${EMULATION[@]}" -I"$guests/compat/sqlite" -include sqlite_wasi.h '-DSQLITE_DEFAULT_UNIX_VFS="unix-none"')
   "${WASM_CC[@]}" "${wasi_flags[@]}" "${flags[@]}" -c -o sqlite3.wasm.o sqlite3.c
   "${NATIVE_CC[@]}" "${flags[@]}" -c -o sqlite3.native.o sqlite3.c
-  wasi_flags+=(-Wl,-z,stack-size=1048576)
+  wasi_flags+=("-Wl,-z,stack-size=1048576")
   wasm speedtest1 "${wasi_flags[@]}" "${flags[@]}" sqlite3.wasm.o "$source/test/speedtest1.c" -lm "${EMULATION_LIBRARIES[@]}"
   wasm sqlite3 "${wasi_flags[@]}" "${flags[@]}" sqlite3.wasm.o shell.c -lm "${EMULATION_LIBRARIES[@]}"
   native speedtest1 "${flags[@]}" sqlite3.native.o "$source/test/speedtest1.c" -lm

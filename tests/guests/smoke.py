@@ -1,0 +1,398 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Smoke tests of real programs: each guest's output and exit code against the native program's, or against what such a
+program has to print.
+
+usage: tests/guests/smoke.py [GUEST...]        after tests/guests/build.sh; without names, every guest of its fast list
+CAY: the command to test (build/cay); CAY_GUESTS: where the guests were built (build/guests); CAY_FLAGS: options of
+`run` for every guest.
+"""
+import filecmp
+import hashlib
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CAY = os.path.abspath(os.environ.get("CAY") or ROOT / "build/cay")
+GUESTS = pathlib.Path(os.environ.get("CAY_GUESTS") or ROOT / "build/guests").resolve()
+FLAGS = os.environ.get("CAY_FLAGS", "").split()
+TIMEOUT_S = 600
+
+TESTS = {}
+
+
+class Failed(Exception):
+    pass
+
+
+def smoke(guest):
+    """Registers a function as a test of the guest; its first line of documentation says what is tested."""
+    def register(test):
+        TESTS.setdefault(guest, []).append(test)
+        return test
+    return register
+
+
+class Run:
+    def __init__(self, command, stdin, folder=None):
+        self.command = [str(word) for word in command]
+        done = subprocess.run(self.command, input=stdin.encode(), capture_output=True, timeout=TIMEOUT_S, cwd=folder)
+        self.status, self.output, self.errors = done.returncode, done.stdout, done.stderr
+
+    def __str__(self):
+        return (f"{' '.join(self.command)}\n    status {self.status}, output {self.output[-600:]!r}, "
+                f"errors {self.errors[-600:]!r}")
+
+
+def guest(name, *arguments, options=(), stdin=""):
+    return Run([CAY, "run", *FLAGS, *options, GUESTS / "bin" / f"{name}.wasm", *arguments], stdin)
+
+
+def native(name, *arguments, folder=None, stdin=""):
+    return Run([GUESTS / "native" / name, *arguments], stdin, folder)
+
+
+def expect(run, output, status=0):
+    if run.status != status or run.output != (output if isinstance(output, bytes) else output.encode()):
+        raise Failed(f"expected status {status} and {output!r}\n    {run}")
+
+
+def expect_same(run, reference, forget=rb"$^"):
+    """`forget` matches what may differ, as times do."""
+    if run.status != reference.status or re.sub(forget, b"", run.output) != re.sub(forget, b"", reference.output):
+        raise Failed(f"differs from the native program\n    {run}\n    {reference}")
+
+
+def expect_same_file(one, other):
+    if not filecmp.cmp(one, other, shallow=False):
+        raise Failed(f"{one} and {other} differ")
+
+
+def some_json(work):
+    """A file of half a megabyte."""
+    chosen = random.Random(1)
+    rows = [{"id": n, "name": f"row {n} \u00e9\\\"", "values": [chosen.random() * 1000 for _ in range(6)], "on": n % 3 == 0,
+             "none": None, "deep": [[[n]]]} for n in range(2500)]
+    path = work / "in.json"
+    path.write_text(json.dumps(rows, indent=1))
+    return path
+
+
+def folder_option(work):
+    return ["--dir", f"{work}::/d"]
+
+
+# ---- Ours ----------------------------------------------------------------------------------------------------------
+
+@smoke("own")
+def hello_arguments(work):
+    """hello sees its arguments, the granted variable and standard input"""
+    run = guest("hello", "a b", "", "ü", options=["--env", "GREETING=hi"], stdin="one\ntwo")
+    expect(run, "hello from C, argc=4\nargument 1: a b\nargument 2: \nargument 3: ü\nGREETING=hi\nread one\nread two")
+
+
+@smoke("own")
+def hello_nothing(work):
+    """hello sees no variable that was not granted"""
+    os.environ["GREETING"] = "not granted"
+    expect(guest("hello"), "hello from C, argc=1\n")
+
+
+@smoke("own")
+def hello_exit_code(work):
+    """the exit code is the guest's"""
+    expect(guest("hello", "!"), "", status=7)
+
+
+@smoke("own")
+def hello_trap(work):
+    """a trap ends with code 134 and says where"""
+    run = guest("hello", "trap")
+    expect(run, "", status=134)
+    if b"unreachable" not in run.errors:
+        raise Failed(f"the message does not name the trap\n    {run}")
+
+
+@smoke("own")
+def sha256_file(work):
+    """the SHA-256 of a file of 3 MB"""
+    path = work / "random"
+    path.write_bytes(random.Random(2).randbytes(3_000_001))
+    expect(guest("sha256", "/d/random", options=folder_option(work)),
+           f"{hashlib.sha256(path.read_bytes()).hexdigest()}  /d/random\n")
+
+
+@smoke("own")
+def json_in_and_out(work):
+    """a JSON file is parsed and written again as natively"""
+    some_json(work)
+    reference = native("jsonio", "in.json", "native.json", folder=work)
+    expect_same(guest("jsonio", "/d/in.json", "/d/guest.json", options=folder_option(work)), reference)
+    expect_same_file(work / "guest.json", work / "native.json")
+
+
+@smoke("own")
+def copy_of_a_tree(work):
+    """a directory with files, directories and links is copied"""
+    make_tree(work / "from", files=60)
+    (work / "to").mkdir()
+    run = guest("copytree", "/from", "/to/copy",
+                options=["--dir", f"{work}/from::/from::ro", "--dir", f"{work}/to::/to"])
+    expect(run, "60 files, 8 directories, 3 links\n")
+    expect_same_tree(work / "from", work / "to" / "copy")
+
+
+def make_tree(top, files):
+    """`files` files, 7 directories, 3 links."""
+    chosen = random.Random(3)
+    folders = [top / name for name in ("", "a", "a/b", "a/b/c", "empty", "\u00fcml\u00e4ut", "x" * 200, "a/b/c/d e")]
+    for folder in folders:
+        folder.mkdir()
+    usable = [folder for folder in folders if folder.name != "empty"]
+    for n in range(files):
+        path = usable[n % len(usable)] / f"file {n}"
+        path.write_bytes(chosen.randbytes(chosen.choice((0, 1, 100, 5000, 70000))))
+        os.utime(path, ns=(1_600_000_000_123_456_789 + n, 1_500_000_000_987_654_321 + n))
+    (top / "link").symlink_to("a/b")
+    (top / "a" / "up").symlink_to("../file 0")
+    (top / "dangling").symlink_to("nowhere")
+
+
+def tree(top):
+    """What a tree holds: every path with its contents, target or times."""
+    seen = {}
+    for path in sorted(top.rglob("*")):
+        name = str(path.relative_to(top))
+        if path.is_symlink():
+            seen[name] = os.readlink(path)
+        elif path.is_dir():
+            seen[name] = "directory"
+        else:
+            seen[name] = (path.read_bytes(), path.stat().st_mtime_ns)
+    return seen
+
+
+def expect_same_tree(one, other):
+    first, second = tree(one), tree(other)
+    for name in sorted(set(first) | set(second)):
+        if first.get(name) != second.get(name):
+            raise Failed(f"{name} differs")
+
+
+# ---- The kernels of the benchmark ------------------------------------------------------------------------------------
+
+KERNELS = {"fannkuch": 8, "fib": 24, "json": 3, "mandelbrot": 60, "matmul": 60, "nbody": 3000, "sha256": 20, "vm": 400}
+
+
+def kernel_test(name, size):
+    def test(work):
+        expect_same(guest(f"kernel-{name}", size), native(f"kernel-{name}", size))
+    test.__doc__ = f"{name} {size} as natively"
+    return test
+
+
+for kernel, kernel_size in KERNELS.items():
+    smoke("kernels")(kernel_test(kernel, kernel_size))
+
+
+# ---- Others' ---------------------------------------------------------------------------------------------------------
+
+@smoke("lua")
+def lua_version(work):
+    """Lua runs a line"""
+    expect(guest("lua.noerr", "-e", "print(_VERSION, 10 // 3, 2^53)"), "Lua 5.4\t3\t9.007199254741e+15\n")
+
+
+@smoke("lua")
+def lua_script(work):
+    """a script with strings, tables, closures and the file library, as natively"""
+    script = """
+local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
+print(fib(20), ("x"):rep(3, ","), string.format("%5.2f|%q|%x", math.pi, "a\\nb", 255))
+local t = {} for w in ("the quick brown fox"):gmatch("%a+") do t[#t + 1] = w:upper() end
+table.sort(t) print(table.concat(t, " "))
+local function counter() local n = 0 return function() n = n + 1 return n * n end end
+local squares = counter() print(squares(), squares(), squares())
+print(select("#", table.unpack({1, nil, 3}, 1, 3)), 7 // 2, -7 // 2, 7 % -3, 1 << 62, "10" + 5)
+local f = assert(io.open(arg[1], "w")) f:write("line 1\\nline 2\\n") f:close()
+for line in io.lines(arg[1]) do print(line) end
+print(os.remove(arg[1]), io.open(arg[1]))
+os.exit(5)
+"""
+    (work / "script.lua").write_text(script)
+    guest_run = guest("lua.noerr", "/d/script.lua", "/d/t", options=folder_option(work))
+    reference = native("lua", "script.lua", "t", folder=work)
+    expect_same(guest_run, reference, forget=rb"\S*\bt: ")
+
+
+SQL = """
+create table account(id integer primary key, owner text, balance integer);
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000)
+  insert into account select i, 'owner ' || (i % 37), i * 125 from n;
+create index by_owner on account(owner);
+select owner, count(*), sum(balance) from account group by owner order by 3 desc limit 5;
+select printf('%.6f', avg(sqrt(balance))), json_extract('{"a":[1,2,{"b":7}]}', '$.a[2].b');
+begin; delete from account where id % 3 = 0; rollback;
+update account set balance = -balance where owner = 'owner 7';
+select count(*), sum(balance) from account where balance < 0;
+select substr(group_concat(id), 1, 40) from (select id from account order by owner, id desc);
+vacuum;
+pragma integrity_check;
+"""
+
+
+@smoke("sqlite")
+def sqlite_shell(work):
+    """SQLite's shell makes a database; the native shell reads it, and says the same"""
+    run = guest("sqlite3", "-batch", "/d/guest.db", options=folder_option(work), stdin=SQL)
+    expect_same(run, native("sqlite3", "-batch", "native.db", folder=work, stdin=SQL))
+    dump = native("sqlite3", "-batch", "native.db", folder=work, stdin=".dump\n")
+    expect_same(native("sqlite3", "-batch", "guest.db", folder=work, stdin=".dump\n"), dump)
+    expect_same(guest("sqlite3", "-batch", "/d/native.db", options=folder_option(work), stdin=".dump\n"), dump)
+
+
+@smoke("sqlite")
+def sqlite_speedtest(work):
+    """speedtest1 in memory, with its own verification, as natively"""
+    arguments = ["--memdb", "--size", "1", "--verify"]
+    expect_same(guest("speedtest1", *arguments), native("speedtest1", *arguments), forget=rb"\d+\.\d+s")
+
+
+@smoke("sqlite")
+def sqlite_speedtest_file(work):
+    """speedtest1 on a file"""
+    arguments = ["--size", "1", "--verify"]
+    run = guest("speedtest1", *arguments, "/d/t.db", options=folder_option(work))
+    expect_same(run, native("speedtest1", *arguments, "native.db", folder=work), forget=rb"\d+\.\d+s")
+
+
+@smoke("zstd")
+def zstd_round_trip(work):
+    """zstd packs as natively, and unpacks to the original, at three levels"""
+    some_json(work)
+    for level in (1, 3, 12):
+        expect_same(guest("zstdround", "/d/in.json", level, options=folder_option(work)),
+                    native("zstdround", "in.json", level, folder=work))
+
+
+@smoke("bzip2")
+def bzip2_round_trip(work):
+    """bzip2 packs as natively, and unpacks to the original"""
+    path = some_json(work)
+    expect(guest("bzip2", "-k", "-f", "/d/in.json", options=folder_option(work)), "")
+    packed = (work / "in.json.bz2").read_bytes()
+    if packed != native("bzip2", "-c", path).output:
+        raise Failed("the packed file differs from the native one")
+    expect(guest("bzip2", "-d", "-c", "/d/in.json.bz2", options=folder_option(work)), path.read_bytes())
+    (work / "in.json.bz2").write_bytes(packed[:-20] + b"\0" * 20)
+    if guest("bzip2", "-t", "/d/in.json.bz2", options=folder_option(work)).status == 0:
+        raise Failed("a broken file is not noticed")
+
+
+@smoke("minigzip")
+def minigzip_round_trip(work):
+    """minigzip packs what Python unpacks, and unpacks it itself"""
+    import gzip
+    path = some_json(work)
+    original = path.read_bytes()
+    expect(guest("minigzip", "/d/in.json", options=folder_option(work)), "")
+    if gzip.decompress((work / "in.json.gz").read_bytes()) != original or path.exists():
+        raise Failed("the packed file does not hold the original, or the original is still there")
+    expect(guest("minigzip", "-d", "/d/in.json.gz", options=folder_option(work)), "")
+    if path.read_bytes() != original:
+        raise Failed("the unpacked file differs")
+
+
+@smoke("quickjs")
+def quickjs_line(work):
+    """QuickJS runs a line"""
+    expect(guest("qjs", "-e", "console.log([1,2,3].map(x=>x*x).join())"), "1,4,9\n")
+
+
+@smoke("quickjs")
+def quickjs_script(work):
+    """a script with classes, generators, big integers, regular expressions, JSON and promises"""
+    script = """
+class Animal { #name; constructor(name) { this.#name = name; } toString() { return `<${this.#name}>`; } }
+function* count() { for (let i = 0; ; i++) yield i; }
+const [a, b, c] = count();
+console.log(String(new Animal("cat")), a, b, c, 2n ** 100n, "x1y22".replace(/\\d+/g, d => `[${d}]`));
+console.log(JSON.stringify({ deep: [1.5, null, { "\u00fc": "\\u{1F600}" }], when: new Date(0).toISOString() }));
+const depth = n => n === 0 ? 0 : 1 + depth(n - 1);
+console.log(depth(300), [3, 1, 2].toSorted().join(), Math.hypot(3, 4), (0.1 + 0.2).toFixed(20));
+try { null.x } catch (e) { console.log(e instanceof TypeError, e.message); }
+Promise.all([1, Promise.resolve(2)]).then(all => console.log("later", all.join("+")));
+let sum = 0; for (const n of new Float64Array(1000).fill(0.5)) sum += n; console.log(sum);
+"""
+    (work / "script.js").write_text(script)
+    expect_same(guest("qjs", "/d/script.js", options=folder_option(work)), native("qjs", "script.js", folder=work))
+
+
+@smoke("go")
+def go_hello(work):
+    """Go: goroutines, sleeping, a granted file and one that is not"""
+    (work / "note").write_text("granted\n")
+    run = guest("hello.go", "/d/note", options=[*folder_option(work), "--env", "GREETING=hi"])
+    expect(run, "hello from Go, 1 arguments, GREETING=hi\nsum of squares: 328350\n"
+                "brown dog fox jumps lazy over quick the the\n\"granted\\n\" <nil>\nnot granted: true\n")
+
+
+@smoke("rust")
+def rust_hello(work):
+    """Rust: collections, formatting, a granted file and one that is not"""
+    (work / "note").write_text("granted\n")
+    run = guest("hello.rust", "/d/note", options=[*folder_option(work), "--env", "GREETING=hi"])
+    expect(run, "hello from Rust, 1 arguments, GREETING=hi\n{\"one\": 1, \"three\": 3, \"two\": 2} 7.485\n"
+                "Ok(\"granted\\n\")\nnot granted: true\n")
+
+
+@smoke("zig")
+def zig_hello(work):
+    """Zig says hello"""
+    expect(guest("hello.zig"), "hello from Zig, sum of squares 332833500\n")
+
+
+@smoke("assemblyscript")
+def assemblyscript_hello(work):
+    """AssemblyScript: strings, collector, floats, exit code"""
+    expect(guest("hello.as", "a", "b"),
+           "hello from AssemblyScript, 2 arguments\nlength 6890 harmonic 7.485470860550343\n", status=3)
+
+
+# ---- The run -----------------------------------------------------------------------------------------------------------
+
+def run_test(name, test):
+    """"ok", "FAILED" or "skipped", and why."""
+    skipped = GUESTS / "skipped" / name
+    if skipped.exists():
+        return "skipped", skipped.read_text().strip()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            test(pathlib.Path(folder))
+        except (Failed, OSError, subprocess.TimeoutExpired) as why:
+            return "FAILED", str(why)
+    return "ok", ""
+
+
+def main():
+    counts = {"ok": 0, "FAILED": 0, "skipped": 0}
+    unknown = set(sys.argv[1:]) - set(TESTS)
+    if unknown:
+        sys.exit(f"no test for {', '.join(sorted(unknown))}; there are: {' '.join(TESTS)}")
+    for name in sys.argv[1:] or TESTS:
+        for test in TESTS[name]:
+            verdict, why = run_test(name, test)
+            counts[verdict] += 1
+            print(f"{verdict:7} {name}: {test.__doc__}" + (f": {why}" if why else ""), flush=True)
+    print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
+    sys.exit(1 if counts["FAILED"] else 0)
+
+
+if __name__ == "__main__":
+    main()
