@@ -222,13 +222,13 @@ local squares = counter() print(squares(), squares(), squares())
 print(select("#", table.unpack({1, nil, 3}, 1, 3)), 7 // 2, -7 // 2, 7 % -3, 1 << 62, "10" + 5)
 local f = assert(io.open(arg[1], "w")) f:write("line 1\\nline 2\\n") f:close()
 for line in io.lines(arg[1]) do print(line) end
-print(os.remove(arg[1]), io.open(arg[1]))
+print(os.remove(arg[1]), (io.open(arg[1])))
 os.exit(5)
 """
     (work / "script.lua").write_text(script)
     guest_run = guest("lua.noerr", "/d/script.lua", "/d/t", options=folder_option(work))
     reference = native("lua", "script.lua", "t", folder=work)
-    expect_same(guest_run, reference, forget=rb"\S*\bt: ")
+    expect_same(guest_run, reference)
 
 
 SQL = """
