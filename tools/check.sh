@@ -56,12 +56,14 @@ check_needed() {
 
 # Nothing but the public API may be visible to whoever links or loads us; an internal shared object shows its table.
 check_exported() {
-  local file
-  for file in build/cay build/libcay.so build/libcay-*.so; do
-    [ -f "$file" ] || continue
-    nm -D --defined-only "$file" | awk -v file="$file" -v internal="${file##*libcay-*}" \
-      'NF && $3 !~ /^(cay|wasm)_/ && (internal || $3 !~ /_table$/) { print file " exports " $3; bad = 1 } END { exit bad }' || return 1
-  done
+  local file table
+  while read -r file; do
+    table='^$'
+    case $file in */libcay-*) table='_table$' ;; esac
+    nm -D --defined-only "$file" | awk -v file="$file" -v table="$table" \
+      'NF && $3 !~ /^(cay|wasm)_/ && $3 !~ table { print file " exports " $3; bad = 1 } END { exit bad }' || return 1
+  done < <(find build -path build/check-install -prune -o -type f '(' -path build/cay -o -name 'libcay*.so*' ')' \
+    ! -name '*.symbols' -print)
   [ -f build/cay ]
 }
 
