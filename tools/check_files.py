@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The tree itself: no generated or built file is committed, every C file names its licence, every .c of src/ and
-cli/ of 100 lines or more opens with an essay (arch_* files share their header's), text files end in a newline, and nothing uses tabs or trailing blanks."""
+"""The tree itself: no generated or built file is committed, every C file names its licence, every .c of src/ and cli/
+of 100 lines or more opens with an essay (arch_* files share their header's), text files end in a newline, and nothing
+uses tabs or trailing blanks."""
 import re
 
 import csource

@@ -369,7 +369,8 @@ static const struct interp_handlers handlers = {
 #if INTERP_EXPLICIT
 const struct interp_handlers *interp_handlers_explicit(void) { return &handlers; }
 #else
-extern const char __start_cay_interp[], __stop_cay_interp[];
+extern const char __start_cay_interp[] __attribute__((visibility("hidden")));
+extern const char __stop_cay_interp[] __attribute__((visibility("hidden")));
 void interp_fault_text(uintptr_t *entry, uintptr_t *start, uintptr_t *end) {
   *entry = (uintptr_t)h_fault;
   *start = (uintptr_t)__start_cay_interp;
