@@ -302,6 +302,7 @@ static bool take_all_imported(struct decoder *decoder, const struct import_space
 
 static bool one_memory_and_table(struct decoder *decoder, uint32_t start) {
   const struct module *module = decoder->module;
+  decoder->entry = DECODE_NO_ENTRY;
   return (module->table_count <= 1 ||
           module_reader_need(&decoder->reader, MODULE_FEATURE_REFERENCE_TYPES, start, "more than one table")) &&
          (module->memory_count <= 1 ||

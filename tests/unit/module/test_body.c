@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Validation of bodies, and what the reader shows to translators. */
+#include "build.h"
+#include "test.h"
+
+static struct module *load_body(const struct build *b) {
+  struct module *module;
+  struct cay_error error = {.text = ""};
+  CHECK_INT(build_load(b, &module, &error), CAY_OK);
+  CHECK_TEXT(error.text, "");
+  return module;
+}
+
+static void check_invalid(const struct build *b, enum cay_status status, const char *text) {
+  struct module *module = NULL;
+  struct cay_error error = {.text = ""};
+  CHECK_INT(build_load(b, &module, &error), status);
+  CHECK_TEXT(error.text, text);
+  module_release(module);
+}
+#define CHECK_BODY(status, text, ...)                             \
+  do {                                                            \
+    struct build b = {0};                                         \
+    BUILD_BODY(&b, __VA_ARGS__);                                  \
+    check_invalid(&b, status, "code section: function 0: " text); \
+  } while (0)
+
+TEST(messages) {
+  CHECK_BODY(CAY_ERROR_INVALID, "type mismatch: i32.add expects i32, but the operand stack is empty", 0, 0x6A, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "type mismatch: i32.eqz expects i32, but found f32", 0, 0x43, 0, 0, 0, 0, 0x45, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "type mismatch: 1 values too many at the end of a block", 0, 0x41, 0, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "local.get: unknown local 1", 1, 1, 0x7F, 0x20, 1, 0x1A, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "br: unknown label 1", 0, 0x0C, 1, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "i32.load: unknown memory 0", 0, 0x41, 0, 0x28, 2, 0, 0x1A, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "else without if", 0, 0x02, 0x40, 0x05, 0x0B, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "unknown opcode 0xff", 0, 0xFF, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "unknown opcode 0xfc 18", 0, 0xFC, 0x12, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "unexpected end in the instruction", 0, 0x02, 0x40, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "1 bytes follow the final end", 0, 0x0B, 0x01);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "data.drop needs a data count section", 0, 0x41, 0, 0xFC, 9, 0, 0x0B);
+  CHECK_BODY(CAY_ERROR_UNSUPPORTED,
+             "v128.not uses the proposal simd, which is not enabled (this version does not have it)", 0, 0xFD, 0x4D,
+             0x0B);
+  CHECK_BODY(CAY_ERROR_LIMIT, "too many locals: 50001 with the parameters; at most 50000 are allowed", 1, 0xD1, 0x86, 3,
+             0x7F, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "too many locals", 2, 1, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xF, 0x7E, 0x0B);
+}
+
+/* Steps through function 0, and returns the instruction's number `index` (counted from 0) with the reader behind it. */
+static struct module_insn step_to(struct module_body *body, const struct module *module, unsigned index) {
+  struct module_insn insn;
+  struct cay_error error = {.text = ""};
+  CHECK_INT(module_body_begin(body, module, 0, &error), CAY_OK);
+  for (unsigned i = 0; i <= index; i++) CHECK_INT(module_body_next(body, &insn), 1);
+  return insn;
+}
+
+TEST(reader_shows_frames_and_operands) {
+  struct build b = {0};
+  /* block (result i32)  i32.const -5  i32.const 1  br_if 0  end  drop  end */
+  BUILD_BODY(&b, 0, 0x02, 0x7F, 0x41, 0x7B, 0x41, 1, 0x0D, 0, 0x0B, 0x1A, 0x0B);
+  struct module *module = load_body(&b);
+  struct module_body body = {0};
+  struct module_insn insn = step_to(&body, module, 0);
+  CHECK_INT(insn.op, MODULE_OP_BLOCK);
+  CHECK_INT(body.frames.count, 2);
+  CHECK_INT(body.frames.items[1].kind, MODULE_FRAME_BLOCK);
+  CHECK_INT(body.frames.items[1].result_count, 1);
+  CHECK_INT(body.frames.items[1].results[0], MODULE_I32);
+  insn = step_to(&body, module, 1);
+  CHECK_INT((int32_t)insn.imm.i32, -5);
+  CHECK_INT(body.operands.count, 1);
+  insn = step_to(&body, module, 3);
+  CHECK_INT(insn.op, MODULE_OP_BR_IF);
+  CHECK_INT(insn.imm.index[0], 0);
+  CHECK_INT(body.operands.count, 1);
+  insn = step_to(&body, module, 4);
+  CHECK_INT(insn.op, MODULE_OP_END);
+  CHECK_INT(body.ended.kind, MODULE_FRAME_BLOCK);
+  CHECK_INT(body.operands.count, 1);
+  insn = step_to(&body, module, 5);
+  CHECK_INT(insn.imm.type, MODULE_I32);
+  step_to(&body, module, 6);
+  CHECK_INT(body.frames.count, 0);
+  CHECK_INT(module_body_next(&body, &insn), 0);
+  CHECK_INT(module->funcs[0].frame_slots, 2);
+  module_body_deinit(&body);
+  module_release(module);
+}
+
+TEST(reader_marks_unreachable_code) {
+  struct build b = {0};
+  /* 0 unreachable  1 block  2 drop  3 end  4 end */
+  BUILD_BODY(&b, 0, 0x00, 0x02, 0x40, 0x1A, 0x0B, 0x0B);
+  struct module_body body = {0};
+  struct module *module;
+  struct cay_error error;
+  CHECK_INT(build_load(&b, &module, &error), CAY_ERROR_INVALID); /* a block begins reachable for the types */
+  b = (struct build){0};
+  /* 0 br 0  1 block  2 nop  3 end  4 drop  5 select  6 drop  7 end */
+  BUILD_BODY(&b, 0, 0x0C, 0, 0x02, 0x40, 0x01, 0x0B, 0x1A, 0x1B, 0x1A, 0x0B);
+  module = load_body(&b);
+  step_to(&body, module, 0);
+  CHECK(!body.was_unreachable);
+  step_to(&body, module, 1);
+  CHECK(body.was_unreachable && body.frames.items[1].entered_unreachable);
+  step_to(&body, module, 2);
+  CHECK(body.was_unreachable);
+  struct module_insn insn = step_to(&body, module, 4);
+  CHECK_INT(insn.imm.type, MODULE_BOTTOM);
+  insn = step_to(&body, module, 5);
+  CHECK_INT(insn.imm.type, MODULE_BOTTOM);
+  module_body_deinit(&body);
+  module_release(module);
+}
+
+/* The reader has its own way of reading short instructions; it must agree with the disassembler's. */
+TEST(short_forms_agree_with_long_ones) {
+  for (unsigned op = 0; op < MODULE_OP_COUNT; op++) {
+    const struct module_op_info *row = &module_ops[op];
+    if (row->prefix != 0 || row->feature != MODULE_FEATURE_COUNT || op == MODULE_OP_ELSE) continue;
+    struct build b = {0}, code = {0};
+    build_head(&b);
+    BUILD_SECTION(&b, 1, 1, 0x60, 0, 0);
+    BUILD_SECTION(&b, 3, 1, 0);
+    BUILD_SECTION(&b, 4, 1, 0x70, 0, 0);
+    BUILD_SECTION(&b, 5, 1, 0, 0);
+    BUILD_SECTION(&b, 6, 1, 0x7F, 1, 0x41, 0, 0x0B);
+    /* size, 1 local of i32, unreachable, the instruction with immediates of zeros, unreachable, end (twice) */
+    const uint8_t start[] = {1, 0, 1, 1, 0x7F, 0x00, (uint8_t)row->code};
+    build_bytes(&code, start, sizeof start);
+    unsigned zeros[] = {[MODULE_IMM_BLOCK] = 1,  [MODULE_IMM_LABEL] = 1,         [MODULE_IMM_BR_TABLE] = 2,
+                        [MODULE_IMM_FUNC] = 1,   [MODULE_IMM_CALL_INDIRECT] = 2, [MODULE_IMM_LOCAL] = 1,
+                        [MODULE_IMM_GLOBAL] = 1, [MODULE_IMM_MEMORY] = 1,        [MODULE_IMM_MEMARG] = 2,
+                        [MODULE_IMM_I32] = 1,    [MODULE_IMM_I64] = 1,           [MODULE_IMM_F32] = 4,
+                        [MODULE_IMM_F64] = 8,    [MODULE_IMM_TRY_LEGACY] = 0};
+    for (unsigned i = 0; i < zeros[row->imm]; i++) {
+      build_bytes(&code, row->imm == MODULE_IMM_BLOCK ? "\x40" : "\0", 1);
+    }
+    build_bytes(&code, "\x00\x0b\x0b", row->imm == MODULE_IMM_BLOCK ? 3 : op == MODULE_OP_END ? 0 : 2);
+    code.bytes[1] = (uint8_t)(code.len_bytes - 2);
+    build_section(&b, 10, code.bytes, code.len_bytes);
+    struct module *module = load_body(&b);
+    if (!module) continue;
+    struct module_body body = {0};
+    struct module_insn insn = step_to(&body, module, 1), again;
+    uint32_t cursor = insn.offset;
+    CHECK_INT(module_insn_decode(module, &cursor, body.end, &again, NULL), CAY_OK);
+    CHECK_INT(insn.op, op);
+    CHECK_INT(insn.op, again.op);
+    CHECK_INT(cursor, body.cursor);
+    if (row->imm != MODULE_IMM_NONE && row->imm != MODULE_IMM_BR_TABLE && op != MODULE_OP_DROP) {
+      CHECK_INT(insn.imm.i64, again.imm.i64);
+    }
+    module_body_deinit(&body);
+    module_release(module);
+  }
+}
+
+TEST(operands_of_huge_blocks_are_bounded) {
+  /* A type with 1000 results; then unreachable, and blocks of it in a row: each adds 1000 operands for 3 bytes. */
+  struct build b = {0}, types = {0}, code = {0};
+  build_bytes(&types, "\2\x60\0\0\x60\0", 6);
+  build_u32(&types, 1000);
+  for (int i = 0; i < 1000; i++) build_bytes(&types, "\x7f", 1);
+  build_head(&b);
+  build_section(&b, 1, types.bytes, types.len_bytes);
+  BUILD_SECTION(&b, 3, 1, 0);
+  build_u32(&code, 1);
+  build_u32(&code, 2 + 4 * 200);
+  build_bytes(&code, "\0\0", 2);
+  for (int i = 0; i < 200; i++) build_bytes(&code, "\x02\x01\x00\x0b", 4);
+  build_section(&b, 10, code.bytes, code.len_bytes);
+  struct module *module;
+  struct cay_error error;
+  CHECK_INT(build_load(&b, &module, &error), CAY_ERROR_LIMIT);
+}
+
+TEST(ref_func_needs_a_declaration) {
+  CHECK_BODY(CAY_ERROR_INVALID,
+             "undeclared function reference: function 0 is neither exported nor in an element segment or global", 0,
+             0xD2, 0, 0x1A, 0x0B);
+}
+
+TEST_MAIN(RUN(messages) RUN(reader_shows_frames_and_operands) RUN(reader_marks_unreachable_code)
+              RUN(short_forms_agree_with_long_ones) RUN(operands_of_huge_blocks_are_bounded)
+                  RUN(ref_func_needs_a_declaration))
