@@ -24,21 +24,25 @@ static bool on_host_stack(const struct engine_store *store) {
   return !engine_arch_switches || !store->thread.stack || store->guest_sp;
 }
 
-/* The host's stack keeps as much free as the guest's, or a quarter of what is left where it is small. */
-static uintptr_t host_limit(struct engine_store *store) {
-  if (store->host_limit) return store->host_limit;
-  uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = engine_os_stack_low();
-  uintptr_t margin = ENGINE_NATIVE_MARGIN_BYTES;
-  if (low == 0 || low > here) low = here > 2 * margin ? here - 2 * margin : 0; /* unknown: what any thread has */
-  if ((here - low) / 4 < margin) margin = (here - low) / 4;
-  store->host_limit = low + margin;
-  return store->host_limit;
+/* Whether the current native stack has room for one more nested call. It may be the guest's, the host thread's, or that
+ * of another store whose host function called us, which checks for itself. The host's keeps as much free as the
+ * guest's, or a quarter where it is small. */
+static bool has_headroom(const struct engine_store *store) {
+  const uint8_t *here = __builtin_frame_address(0);
+  const struct engine_stack *stack = store->thread.stack;
+  if (here >= stack->native_low && here < stack->native_high)
+    return here - stack->native_low > ENGINE_NATIVE_MARGIN_BYTES;
+  struct engine_native host = engine_os_stack();
+  const uint8_t *low = host.low;
+  if (here < low || here >= low + host.bytes) return true;
+  size_t margin = host.bytes / 4 < ENGINE_NATIVE_MARGIN_BYTES ? host.bytes / 4 : ENGINE_NATIVE_MARGIN_BYTES;
+  return (size_t)(here - low) > margin;
 }
 
-/* Whether the current native stack has room for one more nested call. */
-static bool has_headroom(struct engine_store *store) {
-  uintptr_t limit = on_host_stack(store) ? host_limit(store) : store->native_limit;
-  return (uintptr_t)__builtin_frame_address(0) > limit;
+/* The same for a guest stack that will be continued where it was left. */
+static bool guest_has_headroom(const struct engine_store *store) {
+  return !store->guest_sp ||
+         (const uint8_t *)store->guest_sp - store->thread.stack->native_low > ENGINE_NATIVE_MARGIN_BYTES;
 }
 
 static bool fits(const struct engine_thread *thread, const uint64_t *base_fp, const struct module_func_type *type) {
@@ -100,8 +104,6 @@ static void stack_set(struct engine_store *store, struct engine_stack *stack) {
   thread->stack = stack;
   thread->value_top = stack->values;
   store->guest_sp = engine_arch_switches ? stack->native_high : NULL;
-  store->native_limit = (uintptr_t)stack->native_low + ENGINE_NATIVE_MARGIN_BYTES;
-  store->host_limit = 0;
   atomic_store(&thread->stack_limit, stack->values_end);
   if (atomic_load(&thread->interrupted)) atomic_store(&thread->stack_limit, NULL);
 }
@@ -133,8 +135,7 @@ static enum engine_trap call_outermost(struct engine_store *store, struct engine
 static enum engine_trap call_nested(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
   struct engine_thread *thread = &store->thread;
   uint64_t *value_top = thread->value_top;
-  bool guest_has_room = !store->guest_sp || (uintptr_t)store->guest_sp > store->native_limit;
-  if (!has_headroom(store) || !guest_has_room || !fits(thread, value_top, function->type))
+  if (!has_headroom(store) || !guest_has_headroom(store) || !fits(thread, value_top, function->type))
     return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
   struct engine_thread *other = engine_faults_enter(thread); /* a call of another store may be in between */
   enum engine_trap trap = call_at(store, function, slots, value_top);

@@ -192,7 +192,7 @@ enum cay_status engine_code_get(struct engine *engine, struct module *module, bo
     *out = found;
     return CAY_OK;
   }
-  struct engine_code *made;
+  struct engine_code *made = NULL;
   enum cay_status status = code_make(engine, module, explicit_bounds, &made, error);
   if (status != CAY_OK) return status;
   pthread_mutex_lock(&engine->lock);

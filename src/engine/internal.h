@@ -67,12 +67,11 @@ void engine_code_release(struct engine *engine, void *code);
 struct engine_host_frame {
   struct engine_call call;
   uint64_t *slots;
-  enum engine_trap trap;
   struct engine_activation *activation; /* thread->top when it was called */
   struct engine_host_frame *previous;
 };
 
-/* Bounds of a native stack, for the sanitizers and for headroom checks. */
+/* Bounds of a native stack. */
 struct engine_native {
   const void *low;
   size_t bytes;
@@ -156,7 +155,7 @@ struct engine_thread *engine_faults_enter(struct engine_thread *thread);
 bool engine_fault_redirect(struct engine_thread *thread, uintptr_t address, void *machine_context);
 /* Bytes of address space that the process may use; UINT64_MAX: no limit. */
 uint64_t engine_os_address_space(void);
-/* The lowest address of the calling thread's stack, or 0 when unknown. */
-uintptr_t engine_os_stack_low(void);
+/* The calling thread's own stack; asked for once per thread. */
+struct engine_native engine_os_stack(void);
 
 #endif

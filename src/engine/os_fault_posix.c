@@ -72,8 +72,7 @@ static void install(void) {
   if (pthread_key_create(&stack_key, signal_stack_free) != 0) return;
   struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   sigemptyset(&action.sa_mask);
-  is_installed = sigaction(SIGSEGV, NULL, &previous_segv) == 0 && sigaction(SIGBUS, NULL, &previous_bus) == 0 &&
-                 sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0;
+  is_installed = sigaction(SIGSEGV, &action, &previous_segv) == 0 && sigaction(SIGBUS, &action, &previous_bus) == 0;
 }
 
 bool engine_faults_install(void) {

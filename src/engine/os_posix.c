@@ -11,13 +11,32 @@ uint64_t engine_os_address_space(void) {
   return limit.rlim_cur;
 }
 
-uintptr_t engine_os_stack_low(void) {
+static struct engine_native stack_ask(void) {
+  struct engine_native stack = {NULL, 0};
   pthread_attr_t attributes;
-  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return stack;
   void *low = NULL;
   size_t bytes = 0, guard_bytes = 0;
-  bool known = pthread_attr_getstack(&attributes, &low, &bytes) == 0 &&
-               pthread_attr_getguardsize(&attributes, &guard_bytes) == 0;
+  if (pthread_attr_getstack(&attributes, &low, &bytes) == 0 &&
+      pthread_attr_getguardsize(&attributes, &guard_bytes) == 0 && guard_bytes < bytes)
+    stack = (struct engine_native){(char *)low + guard_bytes, bytes - guard_bytes};
   pthread_attr_destroy(&attributes);
-  return known ? (uintptr_t)low + guard_bytes : 0;
+  return stack;
+}
+
+/* The main thread's stack is read from /proc, which may be missing: then three quarters of the limit, from here. */
+static struct engine_native stack_assume(void) {
+  enum { USUAL_BYTES = 8 * 1024 * 1024 };
+  struct rlimit limit;
+  size_t bytes = USUAL_BYTES;
+  if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < USUAL_BYTES) bytes = (size_t)limit.rlim_cur;
+  bytes = bytes / 4 * 3;
+  return (struct engine_native){(char *)__builtin_frame_address(0) - bytes, bytes};
+}
+
+struct engine_native engine_os_stack(void) {
+  static _Thread_local struct engine_native stack;
+  if (!stack.bytes) stack = stack_ask();
+  if (!stack.bytes) stack = stack_assume();
+  return stack;
 }

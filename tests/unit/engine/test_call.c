@@ -212,7 +212,7 @@ TEST(other_instance) {
   scene_free(&scene);
 }
 
-static struct scene *other_scene;
+static struct scene *other_scene, *back_scene;
 static enum engine_trap host_other_store(struct engine_call *call_here, uint64_t *slots) {
   (void)call_here;
   return call(other_scene, 2, slots);
@@ -230,6 +230,29 @@ TEST(other_store) {
   CHECK_INT(value, 6028);
   scene_free(&outer);
   scene_free(&inner);
+}
+
+/* A calls B, whose host function calls A again. */
+static enum engine_trap host_back(struct engine_call *call_here, uint64_t *slots) {
+  (void)call_here;
+  return depth_left-- > 0 ? call(back_scene, 2, slots) : ENGINE_TRAP_NONE;
+}
+
+TEST(two_stores_in_turns) {
+  for (int kind = 0; kind < 4; kind++) {
+    struct scene a = scene_with(NULL, host_other_store, kind & 1), b = scene_with(NULL, host_back, kind & 2);
+    bodies_default();
+    other_scene = &b;
+    back_scene = &a;
+    depth_left = 20;
+    uint64_t value = 0;
+    CHECK_INT(call(&a, 2, &value), ENGINE_TRAP_NONE);
+    CHECK_INT(value, 42 * 1000);
+    depth_left = 100000000;
+    CHECK_INT(call(&a, 2, &value), ENGINE_TRAP_STACK_EXHAUSTED);
+    scene_free(&a);
+    scene_free(&b);
+  }
 }
 
 /* ---- Traps and backtraces -------------------------------------------------------------------------------------------- */
@@ -458,7 +481,8 @@ static int fault_in_child(void (*prepare)(void)) {
     struct scene scene = scene_with(NULL, host_double, false);
     (void)scene;
     raise(SIGSEGV);
-    *(volatile int *)16 = 1;
+    volatile int *volatile nowhere = NULL;
+    *nowhere = 1;
     _exit(3);
   }
   int status = 0;
@@ -486,5 +510,5 @@ TEST(other_faults) {
 
 TEST_MAIN(RUN(other_faults) RUN(calls) RUN(reentrance) RUN(reentrance_on_host_stack) RUN(exhaustion)
               RUN(exhaustion_on_host_stack) RUN(exhaustion_in_a_small_thread) RUN(other_instance) RUN(other_store)
-                  RUN(backtrace) RUN(host_traps) RUN(deep_backtrace) RUN(interruption) RUN(faults)
-                      RUN(faults_in_threads))
+                  RUN(two_stores_in_turns) RUN(backtrace) RUN(host_traps) RUN(deep_backtrace) RUN(interruption)
+                      RUN(faults) RUN(faults_in_threads))
