@@ -60,8 +60,9 @@ check_exported() {
   while read -r file; do
     table='^$'
     case $file in */libcay-*) table='_table$' ;; esac
-    nm -D --defined-only "$file" | awk -v file="$file" -v table="$table" \
-      'NF && $3 !~ /^(cay|wasm)_/ && $3 !~ table { print file " exports " $3; bad = 1 } END { exit bad }' || return 1
+    readelf -W --dyn-syms "$file" | sed 's/@.*//' | awk -v file="$file" -v table="$table" \
+      'NF == 8 && $1 ~ /^[0-9]+:$/ && $6 != "HIDDEN" && $7 != "UND" && $8 !~ /^(cay|wasm)_/ && $8 !~ table {
+        print file " exports " $8; bad = 1 } END { exit bad }' || return 1
   done < <(find build -path build/check-install -prune -o -type f '(' -path build/cay -o -name 'libcay*.so*' ')' \
     ! -name '*.symbols' -print)
   [ -f build/cay ]
