@@ -155,6 +155,7 @@ struct engine_activation {
 };
 
 struct engine_raw_frame { struct engine_instance *instance; const void *site; uint64_t *fp;
+                          uint32_t func; /* UINT32_MAX: not known */
                           struct engine_function *host; /* not NULL: a host function's frame */ };
 #define ENGINE_BACKTRACE_FRAMES 64 /* the innermost 48 and outermost 16 are kept */
 

@@ -27,9 +27,11 @@ static void activation_add(struct engine_thread *thread, const struct engine_act
   const void *site = activation->site;
   uint64_t *fp = activation->fp;
   while (site) {
-    frame_add(thread, (struct engine_raw_frame){.instance = instance, .site = site, .fp = fp});
     struct engine_location location;
-    if (!instance->tier->locate(instance->code, site, fp, &location)) return;
+    bool known = instance->tier->locate(instance->code, site, fp, &location);
+    frame_add(thread, (struct engine_raw_frame){
+                          .instance = instance, .site = site, .fp = fp, .func = known ? location.func : UINT32_MAX});
+    if (!known) return;
     site = location.caller_site;
     fp = location.caller_fp;
   }
@@ -80,9 +82,8 @@ bool engine_backtrace_frame(struct engine_thread *thread, uint32_t index, struct
   if (raw->host) return true;
   out->instance = raw->instance;
   const struct engine_tier *tier = raw->instance->tier;
-  struct engine_location location;
-  if (!tier->locate(raw->instance->code, raw->site, raw->fp, &location)) return true;
-  out->func = location.func;
-  out->offset = tier->offset_of(raw->instance->code, location.func, raw->site);
+  if (raw->func == UINT32_MAX) return true;
+  out->func = raw->func; /* found when the frame was still there: the stack may have been given back since */
+  out->offset = tier->offset_of(raw->instance->code, raw->func, raw->site);
   return true;
 }
