@@ -144,11 +144,10 @@ void base_os_release(void *address, size_t bytes);
 
 uint64_t base_os_monotonic_ns(void);
 
-/* A file's contents, mapped read-only where possible. */
+/* A file's contents, in memory of our own. */
 struct base_file {
   const uint8_t *bytes;
   size_t len_bytes;
-  bool mapped;
 };
 /* `path` "-" reads standard input to its end. */
 enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error);

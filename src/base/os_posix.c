@@ -38,11 +38,14 @@ uint64_t base_os_monotonic_ns(void) {
   return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* Pipes, terminals and empty-looking files of /proc: read until the end. */
-static enum cay_status file_read_stream(int fd, const char *path, struct base_file *out, struct cay_error *error) {
+/* Files are read, not mapped: somebody may change a mapped file after it was validated (the guest itself, when its own
+ * file lies in a directory that was granted), and nothing later looks at it with the same distrust. */
+static enum cay_status file_read_all(int fd, const char *path, size_t expected_bytes, struct base_file *out,
+                                     struct cay_error *error) {
   BASE_VEC(uint8_t) bytes = {0};
+  size_t room = expected_bytes + 1; /* so that the end is seen without growing */
   for (;;) {
-    if (!BASE_VEC_RESERVE(&bytes, bytes.count + 65536)) {
+    if (!BASE_VEC_RESERVE(&bytes, bytes.count + room)) {
       BASE_VEC_DEINIT(&bytes);
       return base_error_memory(error);
     }
@@ -55,38 +58,25 @@ static enum cay_status file_read_stream(int fd, const char *path, struct base_fi
     }
     if (got == 0) break;
     bytes.count += (size_t)got;
+    room = bytes.count == bytes.capacity ? 65536 : 1;
   }
-  *out = (struct base_file){bytes.items, bytes.count, false};
+  *out = (struct base_file){bytes.items, bytes.count};
   return CAY_OK;
 }
 
-static enum cay_status file_map(int fd, const char *path, struct base_file *out, struct cay_error *error) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) return base_error_system(error, errno, "cannot read %s", path);
-  if (S_ISDIR(status.st_mode)) return base_error_system(error, EISDIR, "cannot read %s", path);
-  if (S_ISREG(status.st_mode) && status.st_size > 0) {
-    void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes != MAP_FAILED) {
-      *out = (struct base_file){bytes, (size_t)status.st_size, true};
-      return CAY_OK;
-    }
-  }
-  return file_read_stream(fd, path, out, error);
-}
-
 enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error) {
-  if (strcmp(path, "-") == 0) return file_read_stream(STDIN_FILENO, "standard input", out, error);
+  if (strcmp(path, "-") == 0) return file_read_all(STDIN_FILENO, "standard input", 65536, out, error);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return base_error_system(error, errno, "cannot open %s", path);
-  enum cay_status status = file_map(fd, path, out, error);
+  struct stat file;
+  bool is_regular = fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= 0;
+  size_t expected_bytes = is_regular ? (size_t)file.st_size : 65536;
+  enum cay_status status = file_read_all(fd, path, expected_bytes, out, error);
   close(fd);
   return status;
 }
 
 void base_file_deinit(struct base_file *file) {
-  if (file->mapped)
-    munmap((void *)(uintptr_t)file->bytes, file->len_bytes);
-  else
-    base_free((void *)(uintptr_t)file->bytes);
+  base_free((void *)(uintptr_t)file->bytes);
   *file = (struct base_file){0};
 }
