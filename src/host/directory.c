@@ -7,7 +7,7 @@
  * again or going on behind it needs no seek.
  *
  * Invariants: (1) `records` + at is the record at `at_cookie`, when at < len_bytes; (2) the descriptor stands behind
- * the last record of the buffer. */
+ * the last record of the buffer, so at `at_cookie` when at == len_bytes. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +50,7 @@ void host_listing_close(struct host_listing *listing) {
 
 /* Makes the record at `cookie` the one at `at`; at == len_bytes then means that it has to be read. */
 static int move_to(struct host_listing *listing, uint64_t cookie) {
+  if (listing->at == listing->len_bytes && cookie == listing->at_cookie) return 0;
   if (listing->at < listing->len_bytes && cookie != 0) {
     struct host_os_record record;
     host_os_record(listing->records + listing->at, &record);

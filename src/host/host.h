@@ -10,8 +10,8 @@
  * is not ready: wait for it (host_loop_wait; readable for reads and accepts, writable for writes) and call again.
  * Operations on regular files and directories are done inline and never pend.
  *
- * Signals. Writing to a pipe without readers raises SIGPIPE unless the process ignores it; the command does, and an
- * embedder has to decide. Sockets never raise it.
+ * Signals. Writing to a pipe without readers raises SIGPIPE, as it does natively, unless the process ignores it; then it
+ * is PIPE. Sockets never raise it.
  *
  * Ownership: objects are reference-counted. Threads: an object is used by one thread at a time; the count is atomic;
  * host_loop_wake may be called from any thread or signal handler. */

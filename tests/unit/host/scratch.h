@@ -63,13 +63,13 @@ static inline const char *contents(struct host_object *directory, const char *pa
   static char text[256];
   struct host_object *file;
   int result = open_with(directory, path, HOST_OPEN_FOLLOW, HOST_RIGHT_READ, &file);
-  if (result) return host_error_name((enum host_error)-result);
+  if (result) return host_error_name((enum host_error) - result);
   struct host_buffer buffer = plain(text, sizeof text - 1);
   size_t got = 0;
   result = host_read(file, &buffer, 1, &got);
   host_object_release(file);
   text[got] = 0;
-  return result ? host_error_name((enum host_error)-result) : text;
+  return result ? host_error_name((enum host_error) - result) : text;
 }
 
 static inline struct host_object *grant(const char *path, uint32_t rights, enum host_resolver resolver) {
