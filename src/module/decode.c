@@ -5,8 +5,8 @@
  * segments, whose number the data count section tells in advance.
  *
  * Memory: a vector's count is believed only up to the bytes that are left (module_read_count), so tables are at most a
- * constant times the input; they live in the module's arena. Nothing is copied out of the input: names, bodies, segments
- * are offsets into it.
+ * constant times the input; they live in the module's arena. Nothing is copied out of the input: names, bodies and
+ * segments are offsets into it.
  *
  * Invariants while a section is read: the counts of the module are those of complete entries for index spaces that
  * constant expressions look at (globals), and complete sections otherwise. */
@@ -32,7 +32,7 @@ enum {
   SECTION_COUNT,
 };
 
-/* ---- Helpers ------------------------------------------------------------------------------------------------------ */
+/* ---- Helpers ----------------------------------------------------------------------------------------------------- */
 
 bool decode_fail_memory(struct decoder *decoder) {
   base_error_memory(decoder->reader.error);
@@ -84,7 +84,7 @@ bool decode_const_expr(struct decoder *decoder, module_type type, struct module_
   return true;
 }
 
-/* ---- Types ------------------------------------------------------------------------------------------------------ */
+/* ---- Types ------------------------------------------------------------------------------------------------------- */
 
 static bool value_types(struct decoder *decoder, const char *what, uint32_t limit, const module_type **types,
                         uint32_t *count, uint32_t *slots) {
@@ -202,7 +202,7 @@ static bool global_type(struct decoder *decoder, struct module_global_type *out)
          module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown mutability 0x%02x", mutability);
 }
 
-/* ---- Index spaces -------------------------------------------------------------------------------------------------- */
+/* ---- Index spaces ------------------------------------------------------------------------------------------------ */
 
 /* Every index space grows twice: by the imports, then by the section that defines the rest. Its entries are counted
  * first, so that the arena holds them once. */
@@ -223,7 +223,7 @@ static bool widen(struct decoder *decoder, void **items, uint32_t count, uint32_
   (module_read_count(&(decoder)->reader, (what), (limit) > (count) ? (limit) - (count) : 0, (more)) && \
    WIDEN((decoder), (items), (count), *(more)))
 
-/* ---- Imports ------------------------------------------------------------------------------------------------------- */
+/* ---- Imports ----------------------------------------------------------------------------------------------------- */
 
 static bool import_head(struct decoder *decoder, struct module_import *import) {
   struct module_reader *reader = &decoder->reader;
@@ -332,7 +332,7 @@ static bool import_section(struct decoder *decoder) {
   return is_read;
 }
 
-/* ---- Definitions --------------------------------------------------------------------------------------------------- */
+/* ---- Definitions ------------------------------------------------------------------------------------------------- */
 
 static bool function_section(struct decoder *decoder) {
   struct module *module = decoder->module;
@@ -403,7 +403,7 @@ static bool global_section(struct decoder *decoder) {
   return true;
 }
 
-/* ---- Exports and start --------------------------------------------------------------------------------------------- */
+/* ---- Exports and start ------------------------------------------------------------------------------------------- */
 
 static uint32_t space_size(const struct module *module, enum module_extern_kind kind) {
   switch (kind) {
@@ -497,7 +497,7 @@ static bool custom_section(struct decoder *decoder) {
   return true;
 }
 
-/* ---- The module ---------------------------------------------------------------------------------------------------- */
+/* ---- The module -------------------------------------------------------------------------------------------------- */
 
 static const struct section {
   const char *name;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Instructions as text, in the text format's spelling: the mnemonic of the row, then its immediates.
  *
- * An index 0 that the text format lets one leave out (memory, table of call_indirect) is left out. Constants are written
- * exactly: integers signed, floating point in hexadecimal, so that assembling the text gives the same bits. */
+ * An index 0 that the text format lets one leave out (memory, table of call_indirect) is left out. Constants are
+ * written exactly: integers signed, floating point in hexadecimal, so that assembling the text gives the same bits. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>

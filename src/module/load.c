@@ -134,7 +134,7 @@ void module_release(struct module *module) {
   if (before == 1) module_free(module);
 }
 
-/* ---- Look-ups ------------------------------------------------------------------------------------------------------ */
+/* ---- Look-ups ---------------------------------------------------------------------------------------------------- */
 
 int module_name_compare(struct module_name a, struct module_name b) {
   uint32_t shorter = a.len_bytes < b.len_bytes ? a.len_bytes : b.len_bytes;

@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "module/ops.gen.h" /* enum module_op: MODULE_OP_I32_ADD, ... in table order; MODULE_OP_COUNT */
 
-/* ---- Types --------------------------------------------------------------------------------------------------- */
+/* ---- Types ------------------------------------------------------------------------------------------------------- */
 
 /* A value type in 32 bits, so that types can be compared as numbers.
  * Number and vector types are their binary codes (0x7F i32 ... 0x7B v128).
@@ -108,7 +108,7 @@ struct module_data_segment {
 };
 struct module_custom { struct module_name name; uint32_t offset, len_bytes; /* contents after the name */ };
 
-/* ---- Proposals and limits ------------------------------------------------------------------------------------ */
+/* ---- Proposals and limits ---------------------------------------------------------------------------------------- */
 
 /* Proposals that can be switched. 2.0's (without SIMD) are on in the default set. A bit whose semantics no tier runs
  * yet is not in MODULE_FEATURES_RUNNABLE; switching it on makes it decode and validate only. */
@@ -150,7 +150,7 @@ struct module_load_limits {
 };
 extern const struct module_load_limits module_default_limits;
 
-/* ---- The module ---------------------------------------------------------------------------------------------- */
+/* ---- The module -------------------------------------------------------------------------------------------------- */
 
 struct module {
   atomic_uint references;
@@ -206,7 +206,7 @@ struct module_name module_local_name(const struct module *module, uint32_t func,
 /* The function whose body contains `offset`, or UINT32_MAX. */
 uint32_t module_func_at(const struct module *module, uint32_t offset);
 
-/* ---- The instruction table ------------------------------------------------------------------------------------ */
+/* ---- The instruction table --------------------------------------------------------------------------------------- */
 
 enum module_imm { /* the immediates that follow an opcode, in the binary format's order */
   MODULE_IMM_NONE, MODULE_IMM_BLOCK, MODULE_IMM_LABEL, MODULE_IMM_BR_TABLE, MODULE_IMM_FUNC,
@@ -237,11 +237,11 @@ struct module_op_info { /* one row of ops.def */
   uint16_t code;           /* after the prefix */
   uint16_t flags;          /* enum module_op_flags */
   uint8_t param_count, result_count;
-  uint8_t params[4], results[2]; /* low bytes of number types as above; 0x70/0x6F for funcref/externref; unless SPECIAL */
+  uint8_t params[4], results[2]; /* low bytes of number types; 0x70/0x6F: funcref/externref; unless SPECIAL */
 };
 extern const struct module_op_info module_ops[MODULE_OP_COUNT];
 
-/* ---- Instructions --------------------------------------------------------------------------------------------- */
+/* ---- Instructions ------------------------------------------------------------------------------------------------ */
 
 struct module_memarg { uint64_t offset; uint32_t memory; uint8_t align_log2; uint8_t lane; };
 
@@ -255,7 +255,7 @@ struct module_insn {
     uint64_t i64;       /* also the bits of f32 (low half) and f64 */
     uint8_t v128[16];
     module_type type;   /* ref.null's type (nullable reference to the heap type); typed select's type */
-    struct { uint32_t target_count; uint32_t targets_offset; } br_table; /* LEBs: target_count + 1 labels (default last) */
+    struct { uint32_t target_count; uint32_t targets_offset; } br_table; /* target_count + 1 LEBs, default last */
     struct { int64_t raw; uint32_t catches_offset, catch_count; } block; /* raw s33 block type (a type index, or
       negative: -0x40 none, a value type's code - 0x80, or INT64_MIN + module_type); try_table's catches */
   } imm;
@@ -267,7 +267,7 @@ enum cay_status module_insn_decode(const struct module *module, uint32_t *cursor
 /* Adds "i32.const 7", "br_table 0 1 2", "call 3 (;name;)" ... in the text format's spelling. */
 void module_insn_text(const struct module *module, const struct module_insn *insn, struct base_text *out);
 
-/* ---- Reading a body, validated --------------------------------------------------------------------------------- */
+/* ---- Reading a body, validated ----------------------------------------------------------------------------------- */
 
 enum module_frame_kind { MODULE_FRAME_FUNC, MODULE_FRAME_BLOCK, MODULE_FRAME_LOOP, MODULE_FRAME_IF, MODULE_FRAME_ELSE,
                          MODULE_FRAME_TRY_TABLE };

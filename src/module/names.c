@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Names of functions and locals, for people: the custom section "name", and imports and exports where it is silent.
  *
- * Read on the first question, because most runs never ask: a 75 MB module has 100,000 names. Threads may ask at the same
- * time; each builds the index, one publishes it, the others throw theirs away. Running out of memory is "no name".
+ * Read on the first question, because most runs never ask: a 75 MB module has 100,000 names. Threads may ask at the
+ * same time; each builds the index, one publishes it, the others throw theirs away. Running out of memory is "no name".
  *
  * A name section that breaks its format is ignored from the broken subsection on: it must never make a module
- * unusable. The index is dense by function; names of locals stay where they are and are searched within their function. */
+ * unusable. The index is dense by function; names of locals stay where they are and are searched within their
+ * function. */
 #include "module/internal.h"
 
 enum { SUBSECTION_FUNCTIONS = 1, SUBSECTION_LOCALS = 2 };

@@ -45,7 +45,7 @@ bool module_reader_need(struct module_reader *reader, enum module_feature featur
   return false;
 }
 
-/* ---- Numbers --------------------------------------------------------------------------------------------------- */
+/* ---- Numbers ----------------------------------------------------------------------------------------------------- */
 
 static bool cut_off(struct module_reader *reader, const char *what) {
   return module_reader_fail(reader, CAY_ERROR_MALFORMED, reader->end, "unexpected end in the %s", what);
@@ -108,7 +108,7 @@ bool module_read_s33(struct module_reader *reader, const char *what, int64_t *ou
   return true;
 }
 
-/* ---- Bytes, names, counts ----------------------------------------------------------------------------------------- */
+/* ---- Bytes, names, counts ---------------------------------------------------------------------------------------- */
 
 bool module_read_byte(struct module_reader *reader, const char *what, uint8_t *out) {
   if (reader->cursor >= reader->end) return cut_off(reader, what);
@@ -147,7 +147,7 @@ bool module_read_count(struct module_reader *reader, const char *what, uint32_t 
   return module_reader_fail(reader, CAY_ERROR_LIMIT, start, "the %s is %u; at most %u are allowed", what, *out, limit);
 }
 
-/* ---- Types ------------------------------------------------------------------------------------------------------ */
+/* ---- Types ------------------------------------------------------------------------------------------------------- */
 
 /* The proposal that brought an abstract heap type, by its code; MODULE_FEATURE_COUNT: unknown. */
 static enum module_feature heap_code_feature(uint8_t code) {

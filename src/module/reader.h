@@ -2,7 +2,7 @@
 /* Reading the binary format's pieces: bytes, LEB128 numbers, names, types. Private to the room `module`.
  *
  * Every function returns false after filling `error` when the bytes are not what they should be; then `cursor` is at
- * or near the culprit and the reader must not be used further. `what` names the piece in messages ("function index"). */
+ * or near the culprit and the reader must not be used further. `what` names the piece in messages ("type index"). */
 #ifndef MODULE_READER_H
 #define MODULE_READER_H
 

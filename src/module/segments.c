@@ -3,7 +3,7 @@
  * are. */
 #include "module/decode.h"
 
-/* ---- Elements ------------------------------------------------------------------------------------------------- */
+/* ---- Elements ---------------------------------------------------------------------------------------------------- */
 
 enum {                      /* the bits of an element segment's flags */
        ELEM_NOT_ACTIVE = 1, /* passive or declared */
@@ -95,7 +95,7 @@ bool decode_elements(struct decoder *decoder) {
   return true;
 }
 
-/* ---- Data ------------------------------------------------------------------------------------------------------ */
+/* ---- Data -------------------------------------------------------------------------------------------------------- */
 
 bool decode_data_count(struct decoder *decoder) {
   struct module_private *private_part = decoder->module->private_part;
@@ -148,7 +148,7 @@ bool decode_data(struct decoder *decoder) {
   return true;
 }
 
-/* ---- Code ------------------------------------------------------------------------------------------------------ */
+/* ---- Code -------------------------------------------------------------------------------------------------------- */
 
 static bool validate_body(struct decoder *decoder, uint32_t func) {
   struct module_body *body = &decoder->body;

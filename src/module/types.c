@@ -149,7 +149,7 @@ const struct module_load_limits module_default_limits = {
     .nesting = 50000,
 };
 
-/* ---- Sorting ------------------------------------------------------------------------------------------------------ */
+/* ---- Sorting ----------------------------------------------------------------------------------------------------- */
 
 static void merge(uint32_t *items, uint32_t *scratch, uint32_t middle, uint32_t count, module_compare *compare,
                   const struct module *module) {

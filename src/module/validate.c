@@ -18,7 +18,7 @@
 
 #include "module/internal.h"
 
-/* ---- Failures --------------------------------------------------------------------------------------------------- */
+/* ---- Failures ---------------------------------------------------------------------------------------------------- */
 
 BASE_COLD static bool fail(struct module_body *body, enum cay_status status, const struct module_insn *insn,
                            const char *format, ...) BASE_PRINTF(4, 5);
@@ -65,7 +65,7 @@ BASE_COLD static int give_up(struct module_body *body) {
   return -1;
 }
 
-/* ---- Operands --------------------------------------------------------------------------------------------------- */
+/* ---- Operands ---------------------------------------------------------------------------------------------------- */
 
 static struct module_frame *top_frame(struct module_body *body) {
   assert(body->frames.count > 0);
@@ -161,7 +161,7 @@ static void set_unreachable(struct module_body *body) {
   frame->unreachable = true;
 }
 
-/* ---- Frames ----------------------------------------------------------------------------------------------------- */
+/* ---- Frames ------------------------------------------------------------------------------------------------------ */
 
 /* Block types with one result point here, because frames move when their vector grows. By the type's code. */
 static const module_type single_types[128] = {
@@ -266,7 +266,7 @@ static bool check_end(struct module_body *body, const struct module_insn *insn) 
   return push_types(body, body->ended.results, body->ended.result_count);
 }
 
-/* ---- Branches ------------------------------------------------------------------------------------------------------ */
+/* ---- Branches ---------------------------------------------------------------------------------------------------- */
 
 struct label {
   const module_type *types;
@@ -332,7 +332,7 @@ static bool check_return(struct module_body *body, const struct module_insn *ins
   return true;
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------------------- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------- */
 
 static bool check_call_type(struct module_body *body, const struct module_insn *insn,
                             const struct module_func_type *type) {
@@ -367,7 +367,7 @@ static bool check_call_indirect(struct module_body *body, const struct module_in
   return pop(body, insn, MODULE_I32, NULL) && check_call_type(body, insn, &module->types[type]);
 }
 
-/* ---- Variables and values ------------------------------------------------------------------------------------------ */
+/* ---- Variables and values ---------------------------------------------------------------------------------------- */
 
 static bool check_local(struct module_body *body, const struct module_insn *insn) {
   uint32_t local = insn->imm.index[0];
@@ -450,7 +450,7 @@ static bool check_ref_func(struct module_body *body, const struct module_insn *i
   return push(body, MODULE_FUNCREF);
 }
 
-/* ---- Tables and memories ------------------------------------------------------------------------------------------- */
+/* ---- Tables and memories ----------------------------------------------------------------------------------------- */
 
 static const struct module_table *find_table(struct module_body *body, const struct module_insn *insn, uint32_t index) {
   if (index < body->module->table_count) return &body->module->tables[index];
@@ -536,7 +536,7 @@ static bool check_memarg(struct module_body *body, const struct module_insn *ins
               row->mnemonic, is_atomic ? "be" : "not be larger than", row->access_log2, memarg->align_log2);
 }
 
-/* ---- One instruction ----------------------------------------------------------------------------------------------- */
+/* ---- One instruction --------------------------------------------------------------------------------------------- */
 
 static bool check_indices(struct module_body *body, const struct module_insn *insn, const struct module_op_info *row) {
   switch (row->imm) {
@@ -690,7 +690,7 @@ int module_body_next(struct module_body *body, struct module_insn *out) {
   return check(body, out) ? 1 : give_up(body);
 }
 
-/* ---- Beginning ----------------------------------------------------------------------------------------------------- */
+/* ---- Beginning --------------------------------------------------------------------------------------------------- */
 
 static void reset(struct module_body *body, const struct module *module, uint32_t func, struct cay_error *error) {
   body->module = module;

@@ -8,8 +8,8 @@
  *
  * Floating point follows IEEE 754 with round-to-nearest-even. NaN results are quiet; payloads are what the hardware
  * gives, which the specification allows (a canonical operand gives a canonical result), but abs, neg, copysign and
- * reinterpret keep every bit, a NaN's too. Nothing calls libm: rounding is done with integer conversions, because a call
- * costs the interpreter's handlers their registers.
+ * reinterpret keep every bit, a NaN's too. Nothing calls libm: rounding is done with integer conversions, because a
+ * call costs the interpreter's handlers their registers.
  *
  * The functions need float and double arithmetic without excess precision or contraction (-ffp-contract=off). */
 #ifndef MODULE_OPS_SEM_H

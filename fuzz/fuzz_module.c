@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Decodes and validates arbitrary bytes with all proposals that run. What loads is walked as translators and the
+ * disassembler walk it: the reader of bodies must accept every body again and agree with the plain decoder on every
+ * instruction, and every look-up must answer. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "module/module.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes);
+
+#define REQUIRE(condition)                                            \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      abort();                                                        \
+    }                                                                 \
+  } while (0)
+
+static void disassemble(const struct module *module, uint32_t cursor, uint32_t end) {
+  struct base_text text = {0};
+  struct module_insn insn;
+  while (cursor < end) {
+    REQUIRE(module_insn_decode(module, &cursor, end, &insn, NULL) == CAY_OK);
+    text.len_bytes = 0;
+    module_insn_text(module, &insn, &text);
+    REQUIRE(text.failed || text.len_bytes > 0);
+  }
+  base_text_deinit(&text);
+}
+
+static void walk_body(struct module_body *body, const struct module *module, uint32_t func) {
+  struct module_insn insn, again;
+  struct cay_error error;
+  REQUIRE(module_body_begin(body, module, func, &error) == CAY_OK);
+  uint32_t start = body->cursor;
+  int more;
+  while ((more = module_body_next(body, &insn)) > 0) {
+    uint32_t cursor = insn.offset;
+    REQUIRE(module_insn_decode(module, &cursor, body->end, &again, NULL) == CAY_OK);
+    REQUIRE(again.op == insn.op && cursor == body->cursor);
+    REQUIRE(module_ops[insn.op].imm != MODULE_IMM_I32 || insn.imm.i64 == again.imm.i64);
+    REQUIRE(body->frames.count == 0 || body->operands.count >= body->frames.items[body->frames.count - 1].height);
+    REQUIRE(module_func_at(module, insn.offset) == func);
+  }
+  REQUIRE(more == 0 && body->locals_slots + body->max_operand_slots == module->funcs[func].frame_slots);
+  disassemble(module, start, body->end);
+}
+
+static void look_up(const struct module *module) {
+  char text[64];
+  for (uint32_t i = 0; i < module->export_count; i++) {
+    const struct module_export *export = &module->exports[i];
+    REQUIRE(module_export_find(module, export->name.bytes, export->name.len_bytes) == export);
+  }
+  for (uint32_t i = 0; i < module->type_count; i++) {
+    const struct module_func_type *type = &module->types[i];
+    REQUIRE(type->canonical <= i && module_func_type_equal(type, &module->types[type->canonical]));
+    module_func_type_text(type, text, sizeof text);
+  }
+  for (uint32_t i = 0; i < module->global_count; i++) {
+    const struct module_const_expr *init = &module->globals[i].init;
+    disassemble(module, init->offset, init->offset + init->len_bytes);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
+  struct module *module;
+  struct cay_error error = {.text = ""};
+  if (module_load(bytes, len_bytes, MODULE_BYTES_COPY, MODULE_FEATURES_RUNNABLE, NULL, &module, &error) != CAY_OK) {
+    REQUIRE(module == NULL && error.status != CAY_OK && error.text[0]);
+    REQUIRE(base_utf8_valid(error.text, strlen(error.text)));
+    return 0;
+  }
+  struct module_body body = {0};
+  look_up(module);
+  for (uint32_t func = 0; func < module->func_count; func++) {
+    module_local_name(module, func, 0);
+    if (func >= module->imported_func_count) walk_body(&body, module, func);
+  }
+  module_body_deinit(&body);
+  module_release(module);
+  return 0;
+}
