@@ -99,8 +99,7 @@ typedef struct cay_module cay_module;
  * a proposal that is off), _LIMIT, _MEMORY, with the byte offset and a sentence that says where and why. */
 CAY_API enum cay_status cay_module_load(cay_engine *engine, const void *bytes, size_t len_bytes, cay_module **out,
                                         struct cay_error *error);
-/* The same for a file; "-" is standard input. CAY_ERROR_SYSTEM when it cannot be read. A file that is changed while
- * the module exists may give undefined guest behaviour and SIGBUS: it is mapped, not copied. */
+/* The same for a file; "-" is standard input. CAY_ERROR_SYSTEM when it cannot be read. */
 CAY_API enum cay_status cay_module_load_file(cay_engine *engine, const char *path, cay_module **out,
                                              struct cay_error *error);
 /* As cay_module_load, keeping nothing. */

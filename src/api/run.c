@@ -151,7 +151,7 @@ static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap
   struct engine_thread *thread = engine_store_thread(run->store);
   run->result.trap = (enum cay_trap)trap;
   struct engine_frame frame;
-  if (trap != ENGINE_TRAP_EXIT && engine_backtrace_frame(thread, 0, &frame) && frame.instance)
+  if (trap != ENGINE_TRAP_EXIT && engine_backtrace_frame(thread, 0, &frame) && frame.offset != UINT32_MAX)
     run->result.trap_offset = frame.offset;
   switch (trap) {
   case ENGINE_TRAP_NONE: return CAY_OK;

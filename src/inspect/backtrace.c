@@ -63,9 +63,12 @@ static void add_host_frame(struct base_text *out, const struct engine_function *
 
 /* One line, or several when functions were inlined; all carry the frame's number. */
 static void add_frame(struct backtrace *self, uint64_t number, const struct engine_frame *frame) {
-  if (!frame->instance) {
+  if (!frame->instance || frame->func == UINT32_MAX) {
     base_text_format(self->out, "  %" PRIu64 ": ", number);
-    if (frame->host) add_host_frame(self->out, frame->host);
+    if (frame->host)
+      add_host_frame(self->out, frame->host);
+    else
+      base_text_addz(self->out, "(not known)\n");
     return;
   }
   const struct module *module = frame->instance->module;
@@ -84,7 +87,8 @@ static void add_frame(struct backtrace *self, uint64_t number, const struct engi
   if (count > 0) return;
   base_text_format(self->out, "  %" PRIu64 ": ", number);
   add_function_name(self->out, module, frame->func);
-  base_text_format(self->out, " at offset 0x%" PRIx32 "\n", frame->offset);
+  if (frame->offset != UINT32_MAX) base_text_format(self->out, " at offset 0x%" PRIx32, frame->offset);
+  base_text_addz(self->out, "\n");
 }
 
 void inspect_backtrace(struct engine_thread *thread, size_t max_frames, struct base_text *out) {
