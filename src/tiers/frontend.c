@@ -718,10 +718,12 @@ const struct ir_function *ir_translate(struct ir_frontend *fe, const struct modu
   struct cay_error error;
   if (module_body_begin(&fe->body, module, func, &error) != CAY_OK || !lay_out_frame(fe)) return NULL;
   fe->out.frame_slots = module->funcs[func].frame_slots + IR_LINK_SLOTS;
+  /* Growing step by step costs more than a generous first guess: four bytes of wasm make about one instruction. */
+  fe->no_memory = !BASE_VEC_RESERVE(&fe->out.insns, (size_t)module->funcs[func].body_bytes / 3 + 16);
   struct control *body = push_control(fe, MODULE_FRAME_FUNC, false);
   body->result_count = fe->body.type->result_count;
   struct module_insn insn;
-  int more;
+  int more = 0;
   while (!fe->no_memory && (more = module_body_next(&fe->body, &insn)) > 0) translate(fe, &insn);
   return fe->no_memory || more < 0 ? NULL : &fe->out;
 }

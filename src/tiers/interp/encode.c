@@ -523,7 +523,9 @@ uint32_t interp_encode_offset(struct interp_encoder *e, const struct module *mod
   e->insns.count = e->pool.count = e->fixups.count = 0;
   e->wanted_insn = insn;
   e->found_offset = UINT32_MAX;
-  e->no_memory = !BASE_VEC_RESERVE(&e->labels, (size_t)function->label_count + 1);
+  e->no_memory = !BASE_VEC_RESERVE(&e->labels, (size_t)function->label_count + 1) ||
+                 !BASE_VEC_RESERVE(&e->insns, function->insns.count + 8) ||
+                 !BASE_VEC_RESERVE(&e->fixups, function->insns.count / 4 + 8);
   if (e->no_memory) return UINT32_MAX;
   memset(e->labels.items, 0xFF, function->label_count * sizeof *e->labels.items);
   forget_all(e);
