@@ -34,6 +34,6 @@ int main(int argc, char **argv) {
     fprintf(stderr, "wasm3_run: %s: %s\n", argv[1], failure);
     return 1;
   }
-  printf("%u\n", result);
+  printf("%d\n", (int32_t)result);
   return 0;
 }
