@@ -45,10 +45,12 @@ static struct kind kind_of(const struct base_file *file) {
 }
 
 static int say_unreadable(const char *path, const char *why, int error) {
-  enum policy_command command = policy_command_find(path);
+  const char *command = error == ENOENT ? policy_command_suggest(path) : NULL;
   cli_say("%s: %s", path, why);
-  if (error == ENOENT && command < POLICY_COMMAND_COUNT)
+  if (command && strcmp(command, path) == 0)
     cli_say_more("options stand after the command: cay %s [options]", path);
+  else if (command)
+    cli_say_more("there is a command of a similar name: cay %s", command);
   if (error == EACCES) cli_say_more("its permissions, or those of a folder above it, do not let you read it");
   return POLICY_EXIT_NOT_FOUND;
 }

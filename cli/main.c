@@ -3,8 +3,6 @@
  * file to run, and a first word that is an option belongs to `run`. */
 #include "cli/cli.h"
 
-#include <unistd.h>
-
 static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
     [POLICY_COMMAND_RUN] = cli_run,         [POLICY_COMMAND_VALIDATE] = cli_validate,
     [POLICY_COMMAND_INSPECT] = cli_inspect, [POLICY_COMMAND_OBJDUMP] = cli_objdump,
@@ -14,9 +12,6 @@ static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
 };
 
 static struct cli_words rest(struct cli_words words) { return (struct cli_words){words.items + 1, words.count - 1}; }
-
-/* A first word that is neither a command nor a file is more likely a mistyped command. */
-static bool is_mistyped(const char *word) { return policy_command_suggest(word) && access(word, F_OK) != 0; }
 
 static int overview(int code) {
   struct base_text text = {0};
@@ -31,9 +26,6 @@ static int dispatch(struct cli_words words) {
   if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) return cli_version((struct cli_words){0});
   enum policy_command command = policy_command_find(first);
   if (command < POLICY_COMMAND_COUNT) return commands[command](rest(words));
-  if (first[0] != '-' && is_mistyped(first))
-    return cli_wrong_use("there is no command or file \"%s\"; did you mean \"cay %s\"?", first,
-                         policy_command_suggest(first));
   return cli_run(words);
 }
 

@@ -68,7 +68,7 @@ static int run_file(const struct policy_settings *settings, const char *path, st
   if (code >= 0) return code;
   totals->files++;
   if (api_wast_run(path, &options, &counts, &error)) {
-    cli_say_error(path, &error);
+    cli_say_error(strstr(error.text, path) ? NULL : path, &error);
     totals->broken++;
   }
   add_counts(&totals->counts, &counts);
