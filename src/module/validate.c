@@ -104,6 +104,7 @@ static inline bool pop(struct module_body *body, const struct module_insn *insn,
   }
   module_type found = body->operands.items[body->operands.count - 1];
   if (BASE_UNLIKELY(!matches(found, expected))) return fail_operand(body, insn, expected, &found);
+  assert(body->operands.count > frame->height && body->operand_slots >= module_type_slots(found));
   body->operands.count--;
   body->operand_slots -= module_type_slots(found);
   if (actual) *actual = found;
@@ -157,6 +158,7 @@ static void cut_operands(struct module_body *body, uint32_t height) {
 
 static void set_unreachable(struct module_body *body) {
   struct module_frame *frame = top_frame(body);
+  assert(body->operands.count >= frame->height);
   cut_operands(body, frame->height);
   frame->unreachable = true;
 }
@@ -214,6 +216,7 @@ static bool push_frame(struct module_body *body, struct module_frame *frame) {
   if (body->frames.count > body->limits->nesting) {
     return fail(body, CAY_ERROR_LIMIT, NULL, "more than %u nested blocks", body->limits->nesting);
   }
+  assert(body->operands.count <= UINT32_MAX && (frame->result_count == 0 || frame->results));
   frame->height = (uint32_t)body->operands.count;
   struct module_frame *slot = BASE_VEC_PUSH(&body->frames);
   if (!slot) return fail_memory(body);
@@ -570,6 +573,7 @@ static inline bool apply_plain(struct module_body *body, const struct module_op_
 /* A row's types are the codes of number types; its rows with references are all SPECIAL. */
 static bool check_plain(struct module_body *body, const struct module_insn *insn) {
   const struct module_op_info *row = &module_ops[insn->op];
+  assert(!(row->flags & MODULE_OP_SPECIAL));
   if (row->imm == MODULE_IMM_MEMARG) {
     if (!check_memarg(body, insn, row)) return false;
   } else if ((row->prefix != 0 || row->imm == MODULE_IMM_MEMORY) && !check_indices(body, insn, row)) {
@@ -684,10 +688,33 @@ static inline bool read_short(struct module_body *body, struct module_insn *out)
 
 int module_body_next(struct module_body *body, struct module_insn *out) {
   if (body->frames.count == 0) return finish(body);
+  assert(body->cursor <= body->end && body->end <= body->module->len_bytes);
   const struct module_frame *frame = top_frame(body);
   body->was_unreachable = frame->unreachable || frame->entered_unreachable;
   if (!read_short(body, out) && !read_any(body, out)) return give_up(body);
   return check(body, out) ? 1 : give_up(body);
+}
+
+/* Keeps the control frames, whose types a translator needs, and nothing else. */
+static bool follow(struct module_body *body, const struct module_insn *insn, enum module_frame_kind kind) {
+  struct module_frame frame = {.kind = (uint8_t)kind};
+  if (!resolve_block_type(body, insn, &frame)) return false;
+  struct module_frame *slot = BASE_VEC_PUSH(&body->frames);
+  if (!slot) return fail_memory(body);
+  *slot = frame;
+  return true;
+}
+
+int module_body_next_again(struct module_body *body, struct module_insn *out) {
+  if (body->frames.count == 0) return 0;
+  if (!read_short(body, out) && !read_any(body, out)) return give_up(body);
+  switch (out->op) {
+  case MODULE_OP_BLOCK: return follow(body, out, MODULE_FRAME_BLOCK) ? 1 : give_up(body);
+  case MODULE_OP_LOOP: return follow(body, out, MODULE_FRAME_LOOP) ? 1 : give_up(body);
+  case MODULE_OP_IF: return follow(body, out, MODULE_FRAME_IF) ? 1 : give_up(body);
+  case MODULE_OP_END: body->frames.count--; return 1;
+  default: return 1;
+  }
 }
 
 /* ---- Beginning --------------------------------------------------------------------------------------------------- */
@@ -715,7 +742,7 @@ static bool add_locals(struct module_body *body, uint32_t count, module_type typ
 
 static bool read_locals(struct module_body *body, struct module_reader *reader) {
   uint32_t groups;
-  if (!module_read_count(reader, "number of groups of locals", UINT32_MAX, &groups)) return false;
+  if (!module_read_count(reader, "number of groups of locals", 2, UINT32_MAX, &groups)) return false;
   uint64_t total = body->locals.count;
   for (uint32_t i = 0; i < groups; i++) {
     uint32_t start = reader->cursor, count;

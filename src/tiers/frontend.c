@@ -724,6 +724,6 @@ const struct ir_function *ir_translate(struct ir_frontend *fe, const struct modu
   body->result_count = fe->body.type->result_count;
   struct module_insn insn;
   int more = 0;
-  while (!fe->no_memory && (more = module_body_next(&fe->body, &insn)) > 0) translate(fe, &insn);
+  while (!fe->no_memory && (more = module_body_next_again(&fe->body, &insn)) > 0) translate(fe, &insn);
   return fe->no_memory || more < 0 ? NULL : &fe->out;
 }
