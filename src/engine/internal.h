@@ -155,6 +155,8 @@ struct engine_thread *engine_faults_enter(struct engine_thread *thread);
 bool engine_fault_redirect(struct engine_thread *thread, uintptr_t address, void *machine_context);
 /* Bytes of address space that the process may use; UINT64_MAX: no limit. */
 uint64_t engine_os_address_space(void);
+/* Makes a readable and writable mapping larger, moving it where it has to; what is added is zero. NULL: no room. */
+void *engine_os_extend(void *address, size_t old_bytes, size_t new_bytes);
 /* The calling thread's own stack; asked for once per thread. */
 struct engine_native engine_os_stack(void);
 

@@ -82,6 +82,19 @@ static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
   return true;
 }
 
+/* Where there is no room for a copy: the mapping itself becomes larger, without room to spare. */
+static bool explicit_extend(struct engine_memory *memory, uint64_t len_bytes) {
+  uint64_t mapped = round_to_os_page(memory->len_bytes), wanted = round_to_os_page(len_bytes);
+  if (mapped == 0 || wanted > SIZE_MAX / 2) return false;
+  if (memory->reserved_bytes > mapped) base_os_release(memory->base + mapped, memory->reserved_bytes - (size_t)mapped);
+  memory->reserved_bytes = (size_t)mapped;
+  uint8_t *base = engine_os_extend(memory->base, (size_t)mapped, (size_t)wanted);
+  if (!base) return false;
+  memory->base = base;
+  memory->reserved_bytes = (size_t)wanted;
+  return true;
+}
+
 static uint64_t max_pages_of(const struct module_memory_type *type) {
   uint64_t max = type->limits.is_64 || type->page_log2 != PAGE_LOG2 ? UINT64_MAX : MAX_PAGES_32;
   uint64_t addressable = (uint64_t)(SIZE_MAX / 2) >> type->page_log2;
@@ -147,7 +160,7 @@ static bool grow_mapping(struct engine_memory *memory, uint64_t len_bytes) {
   uint64_t from = round_to_os_page(memory->len_bytes), to = round_to_os_page(len_bytes);
   if (to <= memory->reserved_bytes) return base_os_commit(memory->base + from, (size_t)(to - from));
   assert(!memory->guarded);
-  return explicit_move(memory, len_bytes);
+  return explicit_move(memory, len_bytes) || explicit_extend(memory, len_bytes);
 }
 
 uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages) {

@@ -162,7 +162,8 @@ TEST(reentrance_on_host_stack) { check_reentrance(true); }
 
 /* Without end: a trap, on whichever stack is full first. */
 static void check_exhaustion(bool on_host_stack) {
-  struct scene scene = scene_with(NULL, host_reenter, on_host_stack);
+  struct engine_options options = {.stack_bytes = 1024 * 1024};
+  struct scene scene = scene_with(&options, host_reenter, on_host_stack);
   bodies_default();
   reentered = scene.instance->functions[2];
   for (int i = 0; i < 2; i++) {
@@ -240,7 +241,9 @@ static enum engine_trap host_back(struct engine_call *call_here, uint64_t *slots
 
 TEST(two_stores_in_turns) {
   for (int kind = 0; kind < 4; kind++) {
-    struct scene a = scene_with(NULL, host_other_store, kind & 1), b = scene_with(NULL, host_back, kind & 2);
+    struct engine_options options = {.stack_bytes = 1024 * 1024};
+    struct scene a = scene_with(&options, host_other_store, kind & 1);
+    struct scene b = scene_with(&options, host_back, kind & 2);
     bodies_default();
     other_scene = &b;
     back_scene = &a;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What the process and the thread may use, on POSIX systems. */
+/* What the process and the thread may use, on Linux. */
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "engine/internal.h"
@@ -9,6 +10,11 @@ uint64_t engine_os_address_space(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
   return limit.rlim_cur;
+}
+
+void *engine_os_extend(void *address, size_t old_bytes, size_t new_bytes) {
+  void *moved = mremap(address, old_bytes, new_bytes, MREMAP_MAYMOVE);
+  return moved == MAP_FAILED ? NULL : moved;
 }
 
 static struct engine_native stack_ask(void) {
