@@ -32,6 +32,8 @@ enum {
   SECTION_COUNT,
 };
 
+enum { CUSTOM_SECTIONS_MAX = 100000 }; /* one takes two bytes in the input and 24 in memory */
+
 /* ---- Helpers ----------------------------------------------------------------------------------------------------- */
 
 bool decode_fail_memory(struct decoder *decoder) {
@@ -45,8 +47,10 @@ static void *allocate(struct decoder *decoder, uint32_t count, size_t entry_byte
   return entries;
 }
 
-void *decode_entries(struct decoder *decoder, const char *what, uint32_t limit, size_t entry_bytes, uint32_t *count) {
-  return module_read_count(&decoder->reader, what, limit, count) ? allocate(decoder, *count, entry_bytes) : NULL;
+void *decode_entries(struct decoder *decoder, const char *what, uint32_t shortest_bytes, uint32_t limit,
+                     size_t item_bytes, uint32_t *count) {
+  bool is_read = module_read_count(&decoder->reader, what, shortest_bytes, limit, count);
+  return is_read ? allocate(decoder, *count, item_bytes) : NULL;
 }
 
 bool decode_index(struct decoder *decoder, const char *what, uint32_t count, uint32_t *out) {
@@ -78,6 +82,7 @@ bool decode_const_expr(struct decoder *decoder, module_type type, struct module_
     if (insn.op == MODULE_OP_REF_FUNC && !decode_reference(decoder, insn.imm.index[0])) return false;
   }
   if (more < 0) return false;
+  assert(body->cursor > reader->cursor && body->cursor <= reader->end);
   *out = (struct module_const_expr){reader->cursor, body->cursor - reader->cursor};
   reader->cursor = body->cursor;
   reader->features_used |= body->features_used;
@@ -88,7 +93,7 @@ bool decode_const_expr(struct decoder *decoder, module_type type, struct module_
 
 static bool value_types(struct decoder *decoder, const char *what, uint32_t limit, const module_type **types,
                         uint32_t *count, uint32_t *slots) {
-  module_type *list = decode_entries(decoder, what, limit, sizeof *list, count);
+  module_type *list = decode_entries(decoder, what, 1, limit, sizeof *list, count);
   if (!list) return false;
   *types = list;
   for (uint32_t i = 0; i < *count; i++) {
@@ -132,7 +137,7 @@ static bool type_entry(struct decoder *decoder, struct module_func_type *type) {
 static bool type_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t count;
-  module->types = decode_entries(decoder, "number of types", decoder->limits->types, sizeof *module->types, &count);
+  module->types = decode_entries(decoder, "number of types", 2, decoder->limits->types, sizeof *module->types, &count);
   if (!module->types) return false;
   for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
     if (!type_entry(decoder, &module->types[decoder->entry])) return false;
@@ -209,6 +214,7 @@ static bool global_type(struct decoder *decoder, struct module_global_type *out)
 
 /* Makes room in `*items` for `more` entries behind `count`. */
 static bool widen(struct decoder *decoder, void **items, uint32_t count, uint32_t more, size_t entry_bytes) {
+  assert(count == 0 || *items);
   void *wider = allocate(decoder, count + more, entry_bytes);
   if (!wider) return false;
   if (count > 0) memcpy(wider, *items, count * entry_bytes);
@@ -219,8 +225,9 @@ static bool widen(struct decoder *decoder, void **items, uint32_t count, uint32_
 #define WIDEN(decoder, items, count, more) widen((decoder), (void **)&(items), (count), (more), sizeof *(items))
 
 /* Reads the count of the entries to define, of a kind that may have `limit` in all, and makes room. */
-#define WIDEN_BY_SECTION(decoder, what, limit, items, count, more)                                     \
-  (module_read_count(&(decoder)->reader, (what), (limit) > (count) ? (limit) - (count) : 0, (more)) && \
+#define WIDEN_BY_SECTION(decoder, what, shortest_bytes, limit, items, count, more)                            \
+  (module_read_count(&(decoder)->reader, (what), (shortest_bytes), (limit) > (count) ? (limit) - (count) : 0, \
+                     (more)) &&                                                                               \
    WIDEN((decoder), (items), (count), *(more)))
 
 /* ---- Imports ----------------------------------------------------------------------------------------------------- */
@@ -313,7 +320,7 @@ static bool import_entries(struct decoder *decoder, struct import_spaces *spaces
   struct module *module = decoder->module;
   uint32_t start = decoder->reader.cursor, count;
   module->imports =
-      decode_entries(decoder, "number of imports", decoder->limits->imports, sizeof *module->imports, &count);
+      decode_entries(decoder, "number of imports", 4, decoder->limits->imports, sizeof *module->imports, &count);
   if (!module->imports) return false;
   for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
     if (!import_entry(decoder, spaces, &module->imports[decoder->entry])) return false;
@@ -337,7 +344,7 @@ static bool import_section(struct decoder *decoder) {
 static bool function_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t more;
-  if (!WIDEN_BY_SECTION(decoder, "number of functions", decoder->limits->funcs, module->funcs, module->func_count,
+  if (!WIDEN_BY_SECTION(decoder, "number of functions", 1, decoder->limits->funcs, module->funcs, module->func_count,
                         &more)) {
     return false;
   }
@@ -353,7 +360,7 @@ static bool table_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   struct module_reader *reader = &decoder->reader;
   uint32_t start = reader->cursor, more;
-  if (!WIDEN_BY_SECTION(decoder, "number of tables", decoder->limits->tables, module->tables, module->table_count,
+  if (!WIDEN_BY_SECTION(decoder, "number of tables", 3, decoder->limits->tables, module->tables, module->table_count,
                         &more)) {
     return false;
   }
@@ -371,7 +378,7 @@ static bool table_section(struct decoder *decoder) {
 static bool memory_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t start = decoder->reader.cursor, more;
-  if (!WIDEN_BY_SECTION(decoder, "number of memories", decoder->limits->memories, module->memories,
+  if (!WIDEN_BY_SECTION(decoder, "number of memories", 2, decoder->limits->memories, module->memories,
                         module->memory_count, &more)) {
     return false;
   }
@@ -389,8 +396,8 @@ static bool tag_section(struct decoder *decoder) {
 static bool global_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t more;
-  if (!WIDEN_BY_SECTION(decoder, "number of globals", decoder->limits->globals, module->globals, module->global_count,
-                        &more)) {
+  if (!WIDEN_BY_SECTION(decoder, "number of globals", 4, decoder->limits->globals, module->globals,
+                        module->global_count, &more)) {
     return false;
   }
   for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
@@ -465,7 +472,7 @@ static bool export_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t count;
   module->exports =
-      decode_entries(decoder, "number of exports", decoder->limits->exports, sizeof *module->exports, &count);
+      decode_entries(decoder, "number of exports", 3, decoder->limits->exports, sizeof *module->exports, &count);
   if (!module->exports) return false;
   for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
     if (!export_entry(decoder, &module->exports[decoder->entry])) return false;
@@ -487,6 +494,10 @@ static bool start_section(struct decoder *decoder) {
 }
 
 static bool custom_section(struct decoder *decoder) {
+  if (decoder->customs.count >= CUSTOM_SECTIONS_MAX) {
+    return module_reader_fail(&decoder->reader, CAY_ERROR_LIMIT, decoder->reader.cursor,
+                              "there are more than %u custom sections", CUSTOM_SECTIONS_MAX);
+  }
   struct module_custom *custom = BASE_VEC_PUSH(&decoder->customs);
   if (!custom) return decode_fail_memory(decoder);
   struct module_reader *reader = &decoder->reader;

@@ -19,8 +19,10 @@ struct decoder {
   BASE_VEC(struct module_custom) customs;
 };
 
-/* Reads a vector's count into `*count` and allocates zeroed entries: NULL after an error. */
-void *decode_entries(struct decoder *decoder, const char *what, uint32_t limit, size_t entry_bytes, uint32_t *count);
+/* Reads a vector's count into `*count` and allocates zeroed items of `item_bytes`: NULL after an error. An entry takes
+ * at least `shortest_bytes` in the input. */
+void *decode_entries(struct decoder *decoder, const char *what, uint32_t shortest_bytes, uint32_t limit,
+                     size_t item_bytes, uint32_t *count);
 BASE_COLD bool decode_fail_memory(struct decoder *decoder);
 /* A function, table, ... index that must exist. */
 bool decode_index(struct decoder *decoder, const char *what, uint32_t count, uint32_t *out);

@@ -61,7 +61,7 @@ static bool read_bytes(struct module_reader *reader, const char *what, void *out
 
 static bool read_br_table(struct module_reader *reader, struct module_insn *out) {
   uint32_t count, label;
-  if (!module_read_count(reader, "number of labels", UINT32_MAX, &count)) return false;
+  if (!module_read_count(reader, "number of labels", 1, UINT32_MAX, &count)) return false;
   out->imm.br_table.target_count = count;
   out->imm.br_table.targets_offset = reader->cursor;
   for (uint32_t i = 0; i <= count; i++) {
@@ -72,7 +72,7 @@ static bool read_br_table(struct module_reader *reader, struct module_insn *out)
 
 static bool read_select_types(struct module_reader *reader, struct module_insn *out) {
   uint32_t count;
-  if (!module_read_count(reader, "number of types", UINT32_MAX, &count)) return false;
+  if (!module_read_count(reader, "number of types", 1, UINT32_MAX, &count)) return false;
   out->imm.index[1] = count;
   for (uint32_t i = 0; i < count; i++) {
     if (!module_read_value_type(reader, &out->imm.type)) return false;
@@ -83,7 +83,7 @@ static bool read_select_types(struct module_reader *reader, struct module_insn *
 static bool read_catches(struct module_reader *reader, struct module_insn *out) {
   uint32_t count, index;
   if (!module_read_block_type(reader, &out->imm.block.raw) ||
-      !module_read_count(reader, "number of catches", UINT32_MAX, &count)) {
+      !module_read_count(reader, "number of catches", 2, UINT32_MAX, &count)) {
     return false;
   }
   out->imm.block.catches_offset = reader->cursor;

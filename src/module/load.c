@@ -71,6 +71,7 @@ static struct module *module_new(const struct module_load_limits *limits, module
 
 static void module_free(struct module *module) {
   struct module_private *private_part = module->private_part;
+  assert(atomic_load(&module->references) <= 1);
   module_names_free(atomic_load_explicit(&private_part->names, memory_order_acquire));
   base_arena_deinit(&private_part->arena);
   base_free(private_part->owned_bytes);
@@ -115,6 +116,7 @@ enum cay_status module_load_file(struct base_file *file, module_features feature
                                  struct cay_error *error) {
   enum cay_status status = module_load(file->bytes, file->len_bytes, MODULE_BYTES_BORROW, features, limits, out, error);
   if (status != CAY_OK) return status;
+  assert(!(*out)->private_part->owned_bytes);
   (*out)->private_part->file = *file;
   *file = (struct base_file){0};
   return CAY_OK;

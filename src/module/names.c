@@ -7,6 +7,8 @@
  * A name section that breaks its format is ignored from the broken subsection on: it must never make a module
  * unusable. The index is dense by function; names of locals stay where they are and are searched within their
  * function. */
+#include <assert.h>
+
 #include "module/internal.h"
 
 enum { SUBSECTION_FUNCTIONS = 1, SUBSECTION_LOCALS = 2 };
@@ -30,7 +32,7 @@ void module_names_free(struct module_names *names) {
 static bool read_function_names(struct module_reader *reader, const struct module *module, struct module_names *names) {
   uint32_t count, func;
   struct module_name name;
-  if (!module_read_count(reader, "number of names", UINT32_MAX, &count)) return false;
+  if (!module_read_count(reader, "number of names", 2, UINT32_MAX, &count)) return false;
   for (uint32_t i = 0; i < count; i++) {
     if (!module_read_u32(reader, "function index", &func) || !module_read_name(reader, "name", &name)) return false;
     if (func < module->func_count) names->funcs[func] = name;
@@ -49,11 +51,11 @@ static bool skip_name_map(struct module_reader *reader, uint32_t count) {
 
 static bool read_local_names(struct module_reader *reader, struct module_names *names) {
   uint32_t count;
-  if (!module_read_count(reader, "number of functions", UINT32_MAX, &count)) return false;
+  if (!module_read_count(reader, "number of functions", 2, UINT32_MAX, &count)) return false;
   for (uint32_t i = 0; i < count; i++) {
     struct local_names entry;
     if (!module_read_u32(reader, "function index", &entry.func) ||
-        !module_read_count(reader, "number of names", UINT32_MAX, &entry.count)) {
+        !module_read_count(reader, "number of names", 2, UINT32_MAX, &entry.count)) {
       return false;
     }
     entry.offset = reader->cursor;
@@ -119,6 +121,7 @@ static const struct module_names *names_of(const struct module *module) {
       atomic_compare_exchange_strong_explicit(published, &before, names, memory_order_acq_rel, memory_order_acquire)) {
     return names;
   }
+  assert(before);
   module_names_free(names);
   return before;
 }

@@ -111,12 +111,14 @@ bool module_read_s33(struct module_reader *reader, const char *what, int64_t *ou
 /* ---- Bytes, names, counts ---------------------------------------------------------------------------------------- */
 
 bool module_read_byte(struct module_reader *reader, const char *what, uint8_t *out) {
-  if (reader->cursor >= reader->end) return cut_off(reader, what);
+  assert(reader->cursor <= reader->end);
+  if (reader->cursor == reader->end) return cut_off(reader, what);
   *out = reader->bytes[reader->cursor++];
   return true;
 }
 
 bool module_read_skip(struct module_reader *reader, const char *what, uint32_t len_bytes) {
+  assert(reader->cursor <= reader->end);
   if (len_bytes > reader->end - reader->cursor) {
     return module_reader_fail(reader, CAY_ERROR_MALFORMED, reader->cursor,
                               "the %s takes %u bytes, but only %u are left", what, len_bytes,
@@ -136,10 +138,12 @@ bool module_read_name(struct module_reader *reader, const char *what, struct mod
   return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "the %s is not valid UTF-8", what);
 }
 
-bool module_read_count(struct module_reader *reader, const char *what, uint32_t limit, uint32_t *out) {
+bool module_read_count(struct module_reader *reader, const char *what, uint32_t entry_bytes, uint32_t limit,
+                       uint32_t *out) {
+  assert(entry_bytes > 0);
   uint32_t start = reader->cursor;
   if (!module_read_u32(reader, what, out)) return false;
-  if (*out > reader->end - reader->cursor) {
+  if (*out > (reader->end - reader->cursor) / entry_bytes) {
     return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "the %s is %u, but only %u bytes follow", what, *out,
                               reader->end - reader->cursor);
   }

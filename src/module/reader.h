@@ -55,9 +55,10 @@ bool module_read_byte(struct module_reader *reader, const char *what, uint8_t *o
 /* Moves over `len_bytes` bytes. */
 bool module_read_skip(struct module_reader *reader, const char *what, uint32_t len_bytes);
 bool module_read_name(struct module_reader *reader, const char *what, struct module_name *out);
-/* The number of entries of a vector: at most `limit`, and at most the bytes that are left, because the shortest entry
- * takes a byte. Memory for that many entries may be allocated at once. */
-bool module_read_count(struct module_reader *reader, const char *what, uint32_t limit, uint32_t *out);
+/* The number of entries of a vector: at most `limit`, and at most what the bytes that are left have room for, the
+ * shortest entry taking `entry_bytes`. Memory for that many entries may be allocated at once. */
+bool module_read_count(struct module_reader *reader, const char *what, uint32_t entry_bytes, uint32_t limit,
+                       uint32_t *out);
 
 bool module_read_value_type(struct module_reader *reader, module_type *out);
 bool module_read_ref_type(struct module_reader *reader, module_type *out);

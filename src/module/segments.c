@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The sections with contents: elements, code, data. Bodies are validated as they are met; their bytes stay where they
  * are. */
+#include <assert.h>
+
 #include "module/decode.h"
 
 /* ---- Elements ---------------------------------------------------------------------------------------------------- */
@@ -13,7 +15,7 @@ enum {                      /* the bits of an element segment's flags */
 
 static bool elem_func_indices(struct decoder *decoder, struct module_elem *elem) {
   uint32_t *indices =
-      decode_entries(decoder, "number of items", decoder->limits->elem_segment_items, sizeof *indices, &elem->count);
+      decode_entries(decoder, "number of items", 1, decoder->limits->elem_segment_items, sizeof *indices, &elem->count);
   if (!indices) return false;
   elem->func_indices = indices;
   for (uint32_t i = 0; i < elem->count; i++) {
@@ -27,7 +29,7 @@ static bool elem_func_indices(struct decoder *decoder, struct module_elem *elem)
 
 static bool elem_exprs(struct decoder *decoder, struct module_elem *elem) {
   struct module_const_expr *exprs =
-      decode_entries(decoder, "number of items", decoder->limits->elem_segment_items, sizeof *exprs, &elem->count);
+      decode_entries(decoder, "number of items", 2, decoder->limits->elem_segment_items, sizeof *exprs, &elem->count);
   if (!exprs) return false;
   elem->exprs = exprs;
   for (uint32_t i = 0; i < elem->count; i++) {
@@ -85,7 +87,7 @@ static bool elem_segment(struct decoder *decoder, struct module_elem *elem) {
 bool decode_elements(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t count;
-  module->elems = decode_entries(decoder, "number of element segments", decoder->limits->elem_segments,
+  module->elems = decode_entries(decoder, "number of element segments", 3, decoder->limits->elem_segments,
                                  sizeof *module->elems, &count);
   if (!module->elems) return false;
   for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
@@ -133,8 +135,8 @@ bool decode_data(struct decoder *decoder) {
   struct module *module = decoder->module;
   const struct module_private *private_part = module->private_part;
   uint32_t start = decoder->reader.cursor, count;
-  module->datas =
-      decode_entries(decoder, "number of data segments", decoder->limits->data_segments, sizeof *module->datas, &count);
+  module->datas = decode_entries(decoder, "number of data segments", 2, decoder->limits->data_segments,
+                                 sizeof *module->datas, &count);
   if (!module->datas) return false;
   if (private_part->has_data_count && private_part->declared_data_count != count) {
     return module_reader_fail(&decoder->reader, CAY_ERROR_MALFORMED, start,
@@ -158,6 +160,7 @@ static bool validate_body(struct decoder *decoder, uint32_t func) {
   while ((more = module_body_next(body, &insn)) > 0) {
   }
   if (more < 0) return false;
+  assert(body->cursor == body->end && body->features_used == (body->features_used & decoder->module->features));
   decoder->module->funcs[func].frame_slots = body->locals_slots + body->max_operand_slots;
   decoder->reader.features_used |= body->features_used;
   return true;
@@ -182,7 +185,7 @@ bool decode_code(struct decoder *decoder) {
   uint32_t start = decoder->reader.cursor, count;
   module->code_offset = start;
   module->code_bytes = decoder->reader.end - start;
-  if (!module_read_count(&decoder->reader, "number of function bodies", UINT32_MAX, &count)) return false;
+  if (!module_read_count(&decoder->reader, "number of function bodies", 2, UINT32_MAX, &count)) return false;
   if (count != module->func_count - module->imported_func_count) {
     return module_reader_fail(&decoder->reader, CAY_ERROR_MALFORMED, start,
                               "has %u bodies, but the function section declares %u functions", count,

@@ -215,7 +215,7 @@ TEST(other_files) {
   } while (0)
 
 TEST(section_messages) {
-  CHECK_SECTION(CAY_ERROR_MALFORMED, 11, "type section: entry 0: unknown type form 0x40", 1, 1, 0x40);
+  CHECK_SECTION(CAY_ERROR_MALFORMED, 11, "type section: entry 0: unknown type form 0x40", 1, 1, 0x40, 0);
   CHECK_SECTION(
       CAY_ERROR_UNSUPPORTED, 14,
       "type section: entry 1: a struct type uses the proposal gc, which is not enabled (this version does not "
