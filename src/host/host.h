@@ -168,8 +168,8 @@ void host_object_shrink(struct host_object *object, uint32_t keep);
 /* Opens a directory of the host's file system (links are followed) as a capability. */
 enum cay_status host_grant_directory(const char *host_path, uint32_t rights, struct host_object **out,
                                      struct cay_error *error);
-/* Whether `host_path` is a directory; false for everything else and when it does not exist. */
-bool host_path_is_directory(const char *host_path);
+/* What `host_path` is, links followed. */
+enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struct cay_error *error);
 /* A directory that exists only for the guest and holds only the entries added to it; it cannot be changed. */
 enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error);
 /* Puts the host's file `host_path` into a synthetic directory as `name`. The grant is for the name: a file that

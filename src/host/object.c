@@ -122,9 +122,11 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
   return give(host_object_new(fd, true, HOST_KIND_DIRECTORY, rights & HOST_RIGHTS_ALL), out, error);
 }
 
-bool host_path_is_directory(const char *host_path) {
+enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struct cay_error *error) {
   struct stat status;
-  return stat(host_path, &status) == 0 && S_ISDIR(status.st_mode);
+  if (stat(host_path, &status) != 0) return base_error_system(error, errno, "cannot find %s", host_path);
+  *out = host_kind_of_mode(status.st_mode);
+  return CAY_OK;
 }
 
 enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error) {

@@ -168,9 +168,12 @@ static enum cay_status grant_file(struct wasi_config *config, const char *host_p
 
 enum cay_status wasi_config_grant_path(struct wasi_config *config, const char *host_path, const char *guest_path,
                                        uint32_t rights, struct cay_error *error) {
-  if (!host_path_is_directory(host_path)) return grant_file(config, host_path, guest_path, rights, error);
+  enum host_kind kind;
+  enum cay_status status = host_path_kind(host_path, &kind, error);
+  if (status) return status;
+  if (kind != HOST_KIND_DIRECTORY) return grant_file(config, host_path, guest_path, rights, error);
   struct host_object *directory = NULL;
-  enum cay_status status = host_grant_directory(host_path, rights, &directory, error);
+  status = host_grant_directory(host_path, rights, &directory, error);
   if (status) return status;
   status = wasi_config_preopen(config, directory, guest_path, host_path, error);
   host_object_release(directory);
