@@ -47,6 +47,24 @@ static void walk_body(struct module_body *body, const struct module *module, uin
   disassemble(module, start, body->end);
 }
 
+/* The reader that checks nothing again sees the same instructions and frames. */
+static void walk_again(const struct module *module, uint32_t func) {
+  struct module_body checked = {0}, again = {0};
+  struct module_insn insn, same;
+  struct cay_error error;
+  REQUIRE(module_body_begin(&checked, module, func, &error) == CAY_OK);
+  REQUIRE(module_body_begin(&again, module, func, &error) == CAY_OK);
+  int more;
+  do {
+    more = module_body_next(&checked, &insn);
+    REQUIRE(module_body_next_again(&again, &same) == more);
+    REQUIRE(checked.cursor == again.cursor && checked.frames.count == again.frames.count);
+    REQUIRE(more == 0 || (insn.op == same.op && insn.offset == same.offset));
+  } while (more > 0);
+  module_body_deinit(&checked);
+  module_body_deinit(&again);
+}
+
 static void look_up(const struct module *module) {
   char text[64];
   for (uint32_t i = 0; i < module->export_count; i++) {
@@ -76,7 +94,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
   look_up(module);
   for (uint32_t func = 0; func < module->func_count; func++) {
     module_local_name(module, func, 0);
-    if (func >= module->imported_func_count) walk_body(&body, module, func);
+    if (func < module->imported_func_count) continue;
+    walk_body(&body, module, func);
+    walk_again(module, func);
   }
   module_body_deinit(&body);
   module_release(module);

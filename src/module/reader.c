@@ -12,15 +12,14 @@
 #include <assert.h>
 #include <stdio.h>
 
-bool module_reader_fail(struct module_reader *reader, enum cay_status status, uint32_t offset, const char *format,
-                        ...) {
+void module_reader_report(struct module_reader *reader, enum cay_status status, uint32_t offset, const char *format,
+                          ...) {
   char text[256];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   base_error_set_at(reader->error, status, offset, "%s", text);
-  return false;
 }
 
 bool module_reader_refuse(struct module_reader *reader, enum module_feature feature, uint32_t offset,
@@ -80,14 +79,14 @@ static bool read_leb(struct module_reader *reader, const char *what, unsigned bi
 }
 
 bool module_read_u32_long(struct module_reader *reader, const char *what, uint32_t *out) {
-  uint64_t value;
+  uint64_t value = 0;
   if (!read_leb(reader, what, 32, false, &value)) return false;
   *out = (uint32_t)value;
   return true;
 }
 
 bool module_read_s32_long(struct module_reader *reader, const char *what, uint32_t *out) {
-  uint64_t value;
+  uint64_t value = 0;
   if (!read_leb(reader, what, 32, true, &value)) return false;
   *out = (uint32_t)value;
   return true;
@@ -102,7 +101,7 @@ bool module_read_s64(struct module_reader *reader, const char *what, uint64_t *o
 }
 
 bool module_read_s33(struct module_reader *reader, const char *what, int64_t *out) {
-  uint64_t value;
+  uint64_t value = 0;
   if (!read_leb(reader, what, 33, true, &value)) return false;
   *out = (int64_t)value;
   return true;
@@ -212,7 +211,7 @@ static bool read_typed_ref(struct module_reader *reader, uint8_t code, uint32_t 
 
 bool module_read_value_type(struct module_reader *reader, module_type *out) {
   uint32_t start = reader->cursor;
-  uint8_t code;
+  uint8_t code = 0;
   if (!module_read_byte(reader, "value type", &code)) return false;
   if (BASE_LIKELY(code >= MODULE_F64 && code <= MODULE_I32)) {
     *out = code;

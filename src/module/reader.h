@@ -19,8 +19,10 @@ struct module_reader {
 /* Proposals whose binary format and validation rules are written; others are refused where they are met. */
 #define MODULE_FEATURES_READABLE MODULE_FEATURES_RUNNABLE
 
-BASE_COLD bool module_reader_fail(struct module_reader *reader, enum cay_status status, uint32_t offset,
-                                  const char *format, ...) BASE_PRINTF(4, 5);
+BASE_COLD void module_reader_report(struct module_reader *reader, enum cay_status status, uint32_t offset,
+                                    const char *format, ...) BASE_PRINTF(4, 5);
+/* Fills in the error and is false: a macro, so that every compiler sees that. */
+#define module_reader_fail(...) (module_reader_report(__VA_ARGS__), false)
 /* "WHAT uses the proposal X, which is not enabled" unless it is; notes the use. `format` describes WHAT. */
 BASE_COLD bool module_reader_refuse(struct module_reader *reader, enum module_feature feature, uint32_t offset,
                                     const char *format, va_list arguments);

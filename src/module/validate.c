@@ -20,18 +20,19 @@
 
 /* ---- Failures ---------------------------------------------------------------------------------------------------- */
 
-BASE_COLD static bool fail(struct module_body *body, enum cay_status status, const struct module_insn *insn,
-                           const char *format, ...) BASE_PRINTF(4, 5);
-static bool fail(struct module_body *body, enum cay_status status, const struct module_insn *insn, const char *format,
-                 ...) {
+BASE_COLD static void report(struct module_body *body, enum cay_status status, const struct module_insn *insn,
+                             const char *format, ...) BASE_PRINTF(4, 5);
+static void report(struct module_body *body, enum cay_status status, const struct module_insn *insn, const char *format,
+                   ...) {
   char text[256];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   base_error_set_at(body->error, status, insn ? insn->offset : body->cursor, "%s", text);
-  return false;
 }
+/* Fills in the error and is false: a macro, so that every compiler sees that. */
+#define fail(...) (report(__VA_ARGS__), false)
 
 BASE_COLD static bool fail_memory(struct module_body *body) {
   base_error_memory(body->error);
@@ -286,7 +287,7 @@ static bool find_label(struct module_body *body, const struct module_insn *insn,
 }
 
 static bool check_br(struct module_body *body, const struct module_insn *insn) {
-  struct label label;
+  struct label label = {0};
   if (!find_label(body, insn, insn->imm.index[0], &label) || !pop_types(body, insn, label.types, label.count)) {
     return false;
   }
@@ -295,7 +296,7 @@ static bool check_br(struct module_body *body, const struct module_insn *insn) {
 }
 
 static bool check_br_if(struct module_body *body, const struct module_insn *insn) {
-  struct label label;
+  struct label label = {0};
   if (!pop(body, insn, MODULE_I32, NULL) || !find_label(body, insn, insn->imm.index[0], &label)) return false;
   if (top_is(body, top_frame(body)->height, label.types, label.count)) return true;
   return pop_types(body, insn, label.types, label.count) && push_types(body, label.types, label.count);
@@ -413,7 +414,7 @@ static bool check_global_set(struct module_body *body, const struct module_insn 
 }
 
 static bool check_select(struct module_body *body, struct module_insn *insn) {
-  module_type second, first;
+  module_type second = MODULE_BOTTOM, first = MODULE_BOTTOM;
   if (!pop(body, insn, MODULE_I32, NULL) || !pop(body, insn, MODULE_BOTTOM, &second) ||
       !pop(body, insn, MODULE_BOTTOM, &first)) {
     return false;
@@ -436,7 +437,7 @@ static bool check_select_typed(struct module_body *body, const struct module_ins
 }
 
 static bool check_ref_is_null(struct module_body *body, const struct module_insn *insn) {
-  module_type type;
+  module_type type = MODULE_BOTTOM;
   if (!pop(body, insn, MODULE_BOTTOM, &type)) return false;
   if (type != MODULE_BOTTOM && !module_type_is_ref(type)) return fail_operand(body, insn, MODULE_FUNCREF, &type);
   return push(body, MODULE_I32);
@@ -647,7 +648,7 @@ static bool is_allowed(struct module_reader *reader, const struct module_insn *i
 /* The last `end` has been read. */
 static int finish(struct module_body *body) {
   if (body->is_const || body->cursor == body->end) return 0;
-  fail(body, CAY_ERROR_MALFORMED, NULL, "%u bytes follow the final end", body->end - body->cursor);
+  report(body, CAY_ERROR_MALFORMED, NULL, "%u bytes follow the final end", body->end - body->cursor);
   return give_up(body);
 }
 
