@@ -51,7 +51,6 @@ static enum cay_status grant_arguments(struct session *session, struct cay_error
   const char *slash = strrchr(session->file, '/');
   const char *name = session->settings.arg0 ? session->settings.arg0 : slash ? slash + 1 : session->file;
   enum cay_status status = cay_wasi_add_arg(session->wasi, name, error);
-  if (session->settings.invoke) return status;
   for (size_t i = 0; !status && i < session->arguments.count; i++)
     status = cay_wasi_add_arg(session->wasi, session->arguments.items[i], error);
   return status;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Small modules made by hand, right and wrong ones, for the command's tests."""
+import json
 
 I32, I64, F64, V128 = 0x7F, 0x7E, 0x7C, 0x7B
 
@@ -37,8 +38,9 @@ def body(code, locals_=()):
 HEADER = b'\0asm\1\0\0\0'
 
 
-def module(types=(), imports=(), funcs=(), memory=None, exports=(), bodies=()):
-    """imports: (module, name, type index); exports: (name, kind, index); memory: (minimum, maximum or None)."""
+def module(types=(), imports=(), funcs=(), table=None, memory=None, exports=(), bodies=()):
+    """imports: (module, name, type index); table: minimum; memory: (minimum, maximum or None);
+    exports: (name, kind, index)."""
     out = HEADER
     if types:
         out += section(1, vec([func_type(*t) for t in types]))
@@ -46,6 +48,8 @@ def module(types=(), imports=(), funcs=(), memory=None, exports=(), bodies=()):
         out += section(2, vec([text(m) + text(n) + b'\0' + leb(t) for m, n, t in imports]))
     if funcs:
         out += section(3, vec([leb(t) for t in funcs]))
+    if table:
+        out += section(4, vec([b'\x70\0' + leb(table)]))
     if memory:
         low, high = memory
         out += section(5, vec([(b'\0' + leb(low)) if high is None else (b'\1' + leb(low) + leb(high))]))
@@ -66,7 +70,19 @@ def calls_import(name, signature, memory=(1, None), where='wasi_snapshot_preview
     push = {I32: b'\x41\0', I64: b'\x42\0'}
     code = b''.join(push[t] for t in signature[0]) + b'\x10\0' + b'\x1a' * len(signature[1])
     exports = [('_start', 0, 1)] + ([('memory', 2, 0)] if memory else [])
-    return module([signature, START], [(where, name, 0)], [1], memory, exports, [body(code)])
+    return module([signature, START], [(where, name, 0)], [1], None, memory, exports, [body(code)])
+
+
+def script(sums):
+    """A script of the conformance suite's form: 40 + n has to be the sum given."""
+    def value(number):
+        return {'type': 'i32', 'value': str(number)}
+    commands = [{'type': 'module', 'line': 1, 'filename': 'add.wasm'}]
+    for line, (n, total) in enumerate(sums, 2):
+        action = {'type': 'invoke', 'field': 'add', 'args': [value(40), value(n)]}
+        commands.append({'type': 'assert_return', 'line': line, 'action': action, 'expected': [value(total)]})
+    commands.append({'type': 'assert_malformed', 'line': 9, 'filename': 'text.wat', 'module_type': 'text', 'text': ''})
+    return json.dumps({'source_filename': 'script.wast', 'commands': commands}).encode()
 
 
 def files():
@@ -92,6 +108,9 @@ def files():
                               bodies=[body(b'\x41\1\x41\0\x6d\x1a')]),
         'big-memory.wasm': module([START], funcs=[0], memory=(4096, None), exports=[('_start', 0, 0)],
                                   bodies=[body(b'')]),
+        'table.wasm': module([START], funcs=[0], table=100, exports=[('_start', 0, 0)], bodies=[body(b'')]),
+        'script.json': script([(2, 42), (3, 44)]),
+        'script-right.json': script([(2, 42)]),
         'simd.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
                             bodies=[body(b'\xfd\x0c' + bytes(16) + b'\x1a')]),
         # Wrong ones.

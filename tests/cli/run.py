@@ -113,6 +113,16 @@ def run_step(step, folder, variables):
     return not problems
 
 
+def untested_options():
+    """Options that no transcript gives: each has to be shown to do something."""
+    table = (HERE.parent.parent / 'src/policy/options.def').read_text(encoding='utf-8')
+    names = re.findall(r'^POLICY_(?:OPTION\(\w+, \w+|ALIAS\(\w+), "([^"]+)"', table, re.M)
+    letters = dict(re.findall(r'^POLICY_OPTION\(\w+, \w+, "([^"]+)", \'(.)\'', table, re.M))
+    text = '\n'.join(step.command for path in (HERE / 'cases').glob('*.txt') for step in read_steps(path))
+    return [name for name in names
+            if not re.search(r'--%s\b' % name, text) and not re.search(r' -%s' % letters.get(name, '!'), text)]
+
+
 def main():
     cay = os.path.abspath(sys.argv[1])
     paths = [Path(name) for name in sys.argv[2:]] or sorted((HERE / 'cases').glob('*.txt'))
@@ -129,6 +139,9 @@ def main():
                     passed += 1
                 else:
                     failed += 1
+    for name in untested_options() if len(sys.argv) == 2 else []:
+        print('FAILED: no transcript uses --%s' % name)
+        failed += 1
     print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
     sys.exit(failed != 0)
 
