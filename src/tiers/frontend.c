@@ -73,11 +73,11 @@ void ir_frontend_free(struct ir_frontend *fe) {
 static _Thread_local struct ir_insn scratch_insn;
 
 static struct ir_insn *emit(struct ir_frontend *fe, uint16_t op) {
-  struct ir_insn *insn = BASE_VEC_PUSH(&fe->out.insns);
-  if (!insn) {
+  struct ir_insn *insn = &scratch_insn;
+  if (BASE_LIKELY(BASE_VEC_RESERVE(&fe->out.insns, fe->out.insns.count + 1)))
+    insn = &fe->out.insns.items[fe->out.insns.count++];
+  else
     fe->no_memory = true;
-    insn = &scratch_insn;
-  }
   *insn = (struct ir_insn){.op = op, .d = IR_NO_SLOT, .offset = fe->offset};
   fe->last = (uint32_t)fe->out.insns.count - 1;
   return insn;
@@ -107,11 +107,11 @@ static uint32_t top_slot(const struct ir_frontend *fe) {
 static struct operand *push(struct ir_frontend *fe, enum place place, enum ir_class cls) {
   static _Thread_local struct operand scratch;
   uint32_t slot = top_slot(fe);
-  struct operand *operand = BASE_VEC_PUSH(&fe->operands);
-  if (!operand) {
+  struct operand *operand = &scratch;
+  if (BASE_LIKELY(BASE_VEC_RESERVE(&fe->operands, fe->operands.count + 1)))
+    operand = &fe->operands.items[fe->operands.count++];
+  else
     fe->no_memory = true;
-    operand = &scratch;
-  }
   *operand = (struct operand){.place = place, .cls = cls, .slots = cls == IR_CLASS_V128 ? 2 : 1, .slot = slot};
   return operand;
 }
@@ -616,80 +616,76 @@ static void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits)
   push(fe, PLACE_CONST, cls)->konst = bits;
 }
 
-/* Control, variables and calls. False: not one of them. */
-static bool translate_control(struct ir_frontend *fe, const struct module_insn *insn) {
-  switch (insn->op) {
-  case MODULE_OP_NOP: return true;
-  case MODULE_OP_BLOCK: do_block(fe, MODULE_FRAME_BLOCK); return true;
-  case MODULE_OP_LOOP: do_block(fe, MODULE_FRAME_LOOP); return true;
-  case MODULE_OP_IF: do_block(fe, MODULE_FRAME_IF); return true;
-  case MODULE_OP_ELSE: do_else(fe); return true;
-  case MODULE_OP_END: do_end(fe); return true;
-  case MODULE_OP_BR: do_br(fe, insn->imm.index[0]); return true;
-  case MODULE_OP_BR_IF: do_br_if(fe, insn->imm.index[0]); return true;
-  case MODULE_OP_BR_TABLE: do_br_table(fe, insn); return true;
-  case MODULE_OP_RETURN: emit_return(fe); return true;
-  case MODULE_OP_CALL: do_call(fe, insn->imm.index[0], false); return true;
-  case MODULE_OP_RETURN_CALL: do_call(fe, insn->imm.index[0], true); return true;
-  case MODULE_OP_CALL_INDIRECT: do_call_indirect(fe, insn, false); return true;
-  case MODULE_OP_RETURN_CALL_INDIRECT: do_call_indirect(fe, insn, true); return true;
-  case MODULE_OP_DROP: pop(fe); return true;
-  case MODULE_OP_SELECT:
-  case MODULE_OP_SELECT_TYPED: do_select(fe); return true;
-  case MODULE_OP_LOCAL_GET: do_local_get(fe, insn->imm.index[0]); return true;
-  case MODULE_OP_LOCAL_SET: do_local_set(fe, insn->imm.index[0]); return true;
-  case MODULE_OP_LOCAL_TEE: do_local_tee(fe, insn->imm.index[0]); return true;
-  case MODULE_OP_GLOBAL_GET: do_global_get(fe, insn->imm.index[0]); return true;
-  case MODULE_OP_GLOBAL_SET: do_global_set(fe, insn->imm.index[0]); return true;
-  default: return false;
-  }
+/* Numbers and memory accesses, by what their row says. */
+static void translate_by_row(struct ir_frontend *fe, const struct module_insn *insn) {
+  const struct module_op_info *row = &module_ops[insn->op];
+  if (row->flags & MODULE_OP_LOAD)
+    do_load(fe, row, insn);
+  else if (row->flags & MODULE_OP_STORE)
+    do_store(fe, insn);
+  else if (row->param_count == 1)
+    do_unary(fe, row, insn->op);
+  else
+    do_binary(fe, row, insn->op);
 }
 
-/* Constants, references, and management of memories and tables. False: a numeric or memory access instruction. */
-static bool translate_special(struct ir_frontend *fe, const struct module_insn *insn) {
+static void translate_reachable(struct ir_frontend *fe, const struct module_insn *insn) {
   switch (insn->op) {
-  case MODULE_OP_I32_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i32); return true;
-  case MODULE_OP_I64_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i64); return true;
-  case MODULE_OP_F32_CONST: push_const(fe, IR_CLASS_F32, insn->imm.i32); return true;
-  case MODULE_OP_F64_CONST: push_const(fe, IR_CLASS_F64, insn->imm.i64); return true;
-  case MODULE_OP_REF_NULL: push_const(fe, IR_CLASS_INT, 0); return true;
-  case MODULE_OP_REF_IS_NULL: do_unary(fe, &module_ops[MODULE_OP_I64_EQZ], MODULE_OP_I64_EQZ); return true;
-  case MODULE_OP_I64_EXTEND_I32_U: return true; /* an i32 is zero-extended in its slot: nothing to do */
-  case MODULE_OP_UNREACHABLE: emit(fe, MODULE_OP_UNREACHABLE); return true;
+  case MODULE_OP_NOP: break;
+  case MODULE_OP_BLOCK: do_block(fe, MODULE_FRAME_BLOCK); break;
+  case MODULE_OP_LOOP: do_block(fe, MODULE_FRAME_LOOP); break;
+  case MODULE_OP_IF: do_block(fe, MODULE_FRAME_IF); break;
+  case MODULE_OP_ELSE: do_else(fe); break;
+  case MODULE_OP_END: do_end(fe); break;
+  case MODULE_OP_BR: do_br(fe, insn->imm.index[0]); break;
+  case MODULE_OP_BR_IF: do_br_if(fe, insn->imm.index[0]); break;
+  case MODULE_OP_BR_TABLE: do_br_table(fe, insn); break;
+  case MODULE_OP_RETURN: emit_return(fe); break;
+  case MODULE_OP_CALL: do_call(fe, insn->imm.index[0], false); break;
+  case MODULE_OP_RETURN_CALL: do_call(fe, insn->imm.index[0], true); break;
+  case MODULE_OP_CALL_INDIRECT: do_call_indirect(fe, insn, false); break;
+  case MODULE_OP_RETURN_CALL_INDIRECT: do_call_indirect(fe, insn, true); break;
+  case MODULE_OP_DROP: pop(fe); break;
+  case MODULE_OP_SELECT:
+  case MODULE_OP_SELECT_TYPED: do_select(fe); break;
+  case MODULE_OP_LOCAL_GET: do_local_get(fe, insn->imm.index[0]); break;
+  case MODULE_OP_LOCAL_SET: do_local_set(fe, insn->imm.index[0]); break;
+  case MODULE_OP_LOCAL_TEE: do_local_tee(fe, insn->imm.index[0]); break;
+  case MODULE_OP_GLOBAL_GET: do_global_get(fe, insn->imm.index[0]); break;
+  case MODULE_OP_GLOBAL_SET: do_global_set(fe, insn->imm.index[0]); break;
+  case MODULE_OP_I32_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i32); break;
+  case MODULE_OP_I64_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i64); break;
+  case MODULE_OP_F32_CONST: push_const(fe, IR_CLASS_F32, insn->imm.i32); break;
+  case MODULE_OP_F64_CONST: push_const(fe, IR_CLASS_F64, insn->imm.i64); break;
+  case MODULE_OP_REF_NULL: push_const(fe, IR_CLASS_INT, 0); break;
+  case MODULE_OP_REF_IS_NULL: do_unary(fe, &module_ops[MODULE_OP_I64_EQZ], MODULE_OP_I64_EQZ); break;
+  case MODULE_OP_I64_EXTEND_I32_U: break; /* an i32 is zero-extended in its slot: nothing to do */
+  case MODULE_OP_UNREACHABLE: emit(fe, MODULE_OP_UNREACHABLE); break;
   case MODULE_OP_REF_FUNC:
   case MODULE_OP_MEMORY_SIZE:
-  case MODULE_OP_TABLE_SIZE: do_plain(fe, insn, 0, IR_CLASS_INT); return true;
+  case MODULE_OP_TABLE_SIZE: do_plain(fe, insn, 0, IR_CLASS_INT); break;
   case MODULE_OP_DATA_DROP:
-  case MODULE_OP_ELEM_DROP: do_plain(fe, insn, 0, IR_CLASS_NONE); return true;
+  case MODULE_OP_ELEM_DROP: do_plain(fe, insn, 0, IR_CLASS_NONE); break;
   case MODULE_OP_MEMORY_GROW:
-  case MODULE_OP_TABLE_GET: do_plain(fe, insn, 1, IR_CLASS_INT); return true;
-  case MODULE_OP_TABLE_SET: do_plain(fe, insn, 2, IR_CLASS_NONE); return true;
-  case MODULE_OP_TABLE_GROW: do_plain(fe, insn, 2, IR_CLASS_INT); return true;
+  case MODULE_OP_TABLE_GET: do_plain(fe, insn, 1, IR_CLASS_INT); break;
+  case MODULE_OP_TABLE_SET: do_plain(fe, insn, 2, IR_CLASS_NONE); break;
+  case MODULE_OP_TABLE_GROW: do_plain(fe, insn, 2, IR_CLASS_INT); break;
   case MODULE_OP_MEMORY_FILL:
   case MODULE_OP_MEMORY_COPY:
   case MODULE_OP_MEMORY_INIT:
   case MODULE_OP_TABLE_FILL:
   case MODULE_OP_TABLE_COPY:
-  case MODULE_OP_TABLE_INIT: do_plain(fe, insn, 3, IR_CLASS_NONE); return true;
-  default: return false;
+  case MODULE_OP_TABLE_INIT: do_plain(fe, insn, 3, IR_CLASS_NONE); break;
+  default: translate_by_row(fe, insn); break;
   }
 }
 
 static void translate(struct ir_frontend *fe, const struct module_insn *insn) {
-  const struct module_op_info *row = &module_ops[insn->op];
-  if (fe->unreachable && !(row->flags & MODULE_OP_CONTROL)) return;
+  uint32_t flags = module_ops[insn->op].flags;
+  if (fe->unreachable && !(flags & MODULE_OP_CONTROL)) return;
   fe->offset = insn->offset;
-  if (!translate_control(fe, insn) && !translate_special(fe, insn)) {
-    if (row->flags & MODULE_OP_LOAD)
-      do_load(fe, row, insn);
-    else if (row->flags & MODULE_OP_STORE)
-      do_store(fe, insn);
-    else if (row->param_count == 1)
-      do_unary(fe, row, insn->op);
-    else
-      do_binary(fe, row, insn->op);
-  }
-  if (row->flags & MODULE_OP_TERMINATES) fe->unreachable = true;
+  translate_reachable(fe, insn);
+  if (flags & MODULE_OP_TERMINATES) fe->unreachable = true;
 }
 
 static bool lay_out_frame(struct ir_frontend *fe) {

@@ -38,11 +38,11 @@ static struct interp_insn *emit(struct interp_encoder *e, uint32_t handler) {
   static _Thread_local struct interp_insn scratch;
   assert(handler < INTERP_HANDLER_COUNT);
   if (e->insns.count == e->wanted_insn) e->found_offset = e->function->insns.items[e->next].offset;
-  struct interp_insn *insn = BASE_VEC_PUSH(&e->insns);
-  if (!insn) {
+  struct interp_insn *insn = &scratch;
+  if (BASE_LIKELY(BASE_VEC_RESERVE(&e->insns, e->insns.count + 1)))
+    insn = &e->insns.items[e->insns.count++];
+  else
     e->no_memory = true;
-    insn = &scratch;
-  }
   insn->handler = e->handlers->of[handler];
   return insn;
 }
@@ -230,7 +230,8 @@ static void encode_binary(struct interp_encoder *e, const struct ir_insn *insn, 
     forget_slot(e, insn->b);
     is_const = false;
   }
-  bool a_in_acc = interp_mirrored(e, row->operand, insn->a), b_in_acc = !is_const && interp_mirrored(e, row->operand, insn->b);
+  bool a_in_acc = interp_mirrored(e, row->operand, insn->a),
+       b_in_acc = !is_const && interp_mirrored(e, row->operand, insn->b);
   uint32_t form = a_in_acc ? (is_const ? FORM_RI : FORM_RS) : b_in_acc ? FORM_SR : is_const ? FORM_SI : FORM_SS;
   bool store = !interp_stays_in_accumulator(e, insn);
   uint32_t b = !is_const ? insn->b : row->operand == IR_CLASS_F64 ? 0 : (uint32_t)insn->konst;
@@ -250,8 +251,7 @@ static uint32_t store_form(const struct interp_encoder *e, const struct ir_insn 
                            bool value_is_const) {
   bool is_int = row->operand == IR_CLASS_INT;
   bool value_in_acc = !value_is_const && interp_mirrored(e, row->operand, insn->b);
-  if (insn->flags & IR_A_CONST)
-    return value_is_const ? STORE_II : (is_int ? STORE_IS : STORE_FLOAT_IS) + value_in_acc;
+  if (insn->flags & IR_A_CONST) return value_is_const ? STORE_II : (is_int ? STORE_IS : STORE_FLOAT_IS) + value_in_acc;
   bool address_in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a);
   if (value_is_const) return STORE_SI + address_in_acc;
   if (address_in_acc && value_in_acc && !is_int) return STORE_FLOAT_RR;
@@ -397,7 +397,7 @@ static void encode_return_call(struct interp_encoder *e, const struct ir_insn *i
   uint32_t imported = e->module->imported_func_count, func = (uint32_t)insn->imm;
   interp_emit(e, INTERP_tail_move, insn->d, insn->b, e->function->link_slot);
   interp_emit(e, func < imported ? INTERP_tail_call_import : INTERP_tail_call, 0, 0,
-             func < imported ? func : func - imported);
+              func < imported ? func : func - imported);
 }
 
 static void encode_return_call_indirect(struct interp_encoder *e, const struct ir_insn *insn) {
@@ -489,7 +489,7 @@ static void encode_enter(struct interp_encoder *e) {
   const struct ir_function *function = e->function;
   uint32_t zeroed = function->local_slots;
   interp_emit(e, zeroed <= 3 ? INTERP_enter_0 + zeroed : INTERP_enter_n, function->link_slot, zeroed,
-             function->frame_slots);
+              function->frame_slots);
 }
 
 static void apply_fixups(struct interp_encoder *e) {
