@@ -164,6 +164,7 @@ static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap
     return base_error_set(error, CAY_ERROR_INTERRUPTED,
                           run->result.timed_out ? "the time limit of %g s is over" : "interrupted",
                           (double)run->timeout_ns / 1e9);
+  case ENGINE_TRAP_OUT_OF_MEMORY: return base_error_memory(error);
   case ENGINE_TRAP_HOST: return base_error_set(error, CAY_ERROR_TRAP, "%s", thread->host_error.text);
   default:
     if (error) base_error_set_at(error, CAY_ERROR_TRAP, run->result.trap_offset, "%s", engine_trap_text(trap));

@@ -124,7 +124,9 @@ static void add_type(const struct module *module, enum module_extern_kind kind, 
     return;
   case MODULE_MEMORY:
     add_limits(&module->memories[index].limits, out);
-    base_text_format(out, " pages of %" PRIu64 " bytes%s%s", UINT64_C(1) << module->memories[index].page_log2,
+    base_text_format(out, " page%s of %" PRIu64 " bytes%s%s",
+                     module->memories[index].limits.has_max || module->memories[index].limits.min != 1 ? "s" : "",
+                     UINT64_C(1) << module->memories[index].page_log2,
                      module->memories[index].limits.is_64 ? ", 64-bit" : "",
                      module->memories[index].limits.is_shared ? ", shared" : "");
     return;
@@ -214,9 +216,10 @@ static void text_kinds(const struct module *module, enum module_extern_kind kind
 
 void inspect_report_text(const struct module *module, const char *file_name, struct base_text *out) {
   char printable[256];
-  base_text_format(out, "%s: %s, %zu bytes, %" PRIu32 " functions with %" PRIu32 " bytes of code\n",
+  uint32_t defined = module->func_count - module->imported_func_count;
+  base_text_format(out, "%s: %s, %zu bytes, %" PRIu32 " function%s with %" PRIu32 " bytes of code\n",
                    base_printable(printable, sizeof printable, file_name, strlen(file_name)), kind_of(module),
-                   module->len_bytes, module->func_count - module->imported_func_count, module->code_bytes);
+                   module->len_bytes, defined, defined == 1 ? "" : "s", module->code_bytes);
   text_proposals(module, out);
   text_capabilities(module, out);
   text_imports(module, out);

@@ -24,7 +24,7 @@ static void names_files_and_lines(const char *path) {
   const char *text = backtrace_of(module, &run);
   static const char *const lines[] = {
       "  0: inner at ", "positions.c:4:10 (inlined)\n", "  0: middle at ", "positions.c:8:10 (inlined)\n",
-      "  0: outer at ", "positions.c:12:10\n",          "  1: run at ",    "positions.c:15:52\n"};
+      "  0: outer at ", "positions.c:12:10\n",          "  1: run at ",    "positions.c:15:60\n"};
   for (size_t i = 0; i < BASE_ARRAY_LEN(lines); i++)
     if (!strstr(text, lines[i])) {
       test_failures++;

@@ -20,10 +20,10 @@ TEST(functions_are_disassembled) {
   struct cay_error error;
   CHECK_INT(inspect_disassemble(module, 0, &text, &error), CAY_OK);
   CHECK_TEXT(text.bytes, "function 0 <add> (i32, i32) -> (i32), 7 bytes\n"
-                         "  0000061:  local.get 0\n"
-                         "  0000063:  local.get 1\n"
-                         "  0000065:  i32.add\n"
-                         "  0000066:  end\n");
+                         "  0000063:  local.get 0\n"
+                         "  0000065:  local.get 1\n"
+                         "  0000067:  i32.add\n"
+                         "  0000068:  end\n");
   base_text_deinit(&text);
   CHECK_INT(inspect_disassemble(module, 4, &text, &error), CAY_OK);
   CHECK_TEXT(text.bytes, "function 4 <spin> () -> (), 7 bytes\n"
@@ -61,19 +61,19 @@ TEST(reports_say_what_a_module_wants) {
   struct module *module = LOAD(HELLO_WASM);
   struct base_text text = {0};
   inspect_report_text(module, "hello.wasm", &text);
-  CHECK(strstr(text.bytes, "hello.wasm: command, 137 bytes, 1 functions with 16 bytes of code\n"));
+  CHECK(strstr(text.bytes, "hello.wasm: command, 125 bytes, 1 function with 15 bytes of code\n"));
   CHECK(strstr(text.bytes, "can ask for: output\n"));
   CHECK(strstr(text.bytes, "  function wasi_snapshot_preview1 fd_write (i32, i32, i32, i32) -> (i32)\n"));
-  CHECK(strstr(text.bytes, "  memory   memory 1 pages of 65536 bytes\n"));
+  CHECK(strstr(text.bytes, "  memory   memory 1 page of 65536 bytes\n"));
   base_text_deinit(&text);
   inspect_report_json(module, "he\"llo.wasm", &text);
-  CHECK(strstr(text.bytes, "{\"file\":\"he\\\"llo.wasm\",\"kind\":\"command\",\"bytes\":137,") == text.bytes);
+  CHECK(strstr(text.bytes, "{\"file\":\"he\\\"llo.wasm\",\"kind\":\"command\",\"bytes\":125,") == text.bytes);
   CHECK(strstr(text.bytes, "\"capabilities\":[\"output\"]"));
   CHECK(strstr(text.bytes,
                "{\"module\":\"wasi_snapshot_preview1\",\"name\":\"fd_write\",\"kind\":\"function\",\"type\":"
                "\"(i32, i32, i32, i32) -> (i32)\"}"));
   CHECK(strstr(text.bytes, "\"memories\":[{\"min\":1}]"));
-  CHECK(strstr(text.bytes, "{\"section\":\"data\",\"offset\":120,\"bytes\":17}]}\n"));
+  CHECK(strstr(text.bytes, "{\"section\":\"data\",\"offset\":108,\"bytes\":17}]}\n"));
   base_text_deinit(&text);
   module_release(module);
 }

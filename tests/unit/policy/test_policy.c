@@ -201,6 +201,40 @@ TEST(variables) {
   CHECK_INT(policy_environment(&settings, host, &list, &error), CAY_ERROR_SYSTEM);
 }
 
+static int allocations_left;
+
+static void *failing_resize(void *owner, void *old, size_t new_bytes) {
+  if (new_bytes && --allocations_left < 0) return NULL;
+  if (new_bytes) return realloc(old, new_bytes);
+  free(old);
+  return NULL;
+}
+
+/* Every allocation of a command line fails once: an error each time, and nothing leaks. */
+TEST(out_of_memory) {
+  char *const words[] = {"--dir", "a::b::ro", "-W",    "simd=n,unknown-imports-trap,timeout=2s",
+                         "--env", "A=1",      "--env", "B=2"};
+  char *const host[] = {"CAY_DIR=x\ny", "B=1", NULL};
+  enum cay_status status = CAY_ERROR_MEMORY;
+  policy_settings_deinit(&settings);
+  base_allocator_set(&(struct base_allocator){failing_resize, NULL});
+  for (int n = 0; status && n < 100; n++) {
+    const char *const *list;
+    struct policy_dir dir;
+    allocations_left = n;
+    policy_settings_init(&settings);
+    status = policy_parse_environment(&settings, POLICY_COMMAND_RUN, host, &error);
+    if (!status) status = policy_parse(&settings, POLICY_COMMAND_RUN, words, BASE_ARRAY_LEN(words), &used, &error);
+    if (!status) status = policy_environment(&settings, host, &list, &error);
+    if (!status) status = policy_dir_parse(&settings, settings.dir.items[2], &dir, &error);
+    CHECK(status == CAY_OK || status == CAY_ERROR_MEMORY);
+    policy_settings_deinit(&settings);
+  }
+  CHECK_INT(status, CAY_OK);
+  base_allocator_set(NULL);
+  policy_settings_init(&settings);
+}
+
 TEST(help) {
   struct base_text out = {0};
   for (enum policy_command i = 0; i < POLICY_COMMAND_COUNT; i++) policy_help_command(&out, i);
@@ -218,4 +252,4 @@ TEST(help) {
 }
 
 TEST_MAIN(RUN(table) RUN(values) RUN(words) RUN(wrong_words) RUN(wasmtime_keys) RUN(environment_options) RUN(dirs)
-              RUN(variables) RUN(help) policy_settings_deinit(&settings))
+              RUN(variables) RUN(out_of_memory) RUN(help) policy_settings_deinit(&settings))

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* A program that embeds the shared library with nothing but cay.h: runs programs in several threads, interrupts one,
+ * grants a directory and one file, and sees a denial. Its argument is a folder that it may write to. */
+#include <cay.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "modules.h"
+#include "test.h"
+
+static cay_engine *engine;
+static struct cay_error error;
+
+static cay_module *load(const void *bytes, size_t len_bytes) {
+  cay_module *module = NULL;
+  CHECK_INT(cay_module_load(engine, bytes, len_bytes, &module, &error), CAY_OK);
+  return module;
+}
+#define LOAD(BYTES) load((const unsigned char[]){BYTES}, sizeof((const unsigned char[]){BYTES}))
+
+/* ---- Many threads, one module ------------------------------------------------------------------------------------ */
+
+static void *add_many(void *argument) {
+  cay_module *module = argument;
+  struct cay_error own_error;
+  cay_run *run = NULL;
+  intptr_t wrong = cay_run_new(module, NULL, &run, &own_error) != CAY_OK;
+  for (int i = 0; i < 200 && !wrong; i++) {
+    cay_value args[2] = {{CAY_I32, {.i32 = i}}, {CAY_I32, {.i32 = 1000}}}, sum;
+    wrong += cay_run_invoke(run, "add", args, 2, &sum, 1, NULL, &own_error) != CAY_OK || sum.of.i32 != i + 1000;
+  }
+  cay_run_free(run);
+  return (void *)wrong;
+}
+
+TEST(threads_share_a_module) {
+  cay_module *module = LOAD(KINDS_WASM);
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) CHECK_INT(pthread_create(&threads[i], NULL, add_many, module), 0);
+  for (int i = 0; i < 4; i++) {
+    void *wrong;
+    pthread_join(threads[i], &wrong);
+    CHECK(!wrong);
+  }
+  cay_module_release(module);
+}
+
+static void *interrupt_soon(void *run) {
+  nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+  cay_run_interrupt(run);
+  return NULL;
+}
+
+TEST(a_run_is_interrupted) {
+  cay_module *module = LOAD(KINDS_WASM);
+  cay_run *run = NULL;
+  CHECK_INT(cay_run_new(module, NULL, &run, &error), CAY_OK);
+  cay_module_release(module); /* the run keeps it */
+  pthread_t thread;
+  CHECK_INT(pthread_create(&thread, NULL, interrupt_soon, run), 0);
+  CHECK_INT(cay_run_invoke(run, "spin", NULL, 0, NULL, 0, NULL, &error), CAY_ERROR_INTERRUPTED);
+  pthread_join(thread, NULL);
+  CHECK_INT(cay_run_result(run)->trap, CAY_TRAP_INTERRUPTED);
+  CHECK(strstr(cay_run_backtrace(run, 0), "spin"));
+  cay_run_free(run);
+}
+
+/* ---- Files -------------------------------------------------------------------------------------------------------- */
+
+static void write_file(const char *folder, const char *name, const char *text) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  CHECK(file != NULL);
+  if (!file) return;
+  fputs(text, file);
+  fclose(file);
+}
+
+static void keep_denial(void *env, const cay_denial *denial) {
+  snprintf(env, 64, "%s %s", denial->call, denial->guest_path);
+}
+
+/* OPEN_WASM opens argument-less the path that stands in its memory beneath its first directory and exits with errno. */
+static unsigned open_in(const char *folder, const char *granted, enum cay_rights rights, char denial[64]) {
+  char host[4096];
+  snprintf(host, sizeof host, "%s%s%s", folder, granted ? "/" : "", granted ? granted : "");
+  cay_wasi *wasi = NULL;
+  cay_run *run = NULL;
+  denial[0] = 0;
+  CHECK_INT(cay_wasi_new(&wasi, &error), CAY_OK);
+  CHECK_INT(cay_wasi_grant_path(wasi, host, granted ? "/w/note" : "/w", rights, &error), CAY_OK);
+  cay_wasi_set_denied(wasi, keep_denial, denial);
+  cay_module *module = LOAD(OPEN_WASM);
+  CHECK_INT(cay_run_new(module, wasi, &run, &error), CAY_OK);
+  cay_module_release(module);
+  cay_wasi_free(wasi); /* the run keeps what it needs */
+  if (cay_run_start(run, &error) != CAY_OK) fprintf(stderr, "%s\n", error.text);
+  CHECK(cay_run_result(run)->exited);
+  unsigned code = cay_run_result(run)->exit_code;
+  cay_run_free(run);
+  return code;
+}
+
+static const char *folder;
+
+TEST(files_are_granted) {
+  char denial[64];
+  write_file(folder, "note", "text");
+  CHECK_INT(open_in(folder, NULL, CAY_RIGHTS_READ_WRITE, denial), 0);
+  CHECK_TEXT(denial, "");
+  CHECK_INT(open_in(folder, "note", CAY_RIGHTS_READ_WRITE, denial), 0);
+  CHECK_INT(open_in(folder, NULL, CAY_RIGHTS_READ, denial), 69); /* ROFS: the guest opens for writing */
+  CHECK(strncmp(denial, "path_open ", 10) == 0 && strstr(denial, "note"));
+  write_file(folder, "other", "text");
+  CHECK_INT(open_in(folder, "other", CAY_RIGHTS_READ_WRITE, denial), 0); /* seen as note */
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2 || cay_engine_new(NULL, &engine, &error) != CAY_OK) return 1;
+  folder = argv[1];
+  mkdir(folder, 0700);
+  printf("cay %s\n", cay_version());
+  RUN(threads_share_a_module)
+  RUN(a_run_is_interrupted)
+  RUN(files_are_granted)
+  cay_engine_free(engine);
+  printf("%d checks, %d failed\n", test_checks, test_failures);
+  return test_failures != 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Loads and runs small programs while allocation number 1, 2, 3 ... fails, until one round needs no more allocations than
+ * were allowed. Each round must end in success or CAY_ERROR_MEMORY, give back all memory and all descriptors, and leave
+ * the library usable. Meant for a build with AddressSanitizer, which sees what is touched in between. */
+#include <cay.h>
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include "modules.h"
+#include "test.h"
+
+static unsigned long allocations, allowed;
+static long live;
+
+/* malloc with a header that keeps alignment, so that the count of live blocks is exact. */
+static void *failing_resize(void *owner, void *old, size_t new_bytes) {
+  if (new_bytes == 0) {
+    live -= old != NULL;
+    free(old);
+    return NULL;
+  }
+  if (++allocations > allowed) return NULL;
+  void *memory = realloc(old, new_bytes);
+  live += memory && !old;
+  return memory;
+}
+
+static int open_descriptors(void) {
+  DIR *folder = opendir("/proc/self/fd");
+  if (!folder) return 0;
+  int count = 0;
+  while (readdir(folder)) count++;
+  closedir(folder);
+  return count;
+}
+
+static const char *folder;
+
+static enum cay_status configure(cay_wasi *wasi, struct cay_error *error) {
+  enum cay_status status = cay_wasi_add_arg(wasi, "program", error);
+  if (status == CAY_OK) status = cay_wasi_set_env(wasi, "NAME", "value", error);
+  if (status == CAY_OK) status = cay_wasi_set_env(wasi, "NAME", "another value", error);
+  if (status == CAY_OK) status = cay_wasi_set_stdio(wasi, 1, CAY_STDIO_NULL, -1, error);
+  if (status == CAY_OK) status = cay_wasi_grant_path(wasi, folder, "/w", CAY_RIGHTS_READ_WRITE, error);
+  if (status == CAY_OK) status = cay_wasi_listen(wasi, "127.0.0.1:0", error);
+  return status;
+}
+
+/* Reports anything but success and lack of memory. */
+static enum cay_status expect(enum cay_status status, const struct cay_error *error, const char *what) {
+  if (status != CAY_OK && status != CAY_ERROR_MEMORY) {
+    fprintf(stderr, "allocation %lu of %s: %s: %s\n", allowed + 1, what, cay_status_name(status), error->text);
+    test_failures++;
+  }
+  return status;
+}
+
+static enum cay_status run_program(cay_engine *engine, const void *bytes, size_t len_bytes, const char *function,
+                                   struct cay_error *error) {
+  cay_module *module = NULL;
+  cay_wasi *wasi = NULL;
+  cay_run *run = NULL;
+  enum cay_status status = cay_module_load(engine, bytes, len_bytes, &module, error);
+  if (status == CAY_OK) status = cay_wasi_new(&wasi, error);
+  if (status == CAY_OK) status = configure(wasi, error);
+  if (status == CAY_OK) status = cay_run_new(module, wasi, &run, error);
+  if (status == CAY_OK) {
+    cay_run_set_timeout_ns(run, 60000000000);
+    status = function ? cay_run_invoke(run, function, NULL, 0, NULL, 0, NULL, error) : cay_run_start(run, error);
+    /* A trap that was expected: its backtrace may fail, the trap may not get lost. */
+    if (function && status == CAY_ERROR_TRAP) status = cay_run_backtrace(run, 0) ? CAY_OK : CAY_ERROR_MEMORY;
+  }
+  cay_run_free(run);
+  cay_wasi_free(wasi);
+  cay_module_release(module);
+  return status;
+}
+
+static enum cay_status run_all(void) {
+  static const unsigned char hello[] = {HELLO_WASM}, open_file[] = {OPEN_WASM}, kinds[] = {KINDS_WASM};
+  struct cay_error error;
+  cay_engine *engine = NULL;
+  enum cay_status status = expect(cay_engine_new(NULL, &engine, &error), &error, "engine");
+  if (status == CAY_OK) status = expect(run_program(engine, hello, sizeof hello, NULL, &error), &error, "hello");
+  if (status == CAY_OK) status = expect(run_program(engine, open_file, sizeof open_file, NULL, &error), &error, "open");
+  if (status == CAY_OK) status = expect(run_program(engine, kinds, sizeof kinds, "boom", &error), &error, "boom");
+  cay_engine_free(engine);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) return 1;
+  folder = argv[1];
+  mkdir(folder, 0700);
+  cay_set_allocator(&(cay_allocator){failing_resize, NULL});
+  allowed = 1000000;
+  CHECK_INT(run_all(), CAY_OK); /* loads what stays loaded */
+  int descriptors = open_descriptors();
+  enum cay_status status = CAY_ERROR_MEMORY;
+  for (allowed = 0; test_failures == 0; allowed++) {
+    allocations = 0;
+    status = run_all();
+    CHECK_INT(live, 0);
+    CHECK_INT(open_descriptors(), descriptors);
+    if (allocations <= allowed) break;
+  }
+  CHECK_INT(status, CAY_OK);
+  printf("%lu allocations failed in turn; %d failed checks\n", allowed, test_failures);
+  return test_failures != 0;
+}
