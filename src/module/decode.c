@@ -396,7 +396,7 @@ static bool tag_section(struct decoder *decoder) {
 static bool global_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t more;
-  if (!WIDEN_BY_SECTION(decoder, "number of globals", 4, decoder->limits->globals, module->globals,
+  if (!WIDEN_BY_SECTION(decoder, "number of globals", 3, decoder->limits->globals, module->globals,
                         module->global_count, &more)) {
     return false;
   }

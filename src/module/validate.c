@@ -112,27 +112,48 @@ static inline bool pop(struct module_body *body, const struct module_insn *insn,
   return true;
 }
 
+/* Are the top operands above `height` exactly these? */
+static bool top_is(const struct module_body *body, uint32_t height, const module_type *types, uint32_t count) {
+  if (body->operands.count - height < count) return false;
+  const module_type *top = body->operands.items + body->operands.count - count;
+  return count == 0 || memcmp(top, types, count * sizeof *types) == 0;
+}
+
+/* Types beyond this number are handled as blocks of memory: a call with a thousand operands takes two bytes of code, and
+ * going through them one by one would make such code a thousand times slower to load than any other. */
+enum { MANY_TYPES = 16 };
+
+static bool slots_are_operands(const struct module_body *body) {
+  return !(body->module->features & MODULE_FEATURE_BIT(SIMD));
+}
+
 static bool pop_types(struct module_body *body, const struct module_insn *insn, const module_type *types,
                       uint32_t count) {
+  const struct module_frame *frame = top_frame(body);
+  if (BASE_UNLIKELY(count > MANY_TYPES) && slots_are_operands(body) && top_is(body, frame->height, types, count)) {
+    body->operands.count -= count;
+    body->operand_slots -= count;
+    return true;
+  }
   for (uint32_t i = count; i-- > 0;) {
+    if (body->operands.count == frame->height && frame->unreachable) return true;
     if (!pop(body, insn, types[i], NULL)) return false;
   }
   return true;
 }
 
 static bool push_types(struct module_body *body, const module_type *types, uint32_t count) {
+  if (BASE_UNLIKELY(count > MANY_TYPES) && slots_are_operands(body)) {
+    size_t wanted = body->operands.count + count;
+    if (wanted > body->operands.capacity && !grow_operands(body, wanted)) return false;
+    memcpy(body->operands.items + body->operands.count, types, count * sizeof *types);
+    body->operands.count = wanted;
+    body->operand_slots += count;
+    if (body->operand_slots > body->max_operand_slots) body->max_operand_slots = body->operand_slots;
+    return true;
+  }
   for (uint32_t i = 0; i < count; i++) {
     if (!push(body, types[i])) return false;
-  }
-  return true;
-}
-
-/* Are the top operands of the current frame exactly these? */
-static bool top_is(const struct module_body *body, uint32_t height, const module_type *types, uint32_t count) {
-  if (body->operands.count - height < count) return false;
-  const module_type *top = body->operands.items + body->operands.count - count;
-  for (uint32_t i = 0; i < count; i++) {
-    if (top[i] != types[i]) return false;
   }
   return true;
 }
@@ -141,6 +162,7 @@ static bool top_is(const struct module_body *body, uint32_t height, const module
 static bool check_top(struct module_body *body, const struct module_insn *insn, const module_type *types,
                       uint32_t count) {
   const struct module_frame *frame = top_frame(body);
+  if (count > MANY_TYPES && top_is(body, frame->height, types, count)) return true;
   size_t at = body->operands.count;
   for (uint32_t i = count; i-- > 0;) {
     if (at == frame->height) return frame->unreachable || fail_operand(body, insn, types[i], NULL);
