@@ -24,12 +24,22 @@ static bool wants_colour(void) {
   return !(no_color && *no_color) && isatty(STDERR_FILENO);
 }
 
+/* Names of files come from anywhere: nothing in a message may drive the terminal. Newlines are the messages' own. */
+static void disarm(char *text, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)text[i];
+    bool c1 = c == 0xC2 && i + 1 < len && (unsigned char)text[i + 1] < 0xA0;
+    if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7F || c1) text[i] = '?';
+  }
+}
+
 static void say(const char *start, const char *format, va_list arguments) {
   char line[4096];
   int len = snprintf(line, sizeof line, "%s", start);
   int more = vsnprintf(line + len, sizeof line - (size_t)len - 1, format, arguments);
   size_t end = more < 0 ? (size_t)len : (size_t)len + (size_t)more;
   if (end > sizeof line - 2) end = sizeof line - 2;
+  disarm(line + len, end - (size_t)len);
   line[end++] = '\n';
   write_all(STDERR_FILENO, line, end);
 }

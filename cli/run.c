@@ -87,15 +87,25 @@ static enum cay_status grant_dirs(struct session *session, struct cay_error *err
   return status;
 }
 
+static enum cay_status grant_socket(struct session *session, size_t index, struct cay_error *error) {
+  const char *address = session->settings.listen.items[index], *port = strrchr(address, ':');
+  char local[32];
+  if (port && strncmp(address, "localhost:", 10) == 0 && address + 9 == port) {
+    snprintf(local, sizeof local, "127.0.0.1%.20s", port);
+    address = local;
+  }
+  enum cay_status status = cay_wasi_listen(session->wasi, address, error);
+  /* Whoever lets the system choose a port has to learn which one it is. */
+  if (!status && port && strcmp(port, ":0") == 0)
+    cli_say("%s: listening on %s", session->file, cay_wasi_listen_address(session->wasi, index));
+  return status;
+}
+
 static enum cay_status grant_sockets(struct session *session, struct cay_error *error) {
-  const struct policy_texts *texts = &session->settings.listen;
   enum cay_status status = CAY_OK;
-  for (size_t i = 0; !status && i < texts->count; i++) {
-    status = cay_wasi_listen(session->wasi, texts->items[i], error);
+  for (size_t i = 0; !status && i < session->settings.listen.count; i++) {
+    status = grant_socket(session, i, error);
     if (status) base_error_prefix(error, "--listen");
-    /* Whoever asks for any free port has to learn which one it is. */
-    if (!status && strstr(texts->items[i], ":0") && strcmp(strrchr(texts->items[i], ':'), ":0") == 0)
-      cli_say("%s: listening on %s", session->file, cay_wasi_listen_address(session->wasi, i));
   }
   return status;
 }
