@@ -116,7 +116,7 @@ static void stack_unset(struct engine_store *store) {
   thread->value_top = NULL;
   thread->host_sp = NULL;
   store->guest_sp = NULL;
-  atomic_store(&thread->stack_limit, NULL);
+  atomic_store_explicit(&thread->stack_limit, NULL, memory_order_relaxed); /* as an interruption would */
 }
 
 static enum engine_trap call_outermost(struct engine_store *store, struct engine_function *function, uint64_t *slots) {

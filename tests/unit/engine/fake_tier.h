@@ -160,7 +160,7 @@ static inline struct world world_new(const struct engine_options *options, const
   struct world world = {0};
   worlds_alive++;
   struct engine_options fake = options ? *options : (struct engine_options){0};
-  fake.tier = &fake_tier;
+  if (!fake.tier) fake.tier = &fake_tier;
   CHECK_INT(engine_new(&fake, &world.engine, NULL), CAY_OK);
   CHECK_INT(engine_store_new(world.engine, limits, &world.store, NULL), CAY_OK);
   return world;
