@@ -43,7 +43,7 @@ static struct interp_insn *emit(struct interp_encoder *e, uint32_t handler) {
     insn = &e->insns.items[e->insns.count++];
   else
     e->no_memory = true;
-  insn->handler = e->handlers->of[handler];
+  insn->handler = interp_handler_of(e->handlers, handler);
   return insn;
 }
 

@@ -29,12 +29,14 @@
 #define STATE const struct interp_insn *ip, uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t acc, float f, double g
 
 #if INTERP_TAIL_CALLS
-#if INTERP_EXPLICIT
+#if !INTERP_DISTANCES
 #define TEXT
+#elif INTERP_EXPLICIT
+#define TEXT __attribute__((section("cay_interp_explicit")))
 #else
 #define TEXT __attribute__((section("cay_interp")))
 #endif
-#define H(name) static TEXT INTERP_CONVENTION int h_##name(STATE)
+#define H(name) static TEXT INTERP_CONVENTION __attribute__((used)) int h_##name(STATE)
 #define JUMP() __attribute__((musttail)) return ip->handler(ip, fp, mem, inst, acc, f, g)
 #define LABEL(name)
 #define GO(name) __attribute__((musttail)) return h_##name(ip, fp, mem, inst, acc, f, g)
@@ -356,13 +358,35 @@ go_trap:
 #define HANDLER(name) INTERP_##name
 #endif
 
-static const struct interp_handlers handlers = {
-  .of = {
+#if INTERP_DISTANCES
+/* C has no constant for the distance of two functions; the assembler has. */
+#if INTERP_EXPLICIT
+#define DISTANCES "interp_distances_explicit"
+#else
+#define DISTANCES "interp_distances_guarded"
+#endif
+#define X(name) ".long h_" #name " - h_exit\n"
+__asm__(".pushsection .rodata." DISTANCES ",\"a\"\n.balign 4\n" DISTANCES ":\n"
+#include "tiers/interp_names.gen.h"
+        INTERP_HAND_WRITTEN(X) ".popsection\n");
+#undef X
+extern const int32_t distances[] __asm__(DISTANCES) __attribute__((visibility("hidden")));
+#else
+static const interp_handler addresses[] = {
 #define X(name) HANDLER(name),
 #include "tiers/interp_names.gen.h"
-    INTERP_HAND_WRITTEN(X)
+  INTERP_HAND_WRITTEN(X)
 #undef X
-  },
+};
+#endif
+
+static const struct interp_handlers handlers = {
+#if INTERP_DISTANCES
+  .distances = distances,
+  .base = (uintptr_t)h_exit,
+#else
+  .addresses = addresses,
+#endif
   .run = run,
 };
 

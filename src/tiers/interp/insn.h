@@ -69,12 +69,30 @@ enum interp_handler_index {
       INTERP_HANDLER_COUNT
 };
 
-/* A set of handlers: with guard pages, or with explicit bounds checks. */
+/* A set of handlers: with guard pages, or with explicit bounds checks. Where the object format can say so, handlers are
+ * named by their distance from one of them: addresses would be relocations, 3,600 of them at every start of a process. */
+#if INTERP_TAIL_CALLS && defined(__ELF__)
+#define INTERP_DISTANCES 1
+#else
+#define INTERP_DISTANCES 0
+#endif
 struct interp_handlers {
-  interp_handler of[INTERP_HANDLER_COUNT];
+#if INTERP_DISTANCES
+  const int32_t *distances;
+  uintptr_t base;
+#else
+  const interp_handler *addresses;
+#endif
   /* Runs from `ip` until the frame at `fp` returns or something traps; enum engine_trap, or INTERP_AGAIN. */
   int (*run)(const struct interp_insn *ip, uint64_t *fp, struct engine_instance *inst, const struct interp_insn *site);
 };
+static inline interp_handler interp_handler_of(const struct interp_handlers *handlers, uint32_t index) {
+#if INTERP_DISTANCES
+  return (interp_handler)(handlers->base + (uintptr_t)(intptr_t)handlers->distances[index]);
+#else
+  return handlers->addresses[index];
+#endif
+}
 const struct interp_handlers *interp_handlers_guarded(void); /* NULL: not on this CPU */
 const struct interp_handlers *interp_handlers_explicit(void);
 
@@ -83,7 +101,7 @@ enum { INTERP_AGAIN = 1000 };
 
 /* The instruction pair that the first frame of an activation returns to: [0] stands for the call, [1] is `exit`. */
 static inline bool interp_is_exit(const struct interp_handlers *handlers, const struct interp_insn *site) {
-  return site[1].handler == handlers->of[INTERP_exit];
+  return site[1].handler == interp_handler_of(handlers, INTERP_exit);
 }
 
 /* Translates function `entry` of the code object on its first call. NULL: out of memory. */

@@ -63,10 +63,10 @@ static void code_free(void *object) {
 
 static void write_stubs(struct interp_code *code) {
   for (uint32_t i = 0; i < entry_count(code); i++) {
-    code->stubs[i] = (struct interp_insn){.handler = code->handlers->of[INTERP_translate], .b = i};
+    code->stubs[i] = (struct interp_insn){.handler = interp_handler_of(code->handlers, INTERP_translate), .b = i};
     atomic_init(&code->entries[i], (const void *)&code->stubs[i]);
   }
-  code->exit_pair[0].handler = code->exit_pair[1].handler = code->handlers->of[INTERP_exit];
+  code->exit_pair[0].handler = code->exit_pair[1].handler = interp_handler_of(code->handlers, INTERP_exit);
 }
 
 static enum cay_status code_new(struct module *module, const struct engine_code_options *options, void **out,
