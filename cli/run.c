@@ -6,6 +6,7 @@
  * for the results of --invoke; 3. every way out passes finish(), so a sanitizer build sees no leak. */
 #include "cli/run.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -256,6 +257,7 @@ static int run(struct session *session) {
   struct cay_error error;
   int code = prepare(session);
   if (code >= 0) return code;
+  signal(SIGPIPE, SIG_IGN); /* the guest gets EPIPE and decides */
   enum cay_status status = start(session, &error);
   code = end(session, status, &error);
   bool failed = code != 0;

@@ -49,13 +49,14 @@ int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out) {
 /* Where the kind of object explains more than a missing right does. */
 static int explain(const struct host_object *object, uint64_t missing) {
   enum host_kind kind = host_object_kind(object);
+  if (missing & p1_rights_of(object)) return -HOST_ERROR_NOTCAPABLE; /* the guest gave it up */
   const uint64_t of_directories = P1_RIGHTS_DIRECTORY & ~(uint64_t)P1_RIGHTS_FILE;
   if (kind != HOST_KIND_DIRECTORY && (missing & of_directories)) return -HOST_ERROR_NOTDIR;
   if (kind == HOST_KIND_DIRECTORY && (missing & (P1_RIGHTS_FILE & ~(uint64_t)P1_RIGHTS_DIRECTORY)))
     return -HOST_ERROR_ISDIR;
   bool is_socket = kind == HOST_KIND_LISTENER || kind == HOST_KIND_STREAM_SOCKET || kind == HOST_KIND_DATAGRAM_SOCKET;
   if (!is_socket && (missing & (P1_SOCK_ACCEPT | P1_SOCK_SHUTDOWN))) return -HOST_ERROR_NOTSOCK;
-  if (kind != HOST_KIND_REGULAR && (missing & (P1_FD_SEEK | P1_FD_TELL))) return -HOST_ERROR_SPIPE;
+  if (kind != HOST_KIND_REGULAR && (missing & (P1_FD_SEEK | P1_FD_TELL | P1_FD_ADVISE))) return -HOST_ERROR_SPIPE;
   if (kind != HOST_KIND_REGULAR && (missing & (P1_FD_DATASYNC | P1_FD_SYNC | P1_FD_ALLOCATE | P1_FD_FILESTAT_SET_SIZE)))
     return -HOST_ERROR_INVAL;
   return -HOST_ERROR_NOTCAPABLE;
