@@ -128,7 +128,8 @@ static bool fuse_count(struct interp_encoder *e, const struct ir_insn *add) {
     return false;
   if (fuse_count_to_zero(e, add)) return true;
   const struct ir_insn *compare = interp_following(e, 1), *branch = interp_following(e, 2);
-  if (!branch || compare->op >= MODULE_OP_COUNT || !interp_rows[compare->op].fused || branch->op != IR_BR_IF) return false;
+  if (!branch || compare->op >= MODULE_OP_COUNT || !interp_rows[compare->op].fused || branch->op != IR_BR_IF)
+    return false;
   if (interp_rows[compare->op].kind != INTERP_KIND_BINARY || !reads_as_a(branch, compare->d)) return false;
   bool is_const = compare->flags & IR_B_CONST, exchanged = compare->a != add->d;
   uint32_t limit = is_const ? (uint16_t)compare->konst : exchanged ? compare->a : compare->b;
@@ -147,10 +148,8 @@ bool interp_fuse(struct interp_encoder *e, const struct ir_insn *insn) {
   switch (insn->op) {
   case MODULE_OP_I32_ADD: return fuse_add_load(e, insn);
   case MODULE_OP_I32_SHL: return fuse_shift_add(e, insn);
-  case MODULE_OP_F32_MUL:
-    return fuse_multiply(e, insn, MODULE_OP_F32_ADD, MODULE_OP_F32_SUB, INTERP_f32_mul_add_ss_r);
-  case MODULE_OP_F64_MUL:
-    return fuse_multiply(e, insn, MODULE_OP_F64_ADD, MODULE_OP_F64_SUB, INTERP_f64_mul_add_ss_r);
+  case MODULE_OP_F32_MUL: return fuse_multiply(e, insn, MODULE_OP_F32_ADD, MODULE_OP_F32_SUB, INTERP_f32_mul_add_ss_r);
+  case MODULE_OP_F64_MUL: return fuse_multiply(e, insn, MODULE_OP_F64_ADD, MODULE_OP_F64_SUB, INTERP_f64_mul_add_ss_r);
   default: return false;
   }
 }

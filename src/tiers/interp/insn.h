@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "module/module.h"
+#include "tiers/interp/arch_convention.h"
 
 struct interp_insn;
 
@@ -15,11 +16,6 @@ struct interp_insn;
  * in fixed registers (preserve_none where the CPU has it). `acc`, `f`, `g` hold the last integer, f32 and f64 result. */
 #if defined(__clang__) && !defined(CAY_INTERP_SWITCH)
 #define INTERP_TAIL_CALLS 1
-#if __has_attribute(preserve_none) && (defined(__x86_64__) || defined(__aarch64__))
-#define INTERP_CONVENTION __attribute__((preserve_none))
-#else
-#define INTERP_CONVENTION
-#endif
 typedef INTERP_CONVENTION int (*interp_handler)(const struct interp_insn *ip, uint64_t *fp, uint8_t *mem,
                                                 struct engine_instance *inst, uint64_t acc, float f, double g);
 #else
