@@ -311,9 +311,9 @@ enum cay_status module_body_begin(struct module_body *body, const struct module 
  * state AFTER the instruction, except that for `br`-like and terminating instructions operands are already cut. For
  * `drop` and untyped `select` the operand's type is in `out->imm.type` (MODULE_BOTTOM when unknown). */
 int module_body_next(struct module_body *body, struct module_insn *out);
-/* As module_body_next for a body that module_load has accepted: twice as fast, because it checks nothing again. It keeps
- * only the control frames' kinds and types: operands and was_unreachable stand still, `ended` is not set, drop and
- * select come without their operand's type. A body is read by one of the two functions, from its beginning to its end. */
+/* As module_body_next for a body that module_load has accepted: twice as fast, because it checks nothing again. It
+ * keeps only the control frames' kinds and types: operands and was_unreachable stand still, `ended` is not set, drop
+ * and select come without their operand's type. A body is read by one of the two functions, from beginning to end. */
 int module_body_next_again(struct module_body *body, struct module_insn *out);
 void module_body_deinit(struct module_body *body);
 

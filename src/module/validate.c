@@ -119,8 +119,8 @@ static bool top_is(const struct module_body *body, uint32_t height, const module
   return count == 0 || memcmp(top, types, count * sizeof *types) == 0;
 }
 
-/* Types beyond this number are handled as blocks of memory: a call with a thousand operands takes two bytes of code, and
- * going through them one by one would make such code a thousand times slower to load than any other. */
+/* Types beyond this number are handled as blocks of memory: a call with a thousand operands takes two bytes of code,
+ * and going through them one by one would make such code a thousand times slower to load than any other. */
 enum { MANY_TYPES = 16 };
 
 static bool slots_are_operands(const struct module_body *body) {
