@@ -148,13 +148,13 @@ static void result_reset(struct cay_run *run) {
 
 /* Turns a trap into result and error. */
 static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
+  if (trap == ENGINE_TRAP_NONE) return CAY_OK;
   struct engine_thread *thread = engine_store_thread(run->store);
   run->result.trap = (enum cay_trap)trap;
   struct engine_frame frame;
   if (trap != ENGINE_TRAP_EXIT && engine_backtrace_frame(thread, 0, &frame) && frame.offset != UINT32_MAX)
     run->result.trap_offset = frame.offset;
   switch (trap) {
-  case ENGINE_TRAP_NONE: return CAY_OK;
   case ENGINE_TRAP_EXIT:
     run->result.exited = true;
     run->result.exit_code = thread->exit_code;
