@@ -68,23 +68,18 @@ const char *cay_wasi_listen_address(const cay_wasi *wasi, size_t index) {
   return index < wasi->listen_addresses.count ? wasi->listen_addresses.items[index] : NULL;
 }
 
-/* The object behind a standard stream. */
-static enum cay_status stdio_object(unsigned index, enum cay_stdio kind, int fd, struct host_object **out,
-                                    struct cay_error *error) {
-  uint32_t rights = index == 0 ? HOST_RIGHT_READ : HOST_RIGHT_WRITE;
-  switch (kind) {
-  case CAY_STDIO_NULL: return index == 0 ? host_memory_reader("", 0, out, error) : host_memory_sink(out, error);
-  case CAY_STDIO_INHERIT: return host_grant_fd((int)index, rights, out, error);
-  case CAY_STDIO_FD: return host_grant_fd(fd, rights, out, error);
-  }
-  return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no such kind of standard stream");
-}
-
 enum cay_status cay_wasi_set_stdio(cay_wasi *wasi, unsigned index, enum cay_stdio kind, int fd,
                                    struct cay_error *error) {
   if (index > 2) return base_error_set(error, CAY_ERROR_ARGUMENT, "standard streams are 0, 1 and 2, not %u", index);
+  if (kind == CAY_STDIO_NULL) {
+    wasi_config_empty_stdio(wasi->config, index);
+    return CAY_OK;
+  }
+  if (kind != CAY_STDIO_INHERIT && kind != CAY_STDIO_FD)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no such kind of standard stream");
   struct host_object *object = NULL;
-  enum cay_status status = stdio_object(index, kind, fd, &object, error);
+  enum cay_status status = host_grant_fd(kind == CAY_STDIO_INHERIT ? (int)index : fd,
+                                         index == 0 ? HOST_RIGHT_READ : HOST_RIGHT_WRITE, &object, error);
   if (status == CAY_ERROR_SYSTEM && kind == CAY_STDIO_INHERIT) status = CAY_OK; /* closed here, closed for the guest */
   if (status == CAY_OK) status = wasi_config_set_stdio(wasi->config, index, object, error);
   host_object_release(object);

@@ -79,6 +79,12 @@ enum cay_status wasi_config_set_stdio(struct wasi_config *config, unsigned index
   return CAY_OK;
 }
 
+void wasi_config_empty_stdio(struct wasi_config *config, unsigned index) {
+  assert(index < 3);
+  host_object_release(config->streams[index].object);
+  config->streams[index] = (struct wasi_stream){0};
+}
+
 enum cay_status wasi_config_inherit_stdio(struct wasi_config *config, struct cay_error *error) {
   for (unsigned i = 0; i < 3; i++) {
     struct host_object *object = NULL;

@@ -56,6 +56,8 @@ enum cay_status wasi_config_set_env(struct wasi_config *config, const char *name
 /* Standard stream `index` (0, 1, 2) is `object`; NULL: closed, so that the guest's calls get BADF. */
 enum cay_status wasi_config_set_stdio(struct wasi_config *config, unsigned index, struct host_object *object,
                                       struct cay_error *error);
+/* Standard stream `index` reads nothing and writes nowhere again, as in a new configuration. */
+void wasi_config_empty_stdio(struct wasi_config *config, unsigned index);
 /* The process's own descriptors 0, 1 and 2; one that is not open stays closed for the guest. */
 enum cay_status wasi_config_inherit_stdio(struct wasi_config *config, struct cay_error *error);
 /* Grants the host's directory or single file `host_path` as `guest_path`. A file becomes an entry of a directory
