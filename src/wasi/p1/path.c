@@ -167,6 +167,8 @@ static struct p1_handle opened_handle(const struct wasi_p1 *p1, const struct tar
                              .preopen = target->handle->preopen};
   if (host_object_kind(object) == HOST_KIND_DIRECTORY) {
     handle.inheriting = opening->inheriting & target->handle->inheriting;
+    /* Go's library does not ask for this right and truncates files all the same. */
+    handle.rights |= target->handle->rights & target->handle->inheriting & P1_PATH_FILESTAT_SET_SIZE;
     handle.guest_path = guest_path_below(p1, target->handle, target->path);
   }
   return handle;
