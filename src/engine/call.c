@@ -69,6 +69,7 @@ static int enter(void *arg) {
                                          .base_fp = entry->base_fp};
   thread->top = &activation;
   enum engine_trap trap = instance->tier->invoke(thread, &activation);
+  assert(thread->top == &activation);
   thread->top = activation.previous;
   return (int)trap;
 }
@@ -101,6 +102,7 @@ static enum engine_trap call_at(struct engine_store *store, struct engine_functi
 
 static void stack_set(struct engine_store *store, struct engine_stack *stack) {
   struct engine_thread *thread = &store->thread;
+  assert(!thread->stack && !thread->top && !store->guest_sp);
   thread->stack = stack;
   thread->value_top = stack->values;
   store->guest_sp = engine_arch_switches ? stack->native_high : NULL;
@@ -135,6 +137,7 @@ static enum engine_trap call_outermost(struct engine_store *store, struct engine
 static enum engine_trap call_nested(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
   struct engine_thread *thread = &store->thread;
   uint64_t *value_top = thread->value_top;
+  assert(value_top >= thread->stack->values && value_top < thread->stack->values_end);
   if (!has_headroom(store) || !guest_has_headroom(store) || !fits(thread, value_top, function->type))
     return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
   struct engine_thread *other = engine_faults_enter(thread); /* a call of another store may be in between */
@@ -174,6 +177,7 @@ static enum engine_trap host_call(struct engine_store *store, struct engine_inst
   if (BASE_UNLIKELY(trap == ENGINE_TRAP_NONE && atomic_load_explicit(&thread->interrupted, memory_order_relaxed)))
     trap = ENGINE_TRAP_INTERRUPTED;
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE && trap != thread->trap)) engine_trap_raise(thread, trap);
+  assert(store->host_frame == &frame && thread->top == frame.activation);
   store->host_frame = frame.previous;
   return trap;
 }

@@ -211,9 +211,12 @@ enum cay_status engine_code_get(struct engine *engine, struct module *module, bo
 
 void engine_code_release(struct engine *engine, void *code) {
   struct engine_code *unused = NULL;
+  bool was_found = false;
   pthread_mutex_lock(&engine->lock);
   for (struct engine_code **link = &engine->codes; *link; link = &(*link)->next) {
     if ((*link)->code != code) continue;
+    was_found = true;
+    assert((*link)->references > 0);
     if (--(*link)->references == 0) {
       unused = *link;
       *link = unused->next;
@@ -221,5 +224,7 @@ void engine_code_release(struct engine *engine, void *code) {
     break;
   }
   pthread_mutex_unlock(&engine->lock);
+  assert(was_found);
+  (void)was_found;
   if (unused) code_free(engine, unused);
 }

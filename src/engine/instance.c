@@ -60,6 +60,7 @@ static void take_imports(struct engine_instance *instance, const struct module *
                          const struct engine_extern *imports) {
   for (uint32_t i = 0; i < module->import_count; i++) {
     uint32_t index = module->imports[i].index;
+    assert(imports[i].kind == module->imports[i].kind);
     switch (imports[i].kind) {
     case MODULE_FUNC: instance->functions[index] = imports[i].func; break;
     case MODULE_TABLE: instance->tables[index] = imports[i].table; break;
@@ -100,6 +101,7 @@ static enum cay_status take_code(struct engine_instance *instance, struct module
   enum cay_status status =
       engine_code_get(instance->store->engine, module, needs_explicit_bounds(instance, module), &code, error);
   if (status != CAY_OK) return status;
+  assert(code->module == module);
   instance->module = code->module; /* the code holds the reference */
   instance->code = code->code;
   instance->entries = code->entries;

@@ -9,14 +9,22 @@
 #include "engine/engine.h"
 #include "engine/engine_arch.h"
 
-/* Sanitizers know neither guard pages nor the stacks we map: memories check bounds there and switches are announced. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ENGINE_SANITIZED 1
-#endif
-#endif
+/* Under a sanitizer memories check their bounds, because it handles faults itself; AddressSanitizer has to be told of
+ * switches between stacks. */
 #if defined(__SANITIZE_ADDRESS__)
+#define ENGINE_ANNOUNCES_SWITCHES 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ENGINE_ANNOUNCES_SWITCHES 1
+#elif __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define ENGINE_SANITIZED 1
+#endif
+#endif
+#if defined(ENGINE_ANNOUNCES_SWITCHES) || defined(__SANITIZE_THREAD__)
+#define ENGINE_SANITIZED 1
+#endif
+#ifndef ENGINE_ANNOUNCES_SWITCHES
+#define ENGINE_ANNOUNCES_SWITCHES 0
 #endif
 #ifndef ENGINE_SANITIZED
 #define ENGINE_SANITIZED 0

@@ -61,6 +61,7 @@ static bool key_is(const struct key *key, const struct definition *entry) {
 }
 
 static struct definition **slot_of(const struct engine_linker *linker, const struct key *key) {
+  assert(linker->used < linker->slot_count); /* or the search would not end */
   uint32_t mask = linker->slot_count - 1;
   uint32_t slot = (uint32_t)(key_hash(key) >> 9) & mask;
   while (linker->slots[slot] && !key_is(key, linker->slots[slot])) slot = (slot + 1) & mask;
@@ -202,6 +203,7 @@ static void name_add(struct base_text *text, const struct module_import *import)
 /* `missing` holds the first `listed` of `count` imports that nobody provides. */
 static enum cay_status report_missing(const struct module *module, const struct module_import *const *missing,
                                       uint32_t listed, uint32_t count, struct cay_error *error) {
+  assert(listed > 0 && listed <= count);
   struct base_text text = {0};
   char type[ENGINE_TYPE_TEXT_BYTES];
   engine_import_type_text(module, missing[0], type);

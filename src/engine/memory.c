@@ -84,6 +84,7 @@ static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
 
 /* Where there is no room for a copy: the mapping itself becomes larger, without room to spare. */
 static bool explicit_extend(struct engine_memory *memory, uint64_t len_bytes) {
+  assert(!memory->guarded);
   uint64_t mapped = round_to_os_page(memory->len_bytes), wanted = round_to_os_page(len_bytes);
   if (mapped == 0 || wanted > SIZE_MAX / 2) return false;
   if (memory->reserved_bytes > mapped) base_os_release(memory->base + mapped, memory->reserved_bytes - (size_t)mapped);
@@ -119,6 +120,7 @@ static enum cay_status memory_allocate(struct engine_memory *memory, uint64_t pa
     return base_error_set(error, CAY_ERROR_MEMORY, "the system has no room for a memory of %llu bytes",
                           (unsigned long long)bytes);
   }
+  assert(memory->base && memory->reserved_bytes >= bytes);
   memory->page_count = pages;
   memory->len_bytes = bytes;
   return CAY_OK;
@@ -165,6 +167,8 @@ static bool grow_mapping(struct engine_memory *memory, uint64_t len_bytes) {
 
 uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages) {
   uint64_t old_pages = memory->page_count;
+  assert(memory->store && old_pages <= memory->max_pages);
+  assert(memory->len_bytes == old_pages << memory->type.page_log2);
   if (delta_pages == 0) return old_pages;
   if (delta_pages > memory->max_pages - old_pages) return UINT64_MAX;
   uint64_t delta_bytes = delta_pages << memory->type.page_log2;
@@ -175,6 +179,7 @@ uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages) 
   }
   memory->page_count += delta_pages;
   memory->len_bytes += delta_bytes;
+  assert(memory->len_bytes <= memory->reserved_bytes);
   return old_pages;
 }
 

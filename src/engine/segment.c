@@ -12,6 +12,7 @@ static void set_dropped(uint8_t *bits, uint32_t index) { bits[index / 8] |= (uin
 
 enum engine_trap engine_memory_init(struct engine_instance *instance, uint32_t memory, uint32_t data, uint64_t at,
                                     uint64_t from_at, uint64_t count) {
+  assert(data < instance->module->data_count && memory < instance->module->memory_count);
   const struct module_data_segment *segment = &instance->module->datas[data];
   uint64_t len_bytes = is_dropped(instance->datas_dropped, data) ? 0 : segment->len_bytes;
   uint8_t *to = engine_memory_range(instance->memories[memory], at, count);
@@ -51,6 +52,7 @@ static enum engine_trap elem_write(struct engine_instance *instance, uint32_t el
 
 enum engine_trap engine_table_init(struct engine_instance *instance, uint32_t table, uint32_t elem, uint64_t at,
                                    uint64_t from_at, uint64_t count) {
+  assert(elem < instance->module->elem_count && table < instance->module->table_count);
   const struct engine_table *to = instance->tables[table];
   uint64_t items = is_dropped(instance->elems_dropped, elem) ? 0 : instance->module->elems[elem].count;
   if (at > to->count || count > to->count - at || from_at > items || count > items - from_at)

@@ -9,7 +9,7 @@
  * are read from it, so it stays mapped until the store is freed. */
 #include "engine/internal.h"
 
-#if ENGINE_SANITIZED
+#if ENGINE_ANNOUNCES_SWITCHES
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -49,6 +49,8 @@ static struct engine_stack *stack_new(const struct engine *engine) {
   stack->native_high = native + layout.native_bytes;
   stack->value_bytes = layout.value_bytes + 2 * layout.guard_bytes;
   stack->native_bytes = layout.native_bytes + layout.guard_bytes;
+  assert(stack->value_bytes + stack->native_bytes == layout.total_bytes);
+  assert(((uintptr_t)stack->native_high & 15) == 0);
   return stack;
 }
 
@@ -78,7 +80,7 @@ void engine_stacks_free(struct engine_store *store) {
 
 /* ---- Switching ------------------------------------------------------------------------------------------------------ */
 
-#if ENGINE_SANITIZED
+#if ENGINE_ANNOUNCES_SWITCHES
 struct crossing {
   int (*fn)(void *);
   void *arg;

@@ -15,6 +15,7 @@ static uint64_t max_count_of(const struct engine_store *store, const struct modu
 
 /* Makes room for `capacity` elements, more than there is. */
 static bool reserve(struct engine_table *table, uint64_t capacity) {
+  assert(capacity > table->capacity && capacity <= table->max_count);
   uint64_t more_bytes = (capacity - table->capacity) * sizeof(uint64_t);
   if (!engine_budget_take(table->store, more_bytes)) return false;
   uint64_t *elems = base_resize_array(table->elems, (size_t)capacity, sizeof *elems);
@@ -64,6 +65,7 @@ void engine_tables_drop(struct engine_store *store, uint32_t count) {
 
 uint64_t engine_table_grow(struct engine_table *table, uint64_t delta, uint64_t value) {
   uint64_t old_count = table->count;
+  assert(old_count <= table->capacity && old_count <= table->max_count);
   if (delta > table->max_count - old_count) return UINT64_MAX;
   uint64_t count = old_count + delta;
   if (count > table->capacity) {

@@ -75,6 +75,7 @@ const struct module_func_type *engine_types_intern(struct engine *engine, const 
   pthread_mutex_lock(&engine->lock);
   const struct module_func_type *interned = intern_locked(&engine->types, type, id);
   pthread_mutex_unlock(&engine->lock);
+  assert(!interned || *id != 0);
   return interned;
 }
 

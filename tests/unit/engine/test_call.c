@@ -197,8 +197,9 @@ TEST(exhaustion_in_a_small_thread) {
   pthread_t thread;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, 512 * 1024);
-  CHECK_INT(pthread_create(&thread, &attributes, small_thread, NULL), 0);
-  pthread_join(thread, NULL);
+  int failed = pthread_create(&thread, &attributes, small_thread, NULL);
+  if (!failed) pthread_join(thread, NULL);
+  CHECK_INT(failed, 0);
   pthread_attr_destroy(&attributes);
 }
 
@@ -470,8 +471,9 @@ static void *faulting_thread(void *arg) {
 TEST(faults_in_threads) {
   pthread_t threads[4];
   for (int i = 0; i < 4; i++) {
-    CHECK_INT(pthread_create(&threads[i], NULL, faulting_thread, NULL), 0);
-    pthread_join(threads[i], NULL);
+    int failed = pthread_create(&threads[i], NULL, faulting_thread, NULL);
+    if (!failed) pthread_join(threads[i], NULL);
+    CHECK_INT(failed, 0);
   }
 }
 
@@ -501,7 +503,7 @@ static void install_handler(void) { signal(SIGSEGV, exit_with_4); }
 
 TEST(other_faults) {
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
   return; /* the sanitizer has its own handler, and there is none of ours */
 #endif
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The engine with translated code: several instances that share a table, re-entrance, bounds with both kinds of
  * memory, the end of the stack. */
-#include "fake_tier.h"
+#include "../engine/fake_tier.h"
 #include "tiers/tiers.h"
 
 static const struct engine_options interp = {.tier = &tiers_interp};
