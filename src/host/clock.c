@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <time.h>
@@ -16,6 +17,7 @@ static uint64_t nanoseconds(struct timespec time) {
 
 int host_clock_now(enum host_clock clock, uint64_t *ns) {
   struct timespec now;
+  assert((size_t)clock < BASE_ARRAY_LEN(clocks));
   if (clock_gettime(clocks[clock], &now) != 0) return host_failed();
   *ns = nanoseconds(now);
   return 0;
@@ -23,6 +25,7 @@ int host_clock_now(enum host_clock clock, uint64_t *ns) {
 
 int host_clock_resolution(enum host_clock clock, uint64_t *ns) {
   struct timespec resolution;
+  assert((size_t)clock < BASE_ARRAY_LEN(clocks));
   if (clock_getres(clocks[clock], &resolution) != 0) return host_failed();
   *ns = nanoseconds(resolution);
   return 0;

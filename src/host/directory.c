@@ -100,6 +100,7 @@ int host_listing_read(struct host_listing *listing, uint64_t cookie, struct host
     listing->len_bytes = got > 0 ? (size_t)got : 0;
     if (got <= 0) return got < 0 ? host_failed() : 0;
   }
+  assert(listing->at < listing->len_bytes);
   struct host_os_record record;
   host_os_record(listing->records + listing->at, &record);
   /* The parent of a granted directory is nobody's business. */

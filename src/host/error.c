@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include <assert.h>
 #include <errno.h>
 
 #include "host/object.h"
@@ -25,4 +26,8 @@ const char *host_error_name(enum host_error error) { return error < HOST_ERROR_C
 
 uint16_t host_error_p1(enum host_error error) { return rows[error < HOST_ERROR_COUNT ? error : HOST_ERROR_IO].p1; }
 
-int host_failed(void) { return -(int)host_error_of_errno(errno); }
+int host_failed(void) {
+  int result = -(int)host_error_of_errno(errno);
+  assert(result < 0);
+  return result;
+}

@@ -29,6 +29,7 @@ static int finish(ssize_t got, size_t *done_bytes) {
 /* ---- Objects in memory ---------------------------------------------------------------------------------------------- */
 
 static int memory_read(struct host_bytes *memory, const struct iovec *iovecs, int count, size_t *done_bytes) {
+  assert(memory->position <= memory->len_bytes);
   *done_bytes = 0;
   for (int i = 0; i < count; i++) {
     size_t left = memory->len_bytes - memory->position;
@@ -47,6 +48,7 @@ static int memory_write(struct host_bytes *memory, const struct iovec *iovecs, i
     for (int i = 0; i < count; i++) *done_bytes += iovecs[i].iov_len;
     return 0;
   }
+  assert(memory->len_bytes <= memory->limit_bytes);
   for (int i = 0; i < count; i++) {
     size_t left = memory->limit_bytes - memory->len_bytes;
     size_t take = iovecs[i].iov_len < left ? iovecs[i].iov_len : left;
@@ -174,6 +176,7 @@ int host_write_at(struct host_object *object, const struct host_buffer *buffers,
 
 int host_seek(struct host_object *object, int64_t delta, enum host_whence whence, uint64_t *position) {
   static const int whences[] = {[HOST_SEEK_SET] = SEEK_SET, [HOST_SEEK_CURRENT] = SEEK_CUR, [HOST_SEEK_END] = SEEK_END};
+  assert((size_t)whence < BASE_ARRAY_LEN(whences));
   if (object->kind == HOST_KIND_DIRECTORY) return -HOST_ERROR_ISDIR;
   if (object->fd < 0) return -HOST_ERROR_SPIPE;
   off_t at = lseek(object->fd, delta, whences[whence]);
@@ -192,6 +195,7 @@ int host_advise(struct host_object *object, uint64_t offset, uint64_t len_bytes,
       [HOST_ADVICE_NORMAL] = POSIX_FADV_NORMAL,      [HOST_ADVICE_SEQUENTIAL] = POSIX_FADV_SEQUENTIAL,
       [HOST_ADVICE_RANDOM] = POSIX_FADV_RANDOM,      [HOST_ADVICE_WILL_NEED] = POSIX_FADV_WILLNEED,
       [HOST_ADVICE_DONT_NEED] = POSIX_FADV_DONTNEED, [HOST_ADVICE_NO_REUSE] = POSIX_FADV_NOREUSE};
+  assert((size_t)advice < BASE_ARRAY_LEN(advices));
   if (object->kind == HOST_KIND_DIRECTORY) return -HOST_ERROR_BADF;
   if (object->fd < 0) return -HOST_ERROR_SPIPE;
   if (offset > INT64_MAX || len_bytes > INT64_MAX) return -HOST_ERROR_INVAL;

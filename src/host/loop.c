@@ -82,6 +82,7 @@ static int prepare(struct host_loop *loop, struct host_wait *waits, size_t count
   int ready = 0;
   for (size_t i = 0; i < count; i++) {
     struct host_wait *wait = &waits[i];
+    assert(wait->interest && !(wait->interest & ~(HOST_READABLE | HOST_WRITABLE)));
     bool is_ready = always_ready(wait->object);
     wait->ready = is_ready ? wait->interest : 0;
     wait->hangup = false;
@@ -96,6 +97,7 @@ static int prepare(struct host_loop *loop, struct host_wait *waits, size_t count
 }
 
 static int collect(const struct host_loop *loop, struct host_wait *waits, size_t count) {
+  assert(count < loop->capacity);
   int ready = 0;
   for (size_t i = 0; i < count; i++) {
     struct host_wait *wait = &waits[i];

@@ -34,7 +34,9 @@ struct host_object *host_object_new(int fd, bool owns_fd, enum host_kind kind, u
 }
 
 struct host_object *host_object_retain(struct host_object *object) {
-  atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
+  unsigned before = atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
+  assert(before > 0);
+  (void)before;
   return object;
 }
 

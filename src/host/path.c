@@ -13,6 +13,7 @@ static void place_auto_deinit(struct host_place *place) { host_place_deinit(plac
 #define AUTO_PLACE __attribute__((cleanup(place_auto_deinit))) struct host_place
 
 static int need(uint32_t rights, enum host_right right) {
+  assert((right & (right - 1)) == 0 && right);
   if (rights & right) return 0;
   return right == HOST_RIGHT_WRITE || right == HOST_RIGHT_MUTATE ? -HOST_ERROR_ROFS : -HOST_ERROR_NOTCAPABLE;
 }
@@ -49,6 +50,7 @@ static int flags_of(const struct host_open *how, uint32_t rights) {
 }
 
 static int open_self(const struct host_place *place, int flags) {
+  assert(place->parent >= 0);
   if (flags & O_EXCL) return -HOST_ERROR_EXIST;
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT)) return -HOST_ERROR_ISDIR;
   int fd = openat(place->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -149,6 +151,7 @@ int host_open_at(struct host_object *directory, struct host_path path, const str
     host_object_release(self);
     return fd < 0 ? fd : -HOST_ERROR_EXIST;
   }
+  assert(!self || self == directory);
   if (self) {
     *out = self;
     return 0;
@@ -159,6 +162,7 @@ int host_open_at(struct host_object *directory, struct host_path path, const str
 /* ---- Attributes ------------------------------------------------------------------------------------------------------ */
 
 static int stat_place(struct host_place *place, bool follow, struct stat *out) {
+  assert(place->parent >= 0);
   for (int attempt = 0; attempt <= HOST_LINKS_MAX; attempt++) {
     if (place->last_kind == HOST_LAST_SELF) return outcome(fstat(place->parent, out));
     if (fstatat(place->parent, place->last, out, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
@@ -233,6 +237,8 @@ int host_remove_directory_at(struct host_object *directory, struct host_path pat
 
 /* What is at the place, without following: 0 and its kind, or an error. */
 static int kind_at(const struct host_place *place, enum host_kind *kind) {
+  assert(place->last_kind == HOST_LAST_NAME && place->parent >= 0);
+  *kind = HOST_KIND_UNKNOWN;
   struct stat status;
   if (fstatat(place->parent, place->last, &status, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
   *kind = host_kind_of_mode(status.st_mode);

@@ -57,6 +57,7 @@ struct walk {
 static int innermost(const struct walk *walk) { return walk->count ? walk->fds[walk->count - 1] : walk->root; }
 
 static bool prepend(struct walk *walk, const char *bytes, size_t len_bytes) {
+  assert(walk->at <= sizeof walk->text);
   if (len_bytes > walk->at) return false;
   walk->at -= len_bytes;
   memcpy(walk->text + walk->at, bytes, len_bytes);
@@ -70,6 +71,7 @@ static int leave(struct walk *walk) {
 }
 
 static void enter(struct walk *walk, int fd) {
+  assert(fd >= 0 && walk->count <= STACK_FDS);
   if (walk->count == STACK_FDS) {
     close(walk->fds[0]);
     memmove(walk->fds, walk->fds + 1, (STACK_FDS - 1) * sizeof walk->fds[0]);
@@ -101,6 +103,7 @@ static int expand(struct walk *walk, const char *name) {
 }
 
 static int step(struct walk *walk, const char *name) {
+  assert(*name && !strchr(name, '/'));
   if (strcmp(name, ".") == 0) return 0;
   if (strcmp(name, "..") == 0) return leave(walk);
   int fd = openat(innermost(walk), name, host_os_directory_flags | O_NOFOLLOW);
@@ -249,6 +252,7 @@ int host_place_follow(struct host_place *place) {
   if (result == -HOST_ERROR_INVAL) return 0;
   if (result) return result;
   if (place->root->synthetic || ++place->links > HOST_LINKS_MAX) return -HOST_ERROR_LOOP;
+  assert(place->last >= place->text && place->last < place->text + sizeof place->text);
   size_t before = (size_t)(place->last - place->text);
   size_t slash = place->wants_directory ? 1 : 0;
   if (before + len_bytes + slash >= sizeof place->text) return -HOST_ERROR_NAMETOOLONG;

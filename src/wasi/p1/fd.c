@@ -68,7 +68,7 @@ int p1_fd_pread(struct p1_call *call) {
   struct p1_buffers buffers;
   size_t done_bytes = 0;
   int result = prepare(call, P1_FD_READ | P1_FD_SEEK, 4, &handle, &buffers);
-  if (result == 0) result = host_read_at(handle->object, buffers.items, buffers.count, call->args[3], &done_bytes);
+  if (result == 0) result = host_read_at(handle->object, buffers.items, buffers.count, p1_u64(call, 3), &done_bytes);
   if (result == HOST_PENDING) return -HOST_ERROR_AGAIN;
   return result ? result : give_count(call, 4, done_bytes);
 }
@@ -78,7 +78,7 @@ int p1_fd_pwrite(struct p1_call *call) {
   struct p1_buffers buffers;
   size_t done_bytes = 0;
   int result = prepare(call, P1_FD_WRITE | P1_FD_SEEK, 4, &handle, &buffers);
-  if (result == 0) result = host_write_at(handle->object, buffers.items, buffers.count, call->args[3], &done_bytes);
+  if (result == 0) result = host_write_at(handle->object, buffers.items, buffers.count, p1_u64(call, 3), &done_bytes);
   if (result == HOST_PENDING) return -HOST_ERROR_AGAIN;
   return result ? result : give_count(call, 4, done_bytes);
 }
@@ -102,7 +102,7 @@ int p1_fd_seek(struct p1_call *call) {
   uint32_t whence = p1_u32(call, 2);
   if (whence > 2) return -HOST_ERROR_INVAL;
   enum host_whence meant = call->is_unstable ? unstable[whence] : now[whence];
-  int64_t delta = (int64_t)call->args[1];
+  int64_t delta = (int64_t)p1_u64(call, 1);
   /* Asking where one is needs no right to move. */
   bool only_asks = delta == 0 && meant == HOST_SEEK_CURRENT;
   return seek(call, only_asks ? P1_FD_TELL : P1_FD_SEEK, delta, meant, 3);
@@ -118,13 +118,13 @@ int p1_fd_advise(struct p1_call *call) {
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_ADVISE, &handle);
   if (result) return result;
   if (advice > HOST_ADVICE_NO_REUSE) return -HOST_ERROR_INVAL;
-  return host_advise(handle->object, call->args[1], call->args[2], (enum host_advice)advice);
+  return host_advise(handle->object, p1_u64(call, 1), p1_u64(call, 2), (enum host_advice)advice);
 }
 
 int p1_fd_allocate(struct p1_call *call) {
   struct p1_handle *handle;
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_ALLOCATE, &handle);
-  return result ? result : host_allocate(handle->object, call->args[1], call->args[2]);
+  return result ? result : host_allocate(handle->object, p1_u64(call, 1), p1_u64(call, 2));
 }
 
 int p1_fd_datasync(struct p1_call *call) {
@@ -142,7 +142,7 @@ int p1_fd_sync(struct p1_call *call) {
 int p1_fd_filestat_set_size(struct p1_call *call) {
   struct p1_handle *handle;
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_SET_SIZE, &handle);
-  return result ? result : host_set_size(handle->object, call->args[1]);
+  return result ? result : host_set_size(handle->object, p1_u64(call, 1));
 }
 
 /* ---- Flags and rights ------------------------------------------------------------------------------------------------------ */
@@ -186,7 +186,7 @@ int p1_fd_fdstat_set_flags(struct p1_call *call) {
 
 int p1_fd_fdstat_set_rights(struct p1_call *call) {
   struct p1_handle *handle;
-  uint64_t rights = call->args[1], inheriting = call->args[2];
+  uint64_t rights = p1_u64(call, 1), inheriting = p1_u64(call, 2);
   int result = p1_handle_get(call, p1_u32(call, 0), &handle);
   if (result) return result;
   if ((rights & ~handle->rights) || (inheriting & ~handle->inheriting)) return -HOST_ERROR_NOTCAPABLE;
@@ -234,7 +234,7 @@ int p1_fd_readdir(struct p1_call *call) {
   if (result) return result;
   uint8_t *out = p1_range(call, p1_u32(call, 1), capacity), *used_out = p1_range(call, p1_u32(call, 4), 4);
   if (!out || !used_out) return -HOST_ERROR_FAULT;
-  result = read_directory(handle, call->args[3], out, capacity, &used);
+  result = read_directory(handle, p1_u64(call, 3), out, capacity, &used);
   if (result) return p1_denied(call, p1_u32(call, 0), (struct host_path){".", 1}, HOST_RIGHT_LIST, result);
   base_store_u32(used_out, (uint32_t)used);
   return 0;

@@ -65,6 +65,7 @@ static int explain(const struct host_object *object, uint64_t missing) {
 int p1_handle_need(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out) {
   int result = p1_handle_get(call, fd, out);
   if (result) return result;
+  assert((rights & ~(uint64_t)P1_RIGHTS_INHERITING & ~(uint64_t)P1_SOCK_ACCEPT) == 0);
   uint64_t missing = rights & ~(*out)->rights;
   return missing ? explain((*out)->object, missing) : 0;
 }

@@ -23,6 +23,7 @@ int p1_buffers(const struct p1_call *call, uint32_t iovecs, uint32_t count, stru
     if (len_bytes > MAX_TOTAL_BYTES - total) len_bytes = MAX_TOTAL_BYTES - total;
     out->items[out->count++] = (struct host_buffer){call->memory, resolve, offset, len_bytes};
     total += len_bytes;
+    assert(total <= MAX_TOTAL_BYTES);
   }
   return 0;
 }

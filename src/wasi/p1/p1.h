@@ -3,6 +3,8 @@
 #ifndef WASI_P1_P1_H
 #define WASI_P1_P1_H
 
+#include <assert.h>
+
 #include "wasi/config.h"
 
 /* ---- Numbers of the specification --------------------------------------------------------------------------------- */
@@ -80,7 +82,6 @@ struct p1_call {
 };
 enum { P1_TRAPPED = 2 }; /* beside 0, -HOST_ERROR_x */
 
-static inline uint32_t p1_u32(const struct p1_call *call, unsigned index) { return (uint32_t)call->args[index]; }
 
 /* handles.c */
 int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out); /* BADF */
@@ -173,6 +174,15 @@ struct p1_function {
 };
 extern const struct p1_function p1_functions[];
 extern const unsigned p1_function_count;
+
+static inline uint32_t p1_u32(const struct p1_call *call, unsigned index) {
+  assert(index < strlen(call->function->params) && call->function->params[index] == 'i');
+  return (uint32_t)call->args[index];
+}
+static inline uint64_t p1_u64(const struct p1_call *call, unsigned index) {
+  assert(index < strlen(call->function->params) && call->function->params[index] == 'I');
+  return call->args[index];
+}
 
 #define X(name, params, results, arguments) int p1_##name(struct p1_call *call);
 P1_FUNCTIONS(X)

@@ -76,8 +76,8 @@ static int time_of(uint32_t flags, uint32_t set, uint32_t now, uint64_t ns, stru
 static int times_of(const struct p1_call *call, unsigned first, struct host_time *access, struct host_time *modify) {
   uint32_t flags = p1_u32(call, first + 2);
   if (flags > 15) return -HOST_ERROR_INVAL;
-  int result = time_of(flags, P1_ATIM, P1_ATIM_NOW, call->args[first], access);
-  return result ? result : time_of(flags, P1_MTIM, P1_MTIM_NOW, call->args[first + 1], modify);
+  int result = time_of(flags, P1_ATIM, P1_ATIM_NOW, p1_u64(call, first), access);
+  return result ? result : time_of(flags, P1_MTIM, P1_MTIM_NOW, p1_u64(call, first + 1), modify);
 }
 
 int p1_fd_filestat_set_times(struct p1_call *call) {
@@ -135,7 +135,7 @@ static void decide_flags(struct p1_call *call, struct opening *opening) {
 
 static int read_opening(struct p1_call *call, struct target *target, struct opening *out) {
   *out = (struct opening){
-      .oflags = p1_u32(call, 4), .rights = call->args[5], .inheriting = call->args[6], .fdflags = p1_u32(call, 7)};
+      .oflags = p1_u32(call, 4), .rights = p1_u64(call, 5), .inheriting = p1_u64(call, 6), .fdflags = p1_u32(call, 7)};
   int result = target_of(call, 0, 2, needed_rights(out->oflags), target);
   if (result) return result;
   if (out->oflags > 15 || out->fdflags > 31) return -HOST_ERROR_INVAL;

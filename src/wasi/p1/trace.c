@@ -78,6 +78,7 @@ static void add_buffers(struct base_text *text, const struct p1_call *call, unsi
 }
 
 static void add_value(struct base_text *text, const struct p1_call *call, unsigned at, char kind) {
+  assert(at < strlen(call->function->params));
   uint64_t value = call->args[at];
   switch (kind) {
   case 'f': base_text_format(text, "%d", (int)(uint32_t)value); break;
