@@ -156,13 +156,15 @@ bool engine_linker_find(const struct engine_linker *linker, struct module_name m
 
 /* ---- What is missing ----------------------------------------------------------------------------------------------- */
 
+static const char not_in_wasi[] = "the function is not part of WASI 0.1";
+
 /* What imports from a module of this name usually come from. A final '*' stands for anything. */
 static const struct hint {
   const char *module, *name; /* NULL: any */
   const char *text;
 } hints[] = {
-    {"wasi_snapshot_preview1", NULL, "the function is not part of WASI 0.1"},
-    {"wasi_unstable", NULL, "the function is not part of WASI 0.1"},
+    {"wasi_snapshot_preview1", NULL, not_in_wasi},
+    {"wasi_unstable", NULL, not_in_wasi},
     {"wasi_snapshot_preview2", NULL, "core modules import WASI 0.1, as wasi_snapshot_preview1"},
     {"wasi:*", NULL, "this is the core module of a component; run the component that it was taken from"},
     {"wasi", "thread-spawn", "threads are not supported yet"},
@@ -183,11 +185,22 @@ static bool pattern_matches(const char *pattern, struct module_name name) {
          memcmp(name.bytes + name.len_bytes - tail, pattern + head + !!star, tail) == 0;
 }
 
-static const char *hint_for(const struct module_import *import) {
+static bool module_is_defined(const struct engine_linker *linker, struct module_name module) {
+  for (uint32_t i = 0; i < linker->slot_count; i++) {
+    const struct definition *entry = linker->slots[i];
+    if (entry && entry->module_bytes == module.len_bytes && memcmp(entry->module, module.bytes, module.len_bytes) == 0)
+      return true;
+  }
+  return false;
+}
+
+static const char *hint_for(const struct engine_linker *linker, const struct module_import *import) {
   for (size_t i = 0; i < BASE_ARRAY_LEN(hints); i++)
     if (pattern_matches(hints[i].module, import->module) &&
         (!hints[i].name || pattern_matches(hints[i].name, import->name)))
-      return hints[i].text;
+      return hints[i].text != not_in_wasi || module_is_defined(linker, import->module)
+                 ? hints[i].text
+                 : "the host offers no WASI 0.1 here";
   return NULL;
 }
 
@@ -201,8 +214,9 @@ static void name_add(struct base_text *text, const struct module_import *import)
 }
 
 /* `missing` holds the first `listed` of `count` imports that nobody provides. */
-static enum cay_status report_missing(const struct module *module, const struct module_import *const *missing,
-                                      uint32_t listed, uint32_t count, struct cay_error *error) {
+static enum cay_status report_missing(const struct engine_linker *linker, const struct module *module,
+                                      const struct module_import *const *missing, uint32_t listed, uint32_t count,
+                                      struct cay_error *error) {
   assert(listed > 0 && listed <= count);
   struct base_text text = {0};
   char type[ENGINE_TYPE_TEXT_BYTES];
@@ -210,7 +224,7 @@ static enum cay_status report_missing(const struct module *module, const struct 
   base_text_addz(&text, "unknown import ");
   name_add(&text, missing[0]);
   base_text_format(&text, ", a %s", type);
-  const char *hint = hint_for(missing[0]);
+  const char *hint = hint_for(linker, missing[0]);
   if (hint) base_text_format(&text, ": %s", hint);
   for (uint32_t i = 1; i < listed; i++) {
     base_text_addz(&text, i == 1 ? "; also missing: " : ", ");
@@ -234,7 +248,7 @@ static enum cay_status look_up(const struct engine_linker *linker, const struct 
     count++;
   }
   if (count == 0) return CAY_OK;
-  return report_missing(module, missing, count < MISSING_LISTED ? count : MISSING_LISTED, count, error);
+  return report_missing(linker, module, missing, count < MISSING_LISTED ? count : MISSING_LISTED, count, error);
 }
 
 enum cay_status engine_linker_instantiate(struct engine_linker *linker, struct module *module, const char *name,

@@ -283,7 +283,9 @@ static void check_missing(const char *const *names, size_t count, const char *me
   struct world world = world_new(NULL, NULL);
   struct engine_linker *linker = NULL;
   CHECK_INT(engine_linker_new(world.store, &linker, NULL), CAY_OK);
-  CHECK_INT(engine_linker_define(linker, "env", 3, "known", 5, func(host_of(world.store, &takes_i32)), NULL), CAY_OK);
+  struct engine_extern known = func(host_of(world.store, &takes_i32));
+  CHECK_INT(engine_linker_define(linker, "env", 3, "known", 5, known, NULL), CAY_OK);
+  CHECK_INT(engine_linker_define(linker, "wasi_snapshot_preview1", 22, "fd_read", 7, known, NULL), CAY_OK);
   struct module *module = importing_functions(names, count);
   struct engine_instance *instance = NULL;
   struct cay_error error = {0};
@@ -303,6 +305,9 @@ TEST(unknown_imports) {
   check_missing(wasi, 1,
                 "unknown import \"wasi_snapshot_preview1\" \"fd_reed\", a function (i32) -> (): the function is not "
                 "part of WASI 0.1");
+  const char *const old[] = {"wasi_unstable", "fd_read"};
+  check_missing(
+      old, 1, "unknown import \"wasi_unstable\" \"fd_read\", a function (i32) -> (): the host offers no WASI 0.1 here");
   const char *const component[] = {"wasi:cli/stdout@0.2.0", "get-stdout"};
   check_missing(component, 1,
                 "unknown import \"wasi:cli/stdout@0.2.0\" \"get-stdout\", a function (i32) -> (): this is the core "
