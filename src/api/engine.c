@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The library as a whole, engines and their configuration, tiers and proposals by name. */
-#include "api/parts.h"
+#include <assert.h>
 #include <stdio.h>
 
+#include "api/parts.h"
 #include "tiers/tiers.h"
 
 /* All tiers of this build, the default one first. */
@@ -123,6 +124,7 @@ enum cay_status api_proposals_parse(const char *list, uint64_t *proposals, struc
 
 /* ---- Engines ------------------------------------------------------------------------------------------------------------ */
 
+static_assert(MODULE_FEATURE_COUNT < 64, "API_PROPOSALS_DEFAULT is no set of proposals");
 static const struct cay_engine_config default_config = {.features = MODULE_FEATURES_DEFAULT};
 
 enum cay_status cay_engine_config_new(cay_engine_config **out, struct cay_error *error) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Calls of exported functions with typed values: from C values, and from texts for the command line. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -133,6 +134,7 @@ enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *
                           base_printable(printable, sizeof printable, args[i], strlen(args[i])),
                           module_type_name(type->params[i], type_name));
   }
+  assert(slot == slots + type->param_slots);
   enum cay_status status = api_run_call(run, name, slots, error);
   slot = slots;
   for (uint32_t i = 0; status == CAY_OK && i < type->result_count; slot += module_type_slots(type->results[i++])) {
@@ -219,6 +221,7 @@ enum cay_status cay_run_invoke(cay_run *run, const char *name, const cay_value *
     public_type(type->results[i], &result);
     value_load(result, slot, &results[i]);
   }
+  assert(slot == slots + type->result_slots);
   if (result_count) *result_count = type->result_count;
   return CAY_OK;
 }

@@ -44,6 +44,7 @@ enum cay_status cay_module_validate(cay_engine *engine, const void *bytes, size_
 }
 
 cay_module *cay_module_retain(cay_module *module) {
+  assert(module->module);
   atomic_fetch_add_explicit(&module->references, 1, memory_order_relaxed);
   return module;
 }

@@ -371,28 +371,36 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
   return status;
 }
 
-static enum cay_status open_instance(struct cay_run *run, struct cay_error *error) {
-  if (!run->opened) {
-    run->opened = true;
-    struct engine_instance *instance = NULL;
-    enum cay_status status = preload_all(run, &run->open_error);
-    if (status == CAY_OK) status = instantiate(run, run->module->module, "", &instance, &run->open_error);
-    if (status == CAY_OK) run->instance = instance;
-    run->open_error.status = status;
-  }
-  if (!run->instance && error) *error = run->open_error;
+/* The same answer as the first time. */
+static enum cay_status opening_failed(const struct cay_run *run, struct cay_error *error) {
+  assert(run->opened && !run->instance && run->open_error.status != CAY_OK);
+  if (error) *error = run->open_error;
   return run->open_error.status;
+}
+
+static enum cay_status open_instance(struct cay_run *run, struct cay_error *error) {
+  if (run->instance) return CAY_OK;
+  assert(!run->opened && run->linker);
+  run->opened = true;
+  struct engine_instance *instance = NULL;
+  enum cay_status status = preload_all(run, &run->open_error);
+  if (status == CAY_OK) status = instantiate(run, run->module->module, "", &instance, &run->open_error);
+  run->open_error.status = status;
+  if (status != CAY_OK) return opening_failed(run, error);
+  assert(instance);
+  run->instance = instance;
+  return CAY_OK;
 }
 
 /* ---- Limits around a call --------------------------------------------------------------------------------------------------- */
 
 static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **timeout, struct cay_error *error) {
   result_reset(run);
-  if (!run->linker) {
-    if (run->store) return base_error_memory(error); /* an earlier start failed half-way */
-    enum cay_status status = make_store(run, error);
-    if (status != CAY_OK) return status;
+  if (!run->store && !run->opened) {
+    run->open_error.status = make_store(run, &run->open_error);
+    run->opened = run->open_error.status != CAY_OK;
   }
+  if (run->opened && !run->instance) return opening_failed(run, error);
   if (run->timeout_ns == 0) return CAY_OK;
   return api_timeout_start(run->timeout_ns, time_is_up, run, timeout, error);
 }

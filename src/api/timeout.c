@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A time limit: one thread that sleeps on a condition until the deadline or until it is stopped. A thread and not a
  * timer of the system, because every kind of timer claims a signal or makes a thread itself. */
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -56,6 +57,7 @@ static void destroy(struct api_timeout *timeout) {
 
 enum cay_status api_timeout_start(uint64_t timeout_ns, void (*expired)(void *env), void *env, struct api_timeout **out,
                                   struct cay_error *error) {
+  assert(timeout_ns > 0 && expired);
   struct api_timeout *timeout = base_alloc_zero(1, sizeof *timeout);
   if (!timeout) return base_error_memory(error);
   timeout->deadline = deadline_after(timeout_ns);

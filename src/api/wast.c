@@ -9,6 +9,7 @@
  * one", so that its assertions fail instead of meeting another module. */
 #include "api/wast.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -218,6 +219,7 @@ static void invoke(struct script *script, struct engine_function *function, cons
     not_done(out, "argument %" PRIu32 " is not understood", i);
     return;
   }
+  assert(slot == script->slots.items + type->param_slots);
   out->trap = engine_call(script->store, function, script->slots.items);
   out->types = type->results;
   out->count = type->result_count;
@@ -442,6 +444,7 @@ static const struct {
 };
 
 static enum cay_status run_command(struct script *script, const struct api_json *command, struct cay_error *error) {
+  assert(script->store && script->linker);
   script->line = script->json->number(script->json->member(command, "line"));
   script->command = text_of(script, command, "type");
   for (size_t i = 0; script->command && i < BASE_ARRAY_LEN(commands); i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Backtraces as text. Debug information is opened once for each module that occurs, and only then. */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "inspect/parts.h"
@@ -72,6 +73,7 @@ static void add_frame(struct backtrace *self, uint64_t number, const struct engi
     return;
   }
   const struct module *module = frame->instance->module;
+  assert(frame->func < module->func_count);
   struct inspect_debug *debug = debug_of(self, module);
   struct inspect_position positions[POSITIONS_MAX];
   size_t count = debug ? inspect_debug_find(debug, module, frame->offset, positions, POSITIONS_MAX) : 0;
@@ -95,6 +97,7 @@ void inspect_backtrace(struct engine_thread *thread, size_t max_frames, struct b
   struct backtrace self = {.out = out};
   uint64_t total = thread->backtrace_total, kept = thread->backtrace_count;
   uint64_t shown = max_frames > 0 && max_frames < kept ? max_frames : kept;
+  assert(kept <= ENGINE_BACKTRACE_FRAMES && kept <= total);
   /* The frames that were not kept lie between the innermost and the outermost ones. */
   uint64_t outermost = total > kept ? ENGINE_BACKTRACE_FRAMES / 4 : 0, gap_at = kept - outermost;
   for (uint64_t i = 0; i < shown; i++) {

@@ -4,7 +4,7 @@
  * offsets from the start of the code section's contents. */
 #include "inspect/parts.h"
 
-#include <stdlib.h>
+#include <assert.h>
 
 enum { ELF_HEADER_BYTES = 52, SECTION_HEADER_BYTES = 40, NAME_TABLE = 1, FIRST_DEBUG = 2 };
 enum { ELF_TYPE_EXEC = 2, ELF_MACHINE_386 = 3, SECTION_PROGBITS = 1, SECTION_STRTAB = 3 };
@@ -97,6 +97,8 @@ static char *image_new(const struct module *module, size_t *len_bytes) {
   size_t name = put_name(&image, table_name, sizeof table_name - 1);
   put_section(&image, name, SECTION_STRTAB, headers_bytes, (size_t)names_bytes);
   put_debug_sections(&image, module);
+  assert(image.section_headers == headers_bytes && image.contents == *len_bytes);
+  assert(image.names == headers_bytes + (size_t)names_bytes);
   return image.bytes;
 }
 

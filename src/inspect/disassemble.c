@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Functions as text: a line with name and type, a line with the locals, a line for each instruction. */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "inspect/parts.h"
@@ -59,6 +60,7 @@ static enum cay_status add_instructions(const struct module *module, uint32_t cu
 
 enum cay_status inspect_disassemble(const struct module *module, uint32_t func, struct base_text *out,
                                     struct cay_error *error) {
+  assert(func >= module->imported_func_count && func < module->func_count);
   struct module_body body = {0};
   add_header(module, func, out);
   enum cay_status status = module_body_begin(&body, module, func, error);
