@@ -8,6 +8,7 @@ CAY: the command to test (build/cay); CAY_SANITIZED: not empty for a sanitizer b
 """
 import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -490,6 +491,18 @@ def reactor(t):
     expect(t.run("reactor", "-5", "8589934592", options=["--invoke", "add"]), 0, b"8589934587\n")
     expect(t.run("reactor", "5", options=["--invoke", "half"]), 0, b"2.5\n")
     expect(t.run("reactor", options=["--invoke", "speak"]), 0, b"spoken\n")
+
+
+@case()
+def every_function(t):
+    """The guests import every function of WASI 0.1; the runtime says which those are."""
+    imported = set()
+    for path in MODULES.glob("*.wasm"):
+        report = json.loads(subprocess.run([CAY, "inspect", "--format", "json", path], capture_output=True, check=True).stdout)
+        imported |= {entry["name"] for entry in report["imports"] if entry["module"] == "wasi_snapshot_preview1"}
+    known = set(re.findall(r"^  X\((\w+),", (ROOT / "src/wasi/p1/p1.h").read_text(), re.M))
+    if len(known) < 46 or known - imported:
+        raise Failed(f"{len(known)} functions, of which no guest imports {sorted(known - imported)}")
 
 
 # ---- What the kernel sees -------------------------------------------------------------------------------------------------------
