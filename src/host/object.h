@@ -9,6 +9,8 @@
 
 #include "host/host.h"
 
+_Static_assert(sizeof(off_t) == 8, "files may be larger than 2 GiB");
+
 enum { HOST_LINKS_MAX = 40, HOST_PATH_BYTES = 4096 };
 
 /* An entry of a synthetic directory: a name in a directory of the host. */

@@ -131,6 +131,14 @@ static int open_direct(const struct host_object *directory, struct host_path pat
   return host_open_beneath(directory, text, flags, 0666, unavailable);
 }
 
+/* What making `path` anew fails with where nothing can be made. */
+static int refuse_new(struct host_object *directory, struct host_path path) {
+  struct host_stat status;
+  int result = host_stat_at(directory, path, false, &status);
+  if (result == 0) return -HOST_ERROR_EXIST;
+  return result == -HOST_ERROR_NOENT ? -HOST_ERROR_ROFS : result;
+}
+
 int host_open_at(struct host_object *directory, struct host_path path, const struct host_open *how,
                  struct host_object **out) {
   if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
@@ -139,17 +147,17 @@ int host_open_at(struct host_object *directory, struct host_path path, const str
   int result = changes ? need(rights, HOST_RIGHT_WRITE) : 0;
   if (result == 0 && (how->access & HOST_RIGHT_READ)) result = need(rights, HOST_RIGHT_READ);
   if (result) return result;
+  bool refused = (how->open_flags & HOST_OPEN_CREATE) && !(rights & HOST_RIGHT_MUTATE);
+  if (refused && (how->open_flags & HOST_OPEN_EXCLUSIVE)) return refuse_new(directory, path);
   struct host_object *self = NULL;
   bool unavailable = !host_resolves_in_kernel(directory);
   int fd = unavailable ? -1 : open_direct(directory, path, how, &unavailable);
   if (unavailable) fd = open_walked(directory, path, how, &rights, &self);
   /* Without MUTATE nothing was created, so that opening what exists still works. */
-  bool refused = (how->open_flags & HOST_OPEN_CREATE) && !(directory->rights & HOST_RIGHT_MUTATE);
   if (refused && fd == -HOST_ERROR_NOENT) return -HOST_ERROR_ROFS;
-  if (fd < 0 || (refused && (how->open_flags & HOST_OPEN_EXCLUSIVE))) {
-    if (fd >= 0 && !self) close(fd);
+  if (fd < 0) {
     host_object_release(self);
-    return fd < 0 ? fd : -HOST_ERROR_EXIST;
+    return fd;
   }
   assert(!self || self == directory);
   if (self) {

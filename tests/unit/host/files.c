@@ -195,6 +195,10 @@ TEST(single_files) {
   CHECK_TEXT(contents(synthetic, "."), "EISDIR");
   CHECK_INT(open_with(synthetic, "hosts", 0, HOST_RIGHT_WRITE, &object), -HOST_ERROR_ROFS);
   CHECK_INT(open_with(synthetic, "new", HOST_OPEN_CREATE, HOST_RIGHT_WRITE, &object), -HOST_ERROR_ROFS);
+  uint32_t anew = HOST_OPEN_CREATE | HOST_OPEN_EXCLUSIVE | HOST_OPEN_TRUNCATE;
+  CHECK_INT(open_with(synthetic, "rw", anew, HOST_RIGHT_WRITE, &object), -HOST_ERROR_EXIST);
+  CHECK_INT(open_with(synthetic, "new", anew, HOST_RIGHT_WRITE, &object), -HOST_ERROR_ROFS);
+  CHECK_TEXT(read_file("other"), "other");
   CHECK_INT(open_with(synthetic, "rw", HOST_OPEN_TRUNCATE, HOST_RIGHT_WRITE, &object), 0);
   host_object_release(object);
   CHECK_TEXT(read_file("other"), "");

@@ -158,7 +158,7 @@ TEST(names_in_directories) {
   uint32_t all = get32(OUT), entries = 0;
   uint64_t second_cookie = get64(BYTES);
   for (uint32_t at = 0; at < all; entries++) at += 24 + get32(BYTES + at + 16);
-  CHECK_INT(entries, 5); /* . .. file dir log new minus what other tests remove */
+  CHECK_INT(entries, 5); /* . .. dir file new */
   /* Any capacity gives a prefix of the same bytes. */
   static uint8_t whole[4096];
   memcpy(whole, memory(BYTES), all);
