@@ -60,7 +60,7 @@ char *base_string_copy(const char *text, size_t len_bytes) {
   return copy;
 }
 
-enum { ARENA_ALIGN = 16, ARENA_BLOCK_BYTES = 16 * 1024 };
+enum { ARENA_ALIGN = 16, ARENA_FIRST_BYTES = 1024, ARENA_BLOCK_BYTES = 16 * 1024 };
 
 struct base_arena_block {
   _Alignas(ARENA_ALIGN) struct base_arena_block *older;
@@ -69,10 +69,17 @@ struct base_arena_block {
 
 static_assert(sizeof(struct base_arena_block) % ARENA_ALIGN == 0, "block contents must stay aligned");
 
+/* Doubles up to the usual size, because each page of a block is touched at once and a start makes several arenas that
+ * stay small; then grows slowly, so that large modules have few blocks. */
+static size_t arena_next_block_bytes(size_t total_bytes) {
+  if (total_bytes < ARENA_FIRST_BYTES) return ARENA_FIRST_BYTES;
+  if (total_bytes < ARENA_BLOCK_BYTES) return total_bytes;
+  return total_bytes / 4 > ARENA_BLOCK_BYTES ? total_bytes / 4 : ARENA_BLOCK_BYTES;
+}
+
 static void *arena_new_block(struct base_arena *arena, size_t bytes) {
-  size_t grown = arena->total_bytes / 4; /* few blocks for large modules */
-  size_t wanted = bytes > ARENA_BLOCK_BYTES ? bytes : ARENA_BLOCK_BYTES;
-  if (wanted < grown) wanted = grown;
+  size_t wanted = arena_next_block_bytes(arena->total_bytes);
+  if (wanted < bytes) wanted = bytes;
   if (wanted > SIZE_MAX - sizeof(struct base_arena_block)) return NULL;
   struct base_arena_block *block = base_alloc_zero(1, sizeof *block + wanted);
   if (!block) return NULL;
