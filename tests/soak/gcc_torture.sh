@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# gcc's torture tests (Debian's source package of gcc 12, whose C files are in a binary package): every fourth of the
-# programs to execute, or each of the N-th with TORTURE_STEP=N. Compiled by clang for wasm32-wasi and run with CAY
-# (build/cay): each has to end with code 0. A file that clang does not compile is not counted.
+# gcc's torture tests (Debian's package gcc-12-source): every fourth of the programs to execute; all with TORTURE_STEP=1.
+# Compiled by clang for wasm32-wasi and run with CAY (build/cay): each has to end with code 0. A file that clang does not
+# compile is not counted. WASMTIME (build/peers/wasmtime) is a wasmtime to ask about a file that fails and is not known.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tools/setup.sh
 CAY=$(realpath "${CAY:-build/cay}")
+PEER=$(realpath -m "${WASMTIME:-build/peers/wasmtime}")
 STEP=${TORTURE_STEP:-4}
 CACHE=$PWD/build/soak/torture
 CLANG=clang-$(clang_installed) || die 3 "no clang is installed; ./x setup installs one"
@@ -53,18 +54,19 @@ one() { # FILE
   timeout 120 "$CAY" run "$module" >"$CACHE/bin/$name.log" 2>&1 </dev/null || status=$?
   if [ "$status" -eq 0 ]; then
     echo "ok $name"
+  elif grep -qw -e "$name" <<<"$KNOWN"; then
+    echo "known $name (status $status)"
+  elif [ -x "$PEER" ] && ! timeout 120 "$PEER" run "$module" >/dev/null 2>&1 </dev/null; then
+    echo "known $name (status $status; wasmtime does not end it with 0 either)"
   else
-    case " $KNOWN " in
-    *" $name "*) echo "known $name (status $status)" ;;
-    *) echo "FAILED $name: status $status: $(head -c 200 "$CACHE/bin/$name.log" | tr '\n' ' ')" ;;
-    esac
+    echo "FAILED $name: status $status: $(head -c 200 "$CACHE/bin/$name.log" | tr '\n' ' ')"
   fi
 }
 export -f one
-export CACHE CLANG CAY KNOWN
+export CACHE CLANG CAY KNOWN PEER
 mkdir -p "$CACHE/bin"
 
-find "$CACHE/execute" -name '*.c' | sort | awk "NR % $STEP == 1 || $STEP == 1" |
+find "$CACHE/execute" -name '*.c' | LC_ALL=C sort | awk "NR % $STEP == 2 || $STEP == 1" |
   xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'one {}' >"$CACHE/results"
 sort "$CACHE/results" | grep -vE '^(ok|not-compiled) '
 passed=$(grep -c '^ok ' "$CACHE/results") failed=$(grep -c '^FAILED ' "$CACHE/results") known=$(grep -c '^known ' "$CACHE/results")
