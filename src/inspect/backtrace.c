@@ -41,7 +41,11 @@ static void add_function_name(struct base_text *out, const struct module *module
     base_text_format(out, "function %" PRIu32, func);
 }
 
-static void add_position(struct base_text *out, const struct inspect_position *position) {
+static void add_offset(struct base_text *out, uint32_t offset) {
+  if (offset != UINT32_MAX) base_text_format(out, " at offset 0x%" PRIx32, offset);
+}
+
+static void add_position(struct base_text *out, const struct inspect_position *position, uint32_t offset) {
   char printable[512];
   if (position->file) {
     base_text_format(out, " at %s",
@@ -49,6 +53,7 @@ static void add_position(struct base_text *out, const struct inspect_position *p
     if (position->line > 0) base_text_format(out, ":%d", position->line);
     if (position->line > 0 && position->column > 0) base_text_format(out, ":%d", position->column);
   }
+  if (!position->file && !position->inlined) add_offset(out, offset);
   base_text_addz(out, position->inlined ? " (inlined)\n" : "\n");
 }
 
@@ -84,12 +89,12 @@ static void add_frame(struct backtrace *self, uint64_t number, const struct engi
       inspect_name(self->out, (struct module_name){name, (uint32_t)strlen(name)});
     else
       add_function_name(self->out, module, frame->func);
-    add_position(self->out, &positions[i]);
+    add_position(self->out, &positions[i], frame->offset);
   }
   if (count > 0) return;
   base_text_format(self->out, "  %" PRIu64 ": ", number);
   add_function_name(self->out, module, frame->func);
-  if (frame->offset != UINT32_MAX) base_text_format(self->out, " at offset 0x%" PRIx32, frame->offset);
+  add_offset(self->out, frame->offset);
   base_text_addz(self->out, "\n");
 }
 

@@ -12,6 +12,8 @@
 
 #include "inspect/dwarf.h"
 
+enum { SCOPES_MAX = 64, ENTRIES_MAX = 10000000 };
+
 struct inspect_dwarf {
   Elf *elf;
   Dwarf *dwarf;
@@ -82,33 +84,54 @@ static void position_of_call(Dwarf_Die *unit, Dwarf_Die *inlined, struct inspect
     out->file = relative_path(unit, dwarf_filesrc(files, (size_t)file, NULL, NULL));
 }
 
-/* The scopes around `address` as they lie in each other in the code, innermost first; 0 when there are none. */
-static int scopes_around(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die **out) {
-  Dwarf_Die *lexical = NULL;
-  if (dwarf_getscopes(unit, address, &lexical) <= 0) return 0;
-  Dwarf_Die innermost = lexical[0];
-  free(lexical);
-  int count = dwarf_getscopes_die(&innermost, out);
-  return count > 0 ? count : 0;
+/* Entries that hold functions but have no addresses themselves. */
+static bool is_container(int tag) {
+  return tag == DW_TAG_namespace || tag == DW_TAG_module || tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
+         tag == DW_TAG_union_type;
+}
+
+/* The entries around an address, from the unit inwards. */
+struct scopes {
+  Dwarf_Die path[SCOPES_MAX];
+  size_t count, visited;
+};
+
+/* Adds the entries beneath the last one that cover the address; false when there are none. An own walk of bounded depth
+ * instead of dwarf_getscopes, which calls itself for each level of nesting: a module could overflow the stack. */
+static bool scopes_descend(struct scopes *scopes, Dwarf_Addr address) {
+  if (scopes->count == SCOPES_MAX) return false;
+  Dwarf_Die *entry = &scopes->path[scopes->count];
+  if (dwarf_child(entry - 1, entry) != 0) return false;
+  scopes->count++;
+  do {
+    if (dwarf_haspc(entry, address) > 0) {
+      scopes_descend(scopes, address);
+      return true;
+    }
+    if (is_container(dwarf_tag(entry)) && scopes_descend(scopes, address)) return true;
+  } while (++scopes->visited < ENTRIES_MAX && dwarf_siblingof(entry, entry) == 0);
+  scopes->count--;
+  return false;
 }
 
 static size_t dwarf_find(struct inspect_dwarf *self, uint64_t address, struct inspect_position *out, size_t capacity) {
-  Dwarf_Die unit, *scopes = NULL;
-  if (capacity == 0 || !unit_find(self->dwarf, address, &unit)) return 0;
+  struct scopes scopes = {.count = 1};
+  if (capacity == 0 || !unit_find(self->dwarf, address, &scopes.path[0])) return 0;
+  Dwarf_Die unit = scopes.path[0];
   struct inspect_position here = {0};
   position_of_address(&unit, address, &here);
+  scopes_descend(&scopes, address);
   size_t found = 0;
-  int count = scopes_around(&unit, address, &scopes);
-  for (int i = 0; i < count && found < capacity; i++) {
-    int tag = dwarf_tag(&scopes[i]);
+  while (scopes.count-- > 1 && found < capacity) {
+    Dwarf_Die *scope = &scopes.path[scopes.count];
+    int tag = dwarf_tag(scope);
     if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) continue;
-    here.function = dwarf_diename(&scopes[i]);
+    here.function = dwarf_diename(scope);
     here.inlined = tag == DW_TAG_inlined_subroutine;
     out[found++] = here;
     if (!here.inlined) break;
-    position_of_call(&unit, &scopes[i], &here);
+    position_of_call(&unit, scope, &here);
   }
-  free(scopes);
   if (found == 0 && here.file) out[found++] = here;
   return found;
 }
