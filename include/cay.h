@@ -149,7 +149,8 @@ CAY_API enum cay_status cay_wasi_set_stdio(cay_wasi *wasi, unsigned index, enum 
                                            struct cay_error *error);
 
 /* Calls `trace` with one line (no newline) for each WASI call of the program: name, arguments, result. NULL: off. The
- * callback runs on the thread of the run and may not call this library. The same holds for the next. */
+ * callback runs on the thread of the run and may call nothing of this library but cay_run_calls; a run starts no callback
+ * before cay_run_start or cay_run_invoke. The same holds for the next. */
 CAY_API void cay_wasi_set_trace(cay_wasi *wasi, void (*trace)(void *env, const char *line), void *env);
 
 enum cay_denial_reason {
@@ -261,6 +262,9 @@ CAY_API const cay_result *cay_run_result(const cay_run *run);
  * (the outermost ones are left out), 0 for all that were kept. "" when there are none; NULL when memory is out. Valid
  * until the next call on the run. Made when asked for: reading debug information takes time. */
 CAY_API const char *cay_run_backtrace(cay_run *run, size_t max_frames);
+/* The calls that are running now, in the same form, the WASI function first. Only for the trace and denial callbacks of
+ * this run; valid until the next call of this function or of cay_run_backtrace. */
+CAY_API const char *cay_run_calls(cay_run *run, size_t max_frames);
 
 #ifdef __cplusplus
 }

@@ -459,10 +459,21 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 
 const cay_result *cay_run_result(const cay_run *run) { return &run->result; }
 
-const char *cay_run_backtrace(cay_run *run, size_t max_frames) {
-  base_text_deinit(&run->backtrace);
-  if (run->store && run->result.trap != CAY_TRAP_NONE)
-    inspect_backtrace(engine_store_thread(run->store), max_frames, &run->backtrace);
+/* Makes the text of the frames that the thread has recorded. */
+static const char *frames_text(struct cay_run *run, size_t max_frames) {
+  inspect_backtrace(engine_store_thread(run->store), max_frames, &run->backtrace);
   if (run->backtrace.failed) return NULL;
   return run->backtrace.bytes ? run->backtrace.bytes : "";
+}
+
+const char *cay_run_backtrace(cay_run *run, size_t max_frames) {
+  base_text_deinit(&run->backtrace);
+  return run->store && run->result.trap != CAY_TRAP_NONE ? frames_text(run, max_frames) : "";
+}
+
+const char *cay_run_calls(cay_run *run, size_t max_frames) {
+  base_text_deinit(&run->backtrace);
+  if (!run->store) return "";
+  engine_backtrace_capture(engine_store_thread(run->store));
+  return frames_text(run, max_frames);
 }

@@ -80,22 +80,30 @@ static void write_file(const char *folder, const char *name, const char *text) {
   fclose(file);
 }
 
+struct seen {
+  char denial[64], calls[256];
+  cay_run *run;
+};
+
 static void keep_denial(void *env, const cay_denial *denial) {
-  snprintf(env, 64, "%s %s", denial->call, denial->guest_path);
+  struct seen *seen = env;
+  snprintf(seen->denial, sizeof seen->denial, "%s %s", denial->call, denial->guest_path);
+  snprintf(seen->calls, sizeof seen->calls, "%s", cay_run_calls(seen->run, 0));
 }
 
 /* OPEN_WASM opens argument-less the path that stands in its memory beneath its first directory and exits with errno. */
-static unsigned open_in(const char *folder, const char *granted, enum cay_rights rights, char denial[64]) {
+static unsigned open_in(const char *folder, const char *granted, enum cay_rights rights, struct seen *seen) {
   char host[4096];
   snprintf(host, sizeof host, "%s%s%s", folder, granted ? "/" : "", granted ? granted : "");
   cay_wasi *wasi = NULL;
   cay_run *run = NULL;
-  denial[0] = 0;
+  *seen = (struct seen){0};
   CHECK_INT(cay_wasi_new(&wasi, &error), CAY_OK);
   CHECK_INT(cay_wasi_grant_path(wasi, host, granted ? "/w/note" : "/w", rights, &error), CAY_OK);
-  cay_wasi_set_denied(wasi, keep_denial, denial);
+  cay_wasi_set_denied(wasi, keep_denial, seen);
   cay_module *module = LOAD(OPEN_WASM);
   CHECK_INT(cay_run_new(module, wasi, &run, &error), CAY_OK);
+  seen->run = run;
   cay_module_release(module);
   cay_wasi_free(wasi); /* the run keeps what it needs */
   if (cay_run_start(run, &error) != CAY_OK) fprintf(stderr, "%s\n", error.text);
@@ -108,15 +116,16 @@ static unsigned open_in(const char *folder, const char *granted, enum cay_rights
 static const char *folder;
 
 TEST(files_are_granted) {
-  char denial[64];
+  struct seen seen;
   write_file(folder, "note", "text");
-  CHECK_INT(open_in(folder, NULL, CAY_RIGHTS_READ_WRITE, denial), 0);
-  CHECK_TEXT(denial, "");
-  CHECK_INT(open_in(folder, "note", CAY_RIGHTS_READ_WRITE, denial), 0);
-  CHECK_INT(open_in(folder, NULL, CAY_RIGHTS_READ, denial), 69); /* ROFS: the guest opens for writing */
-  CHECK(strncmp(denial, "path_open ", 10) == 0 && strstr(denial, "note"));
+  CHECK_INT(open_in(folder, NULL, CAY_RIGHTS_READ_WRITE, &seen), 0);
+  CHECK_TEXT(seen.denial, "");
+  CHECK_INT(open_in(folder, "note", CAY_RIGHTS_READ_WRITE, &seen), 0);
+  CHECK_INT(open_in(folder, NULL, CAY_RIGHTS_READ, &seen), 69); /* ROFS: the guest opens for writing */
+  CHECK(strncmp(seen.denial, "path_open ", 10) == 0 && strstr(seen.denial, "note"));
+  CHECK_TEXT(seen.calls, "  0: wasi_snapshot_preview1.path_open (host function)\n  1: _start at offset 0x9e\n");
   write_file(folder, "other", "text");
-  CHECK_INT(open_in(folder, "other", CAY_RIGHTS_READ_WRITE, denial), 0); /* seen as note */
+  CHECK_INT(open_in(folder, "other", CAY_RIGHTS_READ_WRITE, &seen), 0); /* seen as note */
 }
 
 int main(int argc, char **argv) {
