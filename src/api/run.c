@@ -134,7 +134,7 @@ static void time_is_up(void *env) {
 /* Withdraws the wishes that the call which just ended has met; one that came too late is kept for the next call. */
 static void withdraw_interrupts(struct cay_run *run, bool interrupted) {
   bool timed_out = atomic_exchange(&run->expired, false);
-  if (interrupted && !timed_out) atomic_store(&run->interrupt_wanted, false);
+  if (interrupted) atomic_store(&run->interrupt_wanted, false);
   if (!interrupted && !timed_out) return;
   engine_interrupt_clear(run->store);
   if (run->p1) wasi_p1_clear(run->p1);
