@@ -13,7 +13,7 @@ NOT_SANITIZED="guests"
 
 test_unit() { # BUILD_FOLDER
   local report=$1/meson-logs/testlog.json
-  CAY_TEST_CC=$CC meson test -C "$1" --no-rebuild --print-errorlogs ${JOBS:+--num-processes "$JOBS"}
+  CAY_TEST_CC=$CC meson test -C "$1" --print-errorlogs ${JOBS:+--num-processes "$JOBS"}
   [ -f "$report" ] || { echo "no test is registered"; return 1; }
   python3 tools/count_meson.py "$report"
 }
