@@ -4,6 +4,7 @@
 import json
 import pathlib
 import subprocess
+import sys
 
 import guests
 import kernels
@@ -18,7 +19,8 @@ def build(setting):
     folder = pathlib.Path(setting.cay).resolve().parent
     while not (folder / "build.ninja").exists():
         folder = folder.parent
-    subprocess.run(["ninja", "-C", str(folder), "--quiet", "bench/code_memory"], check=True)
+    subprocess.run(["ninja", "-C", str(folder), "--quiet", "bench/code_memory"], check=True,
+                   stdout=sys.stderr)
     return str(folder / "bench" / "code_memory")
 
 

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import peers
 from measure import Failed, alternate, geometric_mean, low, middle, progress, run
@@ -28,7 +29,8 @@ def folder():
     path = pathlib.Path(os.environ.get("CAY_GUESTS") or ROOT / "build" / "guests")
     if not all((path / "bin" / file_name).exists() for file_name, _, _ in PROGRAMS.values()):
         progress(f"building SQLite and Lua into {path}")
-        subprocess.run(["bash", str(ROOT / "tests" / "guests" / "build.sh"), str(path), "lua", "sqlite"], check=True)
+        subprocess.run(["bash", str(ROOT / "tests" / "guests" / "build.sh"), str(path), "lua", "sqlite"], check=True,
+                       stdout=sys.stderr)
     return path / "bin"
 
 

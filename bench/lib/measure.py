@@ -41,7 +41,7 @@ def run(command, stdin="/dev/null"):
         return Sample(usage.ru_utime + usage.ru_stime, wall_s, output.read())
 
 
-def alternate(streams, least=7, most=25):
+def alternate(streams, least=7, most=15):
     """Runs the commands of `streams` (name: function returning a Sample) in turn until the minima stand still.
 
     At least `least` rounds; then on until three rounds in a row lowered no minimum by 1 %, or `most` rounds.
