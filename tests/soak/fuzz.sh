@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Every fuzz target for CAY_SOAK_FUZZ_SECONDS (600) under ASan and UBSan, starting from the seeds and from what earlier
-# runs found.
+# Long fuzzing: each target for CAY_SOAK_FUZZ_SECONDS (600) under ASan and UBSan.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/setup.sh
 . tools/build.sh
 . tools/fuzz.sh
+setup_packages all
 build_fuzz
-fuzz_all $(("${CAY_SOAK_FUZZ_SECONDS:-600}" * $(fuzz_targets | wc -l)))
+fuzz_all $(($(fuzz_targets | wc -l) * ${CAY_SOAK_FUZZ_SECONDS:-600}))
