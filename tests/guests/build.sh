@@ -41,12 +41,17 @@ skip() {
   exit 77
 }
 
-# COMMAND PACKAGE...: the command is there, or Debian's packages bring it.
+# COMMAND PACKAGES...: the command is there, or Debian's packages bring it. Each argument is a list that can be had on
+# some version of Debian; the first one that installs is enough.
 need() {
-  local command=$1
+  local command=$1 packages
   shift
-  command -v "$command" >/dev/null || (apt_install "for the guest $guest" "$@") ||
-    skip "$command is not installed (Debian: $*)"
+  ! command -v "$command" >/dev/null || return 0
+  for packages in "$@"; do
+    # shellcheck disable=SC2086 # a list
+    ! (apt_install "for the guest $guest" $packages) || return 0
+  done
+  skip "$command is not installed (Debian: ${*// /, })"
 }
 
 # Binaryen's wasm-opt, which clang runs when it finds it, may be too old for the compiler: leave it out.
@@ -107,7 +112,7 @@ PYTHON
 # CRATE VERSION: prints the folder of the crate's files.
 crate_source() {
   local folder=$dest/src/$1-fetch
-  need cargo cargo-web rustc-web
+  need cargo "cargo-web rustc-web" "cargo rustc" # Debian 12's own are too old for the registry's new crates
   mkdir -p "$folder/src"
   echo 'fn main() {}' >"$folder/src/main.rs"
   printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n%s = { version = "=%s", default-features = false }\n' \
@@ -258,18 +263,18 @@ build_go() {
   GOTOOLCHAIN=local GOOS=wasip1 GOARCH=wasm "$go" build -o "$dest/bin/hello.go.wasm" "$guests/go/hello.go"
 }
 
+# Rust with a library for the target: from rustup, or from Debian where rustc and the library are of one version.
 build_rust() {
-  local target=wasm32-wasip1 installed
-  command -v rustup >/dev/null || need rustc rustc-web libstd-rust-web-dev-wasm32
-  installed=$(rustc --print sysroot)/lib/rustlib/$target
-  if [ ! -d "$installed" ]; then
-    if command -v rustup >/dev/null; then
-      rustup target add $target || skip "rustup cannot add the target $target"
-    else
-      skip "$(rustc --version) has no target $target (Debian: libstd-rust-web-dev-wasm32 or libstd-rust-dev-wasm32)"
-    fi
+  local target=wasm32-wasip1 more=()
+  if command -v rustup >/dev/null; then
+    rustup target add $target || skip "rustup cannot add the target $target"
+  else
+    need rustc "rustc libstd-rust-dev-wasm32"
+    ! dpkg -s rustc >/dev/null 2>&1 || (apt_install "for the guest $guest" libstd-rust-dev-wasm32) || true
+    more=(-C "linker=wasm-ld-$version" -C linker-flavor=wasm-ld -L /usr/lib/wasm32-wasi)
   fi
-  rustc --target $target -O -o "$dest/bin/hello.rust.wasm" "$guests/rust/hello.rs"
+  [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] || skip "$(rustc --version) has no library for $target"
+  rustc --target $target -O "${more[@]}" -o "$dest/bin/hello.rust.wasm" "$guests/rust/hello.rs"
 }
 
 build_zig() {

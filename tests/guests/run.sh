@@ -2,7 +2,7 @@
 # Builds the guests that build within a minute each and runs their smoke tests; with names, those guests only.
 # CAY: the command to test (build/cay); CAY_GUESTS: where the guests are built (build/guests).
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 export CAY=${CAY:-build/cay} CAY_GUESTS=${CAY_GUESTS:-build/guests}
 tests/guests/build.sh "$CAY_GUESTS" "$@" || echo "some guests could not be built; their tests fail below"
 exec python3 tests/guests/smoke.py "$@"

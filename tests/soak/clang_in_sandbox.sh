@@ -2,7 +2,7 @@
 # LLVM's clang and lld, one module of 75 MB: compile and link programs inside the sandbox, then run the results.
 # CAY: the command to test (build/cay).
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 CAY=$(realpath "${CAY:-build/cay}")
 GUESTS=$(realpath -m "${CAY_GUESTS:-build/guests}")
 tests/guests/build.sh "$GUESTS" clang || exit 1

@@ -3,7 +3,7 @@
 # Compiled by clang for wasm32-wasi and run with CAY (build/cay): each has to end with code 0. A file that clang does not
 # compile is not counted. WASMTIME (build/peers/wasmtime) is a wasmtime to ask about a file that fails and is not known.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 . tools/setup.sh
 CAY=$(realpath "${CAY:-build/cay}")
 PEER=$(realpath -m "${WASMTIME:-build/peers/wasmtime}")

@@ -2,7 +2,7 @@
 # Go's own package tests, compiled for wasip1 and run with CAY (build/cay). With arguments, those packages.
 # Counts are Go's tests, subtests included.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 export CAY=${CAY:-$PWD/build/cay}
 CAY=$(realpath "$CAY")
 PACKAGES="sort strings bytes bufio fmt io strconv math regexp errors encoding/json compress/flate os path/filepath archive/tar
@@ -26,6 +26,7 @@ export GOTOOLCHAIN=local GOOS=wasip1 GOARCH=wasm GOFLAGS=-count=1 GOTMPDIR=$CACH
 root=$("$GO" env GOROOT)
 passed=0 failed=0 skipped=0
 
+# shellcheck disable=SC2048 # a list
 for package in ${*:-$PACKAGES}; do
   started=$SECONDS status=0
   log=$CACHE/${package//\//-}.log
