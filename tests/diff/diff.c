@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The differential test: generated modules on cay, with guard pages and with explicit bounds, and on a reference, all
+ * in this process and in lock-step.
+ *
+ *   diff GENERATOR REFERENCE FOLDER COUNT [SEED]
+ *
+ * GENERATOR and REFERENCE are shared objects (run.sh makes and fetches them). Module number i comes from seed SEED + i,
+ * and so does everything done with it: copies with changed bytes, which all must accept or all refuse; then
+ * instantiation, and each exported function with several sets of arguments. Outcomes, results, calls of imports and,
+ * after each trap and at the end, memories, globals and tables must be the same. A failure names its seed and leaves
+ * the module in FOLDER/diff-SEED.wasm; FOLDER/diff-seed holds the seed in work, for when the process dies.
+ *
+ * Where a call stack ends is an implementation's own affair: a module on which one side runs out of it is skipped from
+ * there on. The last line counts modules. */
+#include "side.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+enum { SIDES = 3, ROUNDS = 3, MUTANTS = 6, MAX_SLOTS = 2048 };
+enum { TEST_STACK_BYTES = 256 << 20 }; /* wasm code of the reference runs on it */
+enum verdict { PASSED, FAILED, SKIPPED };
+
+struct test {
+  uint8_t *(*module_new)(uint64_t seed, bool canonicalize_nans, size_t *len_bytes); /* the generator's */
+  void (*module_free)(uint8_t *module, size_t len_bytes);
+  const char *folder;
+  int seed_file;
+  uint64_t first_seed, count, seed, random;
+  struct side *sides[SIDES]; /* the reference last */
+  uint64_t verdicts[3], instances, outcomes[SIDE_OUTCOME_COUNT], mutants, mutants_accepted;
+};
+
+static const char *outcome_name(enum side_outcome outcome) {
+  static const char *const names[] = {
+#define X(NAME) #NAME,
+      SIDE_OUTCOMES(X)
+#undef X
+  };
+  return names[outcome];
+}
+
+static uint64_t draw(struct test *test) { return test->random = side_mix(test->random, 3); }
+
+/* Says what differs and keeps the bytes. */
+__attribute__((format(printf, 4, 5))) static enum verdict fail(struct test *test, const uint8_t *bytes,
+                                                               size_t len_bytes, const char *format, ...) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/diff-%" PRIu64 ".wasm", test->folder, test->seed);
+  va_list arguments;
+  va_start(arguments, format);
+  printf("seed %" PRIu64 ": ", test->seed);
+  vprintf(format, arguments);
+  printf(" (%s)\n", path);
+  va_end(arguments);
+  FILE *file = fopen(path, "wb");
+  if (!file || fwrite(bytes, 1, len_bytes, file) != len_bytes) printf("%s cannot be written\n", path);
+  if (file) fclose(file);
+  return FAILED;
+}
+
+/* ---- Accepting ------------------------------------------------------------------------------------------------------ */
+
+/* All sides accept, or none: FAILED when they disagree, SKIPPED when they refuse. */
+static enum verdict compare_acceptance(struct test *test, const uint8_t *bytes, size_t len_bytes, const char *what) {
+  bool accepted[SIDES];
+  for (int i = 0; i < SIDES; i++) accepted[i] = test->sides[i]->kind->accepts(test->sides[i], bytes, len_bytes);
+  for (int i = 1; i < SIDES; i++)
+    if (accepted[i] != accepted[0]) {
+      const struct side *refuser = test->sides[accepted[i] ? 0 : i];
+      return fail(test, bytes, len_bytes, "%s is refused only by %s: %s", what, refuser->name, refuser->reason);
+    }
+  return accepted[0] ? PASSED : SKIPPED;
+}
+
+static size_t mutate(struct test *test, uint8_t *bytes, size_t len_bytes) {
+  static const uint8_t telling[] = {0x00, 0x01, 0x0B, 0x40, 0x41, 0x6F, 0x70, 0x7C, 0x7F, 0x80, 0xFC, 0xFF};
+  uint64_t random = draw(test);
+  size_t at = (size_t)(draw(test) % len_bytes);
+  switch (random % 6) {
+  case 0: bytes[at] ^= (uint8_t)(1 << (random >> 8) % 8); break;
+  case 1: bytes[at] = (uint8_t)(random >> 8); break;
+  case 2: bytes[at] = telling[(random >> 8) % sizeof telling]; break;
+  case 3: bytes[at] = (uint8_t)(bytes[at] + (random >> 8 & 1 ? 1 : -1)); break;
+  case 4: memmove(bytes + at, bytes + at + 1, len_bytes - at - 1); return len_bytes - 1;
+  default:
+    if (random >> 8 & 3) break;
+    return at;
+  }
+  return len_bytes;
+}
+
+static enum verdict compare_mutants(struct test *test, const uint8_t *bytes, size_t len_bytes) {
+  uint8_t *mutant = malloc(len_bytes);
+  enum verdict verdict = PASSED;
+  for (int i = 0; i < MUTANTS && verdict != FAILED; i++) {
+    memcpy(mutant, bytes, len_bytes);
+    size_t mutant_bytes = len_bytes;
+    for (uint64_t changes = draw(test) % 3 + 1; changes && mutant_bytes; changes--)
+      mutant_bytes = mutate(test, mutant, mutant_bytes);
+    verdict = compare_acceptance(test, mutant, mutant_bytes, "the module with changed bytes");
+    test->mutants++;
+    test->mutants_accepted += verdict == PASSED;
+  }
+  free(mutant);
+  return verdict == FAILED ? FAILED : PASSED;
+}
+
+/* ---- Running ---------------------------------------------------------------------------------------------------------- */
+
+struct run {
+  struct test *test;
+  const uint8_t *bytes;
+  size_t len_bytes;
+  const struct module *module;
+};
+
+#define FAIL(run, ...) fail((run)->test, (run)->bytes, (run)->len_bytes, __VA_ARGS__)
+
+static enum verdict compare_memory(const struct run *run, uint32_t export_index) {
+  struct side **sides = run->test->sides;
+  struct side_bytes expected = sides[SIDES - 1]->kind->memory(sides[SIDES - 1], export_index);
+  for (int i = 0; i < SIDES - 1; i++) {
+    struct side_bytes actual = sides[i]->kind->memory(sides[i], export_index);
+    if (actual.len_bytes != expected.len_bytes)
+      return FAIL(run, "%s has a memory of %" PRIu64 " bytes instead of %" PRIu64, sides[i]->name, actual.len_bytes,
+                  expected.len_bytes);
+    for (uint64_t at = 0; expected.len_bytes && memcmp(actual.base, expected.base, expected.len_bytes) != 0; at++)
+      if (actual.base[at] != expected.base[at])
+        return FAIL(run, "%s has %02x at %" PRIu64 " of memory instead of %02x", sides[i]->name, actual.base[at], at,
+                    expected.base[at]);
+  }
+  return PASSED;
+}
+
+static enum verdict compare_global(const struct run *run, uint32_t export_index) {
+  struct side **sides = run->test->sides;
+  uint64_t expected = sides[SIDES - 1]->kind->global(sides[SIDES - 1], export_index);
+  for (int i = 0; i < SIDES - 1; i++) {
+    uint64_t actual = sides[i]->kind->global(sides[i], export_index);
+    if (actual != expected)
+      return FAIL(run, "%s has %" PRIx64 " in global %u instead of %" PRIx64, sides[i]->name, actual,
+                  run->module->exports[export_index].index, expected);
+  }
+  return PASSED;
+}
+
+static enum verdict compare_table(const struct run *run, uint32_t export_index) {
+  struct side **sides = run->test->sides;
+  uint32_t index = run->module->exports[export_index].index;
+  uint64_t expected_size = sides[SIDES - 1]->kind->table_size(sides[SIDES - 1], export_index);
+  for (int i = 0; i < SIDES - 1; i++) {
+    uint64_t size = sides[i]->kind->table_size(sides[i], export_index);
+    if (size != expected_size)
+      return FAIL(run, "%s has %" PRIu64 " elements in table %u instead of %" PRIu64, sides[i]->name, size, index,
+                  expected_size);
+  }
+  for (uint64_t at = 0; at < expected_size; at++) {
+    uint64_t expected = sides[SIDES - 1]->kind->table_element(sides[SIDES - 1], export_index, at);
+    for (int i = 0; i < SIDES - 1; i++)
+      if (sides[i]->kind->table_element(sides[i], export_index, at) != expected)
+        return FAIL(run, "%s has another element %" PRIu64 " in table %u", sides[i]->name, at, index);
+  }
+  return PASSED;
+}
+
+static enum verdict compare_state(const struct run *run) {
+  enum verdict verdict = PASSED;
+  for (uint32_t i = 0; i < run->module->export_count && verdict == PASSED; i++) switch (run->module->exports[i].kind) {
+    case MODULE_MEMORY: verdict = compare_memory(run, i); break;
+    case MODULE_GLOBAL: verdict = compare_global(run, i); break;
+    case MODULE_TABLE: verdict = compare_table(run, i); break;
+    default: break;
+    }
+  return verdict;
+}
+
+/* SKIPPED: a stack ended, nothing more can be compared. */
+static enum verdict compare_outcomes(const struct run *run, const enum side_outcome *outcomes, const char *what) {
+  struct side **sides = run->test->sides;
+  for (int i = 0; i < SIDES; i++)
+    if (outcomes[i] == SIDE_STACK_EXHAUSTED || sides[i]->stack_ended)
+      return run->test->outcomes[SIDE_STACK_EXHAUSTED]++, SKIPPED;
+  const struct side *reference = sides[SIDES - 1];
+  for (int i = 0; i < SIDES - 1; i++) {
+    if (outcomes[i] != outcomes[SIDES - 1])
+      return FAIL(run, "%s: %s says %s %s instead of %s %s", what, sides[i]->name, outcome_name(outcomes[i]),
+                  outcomes[i] == SIDE_REFUSED ? sides[i]->reason : "", outcome_name(outcomes[SIDES - 1]),
+                  outcomes[SIDES - 1] == SIDE_REFUSED ? reference->reason : "");
+    if (sides[i]->import_calls != reference->import_calls || sides[i]->import_digest != reference->import_digest)
+      return FAIL(run, "%s: %s makes %" PRIu64 " calls of imports, of %" PRIu64 ", or with other arguments", what,
+                  sides[i]->name, sides[i]->import_calls, reference->import_calls);
+  }
+  return PASSED;
+}
+
+/* Makes calls through tables likelier to succeed: most elements that are null become functions. */
+static void fill_tables(const struct run *run) {
+  struct side **sides = run->test->sides;
+  const struct module *module = run->module;
+  for (uint32_t i = 0; i < module->export_count; i++) {
+    const struct module_export *table = &module->exports[i];
+    if (table->kind != MODULE_TABLE || module->tables[table->index].type.elem != MODULE_FUNCREF) continue;
+    for (uint64_t at = 0; at < sides[0]->kind->table_size(sides[0], i); at++) {
+      uint32_t function = (uint32_t)(draw(run->test) % module->export_count);
+      if (module->exports[function].kind != MODULE_FUNC || sides[0]->kind->table_element(sides[0], i, at)) continue;
+      for (int j = 0; j < SIDES; j++) sides[j]->kind->set_table_function(sides[j], i, at, function);
+    }
+  }
+}
+
+/* The global that ends loops, see generator/src/lib.rs: the last export. */
+static void refuel(const struct run *run) {
+  uint64_t fuel = draw(run->test) % 2 ? 200 : 2000;
+  for (int i = 0; i < SIDES; i++)
+    run->test->sides[i]->kind->set_global(run->test->sides[i], run->module->export_count - 1, fuel);
+}
+
+static enum verdict compare_call(const struct run *run, uint32_t export_index) {
+  static uint64_t slots[SIDES][MAX_SLOTS], args[MAX_SLOTS];
+  struct test *test = run->test;
+  uint32_t func = run->module->exports[export_index].index;
+  const struct module_func_type *type = side_func_type(test->sides[0], func);
+  enum side_outcome outcomes[SIDES];
+  char what[64];
+  refuel(run);
+  for (uint32_t i = 0; i < type->param_count; i++) args[i] = side_value(type->params[i], draw(test));
+  for (int i = 0; i < SIDES; i++) {
+    memcpy(slots[i], args, type->param_count * sizeof args[0]);
+    outcomes[i] = test->sides[i]->kind->call(test->sides[i], export_index, slots[i]);
+  }
+  snprintf(what, sizeof what, "function %u", func);
+  enum verdict verdict = compare_outcomes(run, outcomes, what);
+  if (verdict != PASSED) return verdict;
+  test->outcomes[outcomes[0]]++;
+  if (outcomes[0] != SIDE_DONE) return compare_state(run);
+  for (int i = 0; i < SIDES - 1; i++)
+    for (uint32_t j = 0; j < type->result_count; j++)
+      if (slots[i][j] != slots[SIDES - 1][j])
+        return FAIL(run, "function %u: %s returns %" PRIx64 " as result %u instead of %" PRIx64, func,
+                    test->sides[i]->name, slots[i][j], j, slots[SIDES - 1][j]);
+  return PASSED;
+}
+
+static enum verdict compare_run(const struct run *run) {
+  struct test *test = run->test;
+  enum side_outcome outcomes[SIDES];
+  for (int i = 0; i < SIDES; i++) {
+    side_reset(test->sides[i]);
+    outcomes[i] = test->sides[i]->kind->instantiate(test->sides[i], run->bytes, run->len_bytes);
+  }
+  enum verdict verdict = compare_outcomes(run, outcomes, "instantiation");
+  if (verdict != PASSED || outcomes[0] != SIDE_DONE) return verdict;
+  test->instances++;
+  for (int i = 0; i < SIDES; i++) test->sides[i]->can_reenter = true;
+  verdict = compare_state(run);
+  fill_tables(run);
+  for (int round = 0; round < ROUNDS; round++)
+    for (uint32_t i = 0; i < run->module->export_count && verdict == PASSED; i++)
+      if (run->module->exports[i].kind == MODULE_FUNC) verdict = compare_call(run, i);
+  return verdict == PASSED ? compare_state(run) : verdict;
+}
+
+static enum verdict compare_running(struct test *test, const uint8_t *bytes, size_t len_bytes) {
+  struct module *module;
+  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, NULL, &module, NULL) != CAY_OK)
+    return SKIPPED;
+  for (int i = 0; i < SIDES; i++) test->sides[i]->module = module;
+  enum verdict verdict = compare_run(&(struct run){test, bytes, len_bytes, module});
+  for (int i = 0; i < SIDES; i++) test->sides[i]->kind->drop(test->sides[i]);
+  module_release(module);
+  return verdict;
+}
+
+/* ---- All of it -------------------------------------------------------------------------------------------------------- */
+
+static void note_seed(const struct test *test) {
+  char text[32];
+  int len = snprintf(text, sizeof text, "%-20" PRIu64 "\n", test->seed);
+  if (pwrite(test->seed_file, text, (size_t)len, 0) != len) fputs("the seed cannot be noted\n", stderr);
+}
+
+/* The run that differed, again with canonical NaNs: what differs only while they are as the processor makes them is no
+ * fault, but it is said. */
+static enum verdict judge_again(struct test *test) {
+  size_t len_bytes = 0;
+  uint8_t *bytes = test->module_new(test->seed, true, &len_bytes);
+  if (!bytes) return FAILED;
+  enum verdict verdict = compare_running(test, bytes, len_bytes);
+  test->module_free(bytes, len_bytes);
+  if (verdict == FAILED) return FAILED;
+  printf("seed %" PRIu64 ": no difference with canonical NaNs, skipped\n", test->seed);
+  return SKIPPED;
+}
+
+static enum verdict compare_module(struct test *test) {
+  size_t len_bytes = 0;
+  uint8_t *bytes = test->module_new(test->seed, false, &len_bytes);
+  if (!bytes) return SKIPPED;
+  enum verdict verdict = compare_acceptance(test, bytes, len_bytes, "the module");
+  if (verdict == SKIPPED) verdict = fail(test, bytes, len_bytes, "all refuse: %s", test->sides[0]->reason);
+  if (verdict == PASSED) verdict = compare_mutants(test, bytes, len_bytes);
+  if (verdict == PASSED) {
+    verdict = compare_running(test, bytes, len_bytes);
+    if (verdict == FAILED) verdict = judge_again(test);
+  }
+  test->module_free(bytes, len_bytes);
+  return verdict;
+}
+
+static void *run_test(void *argument) {
+  struct test *test = argument;
+  for (uint64_t i = 0; i < test->count; i++) {
+    test->random = test->seed = test->first_seed + i;
+    note_seed(test);
+    test->verdicts[compare_module(test)]++;
+    if (test->count > 1000 && (i + 1) % 1000 == 0) printf("%" PRIu64 " modules\n", i + 1);
+    fflush(stdout);
+  }
+  printf("%" PRIu64 " instances; %" PRIu64 " changed modules, %" PRIu64 " of them valid; calls:", test->instances,
+         test->mutants, test->mutants_accepted);
+  for (int i = 0; i < SIDE_OUTCOME_COUNT; i++) printf(" %" PRIu64 " %s", test->outcomes[i], outcome_name(i));
+  putchar('\n');
+  printf("%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped\n", test->verdicts[PASSED],
+         test->verdicts[FAILED], test->verdicts[SKIPPED]);
+  return NULL;
+}
+
+static bool load_generator(struct test *test, const char *path) {
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) return fprintf(stderr, "%s\n", dlerror()), false;
+  *(void **)&test->module_new = dlsym(library, "diff_module_new");
+  *(void **)&test->module_free = dlsym(library, "diff_module_free");
+  return test->module_new && test->module_free;
+}
+
+static bool open_seed_file(struct test *test) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/diff-seed", test->folder);
+  test->seed_file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (test->seed_file < 0) perror(path);
+  return test->seed_file >= 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 5) return fputs("usage: diff GENERATOR REFERENCE FOLDER COUNT [SEED]\n", stderr), 2;
+  struct test test = {.folder = argv[3],
+                      .count = strtoull(argv[4], NULL, 10),
+                      .first_seed = argc > 5 ? strtoull(argv[5], NULL, 10) : 1};
+  if (!open_seed_file(&test) || !load_generator(&test, argv[1])) return 2;
+  test.sides[0] = side_cay_new(false);
+  test.sides[1] = side_cay_new(true);
+  test.sides[2] = side_reference_new(argv[2]);
+  for (int i = 0; i < SIDES; i++)
+    if (!test.sides[i]) return 2;
+  pthread_t thread;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, TEST_STACK_BYTES);
+  if (pthread_create(&thread, &attributes, run_test, &test) != 0) return 2;
+  pthread_join(thread, NULL);
+  for (int i = 0; i < SIDES; i++) test.sides[i]->kind->free(test.sides[i]);
+  return test.verdicts[FAILED] != 0;
+}
