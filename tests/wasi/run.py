@@ -333,6 +333,8 @@ def poll_input(t):
             os.close(writer)
         try:
             t.passes("poll", state, stdin=reader)
+            if not os.get_blocking(reader):
+                raise Failed("the guest's wish not to block reached the descriptor that others share")
         finally:
             os.close(reader)
             if state != "closed":

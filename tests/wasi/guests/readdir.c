@@ -149,6 +149,21 @@ static void types(void) {
   OK(raw_fd_close(fd));
 }
 
+/* Cookies that no entry has: an error or some entries, and the directory can still be read. */
+static void wild_cookies(void) {
+  static const uint64_t wild[] = {
+      1, 2, 3, 301, 302, 303, 1000000, UINT64_C(1) << 31, UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX};
+  uint32_t fd = must_open("many", DIRECTORY, DIRECTORY_RIGHTS);
+  unsigned dots;
+  for (unsigned i = 0; i < sizeof wild / sizeof *wild; i++) {
+    used = 0;
+    IS_OR(raw_fd_readdir(fd, buffer, 4096, wild[i], &used), SUCCESS, INVAL);
+    TRUE(used <= 4096);
+  }
+  EQUAL(count_entries(fd, 4096, &dots), FILES);
+  OK(raw_fd_close(fd));
+}
+
 /* Removing what was listed, as `rm -r` does, leaves nothing behind. */
 static void removing(void) {
   char path[310];
@@ -174,6 +189,7 @@ int main(void) {
   many();
   cookies();
   small();
+  wild_cookies();
   types();
   removing();
   return check_end();
