@@ -65,14 +65,17 @@ __attribute__((format(printf, 4, 5))) static enum verdict fail(struct test *test
 
 /* ---- Accepting ------------------------------------------------------------------------------------------------------ */
 
-/* All sides accept, or none: FAILED when they disagree, SKIPPED when they refuse. */
-static enum verdict compare_acceptance(struct test *test, const uint8_t *bytes, size_t len_bytes, const char *what) {
+/* All sides accept, or none: FAILED when they disagree, SKIPPED when they refuse. The reference reads some of what
+ * belongs to proposals that are off (0x63 0x70 for funcref), so a changed module may be refused for that. */
+static enum verdict compare_acceptance(struct test *test, const uint8_t *bytes, size_t len_bytes, bool is_mutant) {
   bool accepted[SIDES];
   for (int i = 0; i < SIDES; i++) accepted[i] = test->sides[i]->kind->accepts(test->sides[i], bytes, len_bytes);
   for (int i = 1; i < SIDES; i++)
     if (accepted[i] != accepted[0]) {
       const struct side *refuser = test->sides[accepted[i] ? 0 : i];
-      return fail(test, bytes, len_bytes, "%s is refused only by %s: %s", what, refuser->name, refuser->reason);
+      if (is_mutant && refuser->refuses_proposal) return SKIPPED;
+      return fail(test, bytes, len_bytes, "%s is refused only by %s: %s", is_mutant ? "a changed module" : "the module",
+                  refuser->name, refuser->reason);
     }
   return accepted[0] ? PASSED : SKIPPED;
 }
@@ -102,7 +105,7 @@ static enum verdict compare_mutants(struct test *test, const uint8_t *bytes, siz
     size_t mutant_bytes = len_bytes;
     for (uint64_t changes = draw(test) % 3 + 1; changes && mutant_bytes; changes--)
       mutant_bytes = mutate(test, mutant, mutant_bytes);
-    verdict = compare_acceptance(test, mutant, mutant_bytes, "the module with changed bytes");
+    verdict = compare_acceptance(test, mutant, mutant_bytes, true);
     test->mutants++;
     test->mutants_accepted += verdict == PASSED;
   }
@@ -301,7 +304,7 @@ static enum verdict compare_module(struct test *test) {
   size_t len_bytes = 0;
   uint8_t *bytes = test->module_new(test->seed, false, &len_bytes);
   if (!bytes) return SKIPPED;
-  enum verdict verdict = compare_acceptance(test, bytes, len_bytes, "the module");
+  enum verdict verdict = compare_acceptance(test, bytes, len_bytes, false);
   if (verdict == SKIPPED) verdict = fail(test, bytes, len_bytes, "all refuse: %s", test->sides[0]->reason);
   if (verdict == PASSED) verdict = compare_mutants(test, bytes, len_bytes);
   if (verdict == PASSED) {

@@ -37,6 +37,7 @@ struct side {
   int depth;              /* of such calls now */
   bool stack_ended;       /* in one of them */
   char reason[CAY_ERROR_TEXT_BYTES];
+  bool refuses_proposal;  /* what was refused last belongs to a proposal that is off */
 };
 
 struct side_kind {

@@ -51,6 +51,7 @@ static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   const struct engine_code_options options = {.explicit_bounds = cay_of(side)->explicit_bounds};
   if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, NULL, &module, &error) != CAY_OK) {
     snprintf(side->reason, sizeof side->reason, "%s (offset %llu)", error.text, (unsigned long long)error.offset);
+    side->refuses_proposal = error.status == CAY_ERROR_UNSUPPORTED;
     return false;
   }
   if (tiers_interp.code_new(module, &options, &code, &entries, &error) == CAY_OK) {

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Modules of wasm-smith: every instruction and every section in every combination, drawn one by one.
+
+use crate::bytes::*;
+use crate::random::Random;
+use arbitrary::Unstructured;
+use wasm_smith::{Config, MemoryOffsetChoices, Module};
+
+const EXPORT_SECTION: u8 = 7;
+const GLOBAL_KIND: u8 = 3;
+
+fn config(random: &mut Random, canonicalize_nans: bool) -> Config {
+    let page = 65536;
+    let (inside, grown, outside) = random.pick(&[(90, 9, 1), (98, 1, 1), (10, 40, 50)]);
+    let offsets = MemoryOffsetChoices(inside, grown, outside);
+    Config {
+        max_imports: random.pick(&[0, 0, 6]),
+        min_funcs: random.pick(&[1, 3, 8]),
+        max_funcs: 20,
+        min_types: random.pick(&[1, 3]),
+        max_types: random.pick(&[3, 20]),
+        min_globals: random.pick(&[0, 4]),
+        max_globals: 10,
+        max_instructions: random.pick(&[20, 100, 400]),
+        max_nesting_depth: random.pick(&[3, 10, 60]),
+        max_data_segments: 5,
+        min_element_segments: random.pick(&[0, 3]),
+        max_element_segments: 5,
+        max_elements: 10,
+        max_exports: 0,
+        export_everything: true,
+        min_memories: random.pick(&[0, 1, 1]),
+        max_memories: 1,
+        max_memory32_bytes: random.pick(&[0, 1, 3, 8]) * page,
+        memory_max_size_required: true,
+        memory_offset_choices: offsets,
+        min_tables: random.pick(&[0, 1]),
+        max_tables: 3,
+        max_table_elements: random.pick(&[4, 12, 100]),
+        table_max_size_required: true,
+        min_uleb_size: random.pick(&[1, 1, 1, 5]),
+        generate_custom_sections: random.one_in(8),
+        disallow_traps: random.one_in(2),
+        canonicalize_nans,
+        allow_floats: !random.one_in(4),
+        bulk_memory_enabled: true,
+        reference_types_enabled: true,
+        multi_value_enabled: true,
+        saturating_float_to_int_enabled: true,
+        sign_extension_ops_enabled: true,
+        tail_call_enabled: true,
+        extended_const_enabled: true,
+        simd_enabled: false,
+        relaxed_simd_enabled: false,
+        exceptions_enabled: false,
+        gc_enabled: false,
+        threads_enabled: false,
+        memory64_enabled: false,
+        compact_imports_enabled: false,
+        wide_arithmetic_enabled: false,
+        ..Config::default()
+    }
+}
+
+/// The module with one more export, of global `index`.
+fn with_export(module: &[u8], index: u32) -> Vec<u8> {
+    let mut entry = Vec::new();
+    write_export(FUEL, GLOBAL_KIND, index, &mut entry);
+
+    let mut out = module[..8].to_vec();
+    let push_exports = |out: &mut Vec<u8>, count: u32, others: &[u8]| {
+        let mut contents = Vec::new();
+        write_leb(count + 1, &mut contents);
+        contents.extend(others);
+        contents.extend(&entry);
+        write_section(EXPORT_SECTION, &contents, out);
+    };
+    let (mut at, mut is_done) = (8, false);
+    while at < module.len() {
+        let (start, id) = (at, module[at]);
+        at += 1;
+        let len = read_leb(module, &mut at) as usize;
+        let end = at + len;
+        if !is_done && id == EXPORT_SECTION {
+            let count = read_leb(module, &mut at);
+            push_exports(&mut out, count, &module[at..end]);
+            is_done = true;
+        } else {
+            if !is_done && id > EXPORT_SECTION && id != 13 {
+                push_exports(&mut out, 0, &[]);
+                is_done = true;
+            }
+            out.extend(&module[start..end]);
+        }
+        at = end;
+    }
+    if !is_done {
+        push_exports(&mut out, 0, &[]);
+    }
+    out
+}
+
+fn attempt(random: &mut Random, canonicalize_nans: bool) -> Option<Vec<u8>> {
+    let config = config(random, canonicalize_nans);
+    let fuel = random.pick(&[50, 500, 4000]);
+    let words = random.pick(&[300, 1000, 4000]);
+    let input: Vec<u8> = (0..words).flat_map(|_| random.next().to_le_bytes()).collect();
+    let mut module = Module::new(config, &mut Unstructured::new(&input)).ok()?;
+    let fuel_global = module.ensure_termination(fuel).ok()?;
+    Some(with_export(&module.to_bytes(), fuel_global))
+}
+
+/// Some choices contradict each other, and then there is no module; others are made.
+pub fn generate(random: &mut Random, canonicalize_nans: bool) -> Option<Vec<u8>> {
+    (0..20).find_map(|_| attempt(random, canonicalize_nans))
+}
