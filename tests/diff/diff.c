@@ -63,7 +63,7 @@ __attribute__((format(printf, 4, 5))) static enum verdict fail(struct test *test
   return FAILED;
 }
 
-/* ---- Accepting ------------------------------------------------------------------------------------------------------ */
+/* ---- Accepting ------------------------------------------------------------------------------------------------- */
 
 /* All sides accept, or none: FAILED when they disagree, SKIPPED when they refuse. The reference reads some of what
  * belongs to proposals that are off (0x63 0x70 for funcref), so a changed module may be refused for that. */
@@ -113,7 +113,7 @@ static enum verdict compare_mutants(struct test *test, const uint8_t *bytes, siz
   return verdict == FAILED ? FAILED : PASSED;
 }
 
-/* ---- Running ---------------------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------------------------- */
 
 struct run {
   struct test *test;
@@ -279,7 +279,7 @@ static enum verdict compare_running(struct test *test, const uint8_t *bytes, siz
   return verdict;
 }
 
-/* ---- All of it -------------------------------------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------------------------------------- */
 
 static void note_seed(const struct test *test) {
   char text[32];

@@ -51,8 +51,8 @@ fetch_reference() {
   rm -rf "$folder/reference"
   mkdir -p "$folder/reference"
   python=$(find_pip) || skip "no pip to fetch the reference with (Debian: python3-venv)"
-  "$python" -m pip --disable-pip-version-check download -q --no-deps --only-binary :all: -d "$folder/reference" "$WHEEL" \
-    >"$folder/pip.log" 2>&1 || skip "PyPI's $WHEEL cannot be had ($folder/pip.log)"
+  "$python" -m pip --disable-pip-version-check download -q --no-deps --only-binary :all: -d "$folder/reference" \
+    "$WHEEL" >"$folder/pip.log" 2>&1 || skip "PyPI's $WHEEL cannot be had ($folder/pip.log)"
   python3 -m zipfile -e "$folder"/reference/*.whl "$folder/reference"
   touch "$folder/reference/$WHEEL"
 }
@@ -63,8 +63,6 @@ build_generator
 library=$(find "$folder/reference" -name '_libwasmtime.so' | head -n 1)
 [ -n "$library" ] || skip "$WHEEL has no library for this system"
 
-# The reference keeps objects until the process ends, and its own stacks confuse the leak checker.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
 status=0
 "$CAY_BUILD/tests/diff/diff" "$folder/generator/release/libdiff_generator.so" "$library" "$folder" "$count" "$seed" ||
   status=$?

@@ -59,7 +59,7 @@ struct side_kind {
 struct side *side_cay_new(bool explicit_bounds);
 struct side *side_reference_new(const char *library_path);
 
-/* ---- What all sides' imports are ----------------------------------------------------------------------------------- */
+/* ---- What all sides' imports are ------------------------------------------------------------------------------- */
 
 /* A number that looks random: the same for the same arguments. */
 uint64_t side_mix(uint64_t a, uint64_t b);
@@ -69,7 +69,8 @@ uint64_t side_value(module_type type, uint64_t random);
 uint64_t side_import_global(uint32_t index, module_type type);
 /* For a new instance. */
 void side_reset(struct side *side);
-/* An imported function: sometimes calls an export, whatever comes of it, then replaces the arguments by results. False: it traps. */
+/* An imported function: sometimes calls an export, whatever comes of it, then replaces the arguments by results.
+ * False: it traps. */
 bool side_import_call(struct side *side, uint32_t func, const struct module_func_type *type, uint64_t *slots);
 
 static inline const struct module_func_type *side_func_type(const struct side *side, uint32_t func) {

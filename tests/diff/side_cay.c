@@ -62,7 +62,7 @@ static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   return true;
 }
 
-/* ---- Instances ----------------------------------------------------------------------------------------------------- */
+/* ---- Instances ------------------------------------------------------------------------------------------------- */
 
 static enum engine_trap call_import(struct engine_call *call, uint64_t *slots) {
   const struct cay_import *import = call->env;

@@ -5,7 +5,7 @@
 
 #include <dlfcn.h>
 
-/* ---- The C API ------------------------------------------------------------------------------------------------------ */
+/* ---- The C API ------------------------------------------------------------------------------------------------- */
 
 enum { KIND_I32, KIND_I64, KIND_F32, KIND_F64, KIND_V128, KIND_FUNCREF, KIND_EXTERNREF };
 enum { TYPE_EXTERNREF = 128, TYPE_FUNCREF = 129 }; /* wasm_valkind_t; numbers as above */
@@ -146,7 +146,7 @@ static bool wt_load(const char *path) {
   return true;
 }
 
-/* ---- Values and types ----------------------------------------------------------------------------------------------- */
+/* ---- Values and types ------------------------------------------------------------------------------------------ */
 
 enum { STACK_BYTES = 64 << 20 };
 
@@ -235,7 +235,7 @@ static enum side_outcome outcome_of(struct side *side, void *error, void *trap) 
   return outcome;
 }
 
-/* ---- Imports -------------------------------------------------------------------------------------------------------- */
+/* ---- Imports --------------------------------------------------------------------------------------------------- */
 
 static void *call_import(void *env, void *caller, const struct wt_value *args, size_t arg_count,
                          struct wt_value *results, size_t result_count) {
@@ -324,7 +324,7 @@ static void *make_import(struct reference_side *reference, uint32_t position) {
   }
 }
 
-/* ---- The side ------------------------------------------------------------------------------------------------------- */
+/* ---- The side -------------------------------------------------------------------------------------------------- */
 
 static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   void *error = wt.wasmtime_module_validate(reference_of(side)->engine, bytes, len_bytes);
