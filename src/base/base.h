@@ -43,7 +43,7 @@ BASE_COLD void base_error_prefix(struct cay_error *error, const char *format, ..
 /* ---- Memory -------------------------------------------------------------------------------------------------- */
 
 struct base_allocator {
-  /* old == NULL: allocate; new_bytes == 0: free; otherwise resize, keeping the contents. Alignment 16. */
+  /* old == NULL: allocate; new_bytes == 0: free; otherwise resize, keeping the contents. Aligned as malloc does. */
   void *(*resize)(void *owner, void *old, size_t new_bytes);
   void *owner;
 };
@@ -67,7 +67,7 @@ struct base_arena {
   char *next, *end;
   size_t total_bytes;
 };
-void *base_arena_alloc(struct base_arena *arena, size_t count, size_t item_bytes); /* zeroed, aligned to 16 */
+void *base_arena_alloc(struct base_arena *arena, size_t count, size_t item_bytes); /* zeroed, aligned as by malloc */
 void base_arena_deinit(struct base_arena *arena);
 
 /* Growable array of any element type: `struct { T *items; size_t count, capacity; } v = {0};`

@@ -9,6 +9,7 @@
 #include "base/base.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 static void *system_resize(void *owner, void *old, size_t new_bytes) {
@@ -60,7 +61,8 @@ char *base_string_copy(const char *text, size_t len_bytes) {
   return copy;
 }
 
-enum { ARENA_ALIGN = 16, ARENA_FIRST_BYTES = 1024, ARENA_BLOCK_BYTES = 16 * 1024 };
+/* Blocks come from malloc, which promises no more. */
+enum { ARENA_ALIGN = _Alignof(max_align_t), ARENA_FIRST_BYTES = 1024, ARENA_BLOCK_BYTES = 16 * 1024 };
 
 struct base_arena_block {
   _Alignas(ARENA_ALIGN) struct base_arena_block *older;

@@ -41,7 +41,8 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
     return base_error_memory(error);
   }
   if (ENGINE_SANITIZED || sizeof(void *) < 8) engine->options.explicit_bounds = true;
-  engine->has_faults = !engine->options.explicit_bounds && engine_arch_redirects && engine_faults_install();
+  engine->has_faults = !engine->options.explicit_bounds && engine->options.tier->fault && engine_arch_redirects &&
+                       engine_faults_install();
   *out = engine;
   return CAY_OK;
 }

@@ -207,7 +207,8 @@ struct engine_tier {
    * thread, or in the guard of its native stack: if the machine context's program counter is in this tier's code,
    * updates `activation` (site, fp, instance) and changes the context (engine_arch.h) so that execution goes on, with
    * the stack pointer at a place that was valid before, at the tier's out-of-bounds trap. That raises MEMORY_BOUNDS and
-   * goes on with what engine_trap_raise returns, which is STACK_EXHAUSTED when it was the stack. */
+   * goes on with what engine_trap_raise returns, which is STACK_EXHAUSTED when it was the stack. NULL: this tier's code
+   * never relies on guard pages, so no memory gets any. */
   bool (*fault)(struct engine_activation *activation, void *machine_context);
   /* Bytes of memory the translated code takes, for tests of the memory bar; translates everything when `all`. */
   size_t (*code_bytes)(void *code, bool all);

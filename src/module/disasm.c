@@ -91,9 +91,9 @@ static void add_memarg(const struct module_insn *insn, struct base_text *out) {
 }
 
 /* A NaN with its payload, infinity, or an exact hexadecimal number; `fraction_bits` of the type. */
-static void add_float(struct base_text *out, uint64_t bits, unsigned fraction_bits, double value) {
+static void add_float(struct base_text *out, uint64_t bits, unsigned fraction_bits, bool negative, double value) {
   uint64_t fraction = bits & ((UINT64_C(1) << fraction_bits) - 1);
-  const char *sign = __builtin_signbit(value) ? "-" : "";
+  const char *sign = negative ? "-" : "";
   if (__builtin_isinf(value)) {
     base_text_format(out, " %sinf", sign);
   } else if (!__builtin_isnan(value)) {
@@ -112,14 +112,14 @@ static void add_float(struct base_text *out, uint64_t bits, unsigned fraction_bi
 static void add_f32(struct base_text *out, uint32_t bits) {
   float value;
   memcpy(&value, &bits, sizeof value);
-  /* A signaling NaN's sign survives the conversion, and its payload comes from the bits. */
-  add_float(out, bits, 23, (double)value);
+  /* Of a NaN, the conversion keeps neither payload nor, on some CPUs, the sign. */
+  add_float(out, bits, 23, bits >> 31, (double)value);
 }
 
 static void add_f64(struct base_text *out, uint64_t bits) {
   double value;
   memcpy(&value, &bits, sizeof value);
-  add_float(out, bits, 52, value);
+  add_float(out, bits, 52, bits >> 63, value);
 }
 
 static void add_v128(struct base_text *out, const uint8_t *bytes) {

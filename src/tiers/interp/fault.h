@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What happens when a handler touches a guard page; arch_*.c and fault_none.c implement it. */
+/* What happens when a handler touches a guard page, in builds with guarded handlers (INTERP_IS_GUARDED). */
 #ifndef TIERS_INTERP_FAULT_H
 #define TIERS_INTERP_FAULT_H
 

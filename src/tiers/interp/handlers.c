@@ -73,6 +73,7 @@ static inline uint32_t f32_bits(float value) { uint32_t bits; memcpy(&bits, &val
 static inline uint64_t f64_bits(double value) { uint64_t bits; memcpy(&bits, &value, 8); return bits; }
 static inline float f32_from(uint64_t slot) { uint32_t bits = (uint32_t)slot; float v; memcpy(&v, &bits, 4); return v; }
 static inline double f64_from(uint64_t slot) { double v; memcpy(&v, &slot, 8); return v; }
+static inline double f64_at(const char *bytes) { double v; memcpy(&v, bytes, 8); return v; } /* 32-bit hosts: aligned to 4 */
 
 /* By the letters of the instruction table's signatures: i i32, I i64, f f32, F f64. */
 #define TYPE_i uint32_t
@@ -90,7 +91,7 @@ static inline double f64_from(uint64_t slot) { double v; memcpy(&v, &slot, 8); r
 #define IMM_i (ip->b)
 #define IMM_I ((uint64_t)(int64_t)(int32_t)ip->b)
 #define IMM_f f32_from(ip->b)
-#define IMM_F (*(const double *)((const char *)ip + (int32_t)ip->b)) /* in the function's constant pool */
+#define IMM_F f64_at((const char *)ip + (int32_t)ip->b) /* in the function's constant pool */
 #define IMM16_i ((uint32_t)(int32_t)(int16_t)ip->d)
 #define IMM16_I ((uint64_t)(int64_t)(int16_t)ip->d)
 #define SET_i(value) acc = (uint32_t)(value)

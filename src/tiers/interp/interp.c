@@ -236,6 +236,6 @@ const struct engine_tier tiers_interp = {
     .invoke = invoke,
     .locate = locate,
     .offset_of = offset_of,
-    .fault = interp_fault,
+    .fault = INTERP_IS_GUARDED ? interp_fault : NULL,
     .code_bytes = code_bytes,
 };
