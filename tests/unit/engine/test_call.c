@@ -76,6 +76,7 @@ static enum engine_trap body_add_one(struct engine_thread *thread, struct engine
 /* Passes its argument to the imported function, ten slots above its own, and returns the result plus 1000. */
 static enum engine_trap body_call_host(struct engine_thread *thread, struct engine_activation *activation,
                                        uint64_t *fp) {
+  if (fp + 11 > thread->stack->values_end) return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
   uint64_t local = fp[0];
   fp[10] = local;
   enum engine_trap trap = engine_call_from_guest(thread, activation->instance->functions[0], fp + 10);
