@@ -92,7 +92,9 @@ debian_source() {
   if [ ! -d "$folder" ]; then
     mkdir -p "$folder.part/download"
     apt_sources >&2
-    (cd "$folder.part/download" && apt_private source --download-only "$1" >&2) || skip "Debian's source package $1 cannot be fetched"
+    # A mirror may lack Debian's own changes of the newest version; only upstream's archive is needed.
+    (cd "$folder.part/download" && apt_private source --download-only "$1" >&2) || true
+    ls "$folder.part/download"/*.orig.tar.* >&2 || skip "Debian's source package $1 cannot be fetched"
     python3 - "$folder.part" <<'PYTHON'
 import glob, os, sys, tarfile
 folder = sys.argv[1]
@@ -327,6 +329,7 @@ fingerprint() { # GUEST
   } | sha256sum
 }
 
+# Sets `failed`. Not to be called where the shell ignores `set -e` (if, ||): recipes would go on after an error.
 build() { # GUEST
   local guest=$1 status=0 started=$SECONDS mark
   mark=$(fingerprint "$guest")
@@ -344,7 +347,7 @@ build() { # GUEST
   elif [ "$status" -ne 0 ]; then
     echo "FAILED  $guest: status $status, log in $dest/log/$guest.log; its end:"
     tail -n 8 "$dest/log/$guest.log"
-    return 1
+    failed=1
   else
     echo "$mark" >"$dest/stamp/$guest"
     echo "built   $guest ($((SECONDS - started)) s)"
@@ -357,6 +360,6 @@ failed=0
 # shellcheck disable=SC2048,SC2086 # lists of words
 for guest in ${*:-$FAST}; do
   declare -F "build_$guest" >/dev/null || die 2 "no guest is called '$guest'; there are: $FAST $SLOW"
-  build "$guest" || failed=1
+  build "$guest"
 done
 exit $failed
