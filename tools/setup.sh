@@ -31,7 +31,7 @@ clang_available() {
   return 1
 }
 
-# Prints "package probe" lines; a probe is a command or an absolute path (a pattern is allowed).
+# Prints "package probe" lines; a probe is a command, or an absolute path in which * stands for anything.
 packages_for() { # GROUP CLANG_VERSION
   local v=$2
   cat <<TABLE
@@ -56,6 +56,7 @@ clang-tidy-$v clang-tidy-$v
 llvm-$v llvm-symbolizer-$v
 gcc gcc
 strace strace
+python3-venv /usr/lib/python3*/ensurepip/__init__.py
 shellcheck shellcheck
 ca-certificates /etc/ssl/certs/ca-certificates.crt
 TABLE
@@ -63,7 +64,7 @@ TABLE
 
 probe() {
   case $1 in
-  /*) [ -e "$1" ] ;;
+  /*) compgen -G "$1" >/dev/null ;;
   *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -109,6 +110,13 @@ apt_install() { # REASON PACKAGE...
   say "installing $* ($reason)"
   apt_get install -y --no-install-recommends "$@" ||
     die 3 "missing: $* ($reason; they could not be installed: is there a network?)"
+}
+
+# Debian 12's own cargo is too old for most crates; the one that follows its browsers is not. Prints where it is.
+find_cargo() { # REASON
+  command -v cargo && return
+  (apt_install "$1" cargo-web rustc-web) || (apt_install "$1" cargo rustc) || return 1
+  command -v cargo
 }
 
 setup_packages() { # GROUP: build or all

@@ -7,6 +7,7 @@
 # are kept in build/diff. Without them nothing is tested, and a line says so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tools/setup.sh
 folder=$PWD/build/diff
 WHEEL=wasmtime==50.0.1
 count=${1:-$([ -n "${CAY_SANITIZED:-}" ] && echo 300 || echo 2000)} seed=${2:-1}
@@ -17,17 +18,9 @@ skip() {
   exit 0
 }
 
-# Debian 12's own cargo is too old for the crates; the one that follows its browsers is not.
-find_cargo() {
-  command -v cargo && return
-  . tools/setup.sh
-  (apt_install "to generate modules" cargo-web rustc-web) || (apt_install "to generate modules" cargo rustc) || return 1
-  command -v cargo
-}
-
 build_generator() {
   local cargo
-  cargo=$(find_cargo) || skip "no cargo to build the generator with"
+  cargo=$(find_cargo "to generate modules") || skip "no cargo to build the generator with"
   local manifest=(--manifest-path tests/diff/generator/Cargo.toml --locked)
   "$cargo" fetch "${manifest[@]}" >"$folder/cargo.log" 2>&1 ||
     skip "the crates registry cannot be reached ($folder/cargo.log)"

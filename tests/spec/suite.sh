@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=$PWD/build/suites/core
+. tools/setup.sh
 archive=${CAY_SUITES:-$PWD/../shared/suites}/core.tgz
 
 refuse() {
@@ -23,15 +24,6 @@ unpack() {
   mv "$part" "$suite"
 }
 
-# Debian 12's own cargo is too old for the crates; the one that follows its browsers is not.
-find_cargo() {
-  command -v cargo && return
-  . tools/setup.sh
-  (apt_install "to convert the official test suite" cargo-web rustc-web) ||
-    (apt_install "to convert the official test suite" cargo rustc) || return 1
-  command -v cargo
-}
-
 # The crate keeps a text file under the proposal that brought it. These folders together are WebAssembly 3.0; where a
 # name is in several, the first has the newest text.
 CORE_FOLDERS="wasm-v3 proposals/simd proposals/bulk-memory proposals/multi-memory proposals/memory64 proposals/gc
@@ -40,7 +32,7 @@ LATER_FOLDERS="proposals/threads proposals/wide-arithmetic proposals/custom-page
 
 convert_crate() {
   local cargo texts folder file name part=$suite.part pairs=()
-  cargo=$(find_cargo) || refuse "no archive, and no cargo to fetch it"
+  cargo=$(find_cargo "to convert the official test suite") || refuse "no archive, and no cargo to fetch it"
   export CARGO_TARGET_DIR=$PWD/build/suites/fetch
   local manifest=(--manifest-path tests/spec/fetch/Cargo.toml --locked)
   "$cargo" fetch "${manifest[@]}" >&2 || refuse "no archive, and the crates registry cannot be reached"
