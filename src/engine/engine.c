@@ -117,6 +117,8 @@ void engine_interrupt(struct engine_store *store) {
 void engine_interrupt_clear(struct engine_store *store) {
   atomic_store(&store->thread.interrupted, false);
   atomic_store(&store->thread.stack_limit, store->thread.stack ? store->thread.stack->values_end : NULL);
+  /* A request that came in between is a new one. */
+  if (atomic_load(&store->thread.interrupted)) atomic_store(&store->thread.stack_limit, NULL);
 }
 
 void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), void *env) {

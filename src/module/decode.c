@@ -316,6 +316,26 @@ static bool one_memory_and_table(struct decoder *decoder, uint32_t start) {
           module_reader_need(&decoder->reader, MODULE_FEATURE_MULTI_MEMORY, start, "more than one memory"));
 }
 
+/* Sections that define more look at what is left of the limit; here is what imports alone may take. */
+static bool imports_fit(struct decoder *decoder, uint32_t start) {
+  const struct module *module = decoder->module;
+  const struct module_load_limits *limits = decoder->limits;
+  const struct {
+    const char *what;
+    uint32_t count, limit;
+  } spaces[] = {{"functions", module->func_count, limits->funcs},
+                {"tables", module->table_count, limits->tables},
+                {"memories", module->memory_count, limits->memories},
+                {"globals", module->global_count, limits->globals}};
+  decoder->entry = DECODE_NO_ENTRY;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(spaces); i++) {
+    if (spaces[i].count <= spaces[i].limit) continue;
+    return module_reader_fail(&decoder->reader, CAY_ERROR_LIMIT, start, "%u %s are imported; at most %u are allowed",
+                              spaces[i].count, spaces[i].what, spaces[i].limit);
+  }
+  return true;
+}
+
 static bool import_entries(struct decoder *decoder, struct import_spaces *spaces) {
   struct module *module = decoder->module;
   uint32_t start = decoder->reader.cursor, count;
@@ -326,7 +346,7 @@ static bool import_entries(struct decoder *decoder, struct import_spaces *spaces
     if (!import_entry(decoder, spaces, &module->imports[decoder->entry])) return false;
   }
   module->import_count = count;
-  return take_all_imported(decoder, spaces) && one_memory_and_table(decoder, start);
+  return take_all_imported(decoder, spaces) && imports_fit(decoder, start) && one_memory_and_table(decoder, start);
 }
 
 static bool import_section(struct decoder *decoder) {

@@ -139,7 +139,8 @@ const char *module_feature_name(enum module_feature feature);
 /* Limits with their defaults (specification, appendix "Implementation Limitations", and the JS API's numbers). */
 struct module_load_limits {
   uint64_t module_bytes;      /* 1 GiB */
-  uint32_t types, funcs, imports, exports, globals, data_segments, elem_segments, tables, memories, tags;
+  uint32_t types, funcs, imports, exports, globals, data_segments, elem_segments, memories, tags;
+  uint32_t tables;            /* 65,000: what the tiers can address */
   uint32_t func_body_bytes;   /* 7,654,321 */
   uint32_t params, results;   /* 1,000 each */
   uint32_t locals;            /* 50,000, parameters included */
@@ -278,7 +279,6 @@ struct module_frame { /* a control frame of the validation algorithm */
   uint32_t height;          /* operand count below the parameters */
   uint32_t param_count, result_count;
   const module_type *params, *results;
-  module_type inline_result; /* storage for the single-result short form */
 };
 
 /* One reader holds all state of validating one body or constant expression. Reuse it for many bodies: its vectors

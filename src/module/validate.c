@@ -220,8 +220,7 @@ static bool resolve_block_type(struct module_body *body, const struct module_ins
   int64_t raw = insn->imm.block.raw;
   if (raw == MODULE_BLOCK_EMPTY) return true;
   if (raw < 0) {
-    frame->inline_result = module_block_value_type(raw);
-    frame->results = single_type(frame->inline_result);
+    frame->results = single_type(module_block_value_type(raw));
     frame->result_count = 1;
     return true;
   }
@@ -818,8 +817,7 @@ enum cay_status module_body_begin_const(struct module_body *body, const struct m
   reset(body, module, UINT32_MAX, error);
   body->cursor = offset;
   body->end = end;
-  struct module_frame outermost = {
-      .kind = MODULE_FRAME_FUNC, .inline_result = type, .results = single_type(type), .result_count = 1};
+  struct module_frame outermost = {.kind = MODULE_FRAME_FUNC, .results = single_type(type), .result_count = 1};
   return push_frame(body, &outermost) ? CAY_OK : error->status;
 }
 

@@ -13,7 +13,9 @@
  * Invariants
  *  1. operands[i].slot is the temporary that belongs to height i, whatever the operand's place is.
  *  2. local_uses[x] counts operands whose place is local x.
- *  3. `last` is the index of the newest instruction while nothing has been emitted after it that could be a branch
+ *  3. operands[0 .. settled_count) are in their temporaries. What walks down the stack stops there, so that code behind
+ *     a deep stack translates as fast as any other.
+ *  4. `last` is the index of the newest instruction while nothing has been emitted after it that could be a branch
  *     target; only then may its result be redirected. */
 #include "tiers/ir.h"
 
@@ -38,13 +40,13 @@ struct control {
   uint32_t height; /* operands below the parameters */
   uint32_t param_count, result_count;
   const module_type *params, *results;
-  module_type inline_result;
 };
 
 struct ir_frontend {
   struct module_body body;
   struct ir_function out;
   BASE_VEC(struct operand) operands;
+  size_t settled_count;
   BASE_VEC(struct control) controls;
   BASE_VEC(uint32_t) local_slot; /* slot of each local */
   BASE_VEC(uint32_t) local_uses;
@@ -72,9 +74,14 @@ void ir_frontend_free(struct ir_frontend *fe) {
 /* Where writes go after memory ran out; its contents mean nothing. */
 static _Thread_local struct ir_insn scratch_insn;
 
+/* Twice what the longest body makes that has an instruction in every byte. Only branches that carry a thousand values
+ * each make more; without a limit they could outgrow the 32-bit distances of the tiers' code. */
+enum { MAX_INSNS = 1 << 24 };
+
 static struct ir_insn *emit(struct ir_frontend *fe, uint16_t op) {
   struct ir_insn *insn = &scratch_insn;
-  if (BASE_LIKELY(BASE_VEC_RESERVE(&fe->out.insns, fe->out.insns.count + 1)))
+  bool fits = fe->out.insns.count < MAX_INSNS;
+  if (BASE_LIKELY(fits && BASE_VEC_RESERVE(&fe->out.insns, fe->out.insns.count + 1)))
     insn = &fe->out.insns.items[fe->out.insns.count++];
   else
     fe->no_memory = true;
@@ -108,6 +115,7 @@ static struct operand *push(struct ir_frontend *fe, enum place place, enum ir_cl
   static _Thread_local struct operand scratch;
   uint32_t slot = top_slot(fe);
   struct operand *operand = &scratch;
+  if (place != PLACE_TEMP && fe->settled_count > fe->operands.count) fe->settled_count = fe->operands.count;
   if (BASE_LIKELY(BASE_VEC_RESERVE(&fe->operands, fe->operands.count + 1)))
     operand = &fe->operands.items[fe->operands.count++];
   else
@@ -159,14 +167,22 @@ static void settle_top(struct ir_frontend *fe, uint32_t count) {
   for (size_t i = fe->operands.count - count; i < fe->operands.count; i++) settle(fe, &fe->operands.items[i]);
 }
 
-static void settle_all(struct ir_frontend *fe) { settle_top(fe, (uint32_t)fe->operands.count); }
+static void settle_all(struct ir_frontend *fe) {
+  size_t count = fe->operands.count;
+  if (fe->settled_count < count) settle_top(fe, (uint32_t)(count - fe->settled_count));
+  fe->settled_count = count;
+}
 
-/* Copies the old value of a local to the temporaries of the operands that still name it. */
+/* Copies the old value of a local to the temporaries of the operands that still name it. One that lies deep is not
+ * looked for: settling everything makes the next search start above it. */
 static void release_local(struct ir_frontend *fe, uint32_t local) {
-  for (size_t i = fe->operands.count; fe->local_uses.items[local] > 0 && i-- > 0;) {
+  enum { SEARCH_DEPTH = 64 };
+  size_t end = fe->operands.count > SEARCH_DEPTH ? fe->operands.count - SEARCH_DEPTH : 0;
+  for (size_t i = fe->operands.count; fe->local_uses.items[local] > 0 && i-- > end;) {
     struct operand *operand = &fe->operands.items[i];
     if (operand->place == PLACE_LOCAL && operand->local == local) settle(fe, operand);
   }
+  if (fe->local_uses.items[local] > 0) settle_all(fe);
 }
 
 static void cut(struct ir_frontend *fe, uint32_t height) {
@@ -378,12 +394,7 @@ static void copy_block_type(struct ir_frontend *fe, struct control *control) {
   control->param_count = frame->param_count;
   control->result_count = frame->result_count;
   control->params = frame->params;
-  control->inline_result = frame->inline_result;
-  control->results = frame->results == &frame->inline_result ? NULL : frame->results;
-}
-
-static const module_type *control_results(const struct control *control) {
-  return control->results ? control->results : &control->inline_result;
+  control->results = frame->results;
 }
 
 static void do_block(struct ir_frontend *fe, enum module_frame_kind kind) {
@@ -436,7 +447,7 @@ static void do_end(struct ir_frontend *fe) {
   end_arm(fe, &control);
   if (control.else_label != UINT32_MAX) emit_label(fe, control.else_label, false); /* no else: parameters are results */
   if (control.kind != MODULE_FRAME_LOOP) emit_label(fe, control.label, false);
-  push_types(fe, control_results(&control), control.result_count);
+  push_types(fe, control.results, control.result_count);
   fe->unreachable = false;
 }
 
@@ -706,7 +717,7 @@ static bool lay_out_frame(struct ir_frontend *fe) {
 
 const struct ir_function *ir_translate(struct ir_frontend *fe, const struct module *module, uint32_t func) {
   fe->out.insns.count = fe->out.targets.count = 0;
-  fe->operands.count = fe->controls.count = 0;
+  fe->operands.count = fe->controls.count = fe->settled_count = 0;
   fe->out.func = func;
   fe->out.label_count = 0;
   fe->unreachable = fe->no_memory = false;

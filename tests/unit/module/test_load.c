@@ -317,6 +317,26 @@ TEST(limits_are_obeyed) {
 #undef CHECK_LIMIT
 }
 
+/* Imports are bound by the limits of their kind, not only by that of imports. */
+TEST(imports_alone_can_be_too_many) {
+  struct build b = {0};
+  build_head(&b);
+  BUILD_SECTION(&b, 2, 2, 0, 0, 1, 0x70, 0, 0, 0, 0, 1, 0x70, 0, 0);
+  struct module_load_limits limits = module_default_limits;
+  struct module *module;
+  struct cay_error error;
+  limits.tables = 2;
+  CHECK_INT(module_load(b.bytes, b.len_bytes, MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, &limits, &module, &error),
+            CAY_OK);
+  module_release(module);
+  limits.tables = 1;
+  CHECK_INT(module_load(b.bytes, b.len_bytes, MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, &limits, &module, &error),
+            CAY_ERROR_LIMIT);
+  CHECK_TEXT(error.text, "import section: 2 tables are imported; at most 1 are allowed");
+  /* What the tiers write in 16 bits. */
+  CHECK(module_default_limits.tables <= UINT16_MAX && module_default_limits.memories <= UINT16_MAX);
+}
+
 /* Huge counts with nothing behind them are refused before memory is taken for them. */
 TEST(counts_are_not_trusted) {
   for (uint8_t id = 1; id <= 11; id++) {
@@ -344,4 +364,4 @@ TEST(type_texts) {
 
 TEST_MAIN(RUN(full_module) RUN(lookups) RUN(truncations) RUN(mutations) RUN(out_of_memory) RUN(other_files)
               RUN(section_messages) RUN(order_of_sections) RUN(duplicate_exports) RUN(missing_sections)
-                  RUN(limits_are_obeyed) RUN(counts_are_not_trusted) RUN(type_texts))
+                  RUN(limits_are_obeyed) RUN(imports_alone_can_be_too_many) RUN(counts_are_not_trusted) RUN(type_texts))

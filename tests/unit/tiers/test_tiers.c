@@ -4,7 +4,8 @@
  *  - every memory instruction, in every form of its operands, traps at its own offset (with guard pages this proves
  *    that the handlers keep their registers where the fault handler expects them);
  *  - frames are walked through recursion, and the depth at which the stack ends is the documented sum of frames;
- *  - a loop without calls can be interrupted from another thread. */
+ *  - a loop without calls can be interrupted from another thread;
+ *  - the largest module that is allowed still runs right, and translating it takes no more than linear time. */
 #include "test.h"
 #include "tiers/tiers.h"
 
@@ -58,23 +59,27 @@ struct running {
   struct engine_function *f;
 };
 
-static struct running start(const struct bytes *bytes, size_t stack_bytes) {
+static struct running start_bytes(const uint8_t *bytes, size_t len_bytes, size_t stack_bytes) {
   struct running r = {0};
   struct cay_error error = {0};
   struct engine_options options = {.tier = &tiers_interp, .stack_bytes = stack_bytes};
   struct engine_extern found;
-  bool ok = engine_new(&options, &r.engine, &error) == CAY_OK &&
-            engine_store_new(r.engine, NULL, &r.store, &error) == CAY_OK &&
-            module_load(bytes->at, bytes->count, MODULE_BYTES_COPY, MODULE_FEATURES_DEFAULT, NULL, &r.module, &error) ==
-                CAY_OK &&
-            engine_instantiate(r.store, r.module, NULL, "test", &r.instance, &error) == CAY_OK &&
-            engine_export(r.instance, "f", 1, &found);
+  bool ok =
+      engine_new(&options, &r.engine, &error) == CAY_OK &&
+      engine_store_new(r.engine, NULL, &r.store, &error) == CAY_OK &&
+      module_load(bytes, len_bytes, MODULE_BYTES_COPY, MODULE_FEATURES_DEFAULT, NULL, &r.module, &error) == CAY_OK &&
+      engine_instantiate(r.store, r.module, NULL, "test", &r.instance, &error) == CAY_OK &&
+      engine_export(r.instance, "f", 1, &found);
   if (!ok) {
     fprintf(stderr, "cannot start: %s (offset %" PRIu64 ")\n", error.text, error.offset);
     exit(1);
   }
   r.f = found.func;
   return r;
+}
+
+static struct running start(const struct bytes *bytes, size_t stack_bytes) {
+  return start_bytes(bytes->at, bytes->count, stack_bytes);
 }
 
 static void stop(struct running *r) {
@@ -266,6 +271,97 @@ TEST(an_endless_loop_is_interrupted) {
   stop(&r);
 }
 
+/* ---- Large modules ---- */
+
+static void put_at(uint8_t **at, const void *bytes, size_t count) {
+  memcpy(*at, bytes, count);
+  *at += count;
+}
+#define PUT_AT(at, ...) put_at(at, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+static void put_repeated(uint8_t **at, const void *bytes, size_t count, size_t times) {
+  while (times-- > 0) put_at(at, bytes, count);
+}
+/* A number in five bytes, so that lengths are known beforehand. */
+static void put_long_leb(uint8_t **at, uint32_t value) {
+  PUT_AT(at, (uint8_t)(value | 0x80), (uint8_t)(value >> 7 | 0x80), (uint8_t)(value >> 14 | 0x80),
+         (uint8_t)(value >> 21 | 0x80), (uint8_t)(value >> 28));
+}
+
+/* The last of all the tables a module may have holds a function that returns 7; "f" calls it there. */
+TEST(the_last_table_is_reached) {
+  uint32_t count = module_default_limits.tables, last = count - 1;
+  uint8_t *module = malloc(1000 + 3 * (size_t)count), *at = module;
+  PUT_AT(&at, 0, 'a', 's', 'm', 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7F, 3, 3, 2, 0, 0, 4);
+  put_long_leb(&at, 5 + 3 * count);
+  put_long_leb(&at, count);
+  put_repeated(&at, (const uint8_t[]){0x70, 0, 0}, 3, last);
+  PUT_AT(&at, 0x70, 0, 1, 7, 5, 1, 1, 'f', 0, 0, 9, 13, 1, 2);
+  put_long_leb(&at, last);
+  PUT_AT(&at, 0x41, 0, 0x0B, 0, 1, 1, 10, 18, 2, 11, 0, 0x41, 0, 0x11, 0);
+  put_long_leb(&at, last);
+  PUT_AT(&at, 0x0B, 4, 0, 0x41, 7, 0x0B);
+  struct running r = start_bytes(module, (size_t)(at - module), 0);
+  free(module);
+  uint64_t slots[1] = {0};
+  CHECK_INT(engine_call(r.store, r.f, slots), ENGINE_TRAP_NONE);
+  CHECK_INT(slots[0], 7);
+  stop(&r);
+}
+
+/* An operand that names a local keeps the old value when the local is set, however deep it lies. */
+TEST(a_local_that_is_named_far_below_can_be_set) {
+  for (unsigned depth = 60; depth <= 70; depth++) {
+    struct bytes type = {0}, body = {0};
+    PUT(&type, 1, 0x7F, 1, 0x7F);
+    PUT(&body, 0, 0x20, 0);
+    for (unsigned i = 0; i < depth; i++) PUT(&body, 0x41, 1);
+    PUT(&body, 0x41, 50, 0x21, 0);
+    for (unsigned i = 0; i < depth; i++) put(&body, 0x6A);
+    PUT(&body, 0x20, 0, 0x6A, 0x0B);
+    struct bytes module = module_of(&type, &body);
+    struct running r = start(&module, 0);
+    uint64_t slots[1] = {7};
+    CHECK_INT(engine_call(r.store, r.f, slots), ENGINE_TRAP_NONE);
+    CHECK_INT(slots[0], 7 + depth + 50);
+    stop(&r);
+  }
+}
+
+static double cpu_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Behind a stack of `depth` operands stands `code`, `times` over. A walk down the stack for each takes a minute. */
+static void check_deep(const uint8_t *operand, uint32_t depth, const uint8_t *code, uint32_t code_bytes,
+                       uint32_t times) {
+  uint32_t body_bytes = 3 + 2 * depth + code_bytes * times + depth + 1;
+  uint8_t *module = malloc(100 + (size_t)body_bytes), *at = module;
+  PUT_AT(&at, 0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 'f', 0, 0, 10);
+  put_long_leb(&at, 1 + 5 + body_bytes);
+  PUT_AT(&at, 1);
+  put_long_leb(&at, body_bytes);
+  PUT_AT(&at, 1, 2, 0x7F);
+  put_repeated(&at, operand, 2, depth);
+  put_repeated(&at, code, code_bytes, times);
+  put_repeated(&at, (const uint8_t[]){0x1A}, 1, depth);
+  PUT_AT(&at, 0x0B);
+  struct running r = start_bytes(module, (size_t)(at - module), 0);
+  free(module);
+  double before = cpu_seconds();
+  CHECK_INT(engine_call(r.store, r.f, (uint64_t[1]){0}), ENGINE_TRAP_NONE);
+  CHECK(cpu_seconds() - before < 5);
+  stop(&r);
+}
+
+TEST(a_deep_stack_slows_nothing_down) {
+  static const uint8_t zero[] = {0x41, 0}, get[] = {0x20, 0}, block[] = {0x02, 0x40, 0x0B};
+  check_deep(zero, 60000, block, sizeof block, 700000);
+  check_deep(get, 60000, block, sizeof block, 700000);
+}
+
 TEST_MAIN(RUN(memory_instructions_trap_at_their_own_offset) RUN(constant_addresses_trap_at_the_edge)
               RUN(frames_are_walked_through_recursion) RUN(the_stack_ends_at_the_sum_of_frames)
-                  RUN(an_endless_loop_is_interrupted))
+                  RUN(an_endless_loop_is_interrupted) RUN(the_last_table_is_reached)
+                      RUN(a_local_that_is_named_far_below_can_be_set) RUN(a_deep_stack_slows_nothing_down))
