@@ -83,6 +83,9 @@ static enum cay_status grant_dirs(struct session *session, struct cay_error *err
     if (!status)
       status = cay_wasi_grant_path(session->wasi, dir.host, dir.guest,
                                    dir.read_only ? CAY_RIGHTS_READ : CAY_RIGHTS_READ_WRITE, error);
+    if (status == CAY_ERROR_SYSTEM && strchr(texts->items[i], ':') && !strstr(texts->items[i], "::"))
+      base_error_set(error, status, "cannot find %.200s; two colons stand between host and guest: HOST::GUEST",
+                     texts->items[i]);
     if (status) base_error_prefix(error, "--dir");
   }
   return status;
@@ -185,6 +188,8 @@ static int prepare(struct session *session) {
     return POLICY_EXIT_USAGE;
   }
   limit(session);
+  /* Callers need debug information, which is too much for each probe of each program: only when asked for. */
+  if (session->settings.verbose) session->denials.run = session->run;
   for (size_t i = 0; code < 0 && i < session->settings.preload.count; i++)
     code = preload(session, session->settings.preload.items[i]);
   return code;
@@ -209,13 +214,16 @@ static void say_backtrace(struct session *session) {
   if (text) cli_say_raw(text, strlen(text));
 }
 
+static void say_out_of_memory(void) {
+  cli_say_more("the system refused memory or stack for it; \"cay doctor\" shows limits, --stack may be smaller");
+}
+
 static int say_trap(struct session *session, const struct cay_error *error) {
   cli_say("%s: trap: %s", session->file, error->text);
   say_backtrace(session);
   if (cay_run_result(session->run)->trap == CAY_TRAP_STACK_EXHAUSTED)
     cli_say_more("if it only needs more stack: --stack 64M");
-  if (cay_run_result(session->run)->trap == CAY_TRAP_OUT_OF_MEMORY)
-    cli_say_more("the system refused memory or stack for it; \"cay doctor\" shows limits, --stack may be smaller");
+  if (cay_run_result(session->run)->trap == CAY_TRAP_OUT_OF_MEMORY) say_out_of_memory();
   return POLICY_EXIT_TRAP;
 }
 
@@ -249,8 +257,11 @@ static int end(struct session *session, enum cay_status status, const struct cay
   case CAY_ERROR_MALFORMED:
   case CAY_ERROR_INVALID:
   case CAY_ERROR_UNSUPPORTED: cli_say_error(session->file, error); return POLICY_EXIT_MODULE;
-  default: cli_say_error(session->file, error); return POLICY_EXIT_USAGE;
+  default: break;
   }
+  cli_say_error(session->file, error);
+  if (status == CAY_ERROR_MEMORY) say_out_of_memory();
+  return POLICY_EXIT_USAGE;
 }
 
 static int run(struct session *session) {
@@ -262,8 +273,9 @@ static int run(struct session *session) {
   code = end(session, status, &error);
   bool failed = code != 0;
   if (failed || session->settings.verbose) cli_denials_say(&session->denials, session->file);
-  if (failed && !status && !session->settings.dir.count && !session->settings.invoke)
-    cli_say_ungranted_file(session->file, session->arguments.items, session->arguments.count);
+  bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;
+  if (failed && ran && !session->denials.kept && !session->settings.invoke)
+    cli_say_ungranted_file(session->file, &session->arguments, &session->settings.dir);
   return code;
 }
 

@@ -6,17 +6,23 @@
 #include "cli/cli.h"
 
 enum { CLI_DENIALS = 8 };
+struct cli_denial {
+  enum cay_denial_reason reason;
+  char *call, *guest_path, *preopen, *host_path; /* the last two NULL when not known */
+  char *callers;                                 /* cay_run_calls, or NULL */
+};
 struct cli_denials {
-  struct base_text texts[CLI_DENIALS];
+  struct cli_denial items[CLI_DENIALS];
   size_t kept, left_out;
+  cay_run *run; /* whose calls are kept with each denial; NULL: nobody's */
 };
 /* For cay_wasi_set_denied, with the denials as env. */
 void cli_denials_add(void *denials, const cay_denial *denial);
 void cli_denials_say(const struct cli_denials *denials, const char *file);
 void cli_denials_deinit(struct cli_denials *denials);
 
-/* For a program that failed without any grant of files: when an argument names an existing file, says which option
- * gives it. */
-void cli_say_ungranted_file(const char *file, char *const *arguments, size_t count);
+/* For a program that failed: when an argument names an existing file that no granted directory `dirs` (texts of --dir)
+ * holds, says which option gives it. */
+void cli_say_ungranted_file(const char *file, const struct cli_words *arguments, const struct policy_texts *dirs);
 
 #endif

@@ -74,7 +74,11 @@ static enum cay_status put_line(struct policy_settings *settings, struct policy_
   if (len == 0 || *line == '#') return CAY_OK;
   if (memchr(line, 0, len)) return base_error_set(error, CAY_ERROR_ARGUMENT, "the line holds a zero byte");
   char *copy = arena_copy(settings, line, len);
-  return copy ? put_named(variables, copy, host, error) : base_error_memory(error);
+  if (!copy) return base_error_memory(error);
+  char after_name = copy[strcspn(copy, " \t=")];
+  if (after_name && after_name != '=')
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "a blank stands in the name; write NAME=VALUE, or NAME");
+  return put_named(variables, copy, host, error);
 }
 
 static enum cay_status put_file(struct policy_settings *settings, struct policy_texts *variables, const char *path,

@@ -121,7 +121,7 @@ enum cay_status policy_set(struct policy_settings *settings, enum policy_option 
 
 /* "64M", "16MiB", "65536": digits (decimal with _ allowed, or 0x...), then k, M, G or T, then iB or B. Powers of 1024. */
 enum cay_status policy_size_parse(const char *text, uint64_t *bytes, struct cay_error *error);
-/* "2", "1.5s", "500ms", "20us", "7ns", "5m", "1h". */
+/* "2", "1.5s", "500ms", "20us", "7ns", "5m", "1h", and as wasmtime reads times also "1m30s", "1min 30sec", "2days". */
 enum cay_status policy_duration_parse(const char *text, uint64_t *ns, struct cay_error *error);
 
 /* ---- Grants ------------------------------------------------------------------------------------------------------ */

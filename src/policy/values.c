@@ -3,6 +3,7 @@
 #include "policy/parts.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 enum cay_status policy_bool_parse(const char *text, bool *out, struct cay_error *error) {
   static const char *const yes[] = {"y", "yes", "true", "1"}, *const no[] = {"n", "no", "false", "0"};
@@ -68,14 +69,21 @@ fail:
                         text);
 }
 
-static uint64_t unit_ns(const char *unit) {
+static uint64_t unit_ns(const char *unit, size_t len) {
   static const struct {
-    const char *name;
+    const char *names;
     uint64_t ns;
-  } units[] = {{"", 1000000000}, {"s", 1000000000},  {"ms", 1000000},      {"us", 1000},
-               {"ns", 1},        {"m", 60000000000}, {"min", 60000000000}, {"h", 3600000000000}};
+  } units[] = {{" ns nsec ", 1},
+               {" us usec ", 1000},
+               {" ms msec ", 1000000},
+               {" s sec secs second seconds ", 1000000000},
+               {" m min mins minute minutes ", 60000000000},
+               {" h hr hour hours ", 3600000000000},
+               {" d day days ", 86400000000000}};
+  char word[12];
+  if (len == 0 || snprintf(word, sizeof word, " %.*s ", (int)len, unit) >= (int)sizeof word) return 0;
   for (size_t i = 0; i < BASE_ARRAY_LEN(units); i++)
-    if (strcmp(unit, units[i].name) == 0) return units[i].ns;
+    if (strstr(units[i].names, word)) return units[i].ns;
   return 0;
 }
 
@@ -88,20 +96,33 @@ static uint64_t read_fraction(const char **text, uint64_t whole_ns) {
   return sum;
 }
 
-enum cay_status policy_duration_parse(const char *text, uint64_t *ns, struct cay_error *error) {
+/* Reads one number with its unit and adds it to the sum. Only `may_lack_unit` lets a bare number be seconds. */
+static bool read_time_part(const char **text, bool may_lack_unit, uint64_t *sum) {
   const char *p;
-  uint64_t whole, fraction = 0;
-  if (!read_digits(text, &p, &whole)) goto fail;
+  uint64_t part, fraction = 0;
+  if (!read_digits(*text, &p, &part)) return false;
   const char *unit = *p == '.' ? p + 1 + strspn(p + 1, "0123456789") : p;
-  uint64_t one = unit_ns(unit);
-  if (!one) goto fail;
+  size_t unit_len = strcspn(unit, "0123456789 ");
+  uint64_t one = may_lack_unit && !*unit ? 1000000000 : unit_ns(unit, unit_len);
+  if (!one) return false;
   if (*p == '.') fraction = read_fraction(&p, one);
-  if (__builtin_mul_overflow(whole, one, &whole) || __builtin_add_overflow(whole, fraction, &whole) ||
-      whole == POLICY_NOT_GIVEN)
-    goto fail;
-  *ns = whole;
-  return CAY_OK;
-fail:
+  *text = unit + unit_len;
+  return !__builtin_mul_overflow(part, one, &part) && !__builtin_add_overflow(part, fraction, &part) &&
+         !__builtin_add_overflow(*sum, part, sum);
+}
+
+enum cay_status policy_duration_parse(const char *text, uint64_t *ns, struct cay_error *error) {
+  const char *p = text;
+  uint64_t sum = 0;
+  bool good;
+  do {
+    good = read_time_part(&p, p == text, &sum);
+    if (good && *p) p += strspn(p, " ");
+  } while (good && *p);
+  if (good && sum != POLICY_NOT_GIVEN) {
+    *ns = sum;
+    return CAY_OK;
+  }
   return base_error_set(error, CAY_ERROR_ARGUMENT,
                         "\"%.100s\" is not a time; write seconds, or a number with ms, s, m or h, such as 500ms", text);
 }

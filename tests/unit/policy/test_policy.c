@@ -45,8 +45,19 @@ TEST(values) {
     uint64_t value;
   } sizes[] = {{"0", 0},           {"65536", 65536}, {"64M", 64 << 20}, {"64MiB", 64 << 20}, {"16k", 16384},
                {"2G", 2147483648}, {"1_000", 1000},  {"0x10", 16},      {"3kB", 3072}},
-    times[] = {{"2", 2000000000}, {"2s", 2000000000},   {"500ms", 500000000},  {"1.5s", 1500000000}, {"7ns", 7},
-               {"20us", 20000},   {"5m", 300000000000}, {"1h", 3600000000000}, {"0.001ms", 1000}};
+    times[] = {{"2", 2000000000},
+               {"2s", 2000000000},
+               {"500ms", 500000000},
+               {"1.5s", 1500000000},
+               {"7ns", 7},
+               {"20us", 20000},
+               {"5m", 300000000000},
+               {"1h", 3600000000000},
+               {"0.001ms", 1000},
+               {"1m30s", 90000000000},
+               {"1min 30sec", 90000000000},
+               {"1day", 86400000000000},
+               {"1s500ms", 1500000000}};
   uint64_t value;
   for (size_t i = 0; i < BASE_ARRAY_LEN(sizes); i++) {
     CHECK_INT(policy_size_parse(sizes[i].text, &value, &error), CAY_OK);
@@ -58,7 +69,8 @@ TEST(values) {
   }
   static const char *const not_sizes[] = {
       "", "M", "-1", "64X", "64MM", "0x", "99999999999999999999", "17179869184G", "18446744073709551615", "1.5G"};
-  static const char *const not_times[] = {"", "s", "2x", "-1s", "1.s2", "99999999999999999h", "1 s"};
+  static const char *const not_times[] = {"",    "s",    "2x",   "-1s",   "1.s2", "99999999999999999h",
+                                          "1 s", "1m30", "1m s", "1secm", "1 "};
   for (size_t i = 0; i < BASE_ARRAY_LEN(not_sizes); i++)
     CHECK_INT(policy_size_parse(not_sizes[i], &value, &error), CAY_ERROR_ARGUMENT);
   for (size_t i = 0; i < BASE_ARRAY_LEN(not_times); i++)
