@@ -102,6 +102,8 @@ bool p1_buffers_advance(struct p1_buffers *buffers, size_t *first, size_t done_b
 int p1_path(const struct p1_call *call, unsigned argument, struct host_path *out); /* pointer and length arguments */
 
 /* wait.c */
+/* Ends the call with the trap INTERRUPTED: returns P1_TRAPPED. */
+int p1_interrupted(struct p1_call *call);
 /* Blocks until the object is ready. 0, or P1_TRAPPED when the guest was interrupted, or an error. */
 int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest);
 int p1_clock_now(const struct wasi_p1 *p1, enum host_clock clock, uint64_t *ns);

@@ -29,12 +29,24 @@ int p1_args_sizes_get(struct p1_call *call) { return give_sizes(call, &call->p1-
 int p1_environ_get(struct p1_call *call) { return give_strings(call, &call->p1->env, call->p1->env_count); }
 int p1_environ_sizes_get(struct p1_call *call) { return give_sizes(call, &call->p1->env, call->p1->env_count); }
 
+/* In parts, because 4 GiB take the kernel ten seconds and a guest can be stopped between them. */
+static int fill_random(struct p1_call *call, uint8_t *out, uint32_t len_bytes) {
+  enum { PART_BYTES = 1 << 24 };
+  int result = 0;
+  for (uint32_t done = 0, part; done < len_bytes && result == 0; done += part) {
+    if (atomic_load_explicit(&call->thread->interrupted, memory_order_relaxed)) return p1_interrupted(call);
+    part = len_bytes - done < PART_BYTES ? len_bytes - done : PART_BYTES;
+    result = host_random(out + done, part);
+  }
+  return result;
+}
+
 int p1_random_get(struct p1_call *call) {
   uint32_t len_bytes = p1_u32(call, 1);
   uint8_t *out = p1_range(call, p1_u32(call, 0), len_bytes);
   const struct wasi_hooks *hooks = &call->p1->hooks;
   if (!out) return -HOST_ERROR_FAULT;
-  return hooks->random ? hooks->random(hooks->random_env, out, len_bytes) : host_random(out, len_bytes);
+  return hooks->random ? hooks->random(hooks->random_env, out, len_bytes) : fill_random(call, out, len_bytes);
 }
 
 int p1_sched_yield(struct p1_call *call) {

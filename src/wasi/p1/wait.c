@@ -10,7 +10,7 @@
 
 #include "wasi/p1/p1.h"
 
-static int interrupted(struct p1_call *call) {
+int p1_interrupted(struct p1_call *call) {
   call->trap = ENGINE_TRAP_INTERRUPTED;
   return P1_TRAPPED;
 }
@@ -18,7 +18,7 @@ static int interrupted(struct p1_call *call) {
 int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest) {
   struct host_wait wait = {.object = object, .interest = (uint8_t)interest};
   int result = host_loop_wait(call->p1->loop, &wait, 1, HOST_NO_DEADLINE);
-  if (result == -HOST_ERROR_INTR) return interrupted(call);
+  if (result == -HOST_ERROR_INTR) return p1_interrupted(call);
   return result < 0 ? result : 0;
 }
 
@@ -136,7 +136,7 @@ static int wait_for(struct p1_call *call, struct item *items, uint32_t count, st
       deadline_ns = items[i].due_ns;
   }
   int result = host_loop_wait(call->p1->loop, waits, wait_count, deadline_ns);
-  if (result < 0) return result == -HOST_ERROR_INTR ? interrupted(call) : result;
+  if (result < 0) return result == -HOST_ERROR_INTR ? p1_interrupted(call) : result;
   uint64_t now_ns = base_os_monotonic_ns();
   /* The wait ended for this deadline, whatever a second look at the clock says. */
   if (result == 0 && now_ns < deadline_ns) now_ns = deadline_ns;

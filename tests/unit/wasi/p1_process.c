@@ -227,6 +227,17 @@ TEST(waking) {
   end_with_pipe();
 }
 
+/* A guest cannot outlast its time limit by asking for gigabytes of random bytes. */
+TEST(random_bytes_can_be_interrupted) {
+  guest_start(config_new());
+  engine_interrupt(store);
+  CHECK_INT(CALL(random_get, BYTES, 1000), -1);
+  CHECK_INT(last_trap, ENGINE_TRAP_INTERRUPTED);
+  engine_interrupt_clear(store);
+  CHECK_INT(CALL(random_get, BYTES, 1000), 0);
+  guest_end();
+}
+
 /* ---- Sockets ------------------------------------------------------------------------------------------------------------ */
 
 TEST(sockets) {
@@ -316,6 +327,7 @@ TEST_MAIN({
   RUN(default_streams)
   RUN(polling)
   RUN(waking)
+  RUN(random_bytes_can_be_interrupted)
   RUN(sockets)
   RUN(trace)
 })
