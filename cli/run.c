@@ -74,11 +74,19 @@ static enum cay_status grant_environment(struct session *session, struct cay_err
   return status;
 }
 
+/* The same grant may stand in CAY_DIR and on the command line. */
+static bool is_repeated(const struct policy_texts *texts, size_t index) {
+  for (size_t i = 0; i < index; i++)
+    if (strcmp(texts->items[i], texts->items[index]) == 0) return true;
+  return false;
+}
+
 static enum cay_status grant_dirs(struct session *session, struct cay_error *error) {
   const struct policy_texts *texts = &session->settings.dir;
   enum cay_status status = CAY_OK;
   for (size_t i = 0; !status && i < texts->count; i++) {
     struct policy_dir dir;
+    if (is_repeated(texts, i)) continue;
     status = policy_dir_parse(&session->settings, texts->items[i], &dir, error);
     if (!status)
       status = cay_wasi_grant_path(session->wasi, dir.host, dir.guest,
