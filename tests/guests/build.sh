@@ -41,17 +41,10 @@ skip() {
   exit 77
 }
 
-# COMMAND PACKAGES...: the command is there, or Debian's packages bring it. Each argument is a list that can be had on
-# some version of Debian; the first one that installs is enough.
+# COMMAND PACKAGES: the command is there, or Debian's packages (a list in one word) bring it.
 need() {
-  local command=$1 packages
-  shift
-  ! command -v "$command" >/dev/null || return 0
-  for packages in "$@"; do
-    # shellcheck disable=SC2086 # a list
-    ! (apt_install "for the guest $guest" $packages) || return 0
-  done
-  skip "$command is not installed (Debian: ${*// /, })"
+  # shellcheck disable=SC2086 # a list
+  command -v "$1" >/dev/null || (apt_install "for the guest $guest" $2) || skip "$1 is not installed (Debian: $2)"
 }
 
 # Binaryen's wasm-opt, which clang runs when it finds it, may be too old for the compiler: leave it out.
@@ -111,10 +104,17 @@ PYTHON
   echo "$folder"
 }
 
+# Debian 12's own Rust is too old for the registry's crates, and what stands in for it has no library for WebAssembly.
+rust_packages() {
+  local candidate
+  candidate=$(apt-cache policy cargo 2>/dev/null | sed -n 's/^ *Candidate: //p')
+  if dpkg --compare-versions "${candidate:-0}" ge 1.78; then echo "cargo rustc libstd-rust-dev-wasm32"; else echo "cargo-web rustc-web"; fi
+}
+
 # CRATE VERSION: prints the folder of the crate's files.
 crate_source() {
   local folder=$dest/src/$1-fetch
-  need cargo "cargo-web rustc-web" "cargo rustc" # Debian 12's own are too old for the registry's new crates
+  need cargo "$(rust_packages)"
   mkdir -p "$folder/src"
   echo 'fn main() {}' >"$folder/src/main.rs"
   printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n%s = { version = "=%s", default-features = false }\n' \
@@ -271,7 +271,7 @@ build_rust() {
   if command -v rustup >/dev/null; then
     rustup target add $target || skip "rustup cannot add the target $target"
   else
-    need rustc "rustc libstd-rust-dev-wasm32"
+    need rustc "$(rust_packages)"
     ! dpkg -s rustc >/dev/null 2>&1 || (apt_install "for the guest $guest" libstd-rust-dev-wasm32) || true
     more=(-C "linker=wasm-ld-$version" -C linker-flavor=wasm-ld -L /usr/lib/wasm32-wasi)
   fi
