@@ -11,6 +11,7 @@ set -euo pipefail
 guests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$guests/../.." && pwd)
 . "$root/tools/setup.sh"
+. "$root/tools/debian.sh"
 
 FAST="own kernels lua bzip2 minigzip zstd sqlite quickjs go rust zig assemblyscript"
 SLOW="clang zigcc"
@@ -53,62 +54,9 @@ NATIVE_CC=("$CLANG" -w -O2 -ffp-contract=off)
 wasm() { "${WASM_CC[@]}" -o "$dest/bin/$1.wasm" "${@:2}"; }
 native() { "${NATIVE_CC[@]}" -o "$dest/native/$1" "${@:2}"; }
 
-# An apt state of its own with source entries made from the machine's, so that the machine's lists stay as they are and
-# no rights are needed.
-apt_private() {
-  local state=$dest/src/apt
-  apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$state/parts" -o Dir::State::lists="$state/lists" \
-    -o Dir::Cache="$state/cache" -o Dir::Log="$state/log" -o APT::Sandbox::User=root "$@"
-}
-
-apt_sources() {
-  local state=$dest/src/apt file
-  [ ! -f "$state/ready" ] || return 0
-  command -v apt-get >/dev/null || skip "no apt-get, which fetches Debian's source packages"
-  rm -rf "$state"
-  mkdir -p "$state"/{parts,lists/partial,cache/archives/partial,log}
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-    [ -f "$file" ] && grep -qE '^(URIs:|deb ).*/debian' "$file" || continue
-    case $file in
-    *.sources) sed 's/^Types:.*/Types: deb-src/' "$file" >"$state/parts/$(basename "$file")" ;;
-    *) sed -n 's/^deb /deb-src /p' "$file" >"$state/parts/$(basename "$file" .list).list" ;;
-    esac
-  done
-  apt_private update || skip "Debian's package lists cannot be reached"
-  touch "$state/ready"
-}
-
-# PACKAGE: fetches the upstream source of Debian's source package and prints the folder it lies in. Debian's patches are
-# left out: no guest needs them.
+# PACKAGE: prints the folder of the upstream source of Debian's source package.
 debian_source() {
-  local folder=$dest/src/$1
-  if [ ! -d "$folder" ]; then
-    mkdir -p "$folder.part/download"
-    apt_sources >&2
-    # A mirror may lack Debian's own changes of the newest version; only upstream's archive is needed.
-    (cd "$folder.part/download" && apt_private source --download-only "$1" >&2) || true
-    ls "$folder.part/download"/*.orig.tar.* >&2 || skip "Debian's source package $1 cannot be fetched"
-    python3 - "$folder.part" <<'PYTHON'
-import glob, os, sys, tarfile
-folder = sys.argv[1]
-archive, = [name for name in glob.glob(folder + "/download/*.orig.tar.*") if not name.endswith(".asc")]
-with tarfile.open(archive) as source:
-    for member in source.getmembers():
-        head, _, member.name = member.name.removeprefix("./").partition("/")
-        if member.name and ".." not in member.name:
-            source.extract(member, folder)
-PYTHON
-    rm -rf "$folder.part/download"
-    mv "$folder.part" "$folder"
-  fi
-  echo "$folder"
-}
-
-# Debian 12's own Rust is too old for the registry's crates, and what stands in for it has no library for WebAssembly.
-rust_packages() {
-  local candidate
-  candidate=$(apt-cache policy cargo 2>/dev/null | sed -n 's/^ *Candidate: //p')
-  if dpkg --compare-versions "${candidate:-0}" ge 1.78; then echo "cargo rustc libstd-rust-dev-wasm32"; else echo "cargo-web rustc-web"; fi
+  debian_source_in "$dest/src" "$1" || skip "Debian's source package $1 cannot be fetched"
 }
 
 # CRATE VERSION: prints the folder of the crate's files.
@@ -321,7 +269,7 @@ fingerprint() { # GUEST
   local inputs
   inputs=$(inputs_of "$1")
   {
-    declare -f "build_$1" debian_source crate_source python_tool npm_tool
+    declare -f "build_$1" debian_source_in crate_source python_tool npm_tool
     echo "${EMULATION[*]} $QUICKJS_VERSION $GO_WHEEL $ZIG_WHEEL $ASSEMBLYSCRIPT_PACKAGES $CLANG_PACKAGE"
     echo "${WASM_CC[*]} ${NATIVE_CC[*]}"
     "$CLANG" --version
