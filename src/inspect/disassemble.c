@@ -23,15 +23,15 @@ static void add_header(const struct module *module, uint32_t func, struct base_t
 
 /* Locals behind the parameters, equal neighbours together: "locals 2..5: i32". */
 static void add_locals(const struct module_body *body, struct base_text *out) {
-  size_t start = body->type->param_count;
-  while (start < body->locals.count) {
-    size_t end = start;
-    while (end < body->locals.count && body->locals.items[end] == body->locals.items[start]) end++;
+  uint32_t start = body->type->param_count;
+  for (size_t i = 0; i < body->local_runs.count; i++) {
+    const struct module_local_run *run = &body->local_runs.items[i];
+    bool several = run->end - start > 1;
     char name[32];
-    base_text_format(out, "  local%s %zu", end - start > 1 ? "s" : "", start);
-    if (end - start > 1) base_text_format(out, "..%zu", end - 1);
-    base_text_format(out, ": %s\n", module_type_name(body->locals.items[start], name));
-    start = end;
+    base_text_format(out, "  local%s %" PRIu32, several ? "s" : "", start);
+    if (several) base_text_format(out, "..%" PRIu32, run->end - 1);
+    base_text_format(out, ": %s\n", module_type_name(run->type, name));
+    start = run->end;
   }
 }
 

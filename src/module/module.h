@@ -281,6 +281,13 @@ struct module_frame { /* a control frame of the validation algorithm */
   const module_type *params, *results;
 };
 
+/* Locals of one type in a row: those below `end` that no earlier run has. Kept as the binary format groups them: two
+ * bytes can declare 50,000 locals, and a module can hold a million such functions. */
+struct module_local_run {
+  uint32_t end;
+  module_type type;
+};
+
 /* One reader holds all state of validating one body or constant expression. Reuse it for many bodies: its vectors
  * keep their capacity. Zero-initialise before first use, module_body_deinit at the end. */
 struct module_body {
@@ -290,7 +297,8 @@ struct module_body {
   uint32_t cursor, end;     /* byte offsets */
   bool is_const;
   const struct module_func_type *type;
-  BASE_VEC(module_type) locals;         /* parameters first */
+  uint32_t local_count;                 /* parameters included */
+  BASE_VEC(struct module_local_run) local_runs; /* without the parameters */
   BASE_VEC(module_type) operands;
   BASE_VEC(struct module_frame) frames; /* [0] is the function; empty after the last `end` */
   uint32_t operand_slots, max_operand_slots;
@@ -316,5 +324,19 @@ int module_body_next(struct module_body *body, struct module_insn *out);
  * and select come without their operand's type. A body is read by one of the two functions, from beginning to end. */
 int module_body_next_again(struct module_body *body, struct module_insn *out);
 void module_body_deinit(struct module_body *body);
+
+/* The type of a local; parameters come first. */
+static inline module_type module_body_local(const struct module_body *body, uint32_t local) {
+  if (local < body->type->param_count) return body->type->params[local];
+  size_t low = 0, high = body->local_runs.count - 1;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (local < body->local_runs.items[middle].end)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return body->local_runs.items[low].type;
+}
 
 #endif

@@ -396,8 +396,8 @@ static bool check_call_indirect(struct module_body *body, const struct module_in
 
 static bool check_local(struct module_body *body, const struct module_insn *insn) {
   uint32_t local = insn->imm.index[0];
-  if (local >= body->locals.count) return fail_unknown(body, insn, "local", local);
-  module_type type = body->locals.items[local];
+  if (local >= body->local_count) return fail_unknown(body, insn, "local", local);
+  module_type type = module_body_local(body, local);
   return (insn->op == MODULE_OP_LOCAL_GET || pop(body, insn, type, NULL)) &&
          (insn->op == MODULE_OP_LOCAL_SET || push(body, type));
 }
@@ -748,24 +748,29 @@ static void reset(struct module_body *body, const struct module *module, uint32_
   body->is_const = func == UINT32_MAX;
   body->error = error;
   body->type = NULL;
-  body->locals.count = body->operands.count = body->frames.count = 0;
+  body->local_runs.count = body->operands.count = body->frames.count = 0;
+  body->local_count = 0;
   body->operand_slots = body->max_operand_slots = body->locals_slots = 0;
   body->features_used = 0;
   body->was_unreachable = false;
 }
 
 static bool add_locals(struct module_body *body, uint32_t count, module_type type) {
-  if (!BASE_VEC_RESERVE(&body->locals, body->locals.count + count)) return fail_memory(body);
-  for (uint32_t i = 0; i < count; i++) body->locals.items[body->locals.count + i] = type;
-  body->locals.count += count;
+  if (count == 0) return true;
+  size_t runs = body->local_runs.count;
+  struct module_local_run *run = runs ? &body->local_runs.items[runs - 1] : NULL;
+  if (!run || run->type != type) run = BASE_VEC_PUSH(&body->local_runs);
+  if (!run) return fail_memory(body);
+  body->local_count += count;
   body->locals_slots += count * module_type_slots(type);
+  *run = (struct module_local_run){body->local_count, type};
   return true;
 }
 
 static bool read_locals(struct module_body *body, struct module_reader *reader) {
   uint32_t groups;
   if (!module_read_count(reader, "number of groups of locals", 2, UINT32_MAX, &groups)) return false;
-  uint64_t total = body->locals.count;
+  uint64_t total = body->local_count;
   for (uint32_t i = 0; i < groups; i++) {
     uint32_t start = reader->cursor, count;
     module_type type;
@@ -796,10 +801,9 @@ enum cay_status module_body_begin(struct module_body *body, const struct module 
                                  .end = body->end,
                                  .features = module->features,
                                  .error = body->error};
-  bool is_begun = true;
-  for (uint32_t i = 0; i < body->type->param_count && is_begun; i++)
-    is_begun = add_locals(body, 1, body->type->params[i]);
-  is_begun = is_begun && read_locals(body, &reader);
+  body->local_count = body->type->param_count;
+  body->locals_slots = body->type->param_slots;
+  bool is_begun = read_locals(body, &reader);
   body->cursor = reader.cursor;
   body->features_used = reader.features_used;
   struct module_frame outermost = {
@@ -822,7 +826,7 @@ enum cay_status module_body_begin_const(struct module_body *body, const struct m
 }
 
 void module_body_deinit(struct module_body *body) {
-  BASE_VEC_DEINIT(&body->locals);
+  BASE_VEC_DEINIT(&body->local_runs);
   BASE_VEC_DEINIT(&body->operands);
   BASE_VEC_DEINIT(&body->frames);
 }

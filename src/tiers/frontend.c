@@ -454,7 +454,7 @@ static void do_end(struct ir_frontend *fe) {
 /* ---- Variables -------------------------------------------------------------------------------------------------------- */
 
 static void do_local_get(struct ir_frontend *fe, uint32_t local) {
-  struct operand *operand = push(fe, PLACE_LOCAL, ir_class_of(fe->body.locals.items[local]));
+  struct operand *operand = push(fe, PLACE_LOCAL, ir_class_of(module_body_local(&fe->body, local)));
   operand->local = local;
   fe->local_uses.items[local]++;
 }
@@ -700,13 +700,14 @@ static void translate(struct ir_frontend *fe, const struct module_insn *insn) {
 }
 
 static bool lay_out_frame(struct ir_frontend *fe) {
-  size_t count = fe->body.locals.count;
-  if (!BASE_VEC_RESERVE(&fe->local_slot, count + 1) || !BASE_VEC_RESERVE(&fe->local_uses, count + 1)) return false;
+  uint32_t count = fe->body.local_count;
+  if (!BASE_VEC_RESERVE(&fe->local_slot, (size_t)count + 1) || !BASE_VEC_RESERVE(&fe->local_uses, (size_t)count + 1))
+    return false;
   uint32_t slot = 0;
-  for (size_t i = 0; i < count; i++) {
+  for (uint32_t i = 0; i < count; i++) {
     fe->local_slot.items[i] = slot;
     fe->local_uses.items[i] = 0;
-    slot += module_type_slots(fe->body.locals.items[i]);
+    slot += module_type_slots(module_body_local(&fe->body, i));
   }
   fe->local_slot.count = fe->local_uses.count = count;
   fe->out.param_slots = fe->body.type->param_slots;

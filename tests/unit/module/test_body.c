@@ -182,6 +182,24 @@ TEST(ref_func_needs_a_declaration) {
              0xD2, 0, 0x1A, 0x0B);
 }
 
-TEST_MAIN(RUN(messages) RUN(reader_shows_frames_and_operands) RUN(reader_marks_unreachable_code)
+/* Two bytes declare thousands of locals: they stay groups, so that a million such functions load in linear time. */
+TEST(locals_stay_groups) {
+  struct build b = {0};
+  /* 4 groups: 20,000 i32, 0 f32, 20,000 i32, 1 f64; local.get 40000  drop  end */
+  BUILD_BODY(&b, 4, 0xA0, 0x9C, 1, 0x7F, 0, 0x7D, 0xA0, 0x9C, 1, 0x7F, 1, 0x7C, 0x20, 0xC0, 0xB8, 2, 0x1A, 0x0B);
+  struct module *module = load_body(&b);
+  struct module_body body = {0};
+  struct module_insn insn = step_to(&body, module, 0);
+  CHECK_INT(insn.imm.index[0], 40000);
+  CHECK_INT(body.operands.items[0], MODULE_F64);
+  CHECK_INT(body.local_count, 40001);
+  CHECK_INT(body.local_runs.count, 2);
+  CHECK_INT(module_body_local(&body, 0), MODULE_I32);
+  CHECK_INT(module_body_local(&body, 39999), MODULE_I32);
+  module_body_deinit(&body);
+  module_release(module);
+}
+
+TEST_MAIN(RUN(locals_stay_groups) RUN(messages) RUN(reader_shows_frames_and_operands) RUN(reader_marks_unreachable_code)
               RUN(short_forms_agree_with_long_ones) RUN(operands_of_huge_blocks_are_bounded)
                   RUN(ref_func_needs_a_declaration))
