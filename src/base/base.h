@@ -129,7 +129,8 @@ static inline void base_store_u16(void *p, uint16_t v) { memcpy(p, &v, 2); }
 static inline void base_store_u32(void *p, uint32_t v) { memcpy(p, &v, 4); }
 static inline void base_store_u64(void *p, uint64_t v) { memcpy(p, &v, 8); }
 
-uint64_t base_hash(const void *bytes, size_t len_bytes); /* 64-bit FNV-1a variant; not for hostile keys in big tables */
+/* A 64-bit hash with a key of the process: for tables in memory whose keys a stranger chooses; differs in each process. */
+uint64_t base_hash(const void *bytes, size_t len_bytes);
 
 /* ---- Operating system (os_*.c, chosen by the build) ----------------------------------------------------------- */
 
@@ -143,6 +144,8 @@ bool base_os_decommit(void *address, size_t bytes);
 void base_os_release(void *address, size_t bytes);
 
 uint64_t base_os_monotonic_ns(void);
+/* Fills `bytes` (at most 256) with what a stranger cannot guess. */
+void base_os_random(void *bytes, size_t len_bytes);
 
 /* A file's contents, in memory of our own. */
 struct base_file {

@@ -38,6 +38,13 @@ uint64_t base_os_monotonic_ns(void) {
   return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+void base_os_random(void *bytes, size_t len_bytes) {
+  if (getentropy(bytes, len_bytes) == 0) return;
+  /* Only where the kernel refuses: addresses and time are better than a constant. */
+  uint64_t seed = base_os_monotonic_ns() ^ (uint64_t)(uintptr_t)&bytes;
+  for (size_t i = 0; i < len_bytes; i++) ((uint8_t *)bytes)[i] = (uint8_t)(seed >> (i % 8 * 8));
+}
+
 /* Files are read, not mapped: somebody may change a mapped file after it was validated (the guest itself, when its own
  * file lies in a directory that was granted), and nothing later looks at it with the same distrust. */
 static enum cay_status file_read_all(int fd, const char *path, size_t expected_bytes, struct base_file *out,

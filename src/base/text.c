@@ -116,10 +116,3 @@ const char *base_printable(char *out, size_t capacity, const void *bytes, size_t
   out[used] = 0;
   return out;
 }
-
-uint64_t base_hash(const void *bytes, size_t len_bytes) {
-  const uint8_t *p = bytes;
-  uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ len_bytes;
-  for (size_t i = 0; i < len_bytes; i++) hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-  return hash ^ (hash >> 29);
-}

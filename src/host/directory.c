@@ -63,9 +63,11 @@ static int move_to(struct host_listing *listing, uint64_t cookie) {
     }
   }
   listing->at = listing->len_bytes = 0;
-  listing->at_cookie = cookie;
+  listing->at_cookie = UINT64_MAX; /* nowhere: no cookie is that large */
   if (cookie > INT64_MAX) return -HOST_ERROR_INVAL;
-  return lseek(listing->fd, (off_t)cookie, SEEK_SET) < 0 ? host_failed() : 0;
+  if (lseek(listing->fd, (off_t)cookie, SEEK_SET) < 0) return host_failed();
+  listing->at_cookie = cookie;
+  return 0;
 }
 
 static enum host_kind entry_kind(int directory, const char *name, mode_t mode) {
