@@ -11,7 +11,6 @@ shift
 command -v mmdebstrap >/dev/null || { echo "mmdebstrap is missing" >&2; exit 3; }
 
 machine=${FRESH_DIR:-/var/tmp/cay-fresh}/$suite
-mirror=http://deb.debian.org/debian
 
 leave() {
   for folder in dev/shm dev/pts dev sys proc; do
@@ -24,8 +23,7 @@ leave
 rm -rf "$machine"
 mkdir -p "$machine"
 echo "== a fresh $suite in $machine"
-mmdebstrap --quiet --variant=minbase "$suite" - "deb $mirror $suite main" "deb $mirror $suite-updates main" \
-  "deb $mirror-security $suite-security main" | tar -x -C "$machine"
+mmdebstrap --quiet --variant=minbase "$suite" - | tar -x -C "$machine"
 mount -t proc proc "$machine/proc"
 mount --rbind /dev "$machine/dev"
 mount --make-rslave "$machine/dev"
