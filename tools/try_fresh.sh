@@ -32,7 +32,8 @@ cp /etc/resolv.conf "$machine/etc/resolv.conf"
 cp /etc/hosts "$machine/etc/hosts"
 cp /etc/apt/apt.conf.d/*proxy* "$machine/etc/apt/apt.conf.d/" 2>/dev/null || true
 cp /etc/ssl/certs/ca-certificates.crt "$machine/etc/host-authorities.crt"
-authorities=(SSL_CERT_FILE=/etc/host-authorities.crt CARGO_HTTP_CAINFO=/etc/host-authorities.crt)
+authorities=(SSL_CERT_FILE=/etc/host-authorities.crt CARGO_HTTP_CAINFO=/etc/host-authorities.crt
+  PIP_CERT=/etc/host-authorities.crt)
 mkdir "$machine/cay"
 git archive HEAD | tar -x -C "$machine/cay"
 
