@@ -57,8 +57,7 @@ struct ir_frontend {
 
 struct ir_frontend *ir_frontend_new(void) { return base_alloc_zero(1, sizeof(struct ir_frontend)); }
 
-void ir_frontend_free(struct ir_frontend *fe) {
-  if (!fe) return;
+void ir_frontend_trim(struct ir_frontend *fe) {
   module_body_deinit(&fe->body);
   BASE_VEC_DEINIT(&fe->out.insns);
   BASE_VEC_DEINIT(&fe->out.targets);
@@ -66,6 +65,11 @@ void ir_frontend_free(struct ir_frontend *fe) {
   BASE_VEC_DEINIT(&fe->controls);
   BASE_VEC_DEINIT(&fe->local_slot);
   BASE_VEC_DEINIT(&fe->local_uses);
+}
+
+void ir_frontend_free(struct ir_frontend *fe) {
+  if (!fe) return;
+  ir_frontend_trim(fe);
   base_free(fe);
 }
 

@@ -74,6 +74,8 @@ enum { IR_LINK_SLOTS = 2 };
 struct ir_frontend;
 struct ir_frontend *ir_frontend_new(void);
 void ir_frontend_free(struct ir_frontend *frontend);
+/* Gives back what the last function needed; the next one grows it anew. The last result is gone. */
+void ir_frontend_trim(struct ir_frontend *frontend);
 /* Translates a validated function. The result is the front-end's and valid until the next call. NULL: no memory. */
 const struct ir_function *ir_translate(struct ir_frontend *frontend, const struct module *module, uint32_t func);
 

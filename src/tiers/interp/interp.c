@@ -108,12 +108,21 @@ static const struct interp_insn *publish_function(struct interp_code *code, stru
   return insns;
 }
 
+/* One giant function must not leave its working storage behind for the life of the module. */
+static void trim(struct interp_code *code) {
+  enum { KEPT_INSNS = 1 << 15 };
+  if (code->encoder.insns.capacity <= KEPT_INSNS) return;
+  ir_frontend_trim(code->frontend);
+  interp_encoder_deinit(&code->encoder);
+}
+
 static const struct interp_insn *translate_locked(struct interp_code *code, uint32_t entry) {
   struct translated *function = &code->functions[entry];
   if (function->insns) return function->insns; /* another thread was faster */
   const struct ir_function *ir = ir_translate(code->frontend, code->module, code->module->imported_func_count + entry);
   if (!ir || !interp_encode(&code->encoder, code->module, code->handlers, ir)) return NULL;
   const struct interp_insn *insns = publish_function(code, function);
+  trim(code);
   if (insns) atomic_store_explicit(&code->entries[entry], (const void *)insns, memory_order_release);
   return insns;
 }
@@ -195,12 +204,12 @@ static uint32_t find_locked(struct interp_code *code, const struct interp_insn *
 }
 
 static uint32_t find(struct interp_code *code, const struct interp_insn *site) {
-  uint32_t last = atomic_load_explicit(&code->last_located, memory_order_relaxed);
+  uint32_t last = atomic_load_explicit(&code->last_located, memory_order_acquire);
   if (last < entry_count(code) && contains(&code->functions[last], site)) return last;
   mtx_lock(&code->lock);
   uint32_t found = find_locked(code, site);
   mtx_unlock(&code->lock);
-  if (found != UINT32_MAX) atomic_store_explicit(&code->last_located, found, memory_order_relaxed);
+  if (found != UINT32_MAX) atomic_store_explicit(&code->last_located, found, memory_order_release);
   return found;
 }
 
