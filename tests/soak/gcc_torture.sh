@@ -28,7 +28,7 @@ fetch() {
   [ ! -f "$CACHE/ready" ] || return 0
   rm -rf "$CACHE"
   mkdir -p "$CACHE/package"
-  (cd "$CACHE" && apt-get -q download gcc-12-source) || { apt_refresh && (cd "$CACHE" && apt-get -q download gcc-12-source); } || return 1
+  (cd "$CACHE" && apt-get -qq download gcc-12-source) || { apt_refresh && (cd "$CACHE" && apt-get -qq download gcc-12-source); } || return 1
   dpkg-deb -x "$CACHE"/gcc-12-source_*.deb "$CACHE/package" &&
     python3 - "$CACHE" <<'PYTHON' && rm -rf "$CACHE/package" "$CACHE"/*.deb && touch "$CACHE/ready"
 import glob, os, sys, tarfile
