@@ -6,6 +6,7 @@
  * for the results of --invoke; 3. every way out passes finish(), so a sanitizer build sees no leak. */
 #include "cli/run.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -227,7 +228,9 @@ static void say_out_of_memory(void) {
 }
 
 static int say_trap(struct session *session, const struct cay_error *error) {
-  cli_say("%s: trap: %s", session->file, error->text);
+  char where[32] = "";
+  if (error->offset != CAY_ERROR_NO_OFFSET) snprintf(where, sizeof where, " (byte 0x%" PRIx64 ")", error->offset);
+  cli_say("%s: trap: %s%s", session->file, error->text, where);
   say_backtrace(session);
   if (cay_run_result(session->run)->trap == CAY_TRAP_STACK_EXHAUSTED)
     cli_say_more("if it only needs more stack: --stack 64M");
