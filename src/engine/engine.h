@@ -123,7 +123,7 @@ struct engine_instance {
   struct module *module;
   const struct engine_tier *tier;
   void *code;                         /* the tier's, shared by instances of the module in the engine */
-  struct engine_function *own_functions; /* lazily filled is not needed: one per defined function */
+  struct engine_function *own_functions; /* one per defined function */
   uint8_t *elems_dropped, *datas_dropped; /* bit sets; active segments are dropped after instantiation */
   uint64_t **elem_items;              /* evaluated element segments, NULL until first needed */
   const char *name;                   /* for messages; owned by the store */
