@@ -11,6 +11,7 @@
 #define ENGINE_ENGINE_H
 
 #include "base/base.h"
+#include "engine/gc.h"
 #include "module/module.h"
 
 struct engine;
