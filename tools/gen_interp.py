@@ -88,9 +88,11 @@ def families(rows):
         elif which == "LOAD":
             yield row, which, [f"{name}_{form}{dest}" for form in "sri" for dest in "rs"]
             yield row, "INDEXED", [f"{name}_{form}_{dest}" for form in INDEXED_FORMS for dest in "rs"]
+            yield row, "LOAD_GENERAL", [f"{name}_m"]
         elif which == "STORE":
             yield row, which, [f"{name}_{form}" for form in
                                 (STORE_FORMS if row.params[1] in "iI" else STORE_FLOAT_FORMS)]
+            yield row, "STORE_GENERAL", [f"{name}_m"]
 
 
 def write_names(rows):
@@ -121,6 +123,10 @@ def write_bodies(rows):
         elif which == "STORE":
             macro = "STORE" if row.params[1] in "iI" else "STORE_FLOAT"
             yield f"{macro}({name}, {access_type(row, row.params[1])}, {row.params[1]})"
+        elif which == "LOAD_GENERAL":
+            yield f"LOAD_GENERAL({name}_m, {access_type(row, row.results[0])}, {row.results[0]})"
+        elif which == "STORE_GENERAL":
+            yield f"STORE_GENERAL({name}_m, {access_type(row, row.params[1])}, {row.params[1]})"
 
 
 def write_rows(rows):
@@ -141,6 +147,8 @@ def write_rows(rows):
         comparison = split_comparison(row.name) if which == "BINARY" else None
         if which == "LOAD":
             fields.append(f".fused = {first[row.name, 'INDEXED']}")
+        if which in ("LOAD", "STORE"):
+            fields.append(f".general = {first[row.name, which + '_GENERAL']}")
         if comparison and row.params[0] == "i":
             fields.append(f".fused = {first[row.name, 'COUNT']}")
             opposite = f"{comparison[0]}_{INVERSE[comparison[1]]}{comparison[2]}"

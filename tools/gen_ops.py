@@ -121,9 +121,15 @@ def table_row(row):
     flags = " | ".join("MODULE_OP_" + flag for flag in FLAGS if flag in row.flags) or "0"
     feature = "MODULE_FEATURE_COUNT" if row.feature == "MVP" else "MODULE_FEATURE_" + row.feature
     types = lambda letters: "{%s}" % (", ".join("0x%02X" % TYPE_CODES[letter] for letter in letters) or "0")
-    return '  {"%s", 0x%02X, MODULE_IMM_%s, %s, %d, 0x%02X, %s, %d, %d, %s, %s},' % (
+    addresses = sum(1 << bit for bit, letter in address_bits(row) if letter == "p")
+    return '  {"%s", 0x%02X, MODULE_IMM_%s, %s, %d, 0x%02X, %s, %d, %d, %s, %s, 0x%02X},' % (
         row.mnemonic, row.prefix, row.imm, feature, row.access_log2 or 0, row.code, flags, len(row.params),
-        len(row.results), types(row.params), types(row.results))
+        len(row.results), types(row.params), types(row.results), addresses)
+
+
+def address_bits(row):
+    """Each type's bit in module_op_info.addresses: the parameters, then the results."""
+    return list(enumerate(row.params)) + list(enumerate(row.results, MAX_PARAMS))
 
 
 def lookup_lines(rows, prefix):

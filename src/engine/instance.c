@@ -90,16 +90,13 @@ static enum cay_status make_tables(struct engine_instance *instance, const struc
   return CAY_OK;
 }
 
-static bool needs_explicit_bounds(const struct engine_instance *instance, const struct module *module) {
-  for (uint32_t i = 0; i < module->memory_count; i++)
-    if (!instance->memories[i]->guarded) return true;
-  return module->memory_count == 0;
-}
+/* Accesses to other memories than the first check their bounds in any code. */
+static bool needs_explicit_bounds(const struct engine_instance *instance) { return !instance->memory0->guarded; }
 
 static enum cay_status take_code(struct engine_instance *instance, struct module *module, struct cay_error *error) {
   struct engine_code *code;
   enum cay_status status =
-      engine_code_get(instance->store->engine, module, needs_explicit_bounds(instance, module), &code, error);
+      engine_code_get(instance->store->engine, module, needs_explicit_bounds(instance), &code, error);
   if (status != CAY_OK) return status;
   assert(code->module == module);
   instance->module = code->module; /* the code holds the reference */

@@ -152,48 +152,81 @@ enum { /* bits of the flags of limits */
        LIMITS_64 = 4,
        LIMITS_PAGE_SIZE = 8,
 };
+enum { USUAL_PAGE_LOG2 = 16 };
 
-static bool limits_flags(struct decoder *decoder, struct module_limits *limits) {
+/* `allowed`: the flags that limits of this kind may have. */
+static bool limits_flags(struct decoder *decoder, uint8_t allowed, uint8_t *flags) {
   struct module_reader *reader = &decoder->reader;
   uint32_t start = reader->cursor;
-  uint8_t flags;
-  if (!module_read_byte(reader, "flags of the limits", &flags)) return false;
-  if (flags > (LIMITS_MAX | LIMITS_SHARED | LIMITS_64 | LIMITS_PAGE_SIZE)) {
-    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown flags of limits 0x%02x", flags);
+  if (!module_read_byte(reader, "flags of the limits", flags)) return false;
+  if (*flags & ~allowed) {
+    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown flags of limits 0x%02x", *flags);
   }
-  *limits = (struct module_limits){
-      .has_max = flags & LIMITS_MAX, .is_shared = flags & LIMITS_SHARED, .is_64 = flags & LIMITS_64, .max = UINT64_MAX};
-  return (!limits->is_shared || module_reader_need(reader, MODULE_FEATURE_THREADS, start, "a shared memory")) &&
-         (!limits->is_64 || module_reader_need(reader, MODULE_FEATURE_MEMORY64, start, "a 64-bit index")) &&
-         (!(flags & LIMITS_PAGE_SIZE) ||
+  return (!(*flags & LIMITS_SHARED) || module_reader_need(reader, MODULE_FEATURE_THREADS, start, "a shared memory")) &&
+         (!(*flags & LIMITS_64) || module_reader_need(reader, MODULE_FEATURE_MEMORY64, start, "a 64-bit index")) &&
+         (!(*flags & LIMITS_PAGE_SIZE) ||
           module_reader_need(reader, MODULE_FEATURE_CUSTOM_PAGE_SIZES, start, "a page size"));
 }
 
-/* Limits whose numbers may be up to `range`. */
-static bool limits(struct decoder *decoder, const char *what, uint64_t range, struct module_limits *out) {
+static bool limits(struct decoder *decoder, uint8_t flags, struct module_limits *out) {
   struct module_reader *reader = &decoder->reader;
-  uint32_t start = reader->cursor;
-  if (!limits_flags(decoder, out) || !module_read_u64(reader, "minimum", &out->min) ||
-      (out->has_max && !module_read_u64(reader, "maximum", &out->max))) {
-    return false;
-  }
-  if (out->min > range || (out->has_max && out->max > range)) {
+  *out = (struct module_limits){
+      .has_max = flags & LIMITS_MAX, .is_shared = flags & LIMITS_SHARED, .is_64 = flags & LIMITS_64, .max = UINT64_MAX};
+  return module_read_u64(reader, "minimum", &out->min) &&
+         (!out->has_max || module_read_u64(reader, "maximum", &out->max));
+}
+
+/* The numbers of limits, which began at `start`, may be up to `range`. */
+static bool limits_fit(struct decoder *decoder, uint32_t start, const char *what, uint64_t range,
+                       const struct module_limits *limits) {
+  struct module_reader *reader = &decoder->reader;
+  if (limits->min > range || (limits->has_max && limits->max > range)) {
     return module_reader_fail(reader, CAY_ERROR_INVALID, start, "%s size must be at most %llu", what,
                               (unsigned long long)range);
   }
-  if (out->min <= out->max) return true;
+  if (limits->min <= limits->max) return true;
   return module_reader_fail(reader, CAY_ERROR_INVALID, start,
                             "%s size minimum %llu must not be greater than maximum %llu", what,
-                            (unsigned long long)out->min, (unsigned long long)out->max);
+                            (unsigned long long)limits->min, (unsigned long long)limits->max);
 }
 
 static bool table_type(struct decoder *decoder, struct module_table_type *out) {
-  return module_read_ref_type(&decoder->reader, &out->elem) && limits(decoder, "table", UINT32_MAX, &out->limits);
+  struct module_reader *reader = &decoder->reader;
+  if (!module_read_ref_type(reader, &out->elem)) return false;
+  uint32_t start = reader->cursor;
+  uint8_t flags;
+  return limits_flags(decoder, LIMITS_MAX | LIMITS_64, &flags) && limits(decoder, flags, &out->limits) &&
+         limits_fit(decoder, start, "table", out->limits.is_64 ? UINT64_MAX : UINT32_MAX, &out->limits);
+}
+
+/* Behind the limits of a memory that says so: the logarithm of its page size. */
+static bool page_size(struct decoder *decoder, uint8_t *page_log2) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor, log2;
+  if (!module_read_u32(reader, "page size", &log2)) return false;
+  *page_log2 = (uint8_t)log2;
+  if (log2 == 0 || log2 == USUAL_PAGE_LOG2) return true;
+  return module_reader_fail(reader, log2 < 64 ? CAY_ERROR_INVALID : CAY_ERROR_MALFORMED, start,
+                            "invalid custom page size 2**%u: it must be 1 or 65536 bytes", log2);
+}
+
+/* Whole pages in the address range; of one-byte pages one less, so that memory.size can tell their number. */
+static uint64_t memory_range(const struct module_memory_type *type) {
+  if (type->page_log2 == 0) return type->limits.is_64 ? UINT64_MAX : UINT32_MAX;
+  return UINT64_C(1) << ((type->limits.is_64 ? 64 : 32) - type->page_log2);
 }
 
 static bool memory_type(struct decoder *decoder, struct module_memory_type *out) {
-  out->page_log2 = 16;
-  return limits(decoder, "memory", UINT64_C(1) << (32 - out->page_log2), &out->limits);
+  enum { ALLOWED = LIMITS_MAX | LIMITS_SHARED | LIMITS_64 | LIMITS_PAGE_SIZE };
+  uint32_t start = decoder->reader.cursor;
+  uint8_t flags;
+  out->page_log2 = USUAL_PAGE_LOG2;
+  if (!limits_flags(decoder, ALLOWED, &flags) || !limits(decoder, flags, &out->limits) ||
+      ((flags & LIMITS_PAGE_SIZE) && !page_size(decoder, &out->page_log2))) {
+    return false;
+  }
+  if (out->limits.is_64) decoder->module->private_part->has_memory64 = true;
+  return limits_fit(decoder, start, "memory", memory_range(out), &out->limits);
 }
 
 static bool global_type(struct decoder *decoder, struct module_global_type *out) {

@@ -17,6 +17,7 @@ struct module_private {
   uint32_t *exports_by_name;        /* export indices, sorted by name */
   uint32_t declared_data_count;     /* of the data count section: what code may refer to before the segments are read */
   bool has_data_count;
+  bool has_memory64;                    /* a memory with 64-bit addresses */
   _Atomic(struct module_names *) names; /* NULL until somebody asks for a name */
 };
 

@@ -58,8 +58,12 @@ struct module_limits {
   uint64_t min, max; /* max == UINT64_MAX when there is none */
   bool has_max, is_64, is_shared;
 };
+/* The type of an index into a table or of an address in a memory. */
+static inline module_type module_address_type(const struct module_limits *limits) {
+  return limits->is_64 ? MODULE_I64 : MODULE_I32;
+}
 struct module_table_type { module_type elem; struct module_limits limits; };
-struct module_memory_type { struct module_limits limits; /* in pages */ uint8_t page_log2; /* 16 */ };
+struct module_memory_type { struct module_limits limits; /* in pages */ uint8_t page_log2; /* 16 or 0 */ };
 struct module_global_type { module_type type; bool is_mutable; };
 
 enum module_extern_kind { MODULE_FUNC = 0, MODULE_TABLE = 1, MODULE_MEMORY = 2, MODULE_GLOBAL = 3, MODULE_TAG = 4 };
@@ -132,8 +136,9 @@ typedef uint64_t module_features; /* bit set of 1 << enum module_feature */
 #define MODULE_FEATURES_RUNNABLE                                                                            \
   (MODULE_FEATURES_1_0 | MODULE_FEATURE_BIT(SIGN_EXTENSION) | MODULE_FEATURE_BIT(SATURATING_CONVERSION) |   \
    MODULE_FEATURE_BIT(MULTI_VALUE) | MODULE_FEATURE_BIT(BULK_MEMORY) | MODULE_FEATURE_BIT(REFERENCE_TYPES) |\
-   MODULE_FEATURE_BIT(TAIL_CALL) | MODULE_FEATURE_BIT(EXTENDED_CONST))
-#define MODULE_FEATURES_DEFAULT MODULE_FEATURES_RUNNABLE
+   MODULE_FEATURE_BIT(TAIL_CALL) | MODULE_FEATURE_BIT(EXTENDED_CONST) | MODULE_FEATURE_BIT(MULTI_MEMORY) |  \
+   MODULE_FEATURE_BIT(MEMORY64) | MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES))
+#define MODULE_FEATURES_DEFAULT (MODULE_FEATURES_RUNNABLE & ~MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES))
 const char *module_feature_name(enum module_feature feature);
 
 /* Limits with their defaults (specification, appendix "Implementation Limitations", and the JS API's numbers). */
@@ -239,6 +244,7 @@ struct module_op_info { /* one row of ops.def */
   uint16_t flags;          /* enum module_op_flags */
   uint8_t param_count, result_count;
   uint8_t params[4], results[2]; /* low bytes of number types; 0x70/0x6F: funcref/externref; unless SPECIAL */
+  uint8_t addresses;       /* bits: which of them (params 0..3, results 4..5) have the memory's address type, i32 here */
 };
 extern const struct module_op_info module_ops[MODULE_OP_COUNT];
 
@@ -296,6 +302,7 @@ struct module_body {
   uint32_t func;            /* UINT32_MAX: a constant expression */
   uint32_t cursor, end;     /* byte offsets */
   bool is_const;
+  bool has_memory64;        /* the module has a memory with 64-bit addresses */
   const struct module_func_type *type;
   uint32_t local_count;                 /* parameters included */
   BASE_VEC(struct module_local_run) local_runs; /* without the parameters */

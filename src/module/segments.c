@@ -58,7 +58,7 @@ static bool elem_place(struct decoder *decoder, uint32_t flags, struct module_el
   if (elem->table >= module->table_count) {
     return module_reader_fail(reader, CAY_ERROR_INVALID, start, "unknown table %u", elem->table);
   }
-  return decode_const_expr(decoder, MODULE_I32, &elem->offset);
+  return decode_const_expr(decoder, module_address_type(&module->tables[elem->table].type.limits), &elem->offset);
 }
 
 static bool elem_segment(struct decoder *decoder, struct module_elem *elem) {
@@ -124,7 +124,8 @@ static bool data_segment(struct decoder *decoder, struct module_data_segment *se
     if (segment->memory >= decoder->module->memory_count) {
       return module_reader_fail(reader, CAY_ERROR_INVALID, start, "unknown memory %u", segment->memory);
     }
-    if (!decode_const_expr(decoder, MODULE_I32, &segment->offset)) return false;
+    const struct module_limits *limits = &decoder->module->memories[segment->memory].limits;
+    if (!decode_const_expr(decoder, module_address_type(limits), &segment->offset)) return false;
   }
   if (!module_read_u32(reader, "length", &segment->len_bytes)) return false;
   segment->bytes_offset = reader->cursor;

@@ -389,7 +389,8 @@ static bool check_call_indirect(struct module_body *body, const struct module_in
     return fail(body, CAY_ERROR_INVALID, insn, "type mismatch: table %u does not hold functions", table);
   }
   if (type >= module->type_count) return fail_unknown(body, insn, "type", type);
-  return pop(body, insn, MODULE_I32, NULL) && check_call_type(body, insn, &module->types[type]);
+  module_type index = module_address_type(&module->tables[table].type.limits);
+  return pop(body, insn, index, NULL) && check_call_type(body, insn, &module->types[type]);
 }
 
 /* ---- Variables and values ---------------------------------------------------------------------------------------- */
@@ -499,25 +500,27 @@ static bool has_data(struct module_body *body, const struct module_insn *insn, u
   return index < private_part->declared_data_count || fail_unknown(body, insn, "data segment", index);
 }
 
-static bool pop_i32s(struct module_body *body, const struct module_insn *insn, unsigned count) {
-  while (count-- > 0) {
-    if (!pop(body, insn, MODULE_I32, NULL)) return false;
-  }
-  return true;
+/* Pops a length, an address or index of type `from`, and one of type `to`. */
+static bool pop_copied(struct module_body *body, const struct module_insn *insn, module_type to, module_type from,
+                       module_type length) {
+  return pop(body, insn, length, NULL) && pop(body, insn, from, NULL) && pop(body, insn, to, NULL);
 }
+
+/* What is copied between two address ranges is as long as the smaller allows. */
+static module_type shorter(module_type a, module_type b) { return a == MODULE_I64 ? b : a; }
 
 static bool check_table(struct module_body *body, const struct module_insn *insn) {
   const struct module_table *table = find_table(body, insn, insn->imm.index[0]);
   if (!table) return false;
-  module_type elem = table->type.elem;
+  module_type elem = table->type.elem, index = module_address_type(&table->type.limits);
   switch (insn->op) {
-  case MODULE_OP_TABLE_GET: return pop_i32s(body, insn, 1) && push(body, elem);
-  case MODULE_OP_TABLE_SET: return pop(body, insn, elem, NULL) && pop_i32s(body, insn, 1);
-  case MODULE_OP_TABLE_SIZE: return push(body, MODULE_I32);
-  case MODULE_OP_TABLE_GROW: return pop_i32s(body, insn, 1) && pop(body, insn, elem, NULL) && push(body, MODULE_I32);
+  case MODULE_OP_TABLE_GET: return pop(body, insn, index, NULL) && push(body, elem);
+  case MODULE_OP_TABLE_SET: return pop(body, insn, elem, NULL) && pop(body, insn, index, NULL);
+  case MODULE_OP_TABLE_SIZE: return push(body, index);
+  case MODULE_OP_TABLE_GROW: return pop(body, insn, index, NULL) && pop(body, insn, elem, NULL) && push(body, index);
   default: /* count, value, index */
     assert(insn->op == MODULE_OP_TABLE_FILL);
-    return pop_i32s(body, insn, 1) && pop(body, insn, elem, NULL) && pop_i32s(body, insn, 1);
+    return pop(body, insn, index, NULL) && pop(body, insn, elem, NULL) && pop(body, insn, index, NULL);
   }
 }
 
@@ -531,19 +534,26 @@ static bool same_elem_type(struct module_body *body, const struct module_insn *i
 static bool check_table_copy(struct module_body *body, const struct module_insn *insn) {
   const struct module_table *to = find_table(body, insn, insn->imm.index[0]);
   const struct module_table *from = to ? find_table(body, insn, insn->imm.index[1]) : NULL;
-  return from && same_elem_type(body, insn, from->type.elem, to->type.elem) && pop_i32s(body, insn, 3);
+  if (!from || !same_elem_type(body, insn, from->type.elem, to->type.elem)) return false;
+  module_type to_type = module_address_type(&to->type.limits), from_type = module_address_type(&from->type.limits);
+  return pop_copied(body, insn, to_type, from_type, shorter(to_type, from_type));
 }
 
 static bool check_table_init(struct module_body *body, const struct module_insn *insn) {
   uint32_t elem = insn->imm.index[0];
   const struct module_table *to = find_table(body, insn, insn->imm.index[1]);
   return to && has_elem(body, insn, elem) &&
-         same_elem_type(body, insn, body->module->elems[elem].type, to->type.elem) && pop_i32s(body, insn, 3);
+         same_elem_type(body, insn, body->module->elems[elem].type, to->type.elem) &&
+         pop_copied(body, insn, module_address_type(&to->type.limits), MODULE_I32, MODULE_I32);
 }
 
 static bool check_memory_copy(struct module_body *body, const struct module_insn *insn) {
-  return has_memory(body, insn, insn->imm.index[0]) && has_memory(body, insn, insn->imm.index[1]) &&
-         pop_i32s(body, insn, 3);
+  const struct module_memory_type *memories = body->module->memories;
+  uint32_t to = insn->imm.index[0], from = insn->imm.index[1];
+  if (!has_memory(body, insn, to) || !has_memory(body, insn, from)) return false;
+  module_type to_type = module_address_type(&memories[to].limits);
+  module_type from_type = module_address_type(&memories[from].limits);
+  return pop_copied(body, insn, to_type, from_type, shorter(to_type, from_type));
 }
 
 static bool check_memarg(struct module_body *body, const struct module_insn *insn, const struct module_op_info *row) {
@@ -592,6 +602,31 @@ static inline bool apply_plain(struct module_body *body, const struct module_op_
   return true;
 }
 
+/* The memory that an instruction with addresses in its row works on. */
+static uint32_t memory_of(const struct module_insn *insn, const struct module_op_info *row) {
+  switch (row->imm) {
+  case MODULE_IMM_MEMORY: return insn->imm.index[0];
+  case MODULE_IMM_DATA_MEMORY: return insn->imm.index[1];
+  default: return insn->imm.memarg.memory;
+  }
+}
+
+/* A row whose addresses are those of a 64-bit memory. */
+static bool apply_wide(struct module_body *body, const struct module_insn *insn, const struct module_op_info *row) {
+  for (unsigned i = row->param_count; i-- > 0;) {
+    if (!pop(body, insn, row->addresses >> i & 1 ? MODULE_I64 : row->params[i], NULL)) return false;
+  }
+  for (unsigned i = 0; i < row->result_count; i++) {
+    bool is_address = row->addresses >> (BASE_ARRAY_LEN(row->params) + i) & 1;
+    if (!push(body, is_address ? MODULE_I64 : row->results[i])) return false;
+  }
+  return true;
+}
+
+static bool is_wide(const struct module_body *body, const struct module_insn *insn, const struct module_op_info *row) {
+  return row->addresses != 0 && body->module->memories[memory_of(insn, row)].limits.is_64;
+}
+
 /* A row's types are the codes of number types; its rows with references are all SPECIAL. */
 static bool check_plain(struct module_body *body, const struct module_insn *insn) {
   const struct module_op_info *row = &module_ops[insn->op];
@@ -601,6 +636,7 @@ static bool check_plain(struct module_body *body, const struct module_insn *insn
   } else if ((row->prefix != 0 || row->imm == MODULE_IMM_MEMORY) && !check_indices(body, insn, row)) {
     return false;
   }
+  if (BASE_UNLIKELY(body->has_memory64) && is_wide(body, insn, row)) return apply_wide(body, insn, row);
   if (!apply_plain(body, row)) {
     for (unsigned i = row->param_count; i-- > 0;) {
       if (!pop(body, insn, row->params[i], NULL)) return false;
@@ -746,6 +782,7 @@ static void reset(struct module_body *body, const struct module *module, uint32_
   body->limits = &module->private_part->limits;
   body->func = func;
   body->is_const = func == UINT32_MAX;
+  body->has_memory64 = module->private_part->has_memory64;
   body->error = error;
   body->type = NULL;
   body->local_runs.count = body->operands.count = body->frames.count = 0;

@@ -576,9 +576,10 @@ static void do_binary(struct ir_frontend *fe, const struct module_op_info *row, 
 }
 
 /* The operand of a memory access. A constant address joins the offset where the sum is still one. */
-static struct operand pop_address(struct ir_frontend *fe, uint64_t offset) {
+static struct operand pop_address(struct ir_frontend *fe, const struct module_memarg *memarg) {
   struct operand *top = fe->operands.count ? &fe->operands.items[fe->operands.count - 1] : NULL;
-  bool joins = top && top->place == PLACE_CONST && top->konst + offset <= UINT32_MAX;
+  bool joins = top && top->place == PLACE_CONST && !ir_access_is_general(fe->body.module, memarg->memory) &&
+               top->konst + memarg->offset <= UINT32_MAX;
   return joins ? pop(fe) : pop_slot(fe);
 }
 
@@ -594,14 +595,14 @@ static void use_address(struct ir_frontend *fe, struct ir_insn *insn, const stru
 }
 
 static void do_load(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
-  struct operand address = pop_address(fe, from->imm.memarg.offset);
+  struct operand address = pop_address(fe, &from->imm.memarg);
   struct ir_insn *insn = emit(fe, from->op);
   use_address(fe, insn, &address, &from->imm.memarg);
   push_result(fe, insn, ir_class_of(row->results[0]));
 }
 
 static void do_store(struct ir_frontend *fe, const struct module_insn *from) {
-  struct operand value = pop(fe), address = pop_address(fe, from->imm.memarg.offset);
+  struct operand value = pop(fe), address = pop_address(fe, &from->imm.memarg);
   struct ir_insn *insn = emit(fe, from->op);
   use_address(fe, insn, &address, &from->imm.memarg);
   use_b(fe, insn, &value);

@@ -52,7 +52,7 @@ struct ir_insn {
   uint8_t result; /* enum ir_class of d */
   uint32_t d, a, b, c;
   uint32_t offset; /* of the wasm instruction in the module */
-  uint64_t imm;    /* index, label or memory offset */
+  uint64_t imm;    /* index, label or memory offset; loads and stores have the memory in c */
   uint64_t konst;  /* the constant operand, as it lies in a slot */
 };
 
@@ -78,6 +78,12 @@ void ir_frontend_free(struct ir_frontend *frontend);
 void ir_frontend_trim(struct ir_frontend *frontend);
 /* Translates a validated function. The result is the front-end's and valid until the next call. NULL: no memory. */
 const struct ir_function *ir_translate(struct ir_frontend *frontend, const struct module *module, uint32_t func);
+
+/* Whether accesses to a memory need the tiers' general form: 64-bit address and offset, any memory. All others are to
+ * memory 0, and 32 bits hold their addresses and offsets. */
+static inline bool ir_access_is_general(const struct module *module, uint32_t memory) {
+  return memory != 0 || module->memories[0].limits.is_64;
+}
 
 /* From the instruction table (ir_ops.gen.c): the same operation with its operands exchanged, or MODULE_OP_COUNT. */
 extern const uint16_t ir_mirrored[MODULE_OP_COUNT];

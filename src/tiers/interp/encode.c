@@ -69,21 +69,24 @@ void interp_target_label(struct interp_encoder *e, uint64_t label) {
   add_fixup(e, FIXUP_BRANCH, (uint32_t)e->insns.count - 1, (uint32_t)label, 0);
 }
 
-/* The newest instruction's `b` becomes the distance in bytes to a 64-bit constant. */
-static void target_constant(struct interp_encoder *e, uint64_t konst) {
-  uint32_t index = 0;
-  while (index < e->pool.count && index < 32 && e->pool.items[index] != konst) index++;
-  if (index == e->pool.count || e->pool.items[index] != konst) {
-    index = (uint32_t)e->pool.count;
-    uint64_t *slot = BASE_VEC_PUSH(&e->pool);
-    if (!slot) {
+void interp_target_pool(struct interp_encoder *e, const uint64_t *values, uint32_t count) {
+  enum { SEARCHED = 32 };
+  size_t index = 0, bytes = count * sizeof *values;
+  while (index + count <= e->pool.count && index < SEARCHED && memcmp(e->pool.items + index, values, bytes) != 0)
+    index++;
+  if (index + count > e->pool.count || index == SEARCHED) {
+    index = e->pool.count;
+    if (!BASE_VEC_RESERVE(&e->pool, index + count)) {
       e->no_memory = true;
       return;
     }
-    *slot = konst;
+    memcpy(e->pool.items + index, values, bytes);
+    e->pool.count += count;
   }
-  add_fixup(e, FIXUP_POOL, (uint32_t)e->insns.count - 1, index, 0);
+  add_fixup(e, FIXUP_POOL, (uint32_t)e->insns.count - 1, (uint32_t)index, 0);
 }
+
+static void target_constant(struct interp_encoder *e, uint64_t konst) { interp_target_pool(e, &konst, 1); }
 
 static void emit_const(struct interp_encoder *e, uint32_t slot, uint64_t konst) {
   if (konst <= UINT32_MAX) {
@@ -131,9 +134,8 @@ static enum reading reading_of(const struct interp_encoder *e, const struct ir_i
   case MODULE_OP_GLOBAL_SET: return !b ? READS_NOT : is_imported_global(e, insn->imm) ? READS_SLOT : READS_ACCUMULATOR;
   default: break;
   }
-  if (insn->op < MODULE_OP_COUNT && interp_rows[insn->op].kind != INTERP_KIND_NONE)
-    return a || b ? READS_ACCUMULATOR : READS_NOT;
-  return READS_NOT;
+  if (!(a || b) || insn->op >= MODULE_OP_COUNT || interp_rows[insn->op].kind == INTERP_KIND_NONE) return READS_NOT;
+  return interp_is_general(e, insn) ? READS_SLOT : READS_ACCUMULATOR;
 }
 
 static bool ends_straight_line(const struct ir_insn *insn) {
@@ -238,6 +240,27 @@ static void encode_binary(struct interp_encoder *e, const struct ir_insn *insn, 
   interp_emit(e, row->first + form * 2 + store, store ? insn->d : 0, insn->a, b);
   if (is_const && row->operand == IR_CLASS_F64) target_constant(e, insn->konst);
   interp_has_result(e, insn);
+}
+
+/* The newest instruction's `b` becomes the distance to where the access goes. */
+static void target_place(struct interp_encoder *e, const struct ir_insn *insn) {
+  const struct interp_place place = {.offset = insn->imm, .memory = insn->c};
+  interp_target_pool(e, (const uint64_t[]){place.offset, place.memory}, sizeof place / sizeof(uint64_t));
+}
+
+static void encode_load_general(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
+  interp_emit(e, row->general, insn->d, insn->a, 0);
+  target_place(e, insn);
+  interp_has_result(e, insn);
+}
+
+static void encode_store_general(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
+  if (insn->flags & IR_B_CONST) {
+    emit_const(e, insn->b, insn->konst);
+    forget_slot(e, insn->b);
+  }
+  interp_emit(e, row->general, insn->b, insn->a, 0);
+  target_place(e, insn);
 }
 
 static void encode_load(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
@@ -453,8 +476,8 @@ static void encode_table_insn(struct interp_encoder *e, const struct ir_insn *in
   switch (row->kind) {
   case INTERP_KIND_UNARY: encode_unary(e, insn, row); break;
   case INTERP_KIND_BINARY: encode_binary(e, insn, row); break;
-  case INTERP_KIND_LOAD: encode_load(e, insn, row); break;
-  case INTERP_KIND_STORE: encode_store(e, insn, row); break;
+  case INTERP_KIND_LOAD: (interp_is_general(e, insn) ? encode_load_general : encode_load)(e, insn, row); break;
+  case INTERP_KIND_STORE: (interp_is_general(e, insn) ? encode_store_general : encode_store)(e, insn, row); break;
   default: encode_plain(e, insn); break;
   }
 }

@@ -37,12 +37,21 @@ static inline const struct ir_insn *interp_following(const struct interp_encoder
   size_t index = (size_t)e->next + distance;
   return index < e->function->insns.count ? &e->function->insns.items[index] : NULL;
 }
+static inline bool interp_is_access(const struct ir_insn *insn) {
+  return insn->op < MODULE_OP_COUNT && interp_rows[insn->op].general != 0;
+}
+/* Whether `insn` is a load or store in the general form, which reads slots only. */
+static inline bool interp_is_general(const struct interp_encoder *e, const struct ir_insn *insn) {
+  return interp_is_access(insn) && ir_access_is_general(e->module, insn->c);
+}
 static inline bool interp_mirrored(const struct interp_encoder *e, enum ir_class cls, uint32_t slot) {
   return e->mirror[cls] == slot;
 }
 void interp_emit(struct interp_encoder *encoder, uint32_t handler, uint32_t d, uint32_t a, uint32_t b);
 /* The newest instruction's `b` becomes the distance to `label`. */
 void interp_target_label(struct interp_encoder *encoder, uint64_t label);
+/* The newest instruction's `b` becomes the distance in bytes to these constants, which lie behind the function. */
+void interp_target_pool(struct interp_encoder *encoder, const uint64_t *values, uint32_t count);
 /* Whether the result of the current instruction, a temporary, is read next from the accumulator. */
 bool interp_stays_in_accumulator(const struct interp_encoder *encoder, const struct ir_insn *maker);
 void interp_has_result(struct interp_encoder *encoder, const struct ir_insn *insn);

@@ -265,6 +265,34 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   STORE_FORM(name##_ir, type, 0, ACC_##t)                        \
   STORE_FORM(name##_ii, type, 0, IMM16_##t)
 
+/* The general form, for any memory and address type: address in slot a, place in the pool. It checks bounds even where
+ * the others rely on guard pages. */
+static inline bool find_place(const struct interp_insn *ip, const uint64_t *fp, const struct engine_instance *inst,
+                              uint64_t bytes, uint8_t **out) {
+  const struct interp_place *place = (const struct interp_place *)((const char *)ip + (int32_t)ip->b);
+  const struct engine_memory *memory = inst->memories[place->memory];
+  uint64_t address, end;
+  if (BASE_UNLIKELY(__builtin_add_overflow(fp[ip->a], place->offset, &address))) return false;
+  if (BASE_UNLIKELY(__builtin_add_overflow(address, bytes, &end) || end > memory->len_bytes)) return false;
+  *out = memory->base + address;
+  return true;
+}
+#define LOAD_GENERAL(name, type, r)                                                  \
+  H(name) {                                                                          \
+    uint8_t *from;                                                                   \
+    if (!find_place(ip, fp, inst, sizeof(type), &from)) TRAP(ENGINE_TRAP_MEMORY_BOUNDS); \
+    SET_##r(((const volatile unaligned_##type *)from)->value);                       \
+    KEEP_##r;                                                                        \
+    NEXT();                                                                          \
+  }
+#define STORE_GENERAL(name, type, t)                                                 \
+  H(name) {                                                                          \
+    uint8_t *to;                                                                     \
+    if (!find_place(ip, fp, inst, sizeof(type), &to)) TRAP(ENGINE_TRAP_MEMORY_BOUNDS);   \
+    ((volatile unaligned_##type *)to)->value = (type)SLOT_##t(ip->d);                \
+    NEXT();                                                                          \
+  }
+
 /* ---- Calls out of the instance -------------------------------------------------------------------------------------------- */
 
 /* Makes the running frame visible to backtraces and to whatever is called. */

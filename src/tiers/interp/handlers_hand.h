@@ -122,7 +122,7 @@ H(call_import) { LEAVE_BY_CALL(inst->functions[ip->b]); }
 H(call_away) LABEL(call_away) { LEAVE_BY_CALL((struct engine_function *)(uintptr_t)acc); } /* how call_indirect leaves the instance */
 H(call_indirect) { /* the index is in acc */
   int trap;
-  struct engine_function *function = indirect_callee(inst, ip->a, ip->b, (uint32_t)acc, &trap);
+  struct engine_function *function = indirect_callee(inst, ip->a, ip->b, acc, &trap);
   if (BASE_UNLIKELY(!function)) TRAP((uint64_t)trap);
   if (BASE_UNLIKELY(function->instance != inst)) {
     acc = BITS(function);
@@ -136,7 +136,7 @@ H(call_indirect) { /* the index is in acc */
 
 H(tail_check) { /* before the frame goes: a tail call through table d with type b and index a must find its callee */
   int trap;
-  if (BASE_UNLIKELY(!indirect_callee(inst, ip->d, ip->b, SLOT_i(ip->a), &trap))) TRAP((uint64_t)trap);
+  if (BASE_UNLIKELY(!indirect_callee(inst, ip->d, ip->b, fp[ip->a], &trap))) TRAP((uint64_t)trap);
   NEXT();
 }
 H(tail_move) { /* d: first argument slot; a: argument slots; b: link slot. Leaves the site in acc. */
@@ -158,7 +158,7 @@ H(tail_call) { ip = SITE(BITS(inst->entries[ip->b])); JUMP(); }
 H(tail_call_import) { LEAVE_BY_TAIL_CALL(inst->functions[ip->b]); }
 H(tail_call_indirect) { /* a: index (above the moved arguments); d: table; checked before */
   int trap;
-  struct engine_function *function = indirect_callee(inst, ip->d, ip->b, SLOT_i(ip->a), &trap);
+  struct engine_function *function = indirect_callee(inst, ip->d, ip->b, fp[ip->a], &trap);
   if (BASE_UNLIKELY(function->instance != inst)) LEAVE_BY_TAIL_CALL(function);
   ip = SITE(BITS(inst->entries[function->entry]));
   JUMP();
@@ -186,30 +186,33 @@ H(global_set_g) { CELL = f64_bits(g); NEXT(); }
 H(import_get) { fp[ip->d] = inst->globals[ip->b].cell->value[0]; NEXT(); }
 H(import_set) { inst->globals[ip->b].cell->value[0] = fp[ip->a]; NEXT(); }
 
-/* ---- The rest. a: first operand slot; d: result slot or second index; b: index ---- */
+/* ---- The rest. a: first operand slot; d: result slot or second index; b: index. A 32-bit size, address or index is
+ * zero-extended in its slot, so that one handler serves both address types. ---- */
 
 H(unreachable) { TRAP(ENGINE_TRAP_UNREACHABLE); }
 H(memory_size) { acc = inst->memories[ip->b]->page_count; KEEP_I; NEXT(); }
 H(memory_grow) {
-  SET_i(engine_memory_grow(inst->memories[ip->b], SLOT_i(ip->a)));
+  struct engine_memory *memory = inst->memories[ip->b];
+  acc = engine_memory_grow(memory, fp[ip->a]);
+  if (!memory->type.limits.is_64) acc = (uint32_t)acc;
   mem = inst->memory0->base;
-  KEEP_i;
+  KEEP_I;
   NEXT();
 }
-#define OPERAND(n) SLOT_i(ip->a + (n))
+#define OPERAND(n) fp[ip->a + (n)]
 #define MAY_TRAP(call)                                                    \
   {                                                                       \
     enum engine_trap trap = call;                                         \
     if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) TRAP((uint64_t)trap);    \
     NEXT();                                                               \
   }
-H(memory_fill) MAY_TRAP(engine_memory_fill(inst->memories[ip->b], OPERAND(0), OPERAND(1), OPERAND(2)))
+H(memory_fill) MAY_TRAP(engine_memory_fill(inst->memories[ip->b], OPERAND(0), (uint32_t)OPERAND(1), OPERAND(2)))
 H(memory_copy) MAY_TRAP(engine_memory_copy(inst->memories[ip->b], OPERAND(0), inst->memories[ip->d], OPERAND(1), OPERAND(2)))
 H(memory_init) MAY_TRAP(engine_memory_init(inst, ip->d, ip->b, OPERAND(0), OPERAND(1), OPERAND(2)))
 H(data_drop) { engine_data_drop(inst, ip->b); NEXT(); }
 H(table_get) {
   const struct engine_table *table = inst->tables[ip->b];
-  uint32_t index = OPERAND(0);
+  uint64_t index = OPERAND(0);
   if (BASE_UNLIKELY(index >= table->count)) TRAP(ENGINE_TRAP_TABLE_BOUNDS);
   acc = table->elems[index];
   KEEP_I;
@@ -217,14 +220,20 @@ H(table_get) {
 }
 H(table_set) {
   const struct engine_table *table = inst->tables[ip->b];
-  uint32_t index = OPERAND(0);
+  uint64_t index = OPERAND(0);
   if (BASE_UNLIKELY(index >= table->count)) TRAP(ENGINE_TRAP_TABLE_BOUNDS);
-  table->elems[index] = fp[ip->a + 1];
+  table->elems[index] = OPERAND(1);
   NEXT();
 }
 H(table_size) { acc = inst->tables[ip->b]->count; KEEP_I; NEXT(); }
-H(table_grow) { SET_i(engine_table_grow(inst->tables[ip->b], OPERAND(1), fp[ip->a])); KEEP_i; NEXT(); }
-H(table_fill) MAY_TRAP(engine_table_fill(inst->tables[ip->b], OPERAND(0), fp[ip->a + 1], OPERAND(2)))
+H(table_grow) {
+  struct engine_table *table = inst->tables[ip->b];
+  acc = engine_table_grow(table, OPERAND(1), OPERAND(0));
+  if (!table->type.limits.is_64) acc = (uint32_t)acc;
+  KEEP_I;
+  NEXT();
+}
+H(table_fill) MAY_TRAP(engine_table_fill(inst->tables[ip->b], OPERAND(0), OPERAND(1), OPERAND(2)))
 H(table_copy) MAY_TRAP(engine_table_copy(inst->tables[ip->b], OPERAND(0), inst->tables[ip->d], OPERAND(1), OPERAND(2)))
 H(table_init) MAY_TRAP(engine_table_init(inst, ip->d, ip->b, OPERAND(0), OPERAND(1), OPERAND(2)))
 H(elem_drop) { engine_elem_drop(inst, ip->b); NEXT(); }

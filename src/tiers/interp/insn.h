@@ -103,6 +103,11 @@ static inline bool interp_is_exit(const struct interp_handlers *handlers, const 
 /* Translates function `entry` of the code object on its first call. NULL: out of memory. */
 const struct interp_insn *interp_translate(void *code, uint32_t entry);
 
+/* Where an access in the general form goes: behind the function's instructions, at the distance in `b`. */
+struct interp_place {
+  uint64_t offset, memory;
+};
+
 /* ---- The encoder's view of the instruction table ------------------------------------------------------------------- */
 
 enum interp_kind { INTERP_KIND_NONE, INTERP_KIND_UNARY, INTERP_KIND_BINARY, INTERP_KIND_LOAD, INTERP_KIND_STORE };
@@ -113,6 +118,7 @@ struct interp_row {
   uint16_t first;              /* handler of the family's first form */
   uint16_t branch, branch_not; /* first form of the fused branch, when the instruction compares */
   uint16_t fused, fused_not;   /* loads: first indexed form; i32 comparisons: first counting branch */
+  uint16_t general;            /* loads and stores: the form for any memory */
 };
 extern const struct interp_row interp_rows[MODULE_OP_COUNT];
 

@@ -236,10 +236,14 @@ TEST(section_messages) {
                 0x80, 4);
   CHECK_SECTION(CAY_ERROR_INVALID, 11,
                 "memory section: entry 0: memory size minimum 2 must not be greater than maximum 1", 5, 1, 1, 2, 1);
-  CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 10,
-                "memory section: more than one memory uses the proposal multi-memory, which is not enabled (this "
-                "version does not have it)",
-                5, 2, 0, 1, 0, 1);
+  CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 11,
+                "memory section: entry 0: a page size uses the proposal custom-page-sizes, which is not enabled", 5, 1,
+                8, 1, 0);
+  CHECK_SECTION(CAY_ERROR_INVALID, 11, "memory section: entry 0: memory size must be at most 281474976710656", 5, 1, 4,
+                0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0xC0, 0);
+  CHECK_SECTION(CAY_ERROR_INVALID, 12, "table section: entry 0: table size must be at most 4294967295", 4, 1, 0x70, 0,
+                0x80, 0x80, 0x80, 0x80, 0x10);
+  CHECK_SECTION(CAY_ERROR_MALFORMED, 12, "table section: entry 0: unknown flags of limits 0x02", 4, 1, 0x70, 2, 0);
   CHECK_SECTION(CAY_ERROR_INVALID, 15, "global section: entry 0: type mismatch: end expects i64, but found i32", 6, 1,
                 0x7E, 0, 0x41, 0, 0x0B);
   CHECK_SECTION(CAY_ERROR_INVALID, 13,
