@@ -26,12 +26,6 @@ struct session {
 
 /* ---- The command line ---------------------------------------------------------------------------------------------- */
 
-static int show_keys(enum policy_option group) {
-  struct base_text text = {0};
-  policy_help_keys(&text, group);
-  return cli_print(&text, 0);
-}
-
 static int read_words(struct session *session, struct cli_words words) {
   struct policy_settings *settings = &session->settings;
   struct cay_error error;
@@ -41,7 +35,6 @@ static int read_words(struct session *session, struct cli_words words) {
   }
   int code = cli_next_operand(settings, POLICY_COMMAND_RUN, &words, &session->file);
   if (code >= 0) return code;
-  if (settings->keys_help != POLICY_OPTION_NONE) return show_keys(settings->keys_help);
   if (!session->file) return cli_wrong_use("which file? write: cay run [options] FILE [arguments]");
   session->arguments = words;
   return -1;

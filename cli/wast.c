@@ -80,8 +80,10 @@ static int print_totals(const struct policy_settings *settings, const struct tot
   struct base_text line = {0};
   const struct api_wast_counts *counts = &totals->counts;
   if (!cli_wants_json(settings)) {
-    base_text_format(&line, "%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped\n", counts->passed,
+    base_text_format(&line, "%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped", counts->passed,
                      counts->failed + totals->broken, counts->skipped);
+    if (counts->text) base_text_format(&line, ", %" PRIu64 " on text", counts->text);
+    base_text_addz(&line, "\n");
   }
   return cli_print(&line, counts->failed || totals->broken ? POLICY_EXIT_FAILED : 0);
 }

@@ -12,6 +12,12 @@ static int show_help(enum policy_command command) {
   return cli_print(&text, 0);
 }
 
+static int show_keys(enum policy_option group) {
+  struct base_text text = {0};
+  policy_help_keys(&text, group);
+  return cli_print(&text, 0);
+}
+
 int cli_next_operand(struct policy_settings *settings, enum policy_command command, struct cli_words *words,
                      const char **operand) {
   struct cay_error error;
@@ -22,6 +28,7 @@ int cli_next_operand(struct policy_settings *settings, enum policy_command comma
     return POLICY_EXIT_USAGE;
   }
   if (settings->show_help) return show_help(command);
+  if (settings->keys_help != POLICY_OPTION_NONE) return show_keys(settings->keys_help);
   if (used < words->count) *operand = words->items[used++];
   words->items += used;
   words->count -= used;

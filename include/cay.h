@@ -80,7 +80,8 @@ CAY_API void cay_engine_config_set_stack_bytes(cay_engine_config *config, size_t
 /* Checks memory accesses in code instead of reserving address space with guard pages. */
 CAY_API void cay_engine_config_set_explicit_bounds(cay_engine_config *config, bool explicit_bounds);
 /* Switches proposals: a comma-separated list of names with '+' (or nothing) or '-' in front, applied from left to
- * right to what is set; "1.0", "2.0", "3.0", "default" and "all" replace the set. "2.0,-simd,+tail-call".
+ * right to what is set; "1.0", "2.0", "3.0", "latest" and "default" replace the set. "2.0,-simd,+tail-call". What a
+ * proposal needs is switched on with it, and what needs it is switched off with it.
  * Error: CAY_ERROR_ARGUMENT, which lists the names. */
 CAY_API enum cay_status cay_engine_config_set_proposals(cay_engine_config *config, const char *list,
                                                         struct cay_error *error);

@@ -64,22 +64,12 @@ const char *api_proposal(unsigned index, bool *runs, bool *is_default) {
   return module_feature_name((enum module_feature)index);
 }
 
-#define BIT MODULE_FEATURE_BIT
-#define FEATURES_2_0                                                                                              \
-  (MODULE_FEATURES_1_0 | BIT(SIGN_EXTENSION) | BIT(SATURATING_CONVERSION) | BIT(MULTI_VALUE) | BIT(BULK_MEMORY) | \
-   BIT(REFERENCE_TYPES) | BIT(SIMD))
-#define FEATURES_3_0                                                                                             \
-  (FEATURES_2_0 | BIT(TAIL_CALL) | BIT(EXTENDED_CONST) | BIT(RELAXED_SIMD) | BIT(MULTI_MEMORY) | BIT(MEMORY64) | \
-   BIT(FUNCTION_REFERENCES) | BIT(GC) | BIT(EXCEPTIONS))
 static const struct {
   const char *name;
   module_features features;
 } feature_sets[] = {
-    {"1.0", MODULE_FEATURES_1_0},
-    {"2.0", FEATURES_2_0},
-    {"3.0", FEATURES_3_0},
-    {"default", MODULE_FEATURES_DEFAULT},
-    {"all", (UINT64_C(1) << MODULE_FEATURE_COUNT) - 1},
+    {"1.0", MODULE_FEATURES_1_0},       {"2.0", MODULE_FEATURES_2_0},         {"3.0", MODULE_FEATURES_3_0},
+    {"latest", MODULE_FEATURES_LATEST}, {"default", MODULE_FEATURES_DEFAULT}, {"all", MODULE_FEATURES_LATEST},
 };
 
 /* Applies one word of a list. */
@@ -96,7 +86,7 @@ static bool feature_apply(const char *word, size_t len, module_features *feature
   for (unsigned i = 0; i < MODULE_FEATURE_COUNT; i++) {
     const char *name = module_feature_name((enum module_feature)i);
     if (strlen(name) != len || memcmp(name, word, len) != 0) continue;
-    *features = off ? *features & ~(UINT64_C(1) << i) : *features | UINT64_C(1) << i;
+    *features = module_features_switch(*features, (enum module_feature)i, !off);
     return true;
   }
   return false;
@@ -108,7 +98,7 @@ enum cay_status api_proposals_parse(const char *list, uint64_t *proposals, struc
     size_t len = strcspn(word, ", ");
     if (len > 0 && !feature_apply(word, len, &features)) {
       char printable[40];
-      base_error_set(error, CAY_ERROR_ARGUMENT, "there is no proposal \"%s\"; there are 1.0, 2.0, 3.0, default, all",
+      base_error_set(error, CAY_ERROR_ARGUMENT, "there is no proposal \"%s\"; there are 1.0, 2.0, 3.0, latest, default",
                      base_printable(printable, sizeof printable, word, len));
       for (unsigned i = 0; error && i < MODULE_FEATURE_COUNT; i++) {
         size_t used = strlen(error->text);

@@ -114,8 +114,8 @@ struct module_custom { struct module_name name; uint32_t offset, len_bytes; /* c
 
 /* ---- Proposals and limits ---------------------------------------------------------------------------------------- */
 
-/* Proposals that can be switched. 2.0's (without SIMD) are on in the default set. A bit whose semantics no tier runs
- * yet is not in MODULE_FEATURES_RUNNABLE; switching it on makes it decode and validate only. */
+/* Proposals that can be switched. A bit whose semantics no tier runs yet is not in MODULE_FEATURES_RUNNABLE; such a
+ * proposal is refused where a module uses it, even when it is switched on. */
 #define MODULE_FEATURES(X)                                                                                  \
   X(MUTABLE_GLOBALS, "mutable-globals") X(SIGN_EXTENSION, "sign-extension")                                 \
   X(SATURATING_CONVERSION, "saturating-float-to-int") X(MULTI_VALUE, "multi-value")                         \
@@ -123,7 +123,8 @@ struct module_custom { struct module_name name; uint32_t offset, len_bytes; /* c
   X(EXTENDED_CONST, "extended-const") X(SIMD, "simd") X(RELAXED_SIMD, "relaxed-simd")                       \
   X(MULTI_MEMORY, "multi-memory") X(MEMORY64, "memory64") X(FUNCTION_REFERENCES, "function-references")     \
   X(GC, "gc") X(EXCEPTIONS, "exception-handling") X(THREADS, "threads")                                     \
-  X(WIDE_ARITHMETIC, "wide-arithmetic") X(CUSTOM_PAGE_SIZES, "custom-page-sizes")
+  X(WIDE_ARITHMETIC, "wide-arithmetic") X(CUSTOM_PAGE_SIZES, "custom-page-sizes")                           \
+  X(LEGACY_EXCEPTIONS, "legacy-exceptions")
 enum module_feature {
 #define X(NAME, text) MODULE_FEATURE_##NAME,
   MODULE_FEATURES(X)
@@ -138,8 +139,22 @@ typedef uint64_t module_features; /* bit set of 1 << enum module_feature */
    MODULE_FEATURE_BIT(MULTI_VALUE) | MODULE_FEATURE_BIT(BULK_MEMORY) | MODULE_FEATURE_BIT(REFERENCE_TYPES) |\
    MODULE_FEATURE_BIT(TAIL_CALL) | MODULE_FEATURE_BIT(EXTENDED_CONST) | MODULE_FEATURE_BIT(MULTI_MEMORY) |  \
    MODULE_FEATURE_BIT(MEMORY64) | MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES))
-#define MODULE_FEATURES_DEFAULT (MODULE_FEATURES_RUNNABLE & ~MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES))
+
+/* The versions of WebAssembly; `latest` adds the proposals behind 3.0 that cay has. The default is 3.0 and threads. */
+#define MODULE_FEATURES_2_0                                                                                 \
+  (MODULE_FEATURES_1_0 | MODULE_FEATURE_BIT(SIGN_EXTENSION) | MODULE_FEATURE_BIT(SATURATING_CONVERSION) |   \
+   MODULE_FEATURE_BIT(MULTI_VALUE) | MODULE_FEATURE_BIT(BULK_MEMORY) | MODULE_FEATURE_BIT(REFERENCE_TYPES) |\
+   MODULE_FEATURE_BIT(SIMD))
+#define MODULE_FEATURES_3_0                                                                                 \
+  (MODULE_FEATURES_2_0 | MODULE_FEATURE_BIT(TAIL_CALL) | MODULE_FEATURE_BIT(EXTENDED_CONST) |               \
+   MODULE_FEATURE_BIT(RELAXED_SIMD) | MODULE_FEATURE_BIT(MULTI_MEMORY) | MODULE_FEATURE_BIT(MEMORY64) |     \
+   MODULE_FEATURE_BIT(FUNCTION_REFERENCES) | MODULE_FEATURE_BIT(GC) | MODULE_FEATURE_BIT(EXCEPTIONS))
+#define MODULE_FEATURES_LATEST ((UINT64_C(1) << MODULE_FEATURE_COUNT) - 1)
+#define MODULE_FEATURES_DEFAULT                                                                             \
+  ((MODULE_FEATURES_3_0 | MODULE_FEATURE_BIT(THREADS)) & MODULE_FEATURES_RUNNABLE)
 const char *module_feature_name(enum module_feature feature);
+/* `features` with one proposal switched: on together with what it needs, off together with what needs it. */
+module_features module_features_switch(module_features features, enum module_feature feature, bool on);
 
 /* Limits with their defaults (specification, appendix "Implementation Limitations", and the JS API's numbers). */
 struct module_load_limits {

@@ -26,10 +26,13 @@ bool module_reader_refuse(struct module_reader *reader, enum module_feature feat
                           const char *format, va_list arguments) {
   char text[160];
   vsnprintf(text, sizeof text, format, arguments);
-  bool can_be_enabled = (MODULE_FEATURES_READABLE >> feature & 1) != 0;
-  return module_reader_fail(reader, CAY_ERROR_UNSUPPORTED, offset, "%s uses the proposal %s, which %s", text,
-                            module_feature_name(feature),
-                            can_be_enabled ? "is not enabled" : "is not enabled (this version does not have it)");
+  const char *name = module_feature_name(feature);
+  if (!(MODULE_FEATURES_READABLE >> feature & 1))
+    return module_reader_fail(reader, CAY_ERROR_UNSUPPORTED, offset,
+                              "%s uses the proposal %s, which is not enabled (this version does not have it)", text,
+                              name);
+  return module_reader_fail(reader, CAY_ERROR_UNSUPPORTED, offset,
+                            "%s uses the proposal %s, which is not enabled (-W %s=y)", text, name, name);
 }
 
 bool module_reader_need(struct module_reader *reader, enum module_feature feature, uint32_t offset, const char *format,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Types, kinds and proposals: their names, and which function types of a module are equal.
+/* Types and kinds: their names, and which function types of a module are equal.
  *
  * Equal types are found by sorting, not by hashing: a module with a million types built to collide still takes
  * n log n comparisons. */
@@ -115,16 +115,6 @@ const char *module_extern_kind_name(enum module_extern_kind kind) {
   static const char *const names[] = {"function", "table", "memory", "global", "tag"};
   assert(kind <= MODULE_TAG);
   return names[kind];
-}
-
-const char *module_feature_name(enum module_feature feature) {
-  static const char *const names[] = {
-#define X(NAME, text) text,
-      MODULE_FEATURES(X)
-#undef X
-  };
-  assert(feature < MODULE_FEATURE_COUNT);
-  return names[feature];
 }
 
 const struct module_load_limits module_default_limits = {

@@ -260,6 +260,7 @@ static enum cay_status set_given(struct policy_settings *settings, struct given 
 enum cay_status policy_parse(struct policy_settings *settings, enum policy_command command, char *const *words,
                              size_t count, size_t *used, struct cay_error *error) {
   size_t at = 0;
+  settings->command = command;
   while (at < count && words[at][0] == '-' && words[at][1]) {
     if (strcmp(words[at], "--") == 0) {
       at++;
@@ -316,6 +317,7 @@ static enum cay_status set_from_variable(struct policy_settings *settings, enum 
 
 enum cay_status policy_parse_environment(struct policy_settings *settings, enum policy_command command,
                                          char *const *environment, struct cay_error *error) {
+  settings->command = command;
   for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
     const struct policy_option_row *row = &policy_options[option];
     const char *value =

@@ -95,6 +95,7 @@ struct policy_settings {
 #define POLICY_OPTION(ID, field, name, letter, argument, KIND, commands, manifest, GROUP, help) policy_##KIND field;
 #include "policy/options.def"
   enum policy_option keys_help; /* the group whose keys were asked for ("-W help"); NONE otherwise */
+  enum policy_command command;  /* that was parsed for */
   struct base_arena arena;
 };
 void policy_settings_init(struct policy_settings *settings);

@@ -106,6 +106,9 @@ static enum cay_status apply_key(struct policy_settings *settings, const struct 
                                  struct cay_error *error) {
   if (row->action == EITHER) return CAY_OK;
   if (row->action == REFUSE) return base_error_set(error, CAY_ERROR_ARGUMENT, "%s: %s", row->key, row->text);
+  if (row->option != POLICY_OPTION_NONE && !(policy_options[row->option].commands >> settings->command & 1))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "%s means nothing to \"cay %s\"", row->key,
+                          policy_commands[settings->command].name);
   if (row->action == MAP && !value)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "%s needs a value: %s=%s", row->key, row->key,
                           policy_options[row->option].argument);

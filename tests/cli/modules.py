@@ -113,6 +113,7 @@ def files():
         'script-right.json': script([(2, 42)]),
         'simd.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
                             bodies=[body(b'\xfd\x0c' + bytes(16) + b'\x1a')]),
+        'multi-memory.wasm': HEADER + section(5, vec([b'\0\1', b'\0\1'])),
         # Wrong ones.
         'empty.wasm': b'',
         'truncated.wasm': add[:-7],

@@ -289,7 +289,7 @@ TEST(engines_are_configured) {
   CHECK_INT(cay_engine_config_set_proposals(config, "2.0,-simd,+tail-call", &error), CAY_OK);
   CHECK_INT(cay_engine_config_set_proposals(config, "telepathy", &error), CAY_ERROR_ARGUMENT);
   CHECK(strstr(error.text, "\"telepathy\"") && strstr(error.text, "tail-call"));
-  CHECK_INT(cay_engine_config_set_proposals(config, "1.0", &error), CAY_OK);
+  CHECK_INT(cay_engine_config_set_proposals(config, "latest,1.0", &error), CAY_OK);
   cay_engine_config_set_stack_bytes(config, 1 << 20);
   cay_engine_config_set_explicit_bounds(config, true);
   cay_engine *small = NULL;

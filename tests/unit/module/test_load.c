@@ -237,8 +237,9 @@ TEST(section_messages) {
   CHECK_SECTION(CAY_ERROR_INVALID, 11,
                 "memory section: entry 0: memory size minimum 2 must not be greater than maximum 1", 5, 1, 1, 2, 1);
   CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 11,
-                "memory section: entry 0: a page size uses the proposal custom-page-sizes, which is not enabled", 5, 1,
-                8, 1, 0);
+                "memory section: entry 0: a page size uses the proposal custom-page-sizes, which is not enabled "
+                "(-W custom-page-sizes=y)",
+                5, 1, 8, 1, 0);
   CHECK_SECTION(CAY_ERROR_INVALID, 11, "memory section: entry 0: memory size must be at most 281474976710656", 5, 1, 4,
                 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0xC0, 0);
   CHECK_SECTION(CAY_ERROR_INVALID, 12, "table section: entry 0: table size must be at most 4294967295", 4, 1, 0x70, 0,
@@ -366,6 +367,24 @@ TEST(type_texts) {
   CHECK_TEXT(module_func_type_text(&type, text, 2), ".");
 }
 
+TEST(proposals_that_need_others) {
+  module_features none = 0, all = MODULE_FEATURES_LATEST;
+  CHECK_INT(module_features_switch(none, MODULE_FEATURE_GC, true),
+            MODULE_FEATURE_BIT(GC) | MODULE_FEATURE_BIT(FUNCTION_REFERENCES) | MODULE_FEATURE_BIT(REFERENCE_TYPES));
+  CHECK_INT(all ^ module_features_switch(all, MODULE_FEATURE_REFERENCE_TYPES, false),
+            MODULE_FEATURE_BIT(GC) | MODULE_FEATURE_BIT(FUNCTION_REFERENCES) | MODULE_FEATURE_BIT(REFERENCE_TYPES) |
+                MODULE_FEATURE_BIT(EXCEPTIONS) | MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS));
+  CHECK_INT(all ^ module_features_switch(all, MODULE_FEATURE_SIMD, false),
+            MODULE_FEATURE_BIT(SIMD) | MODULE_FEATURE_BIT(RELAXED_SIMD));
+  static const module_features sets[] = {MODULE_FEATURES_1_0, MODULE_FEATURES_2_0, MODULE_FEATURES_3_0,
+                                         MODULE_FEATURES_LATEST, MODULE_FEATURES_DEFAULT};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(sets); i++)
+    for (unsigned feature = 0; feature < MODULE_FEATURE_COUNT; feature++)
+      if (sets[i] >> feature & 1)
+        CHECK_INT(module_features_switch(sets[i], (enum module_feature)feature, true), sets[i]);
+}
+
 TEST_MAIN(RUN(full_module) RUN(lookups) RUN(truncations) RUN(mutations) RUN(out_of_memory) RUN(other_files)
               RUN(section_messages) RUN(order_of_sections) RUN(duplicate_exports) RUN(missing_sections)
-                  RUN(limits_are_obeyed) RUN(imports_alone_can_be_too_many) RUN(counts_are_not_trusted) RUN(type_texts))
+                  RUN(limits_are_obeyed) RUN(imports_alone_can_be_too_many) RUN(counts_are_not_trusted) RUN(type_texts)
+                      RUN(proposals_that_need_others))

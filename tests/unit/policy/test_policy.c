@@ -128,6 +128,18 @@ TEST(wasmtime_keys) {
   CHECK_TEXT(settings.proposals.items[0], "-simd");
   CHECK_TEXT(settings.proposals.items[1], "+exception-handling");
   CHECK_TEXT(settings.unknown_imports, "trap");
+  CHECK_INT(run("--wasm 2.0,threads -W gc=n --wasm=latest"), CAY_OK);
+  CHECK_INT(settings.proposals.count, 4);
+  CHECK_TEXT(settings.proposals.items[0], "2.0");
+  CHECK_TEXT(settings.proposals.items[1], "+threads");
+  CHECK_TEXT(settings.proposals.items[2], "-gc");
+  CHECK_TEXT(settings.proposals.items[3], "latest");
+  CHECK_INT(parse(POLICY_COMMAND_VALIDATE, "-W 1.0,sign-extension,gc-support"), CAY_OK);
+  CHECK_INT(settings.proposals.count, 2);
+  CHECK_INT(parse(POLICY_COMMAND_VALIDATE, "-W max-memory-size=1M"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "-W: max-memory-size means nothing to \"cay validate\"");
+  CHECK_INT(run("-W stack-switching"), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "-W: stack-switching: this build does not have the proposal stack-switching");
   CHECK_INT(run("-S nn=n,tcplisten=127.0.0.1:0,tcplisten=[::1]:80"), CAY_OK);
   CHECK_INT(settings.listen.count, 2);
   CHECK_INT(run("-S nn"), CAY_ERROR_ARGUMENT);
