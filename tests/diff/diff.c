@@ -21,18 +21,22 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { SIDES = 3, ROUNDS = 3, MUTANTS = 6, MAX_SLOTS = 2048 };
+enum { SIDES = 3, ROUNDS = 3, MUTANTS = 6, MAX_VALUES = 2048 };
 enum { TEST_STACK_BYTES = 256 << 20 }; /* wasm code of the reference runs on it */
 enum verdict { PASSED, FAILED, SKIPPED };
 
 struct test {
-  uint8_t *(*module_new)(uint64_t seed, bool canonicalize_nans, size_t *len_bytes); /* the generator's */
+  uint64_t (*proposal)(const char *name); /* the generator's */
+  uint8_t *(*module_new)(uint64_t seed, uint64_t proposals, bool canonicalize_nans, size_t *len_bytes);
   void (*module_free)(uint8_t *module, size_t len_bytes);
   const char *folder;
   int seed_file;
   uint64_t first_seed, count, seed, random;
+  uint64_t proposals;        /* that may be drawn, as the generator numbers them */
   struct side *sides[SIDES]; /* the reference last */
   uint64_t verdicts[3], instances, outcomes[SIDE_OUTCOME_COUNT], mutants, mutants_accepted;
+  uint64_t calls_left_out, not_importable; /* for want of a value */
+  uint64_t users[MODULE_FEATURE_COUNT];    /* of proposals: modules */
 };
 
 static const char *outcome_name(enum side_outcome outcome) {
@@ -140,35 +144,55 @@ static enum verdict compare_memory(const struct run *run, uint32_t export_index)
   return PASSED;
 }
 
+static const char *value_text(struct side_value value, char out[64]) {
+  static const char *const kinds[] = {
+      [SIDE_NUMBER] = "",      [SIDE_NULL] = "null",         [SIDE_FOREIGN] = "extern ",
+      [SIDE_I31] = "i31 ",     [SIDE_FUNCTION] = "func ",    [SIDE_STRUCT] = "struct ",
+      [SIDE_ARRAY] = "array ", [SIDE_THROWN] = "exception ", [SIDE_OF_GLOBAL] = "global "};
+  if (value.bits[1])
+    snprintf(out, 64, "%s%" PRIx64 ":%016" PRIx64, kinds[value.kind], value.bits[1], value.bits[0]);
+  else
+    snprintf(out, 64, "%s%" PRIx64, kinds[value.kind], value.bits[0]);
+  return out;
+}
+
+static enum verdict compare_values(const struct run *run, const struct side *side, struct side_value actual,
+                                   struct side_value expected, const char *what, uint64_t index) {
+  char texts[2][64];
+  if (side_value_equal(actual, expected)) return PASSED;
+  return FAIL(run, "%s has %s in %s %" PRIu64 " instead of %s", side->name, value_text(actual, texts[0]), what, index,
+              value_text(expected, texts[1]));
+}
+
 static enum verdict compare_global(const struct run *run, uint32_t export_index) {
   struct side **sides = run->test->sides;
-  uint64_t expected = sides[SIDES - 1]->kind->global(sides[SIDES - 1], export_index);
-  for (int i = 0; i < SIDES - 1; i++) {
-    uint64_t actual = sides[i]->kind->global(sides[i], export_index);
-    if (actual != expected)
-      return FAIL(run, "%s has %" PRIx64 " in global %u instead of %" PRIx64, sides[i]->name, actual,
-                  run->module->exports[export_index].index, expected);
-  }
-  return PASSED;
+  struct side_value expected = sides[SIDES - 1]->kind->global(sides[SIDES - 1], export_index);
+  enum verdict verdict = PASSED;
+  for (int i = 0; i < SIDES - 1 && verdict == PASSED; i++)
+    verdict = compare_values(run, sides[i], sides[i]->kind->global(sides[i], export_index), expected, "global",
+                             run->module->exports[export_index].index);
+  return verdict;
 }
 
 static enum verdict compare_table(const struct run *run, uint32_t export_index) {
   struct side **sides = run->test->sides;
-  uint32_t index = run->module->exports[export_index].index;
-  uint64_t expected_size = sides[SIDES - 1]->kind->table_size(sides[SIDES - 1], export_index);
+  char what[64];
+  enum verdict verdict = PASSED;
+  uint64_t size = sides[SIDES - 1]->kind->table_size(sides[SIDES - 1], export_index);
+  snprintf(what, sizeof what, "table %u, element", run->module->exports[export_index].index);
   for (int i = 0; i < SIDES - 1; i++) {
-    uint64_t size = sides[i]->kind->table_size(sides[i], export_index);
-    if (size != expected_size)
-      return FAIL(run, "%s has %" PRIu64 " elements in table %u instead of %" PRIu64, sides[i]->name, size, index,
-                  expected_size);
+    uint64_t actual = sides[i]->kind->table_size(sides[i], export_index);
+    if (actual != size)
+      return FAIL(run, "%s has %" PRIu64 " elements in table %u instead of %" PRIu64, sides[i]->name, actual,
+                  run->module->exports[export_index].index, size);
   }
-  for (uint64_t at = 0; at < expected_size; at++) {
-    uint64_t expected = sides[SIDES - 1]->kind->table_element(sides[SIDES - 1], export_index, at);
-    for (int i = 0; i < SIDES - 1; i++)
-      if (sides[i]->kind->table_element(sides[i], export_index, at) != expected)
-        return FAIL(run, "%s has another element %" PRIu64 " in table %u", sides[i]->name, at, index);
+  for (uint64_t at = 0; at < size && verdict == PASSED; at++) {
+    struct side_value expected = sides[SIDES - 1]->kind->table_element(sides[SIDES - 1], export_index, at);
+    for (int i = 0; i < SIDES - 1 && verdict == PASSED; i++)
+      verdict =
+          compare_values(run, sides[i], sides[i]->kind->table_element(sides[i], export_index, at), expected, what, at);
   }
-  return PASSED;
+  return verdict;
 }
 
 static enum verdict compare_state(const struct run *run) {
@@ -197,6 +221,8 @@ static enum verdict compare_outcomes(const struct run *run, const enum side_outc
     if (sides[i]->import_calls != reference->import_calls || sides[i]->import_digest != reference->import_digest)
       return FAIL(run, "%s: %s makes %" PRIu64 " calls of imports, of %" PRIu64 ", or with other arguments", what,
                   sides[i]->name, sides[i]->import_calls, reference->import_calls);
+    if (outcomes[i] == SIDE_EXCEPTION && sides[i]->exception_digest != reference->exception_digest)
+      return FAIL(run, "%s: %s throws another exception", what, sides[i]->name);
   }
   return PASSED;
 }
@@ -210,7 +236,9 @@ static void fill_tables(const struct run *run) {
     if (table->kind != MODULE_TABLE || module->tables[table->index].type.elem != MODULE_FUNCREF) continue;
     for (uint64_t at = 0; at < sides[0]->kind->table_size(sides[0], i); at++) {
       uint32_t function = (uint32_t)(draw(run->test) % module->export_count);
-      if (module->exports[function].kind != MODULE_FUNC || sides[0]->kind->table_element(sides[0], i, at)) continue;
+      if (module->exports[function].kind != MODULE_FUNC ||
+          sides[0]->kind->table_element(sides[0], i, at).kind != SIDE_NULL)
+        continue;
       for (int j = 0; j < SIDES; j++) sides[j]->kind->set_table_function(sides[j], i, at, function);
     }
   }
@@ -218,48 +246,58 @@ static void fill_tables(const struct run *run) {
 
 /* The global that ends loops, see generator/src/lib.rs: the last export. */
 static void refuel(const struct run *run) {
-  uint64_t fuel = draw(run->test) % 2 ? 200 : 2000;
+  uint32_t fuel = draw(run->test) % 2 ? 200 : 2000;
   for (int i = 0; i < SIDES; i++)
     run->test->sides[i]->kind->set_global(run->test->sides[i], run->module->export_count - 1, fuel);
 }
 
 static enum verdict compare_call(const struct run *run, uint32_t export_index) {
-  static uint64_t slots[SIDES][MAX_SLOTS], args[MAX_SLOTS];
+  static struct side_value results[SIDES][MAX_VALUES], args[MAX_VALUES];
   struct test *test = run->test;
   uint32_t func = run->module->exports[export_index].index;
   const struct module_func_type *type = side_func_type(test->sides[0], func);
   enum side_outcome outcomes[SIDES];
   char what[64];
   refuel(run);
-  for (uint32_t i = 0; i < type->param_count; i++) args[i] = side_value(type->params[i], draw(test));
-  for (int i = 0; i < SIDES; i++) {
-    memcpy(slots[i], args, type->param_count * sizeof args[0]);
-    outcomes[i] = test->sides[i]->kind->call(test->sides[i], export_index, slots[i]);
-  }
+  for (uint32_t i = 0; i < type->param_count; i++)
+    if (!side_value(test->sides[0], type->params[i], draw(test), &args[i])) return test->calls_left_out++, PASSED;
+  for (int i = 0; i < SIDES; i++)
+    outcomes[i] = test->sides[i]->kind->call(test->sides[i], export_index, args, results[i]);
   snprintf(what, sizeof what, "function %u", func);
   enum verdict verdict = compare_outcomes(run, outcomes, what);
   if (verdict != PASSED) return verdict;
   test->outcomes[outcomes[0]]++;
   if (outcomes[0] != SIDE_DONE) return compare_state(run);
+  snprintf(what, sizeof what, "function %u, result", func);
   for (int i = 0; i < SIDES - 1; i++)
-    for (uint32_t j = 0; j < type->result_count; j++)
-      if (slots[i][j] != slots[SIDES - 1][j])
-        return FAIL(run, "function %u: %s returns %" PRIx64 " as result %u instead of %" PRIx64, func,
-                    test->sides[i]->name, slots[i][j], j, slots[SIDES - 1][j]);
-  return PASSED;
+    for (uint32_t j = 0; j < type->result_count && verdict == PASSED; j++)
+      verdict = compare_values(run, test->sides[i], results[i][j], results[SIDES - 1][j], what, j);
+  return verdict;
+}
+
+/* Whether the test can make all imports. */
+static bool is_importable(struct side *side) {
+  const struct module *module = side->module;
+  struct side_value value;
+  for (uint32_t i = 0; i < module->imported_global_count; i++)
+    if (!side_import_global(side, i, &value)) return false;
+  for (uint32_t i = 0; i < module->imported_table_count; i++)
+    if (!side_import_element(side, i, &value)) return false;
+  return true;
 }
 
 static enum verdict compare_run(const struct run *run) {
   struct test *test = run->test;
   enum side_outcome outcomes[SIDES];
+  for (int i = 0; i < SIDES; i++) side_reset(test->sides[i]);
+  if (!is_importable(test->sides[0])) return test->not_importable++, SKIPPED;
   for (int i = 0; i < SIDES; i++) {
-    side_reset(test->sides[i]);
     outcomes[i] = test->sides[i]->kind->instantiate(test->sides[i], run->bytes, run->len_bytes);
   }
   enum verdict verdict = compare_outcomes(run, outcomes, "instantiation");
   if (verdict != PASSED || outcomes[0] != SIDE_DONE) return verdict;
   test->instances++;
-  for (int i = 0; i < SIDES; i++) test->sides[i]->can_reenter = true;
+  for (int i = 0; i < SIDES; i++) test->sides[i]->has_exports = true;
   verdict = compare_state(run);
   fill_tables(run);
   for (int round = 0; round < ROUNDS; round++)
@@ -270,9 +308,9 @@ static enum verdict compare_run(const struct run *run) {
 
 static enum verdict compare_running(struct test *test, const uint8_t *bytes, size_t len_bytes) {
   struct module *module;
-  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, NULL, &module, NULL) != CAY_OK)
-    return SKIPPED;
+  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, NULL) != CAY_OK) return SKIPPED;
   for (int i = 0; i < SIDES; i++) test->sides[i]->module = module;
+  for (int i = 0; i < MODULE_FEATURE_COUNT; i++) test->users[i] += module->features_used >> i & 1;
   enum verdict verdict = compare_run(&(struct run){test, bytes, len_bytes, module});
   for (int i = 0; i < SIDES; i++) test->sides[i]->kind->drop(test->sides[i]);
   module_release(module);
@@ -291,7 +329,7 @@ static void note_seed(const struct test *test) {
  * fault, but it is said. */
 static enum verdict judge_again(struct test *test) {
   size_t len_bytes = 0;
-  uint8_t *bytes = test->module_new(test->seed, true, &len_bytes);
+  uint8_t *bytes = test->module_new(test->seed, test->proposals, true, &len_bytes);
   if (!bytes) return FAILED;
   enum verdict verdict = compare_running(test, bytes, len_bytes);
   test->module_free(bytes, len_bytes);
@@ -302,7 +340,7 @@ static enum verdict judge_again(struct test *test) {
 
 static enum verdict compare_module(struct test *test) {
   size_t len_bytes = 0;
-  uint8_t *bytes = test->module_new(test->seed, false, &len_bytes);
+  uint8_t *bytes = test->module_new(test->seed, test->proposals, false, &len_bytes);
   if (!bytes) return SKIPPED;
   enum verdict verdict = compare_acceptance(test, bytes, len_bytes, false);
   if (verdict == SKIPPED) verdict = fail(test, bytes, len_bytes, "all refuse: %s", test->sides[0]->reason);
@@ -315,6 +353,18 @@ static enum verdict compare_module(struct test *test) {
   return verdict;
 }
 
+static void print_counts(const struct test *test) {
+  printf("%" PRIu64 " instances, %" PRIu64 " modules without for want of a value; %" PRIu64 " changed modules, %" PRIu64
+         " of them valid\ncalls:",
+         test->instances, test->not_importable, test->mutants, test->mutants_accepted);
+  for (int i = 0; i < SIDE_OUTCOME_COUNT; i++)
+    if (test->outcomes[i]) printf(" %" PRIu64 " %s", test->outcomes[i], outcome_name(i));
+  printf(", %" PRIu64 " left out for want of a value\nmodules that use", test->calls_left_out);
+  for (int i = 0; i < MODULE_FEATURE_COUNT; i++)
+    if (test->users[i]) printf(" %s: %" PRIu64, module_feature_name(i), test->users[i]);
+  putchar('\n');
+}
+
 static void *run_test(void *argument) {
   struct test *test = argument;
   for (uint64_t i = 0; i < test->count; i++) {
@@ -324,10 +374,7 @@ static void *run_test(void *argument) {
     if (test->count > 1000 && (i + 1) % 1000 == 0) printf("%" PRIu64 " modules\n", i + 1);
     fflush(stdout);
   }
-  printf("%" PRIu64 " instances; %" PRIu64 " changed modules, %" PRIu64 " of them valid; calls:", test->instances,
-         test->mutants, test->mutants_accepted);
-  for (int i = 0; i < SIDE_OUTCOME_COUNT; i++) printf(" %" PRIu64 " %s", test->outcomes[i], outcome_name(i));
-  putchar('\n');
+  print_counts(test);
   printf("%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped\n", test->verdicts[PASSED],
          test->verdicts[FAILED], test->verdicts[SKIPPED]);
   return NULL;
@@ -336,9 +383,13 @@ static void *run_test(void *argument) {
 static bool load_generator(struct test *test, const char *path) {
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) return fprintf(stderr, "%s\n", dlerror()), false;
+  *(void **)&test->proposal = dlsym(library, "diff_proposal");
   *(void **)&test->module_new = dlsym(library, "diff_module_new");
   *(void **)&test->module_free = dlsym(library, "diff_module_free");
-  return test->module_new && test->module_free;
+  if (!test->proposal || !test->module_new || !test->module_free) return fputs("not a generator\n", stderr), false;
+  for (int i = 0; i < MODULE_FEATURE_COUNT; i++)
+    if (SIDE_FEATURES >> i & 1) test->proposals |= test->proposal(module_feature_name(i));
+  return true;
 }
 
 static bool open_seed_file(struct test *test) {

@@ -4,6 +4,12 @@
 /* One call in this many of an imported function traps; one calls an export. */
 enum { IMPORT_TRAPS_ONE_IN = 16, IMPORT_REENTERS_ONE_IN = 3, MAX_DEPTH = 3 };
 
+const struct module_func_type *side_func_type(const struct side *side, uint32_t func) {
+  return &side->module->types[side->module->funcs[func].type];
+}
+
+/* ---- Values ----------------------------------------------------------------------------------------------------- */
+
 uint64_t side_mix(uint64_t a, uint64_t b) {
   uint64_t z = a + UINT64_C(0x9E3779B97F4A7C15) * (b + 1);
   z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -41,23 +47,86 @@ static uint64_t float_value(uint64_t random, bool is_double) {
   return bits;
 }
 
-uint64_t side_value(module_type type, uint64_t random) {
+static struct side_value number_value(module_type type, uint64_t random) {
+  struct side_value value = {.kind = SIDE_NUMBER};
   switch (type) {
-  case MODULE_I32: return integer_value(random) & UINT32_MAX;
-  case MODULE_I64: return integer_value(random);
-  case MODULE_F32: return float_value(random, false);
-  case MODULE_F64: return float_value(random, true);
-  case MODULE_EXTERNREF: return random % 4;
-  default: return 0;
+  case MODULE_I32: value.bits[0] = integer_value(random) & UINT32_MAX; break;
+  case MODULE_I64: value.bits[0] = integer_value(random); break;
+  case MODULE_F32: value.bits[0] = float_value(random, false); break;
+  case MODULE_F64: value.bits[0] = float_value(random, true); break;
+  default:
+    for (int i = 0; i < 2; i++) {
+      uint64_t half = side_mix(random, 4 + (uint64_t)i);
+      value.bits[i] = random % 3 == 0   ? float_value(half, false) | float_value(side_mix(half, 0), false) << 32
+                      : random % 3 == 1 ? float_value(half, true)
+                                        : integer_value(half);
+    }
   }
+  return value;
 }
 
-uint64_t side_import_global(uint32_t index, module_type type) { return side_value(type, side_mix(7, index)); }
+uint64_t side_value_digest(struct side_value value) {
+  return side_mix(side_mix(value.kind, value.bits[0]), value.bits[1]);
+}
+
+bool side_value_equal(struct side_value a, struct side_value b) {
+  return a.kind == b.kind && a.bits[0] == b.bits[0] && a.bits[1] == b.bits[1];
+}
+
+enum side_hierarchy side_hierarchy(const struct module *module, module_type type) {
+  (void)module;
+  return (type & MODULE_HEAP_MASK) == MODULE_HEAP_EXTERN ? SIDE_EXTERN : SIDE_FUNC;
+}
+
+/* The first export from `start` on, around the end, that has a value of `type`. */
+static bool exported_value(const struct side *side, module_type type, uint64_t start, struct side_value *out) {
+  const struct module *module = side->module;
+  for (uint32_t i = 0; i < module->export_count && side->has_exports; i++) {
+    uint32_t at = (uint32_t)((start + i) % module->export_count);
+    const struct module_export *export = &module->exports[at];
+    bool is_global = export->kind == MODULE_GLOBAL && module->globals[export->index].type.type == type;
+    if (!is_global && (export->kind != MODULE_FUNC || type != MODULE_FUNCREF)) continue;
+    *out = (struct side_value){is_global ? SIDE_OF_GLOBAL : SIDE_FUNCTION, {at}};
+    return true;
+  }
+  return false;
+}
+
+bool side_value(const struct side *side, module_type type, uint64_t random, struct side_value *out) {
+  if (!module_type_is_ref(type)) return *out = number_value(type, random), true;
+  bool has_null = (type & MODULE_REF_NULL) != 0;
+  *out = (struct side_value){.kind = SIDE_NULL};
+  if (has_null && random % 4 == 0) return true;
+  random = side_mix(random, 6);
+  if (random % 2 && exported_value(side, type, random >> 8, out)) return true;
+  if ((type & MODULE_HEAP_MASK) == MODULE_HEAP_EXTERN)
+    return *out = (struct side_value){SIDE_FOREIGN, {1 + random % 3}}, true;
+  return exported_value(side, type, random >> 8, out) || has_null;
+}
+
+/* ---- Imports ---------------------------------------------------------------------------------------------------- */
+
+bool side_import_global(const struct side *side, uint32_t index, struct side_value *out) {
+  return side_value(side, side->module->globals[index].type.type, side_mix(7, index), out);
+}
+
+bool side_import_element(const struct side *side, uint32_t table, struct side_value *out) {
+  module_type type = side->module->tables[table].type.elem;
+  *out = (struct side_value){.kind = SIDE_NULL};
+  return (type & MODULE_REF_NULL) || side_value(side, type, side_mix(8, table), out);
+}
 
 void side_reset(struct side *side) {
-  side->import_calls = side->import_digest = 0;
-  side->can_reenter = side->stack_ended = false;
+  side->import_calls = side->import_digest = side->exception_digest = 0;
+  side->has_exports = side->stack_ended = false;
   side->depth = 0;
+}
+
+static bool make_args(const struct side *side, const struct module_func_type *type, uint64_t random,
+                      struct side_value *args) {
+  for (uint32_t i = 0; i < type->param_count; i++)
+    if (!side_value(side, type->params[i], side_mix(random, i), &args[i])) return false;
+  return true;
 }
 
 static void reenter(struct side *side) {
@@ -65,25 +134,30 @@ static void reenter(struct side *side) {
   const struct module_export *export = &side->module->exports[digest % side->module->export_count];
   if (export->kind != MODULE_FUNC || side->depth == MAX_DEPTH) return;
   const struct module_func_type *type = side_func_type(side, export->index);
-  uint64_t *slots = calloc(type->param_count + type->result_count + 1, sizeof *slots);
-  for (uint32_t i = 0; i < type->param_count; i++) slots[i] = side_value(type->params[i], side_mix(digest, i));
+  struct side_value *args = calloc(type->param_count + type->result_count + 1, sizeof *args);
+  struct side_value *results = args + type->param_count;
+  enum side_outcome outcome = SIDE_REFUSED;
   side->depth++;
-  enum side_outcome outcome = side->kind->call(side, (uint32_t)(export - side->module->exports), slots);
+  if (make_args(side, type, digest, args))
+    outcome = side->kind->call(side, (uint32_t)(export - side->module->exports), args, results);
   side->depth--;
   if (outcome == SIDE_STACK_EXHAUSTED) side->stack_ended = true;
   digest = side_mix(side->import_digest, outcome);
-  for (uint32_t i = 0; i < type->result_count && outcome == SIDE_DONE; i++) digest = side_mix(digest, slots[i]);
+  for (uint32_t i = 0; i < type->result_count && outcome == SIDE_DONE; i++)
+    digest = side_mix(digest, side_value_digest(results[i]));
   side->import_digest = digest;
-  free(slots);
+  free(args);
 }
 
-bool side_import_call(struct side *side, uint32_t func, const struct module_func_type *type, uint64_t *slots) {
+bool side_import_call(struct side *side, uint32_t func, const struct side_value *args, struct side_value *results) {
+  const struct module_func_type *type = side_func_type(side, func);
   uint64_t digest = side_mix(side->import_digest, func);
-  for (uint32_t i = 0; i < type->param_count; i++) digest = side_mix(digest, slots[i]);
+  for (uint32_t i = 0; i < type->param_count; i++) digest = side_mix(digest, side_value_digest(args[i]));
   side->import_digest = digest;
   side->import_calls++;
-  if (side->can_reenter && side->import_calls % IMPORT_REENTERS_ONE_IN == 0) reenter(side);
+  if (side->has_exports && side->import_calls % IMPORT_REENTERS_ONE_IN == 0) reenter(side);
   digest = side->import_digest;
-  for (uint32_t i = 0; i < type->result_count; i++) slots[i] = side_value(type->results[i], side_mix(digest, i));
+  for (uint32_t i = 0; i < type->result_count; i++)
+    if (!side_value(side, type->results[i], side_mix(digest, i), &results[i])) return false;
   return digest % IMPORT_TRAPS_ONE_IN != 0;
 }

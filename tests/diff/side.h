@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* One implementation of WebAssembly in the differential test: it says whether it accepts a module, and runs one
- * instance at a time. There are three: cay with guard pages, cay with explicit bounds, and the reference.
+ * instance at a time. There are several: cay with guard pages, cay with explicit bounds, and the reference.
  *
- * Values are 64-bit slots: i32 and f32 zero-extended; an externref is a number of the test's, a funcref is 1, and both
- * are 0 when null, because two implementations have nothing else in common. The test passes null funcrefs only.
- * Exports are numbered as in the module. */
+ * Exports are numbered as in the module. A reference is compared by what can be seen of it from outside: its kind and,
+ * as a digest, what it holds. */
 #ifndef TESTS_DIFF_SIDE_H
 #define TESTS_DIFF_SIDE_H
 
@@ -14,42 +13,71 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIDE_OUTCOMES(X)                                                                                           \
-  X(DONE) X(UNREACHABLE) X(MEMORY_BOUNDS) X(TABLE_BOUNDS) X(NULL_ELEMENT) X(CALL_TYPE) X(INTEGER_OVERFLOW)         \
-  X(DIVIDE_BY_ZERO) X(INVALID_CONVERSION) X(STACK_EXHAUSTED) X(HOST) /* an import trapped */                       \
-  X(REFUSED) /* neither done nor a trap the test knows: `reason` tells */
+/* What both sides run; the rest of what cay runs the reference does not know. */
+#define SIDE_FEATURES MODULE_FEATURES_RUNNABLE
+
+#define SIDE_OUTCOMES(X)                                                                                     \
+  X(DONE)                                                                                                    \
+  X(UNREACHABLE)                                                                                             \
+  X(MEMORY_BOUNDS) X(TABLE_BOUNDS) X(NULL_ELEMENT) X(CALL_TYPE) X(INTEGER_OVERFLOW) X(DIVIDE_BY_ZERO)        \
+      X(INVALID_CONVERSION) X(STACK_EXHAUSTED) X(NULL_REFERENCE) X(ARRAY_BOUNDS) X(CAST) X(UNALIGNED_ATOMIC) \
+          X(UNSHARED_WAIT) X(EXCEPTION) /* that nobody caught */                                             \
+      X(HEAP_EXHAUSTED) X(HOST)         /* an import trapped */                                              \
+      X(REFUSED)                        /* neither done nor a trap the test knows: `reason` tells */
 enum side_outcome {
 #define X(NAME) SIDE_##NAME,
   SIDE_OUTCOMES(X)
 #undef X
-  SIDE_OUTCOME_COUNT
+      SIDE_OUTCOME_COUNT
 };
 
-struct side_bytes { const uint8_t *base; uint64_t len_bytes; };
+enum side_value_kind {
+  SIDE_NUMBER, /* the bits, zero-extended; two words for a vector */
+  SIDE_NULL,
+  SIDE_FOREIGN,   /* the test's: a number other than 0 */
+  SIDE_I31,       /* 31 bits */
+  SIDE_FUNCTION,  /* the first export that it is, or SIDE_NO_EXPORT */
+  SIDE_STRUCT,    /* a digest of its fields */
+  SIDE_ARRAY,     /* a digest of its length and elements */
+  SIDE_THROWN,    /* an exception: a digest of its tag and arguments */
+  SIDE_OF_GLOBAL, /* only given to a side: what the exported global holds, bits[0] the export */
+};
+#define SIDE_NO_EXPORT UINT64_MAX
+struct side_value {
+  enum side_value_kind kind;
+  uint64_t bits[2];
+};
+
+struct side_bytes {
+  const uint8_t *base;
+  uint64_t len_bytes;
+};
 
 struct side {
   const char *name;
   const struct side_kind *kind;
-  struct module *module;  /* what is instantiated, as cay reads it; for types and exports */
-  uint64_t import_calls;  /* since instantiation began */
-  uint64_t import_digest; /* of all these calls' functions and arguments, and of what they call */
-  bool can_reenter;       /* imports may call exports */
-  int depth;              /* of such calls now */
-  bool stack_ended;       /* in one of them */
+  struct module *module;     /* what is instantiated, as cay reads it; for types and exports */
+  uint64_t import_calls;     /* since instantiation began */
+  uint64_t import_digest;    /* of all these calls' functions and arguments, and of what they call */
+  uint64_t exception_digest; /* of what nobody caught last */
+  bool has_exports;          /* imports may use them */
+  int depth;                 /* of calls of exports by imports now */
+  bool stack_ended;          /* in one of them */
   char reason[CAY_ERROR_TEXT_BYTES];
-  bool refuses_proposal;  /* what was refused last belongs to a proposal that is off */
+  bool refuses_proposal; /* what was refused last belongs to a proposal that is off */
 };
 
 struct side_kind {
   bool (*accepts)(struct side *side, const uint8_t *bytes, size_t len_bytes);
   /* Imports are made anew, see side_import_*. Whatever the outcome, drop ends it. */
   enum side_outcome (*instantiate)(struct side *side, const uint8_t *bytes, size_t len_bytes);
-  enum side_outcome (*call)(struct side *side, uint32_t export_index, uint64_t *slots);
-  uint64_t (*global)(struct side *side, uint32_t export_index);
-  void (*set_global)(struct side *side, uint32_t export_index, uint64_t value); /* a number */
-  struct side_bytes (*memory)(struct side *side, uint32_t export_index);        /* valid until code runs */
+  enum side_outcome (*call)(struct side *side, uint32_t export_index, const struct side_value *args,
+                            struct side_value *results);
+  struct side_value (*global)(struct side *side, uint32_t export_index);
+  void (*set_global)(struct side *side, uint32_t export_index, uint32_t value);
+  struct side_bytes (*memory)(struct side *side, uint32_t export_index); /* valid until code runs */
   uint64_t (*table_size)(struct side *side, uint32_t export_index);
-  uint64_t (*table_element)(struct side *side, uint32_t export_index, uint64_t at);
+  struct side_value (*table_element)(struct side *side, uint32_t export_index, uint64_t at);
   void (*set_table_function)(struct side *side, uint32_t export_index, uint64_t at, uint32_t function_export);
   void (*drop)(struct side *side);
   void (*free)(struct side *side);
@@ -59,22 +87,34 @@ struct side_kind {
 struct side *side_cay_new(bool explicit_bounds);
 struct side *side_reference_new(const char *library_path);
 
-/* ---- What all sides' imports are ------------------------------------------------------------------------------- */
+/* ---- Values ----------------------------------------------------------------------------------------------------- */
 
 /* A number that looks random: the same for the same arguments. */
 uint64_t side_mix(uint64_t a, uint64_t b);
-/* A value of `type` drawn from `random`: small, extreme and arbitrary numbers; null or, for externref, a number. */
-uint64_t side_value(module_type type, uint64_t random);
-/* What an imported global starts with. */
-uint64_t side_import_global(uint32_t index, module_type type);
+uint64_t side_value_digest(struct side_value value);
+bool side_value_equal(struct side_value a, struct side_value b);
+/* How much of what hangs together is seen: values, in the order of a walk in depth. */
+enum { SIDE_WALK_VALUES = 100, SIDE_WALK_DEPTH = 6, SIDE_WALK_ELEMENTS = 16 };
+
+/* The reference types fall into four hierarchies; null is one of each. */
+enum side_hierarchy { SIDE_ANY, SIDE_EXTERN, SIDE_FUNC, SIDE_EXN };
+enum side_hierarchy side_hierarchy(const struct module *module, module_type type);
+
+/* A value of `type` drawn from `random`: small, extreme and arbitrary numbers, null, references that the test makes,
+ * and what exported globals hold. False: none is known. */
+bool side_value(const struct side *side, module_type type, uint64_t random, struct side_value *out);
+
+/* ---- What all sides' imports are ------------------------------------------------------------------------------- */
+
+/* What an imported global and the elements of an imported table start with. False: not known. */
+bool side_import_global(const struct side *side, uint32_t index, struct side_value *out);
+bool side_import_element(const struct side *side, uint32_t table, struct side_value *out);
 /* For a new instance. */
 void side_reset(struct side *side);
-/* An imported function: sometimes calls an export, whatever comes of it, then replaces the arguments by results.
- * False: it traps. */
-bool side_import_call(struct side *side, uint32_t func, const struct module_func_type *type, uint64_t *slots);
+/* An imported function: sometimes calls an export, whatever comes of it, then makes results of the arguments. False: it
+ * traps. */
+bool side_import_call(struct side *side, uint32_t func, const struct side_value *args, struct side_value *results);
 
-static inline const struct module_func_type *side_func_type(const struct side *side, uint32_t func) {
-  return &side->module->types[side->module->funcs[func].type];
-}
+const struct module_func_type *side_func_type(const struct side *side, uint32_t func);
 
 #endif

@@ -49,7 +49,7 @@ static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   void *code;
   const void *const *entries;
   const struct engine_code_options options = {.explicit_bounds = cay_of(side)->explicit_bounds};
-  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, NULL, &module, &error) != CAY_OK) {
+  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, &error) != CAY_OK) {
     snprintf(side->reason, sizeof side->reason, "%s (offset %llu)", error.text, (unsigned long long)error.offset);
     side->refuses_proposal = error.status == CAY_ERROR_UNSUPPORTED;
     return false;
@@ -62,34 +62,101 @@ static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   return true;
 }
 
+/* ---- Values ----------------------------------------------------------------------------------------------------- */
+
+static struct engine_extern export_of(struct side *side, uint32_t export_index) {
+  const struct module_name *name = &side->module->exports[export_index].name;
+  struct engine_extern out;
+  if (!engine_export(cay_of(side)->instance, name->bytes, name->len_bytes, &out)) abort();
+  return out;
+}
+
+static struct side_value see_function(struct side *side, const struct engine_function *function) {
+  const struct module *module = side->module;
+  for (uint32_t i = 0; i < module->export_count && cay_of(side)->instance; i++)
+    if (module->exports[i].kind == MODULE_FUNC &&
+        cay_of(side)->instance->functions[module->exports[i].index] == function)
+      return (struct side_value){SIDE_FUNCTION, {i}};
+  return (struct side_value){SIDE_FUNCTION, {SIDE_NO_EXPORT}};
+}
+
+/* Of a value in slots. */
+static struct side_value see(struct side *side, module_type type, const uint64_t *slots) {
+  if (!module_type_is_ref(type))
+    return (struct side_value){SIDE_NUMBER, {slots[0], type == MODULE_V128 ? slots[1] : 0}};
+  if (!slots[0]) return (struct side_value){.kind = SIDE_NULL};
+  if (side_hierarchy(side->module, type) == SIDE_FUNC)
+    return see_function(side, (const struct engine_function *)(uintptr_t)slots[0]);
+  return (struct side_value){SIDE_FOREIGN, {engine_ref_host_number(slots[0])}};
+}
+
+static void see_all(struct side *side, const module_type *types, uint32_t count, const uint64_t *slots,
+                    struct side_value *out) {
+  for (uint32_t i = 0; i < count; slots += module_type_slots(types[i]), i++) out[i] = see(side, types[i], slots);
+}
+
+static void put(struct side *side, struct side_value value, uint64_t *slots, uint32_t slot_count) {
+  uint64_t first = value.bits[0];
+  uint32_t export_index = (uint32_t)first;
+  switch (value.kind) {
+  case SIDE_NULL: first = 0; break;
+  case SIDE_FOREIGN: first = engine_ref_host(first); break;
+  case SIDE_I31: first = engine_ref_i31((uint32_t)first); break;
+  case SIDE_FUNCTION: first = engine_ref_of(export_of(side, export_index).func); break;
+  case SIDE_OF_GLOBAL:
+    memcpy(slots, export_of(side, export_index).global.cell->value, slot_count * sizeof *slots);
+    return;
+  default: break;
+  }
+  slots[0] = first;
+  if (slot_count == 2) slots[1] = value.bits[1];
+}
+
+static void put_all(struct side *side, const module_type *types, uint32_t count, const struct side_value *values,
+                    uint64_t *slots) {
+  for (uint32_t i = 0; i < count; slots += module_type_slots(types[i]), i++)
+    put(side, values[i], slots, module_type_slots(types[i]));
+}
+
 /* ---- Instances ------------------------------------------------------------------------------------------------- */
 
 static enum engine_trap call_import(struct engine_call *call, uint64_t *slots) {
   const struct cay_import *import = call->env;
   const struct module_func_type *type = side_func_type(import->side, import->func);
-  for (uint32_t i = 0; i < type->param_count; i++)
-    if (type->params[i] == MODULE_FUNCREF) slots[i] = slots[i] != 0;
-  return side_import_call(import->side, import->func, type, slots) ? ENGINE_TRAP_NONE : ENGINE_TRAP_HOST;
+  struct side_value *args = calloc(type->param_count + type->result_count + 1, sizeof *args);
+  struct side_value *results = args + type->param_count;
+  see_all(import->side, type->params, type->param_count, slots, args);
+  bool is_done = side_import_call(import->side, import->func, args, results);
+  if (is_done) put_all(import->side, type->results, type->result_count, results, slots);
+  free(args);
+  return is_done ? ENGINE_TRAP_NONE : ENGINE_TRAP_HOST;
 }
 
 static enum cay_status make_import(struct cay_side *cay, uint32_t position, struct cay_error *error) {
-  const struct module *module = cay->side.module;
+  struct side *side = &cay->side;
+  const struct module *module = side->module;
   const struct module_import *import = &module->imports[position];
   struct engine_extern *out = &cay->imports[position];
+  struct side_value value = {0};
+  uint64_t slots[2] = {0};
   uint32_t index = import->index;
   out->kind = import->kind;
   switch (import->kind) {
   case MODULE_FUNC:
-    cay->import_functions[position] = (struct cay_import){&cay->side, index};
-    return engine_function_new(cay->store, side_func_type(&cay->side, index), call_import,
-                               &cay->import_functions[position], "test", "import", &out->func, error);
-  case MODULE_TABLE: return engine_table_new(cay->store, &module->tables[index].type, 0, &out->table, error);
+    cay->import_functions[position] = (struct cay_import){side, index};
+    return engine_function_new(cay->store, side_func_type(side, index), call_import, &cay->import_functions[position],
+                               "test", "import", &out->func, error);
+  case MODULE_TABLE:
+    if (!side_import_element(side, index, &value)) abort();
+    put(side, value, slots, 1);
+    return engine_table_new(cay->store, &module->tables[index].type, slots[0], &out->table, error);
   case MODULE_MEMORY: return engine_memory_new(cay->store, &module->memories[index], &out->memory, error);
   default: break;
   }
   const struct module_global_type *type = &module->globals[index].type;
-  uint64_t value[2] = {side_import_global(index, type->type), 0};
-  return engine_global_new(cay->store, type, value, &out->global, error);
+  if (!side_import_global(side, index, &value)) abort();
+  put(side, value, slots, module_type_slots(type->type));
+  return engine_global_new(cay->store, type, slots, &out->global, error);
 }
 
 static enum side_outcome instantiate(struct side *side, const uint8_t *bytes, size_t len_bytes) {
@@ -108,32 +175,25 @@ static enum side_outcome instantiate(struct side *side, const uint8_t *bytes, si
   return SIDE_REFUSED;
 }
 
-static struct engine_extern export_of(struct side *side, uint32_t export_index) {
-  const struct module_name *name = &side->module->exports[export_index].name;
-  struct engine_extern out;
-  if (!engine_export(cay_of(side)->instance, name->bytes, name->len_bytes, &out)) abort();
-  return out;
-}
-
-static enum side_outcome call(struct side *side, uint32_t export_index, uint64_t *slots) {
+static enum side_outcome call(struct side *side, uint32_t export_index, const struct side_value *args,
+                              struct side_value *results) {
   struct engine_function *function = export_of(side, export_index).func;
+  const struct module_func_type *type = function->type;
+  uint32_t slot_count = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
+  uint64_t *slots = calloc(slot_count + 1, sizeof *slots);
+  put_all(side, type->params, type->param_count, args, slots);
   enum engine_trap trap = engine_call(cay_of(side)->store, function, slots);
-  if (trap == ENGINE_TRAP_NONE)
-    for (uint32_t i = 0; i < function->type->result_count; i++)
-      if (function->type->results[i] == MODULE_FUNCREF) slots[i] = slots[i] != 0;
+  if (trap == ENGINE_TRAP_NONE) see_all(side, type->results, type->result_count, slots, results);
+  free(slots);
   return outcome_of(side, trap);
 }
 
-static uint64_t reference_as_number(module_type type, uint64_t value) {
-  return type == MODULE_FUNCREF ? value != 0 : value;
-}
-
-static uint64_t global(struct side *side, uint32_t export_index) {
+static struct side_value global(struct side *side, uint32_t export_index) {
   struct engine_global_ref ref = export_of(side, export_index).global;
-  return reference_as_number(ref.type.type, ref.cell->value[0]);
+  return see(side, ref.type.type, ref.cell->value);
 }
 
-static void set_global(struct side *side, uint32_t export_index, uint64_t value) {
+static void set_global(struct side *side, uint32_t export_index, uint32_t value) {
   export_of(side, export_index).global.cell->value[0] = value;
 }
 
@@ -146,9 +206,9 @@ static uint64_t table_size(struct side *side, uint32_t export_index) {
   return export_of(side, export_index).table->count;
 }
 
-static uint64_t table_element(struct side *side, uint32_t export_index, uint64_t at) {
+static struct side_value table_element(struct side *side, uint32_t export_index, uint64_t at) {
   const struct engine_table *table = export_of(side, export_index).table;
-  return reference_as_number(table->type.elem, table->elems[at]);
+  return see(side, table->type.elem, &table->elems[at]);
 }
 
 static void set_table_function(struct side *side, uint32_t export_index, uint64_t at, uint32_t function_export) {
@@ -161,6 +221,7 @@ static void drop(struct side *side) {
   free(cay->imports);
   free(cay->import_functions);
   cay->store = NULL;
+  cay->instance = NULL;
   cay->imports = NULL;
   cay->import_functions = NULL;
 }

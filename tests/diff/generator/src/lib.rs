@@ -10,25 +10,40 @@
 
 mod bytes;
 mod idioms;
+mod patch;
+mod proposals;
 mod random;
 mod smith;
 
+use proposals::Proposals;
 use random::Random;
+use std::ffi::{c_char, CStr};
 
-fn generate(seed: u64, canonicalize_nans: bool) -> Option<Vec<u8>> {
+fn generate(seed: u64, allowed: u64, canonicalize_nans: bool) -> Option<Vec<u8>> {
     let mut random = Random(seed);
+    let proposals = Proposals::draw(&mut random, allowed);
     if random.one_in(2) {
         Some(idioms::generate(&mut random))
     } else {
-        smith::generate(&mut random, canonicalize_nans)
+        smith::generate(&mut random, proposals, canonicalize_nans)
     }
 }
 
-/// The module of `seed`, freed with `diff_module_free`; null where the generator gives up.
+/// The bit of a proposal in the sets that `diff_module_new` takes; 0 for one that it knows no choice of.
+///
+/// # Safety
+/// `name` is a string of C.
 #[no_mangle]
-pub extern "C" fn diff_module_new(seed: u64, canonicalize_nans: bool, len_bytes: &mut usize) -> *mut u8 {
+pub unsafe extern "C" fn diff_proposal(name: *const c_char) -> u64 {
+    CStr::from_ptr(name).to_str().map_or(0, proposals::bit)
+}
+
+/// The module of `seed`, which uses some of the proposals in `allowed`, freed with `diff_module_free`; null where the
+/// generator gives up.
+#[no_mangle]
+pub extern "C" fn diff_module_new(seed: u64, allowed: u64, canonicalize_nans: bool, len_bytes: &mut usize) -> *mut u8 {
     std::panic::set_hook(Box::new(|_| ()));
-    let module = std::panic::catch_unwind(|| generate(seed, canonicalize_nans)).ok().flatten();
+    let module = std::panic::catch_unwind(|| generate(seed, allowed, canonicalize_nans)).ok().flatten();
     let Some(module) = module else {
         return std::ptr::null_mut();
     };

@@ -2,15 +2,50 @@
 //! Modules of wasm-smith: every instruction and every section in every combination, drawn one by one.
 
 use crate::bytes::*;
+use crate::patch::patch;
+use crate::proposals::*;
 use crate::random::Random;
 use arbitrary::Unstructured;
-use wasm_smith::{Config, MemoryOffsetChoices, Module};
+use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices, Module};
 
 const EXPORT_SECTION: u8 = 7;
 const GLOBAL_KIND: u8 = 3;
 
-fn config(random: &mut Random, canonicalize_nans: bool) -> Config {
+/// Mostly all instructions; sometimes few, so that those of a proposal come in numbers.
+fn instructions(random: &mut Random, proposals: Proposals) -> InstructionKinds {
+    let (numeric, vector) = random.pick(&[
+        (InstructionKind::Numeric, InstructionKind::Vector),
+        (InstructionKind::NumericInt, InstructionKind::VectorInt),
+    ]);
+    let mut kinds = vec![numeric, InstructionKind::Variable, InstructionKind::Parametric];
+    let mut subjects = Vec::new();
+    if proposals.has(SIMD) {
+        subjects.push(vec![vector, InstructionKind::Memory]);
+    }
+    if proposals.has(FUNCTION_REFERENCES) {
+        subjects.push(vec![InstructionKind::Reference, InstructionKind::Control, InstructionKind::Table]);
+    }
+    if proposals.has(GC) {
+        subjects.push(vec![InstructionKind::Reference, InstructionKind::Aggregate]);
+        subjects.push(vec![InstructionKind::Reference, InstructionKind::Aggregate, InstructionKind::Control]);
+    }
+    if proposals.has(EXCEPTIONS) {
+        subjects.push(vec![InstructionKind::Control]);
+    }
+    if proposals.0 & (MULTI_MEMORY | MEMORY64 | THREADS | CUSTOM_PAGE_SIZES) != 0 {
+        subjects.push(vec![InstructionKind::Memory]);
+    }
+    if subjects.is_empty() || random.one_in(2) {
+        return InstructionKinds::all();
+    }
+    kinds.extend(&subjects[random.below(subjects.len() as u64) as usize]);
+    InstructionKinds::new(&kinds)
+}
+
+fn config(random: &mut Random, proposals: Proposals) -> Config {
     let page = 65536;
+    let memory_bytes = random.pick(&[0, 1, 3, 8]) * page;
+    let max_memories = if proposals.has(MULTI_MEMORY) { 4 } else { 1 };
     let (inside, grown, outside) = random.pick(&[(90, 9, 1), (98, 1, 1), (10, 40, 50)]);
     let offsets = MemoryOffsetChoices(inside, grown, outside);
     Config {
@@ -29,19 +64,23 @@ fn config(random: &mut Random, canonicalize_nans: bool) -> Config {
         max_elements: 10,
         max_exports: 0,
         export_everything: true,
-        min_memories: random.pick(&[0, 1, 1]),
-        max_memories: 1,
-        max_memory32_bytes: random.pick(&[0, 1, 3, 8]) * page,
+        min_memories: random.pick(&[0, 1, 1]).max(random.below(max_memories) as u32),
+        max_memories: max_memories as usize,
+        max_memory32_bytes: memory_bytes,
+        max_memory64_bytes: memory_bytes.into(),
         memory_max_size_required: true,
         memory_offset_choices: offsets,
         min_tables: random.pick(&[0, 1]),
         max_tables: 3,
+        min_tags: if proposals.has(EXCEPTIONS) { random.pick(&[0, 1, 3]) } else { 0 },
+        max_tags: if proposals.has(EXCEPTIONS) { 4 } else { 0 },
         max_table_elements: random.pick(&[4, 12, 100]),
         table_max_size_required: true,
         min_uleb_size: random.pick(&[1, 1, 1, 5]),
         generate_custom_sections: random.one_in(8),
         disallow_traps: random.one_in(2),
-        canonicalize_nans,
+        allowed_instructions: instructions(random, proposals),
+        max_type_size: 200,
         allow_floats: !random.one_in(4),
         bulk_memory_enabled: true,
         reference_types_enabled: true,
@@ -50,14 +89,16 @@ fn config(random: &mut Random, canonicalize_nans: bool) -> Config {
         sign_extension_ops_enabled: true,
         tail_call_enabled: true,
         extended_const_enabled: true,
-        simd_enabled: false,
-        relaxed_simd_enabled: false,
-        exceptions_enabled: false,
-        gc_enabled: false,
-        threads_enabled: false,
-        memory64_enabled: false,
+        simd_enabled: proposals.has(SIMD),
+        relaxed_simd_enabled: proposals.has(RELAXED_SIMD),
+        exceptions_enabled: proposals.has(EXCEPTIONS),
+        gc_enabled: proposals.has(GC),
+        threads_enabled: proposals.has(THREADS),
+        memory64_enabled: proposals.has(MEMORY64),
+        wide_arithmetic_enabled: proposals.has(WIDE_ARITHMETIC),
+        custom_page_sizes_enabled: proposals.has(CUSTOM_PAGE_SIZES),
+        limit_arrays_in_const_exprs: true,
         compact_imports_enabled: false,
-        wide_arithmetic_enabled: false,
         ..Config::default()
     }
 }
@@ -100,17 +141,22 @@ fn with_export(module: &[u8], index: u32) -> Vec<u8> {
     out
 }
 
-fn attempt(random: &mut Random, canonicalize_nans: bool) -> Option<Vec<u8>> {
-    let config = config(random, canonicalize_nans);
+fn attempt(random: &mut Random, proposals: Proposals, canonicalize_nans: bool) -> Option<Vec<u8>> {
+    let config = config(random, proposals);
     let fuel = random.pick(&[50, 500, 4000]);
     let words = random.pick(&[300, 1000, 4000]);
     let input: Vec<u8> = (0..words).flat_map(|_| random.next().to_le_bytes()).collect();
     let mut module = Module::new(config, &mut Unstructured::new(&input)).ok()?;
     let fuel_global = module.ensure_termination(fuel).ok()?;
-    Some(with_export(&module.to_bytes(), fuel_global))
+    let module = with_export(&module.to_bytes(), fuel_global);
+    if proposals.has(THREADS) || canonicalize_nans {
+        patch(&module, canonicalize_nans)
+    } else {
+        Some(module)
+    }
 }
 
 /// Some choices contradict each other, and then there is no module; others are made.
-pub fn generate(random: &mut Random, canonicalize_nans: bool) -> Option<Vec<u8>> {
-    (0..20).find_map(|_| attempt(random, canonicalize_nans))
+pub fn generate(random: &mut Random, proposals: Proposals, canonicalize_nans: bool) -> Option<Vec<u8>> {
+    (0..20).find_map(|_| attempt(random, proposals, canonicalize_nans))
 }
