@@ -50,7 +50,8 @@ const char *engine_trap_text(enum engine_trap trap);
 /* ---- Objects -------------------------------------------------------------------------------------------------- */
 
 /* A linear memory. With guard pages the whole index range (4 GiB + 4 GiB of offset + one guard page) is reserved and
- * `base` never moves; without, compiled code checks `len_bytes` and `base` may move when the memory grows. */
+ * `base` never moves; without, compiled code checks `len_bytes` and `base` may move when the memory grows. Memories
+ * with 64-bit addresses or pages of one byte have no guard pages. */
 struct engine_memory {
   uint8_t *base;
   uint64_t len_bytes;
@@ -111,7 +112,7 @@ struct engine_extern {
 
 /* An instance. The first fields are what compiled code reads. */
 struct engine_instance {
-  struct engine_memory *memory0;      /* memory 0; a shared empty memory when there is none, so never NULL */
+  struct engine_memory *memory0;      /* memory 0; an empty memory when there is none, so never NULL */
   struct engine_thread *thread;
   const void *const *entries;         /* the tier's code entry of each defined function (index minus imported count) */
   struct engine_function **functions; /* whole index space; own ones point into own_functions */
@@ -122,6 +123,7 @@ struct engine_instance {
 
   struct engine_store *store;
   struct module *module;
+  struct engine_memory *host_memory;  /* what surfaces work on: the export "memory", else memory 0; never NULL */
   const struct engine_tier *tier;
   void *code;                         /* the tier's, shared by instances of the module in the engine */
   struct engine_function *own_functions; /* one per defined function */
@@ -237,7 +239,7 @@ void engine_free(struct engine *engine);
 
 /* Budget of a store; 0 means no limit beyond the specification's. */
 struct engine_limits {
-  uint64_t memory_bytes;    /* sum over all memories and tables of the store */
+  uint64_t memory_bytes;    /* sum of the lengths of all memories (touched or not) and tables of the store */
   uint64_t table_elements;  /* of one table; default 10,000,000 */
   uint32_t instances, memories, tables;
 };

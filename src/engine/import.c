@@ -38,8 +38,8 @@ static void memory_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_me
   if (type->page_log2 == 16)
     snprintf(start, sizeof start, "%smemory of ", type->limits.is_shared ? "shared " : "");
   else
-    snprintf(start, sizeof start, "%smemory with pages of %llu bytes and ", type->limits.is_shared ? "shared " : "",
-             1ULL << (type->page_log2 & 63));
+    snprintf(start, sizeof start, "%smemory with pages of %llu byte%s and ", type->limits.is_shared ? "shared " : "",
+             1ULL << (type->page_log2 & 63), type->page_log2 == 0 ? "" : "s");
   limits_text(out, ENGINE_TYPE_TEXT_BYTES, start, count, is_actual, &type->limits, "page");
 }
 
@@ -121,6 +121,16 @@ static bool extern_matches(const struct module *module, const struct module_impo
   return false;
 }
 
+/* Whether the types differ in nothing but parameters that are i32 in `is` and i64 in `wanted`: addresses, most likely. */
+static bool is_narrower(const struct module_func_type *is, const struct module_func_type *wanted) {
+  if (is->param_count != wanted->param_count || is->result_count != wanted->result_count) return false;
+  for (uint32_t i = 0; i < is->param_count; i++) {
+    bool is_widened = is->params[i] == MODULE_I32 && wanted->params[i] == MODULE_I64;
+    if (is->params[i] != wanted->params[i] && !is_widened) return false;
+  }
+  return is->result_count == 0 || memcmp(is->results, wanted->results, is->result_count * sizeof *is->results) == 0;
+}
+
 static bool of_store(const struct engine_store *store, const struct engine_extern *value) {
   switch (value->kind) {
   case MODULE_FUNC: return !value->func->instance || value->func->instance->store == store;
@@ -145,6 +155,8 @@ enum cay_status engine_import_check(struct engine_store *store, const struct mod
     return base_error_set(error, CAY_ERROR_ARGUMENT, "import \"%s\" \"%s\", a %s, was given from another store", from,
                           name, wanted);
   extern_text(value, given);
-  return base_error_set(error, CAY_ERROR_LINK, "import \"%s\" \"%s\" is a %s, but a %s was given", from, name, wanted,
-                        given);
+  bool is_narrow = value->kind == MODULE_FUNC && import->kind == MODULE_FUNC &&
+                   is_narrower(value->func->type, &module->types[module->funcs[import->index].type]);
+  return base_error_set(error, CAY_ERROR_LINK, "import \"%s\" \"%s\" is a %s, but a %s was given%s", from, name, wanted,
+                        given, is_narrow ? ": one for 32-bit addresses, as all of WASI 0.1 is" : "");
 }

@@ -78,6 +78,9 @@ static enum cay_status make_memories(struct engine_instance *instance, const str
     if (status != CAY_OK) return status;
   }
   instance->memory0 = module->memory_count ? instance->memories[0] : &engine_empty_memory;
+  const struct module_export *export = module_export_find(module, "memory", strlen("memory"));
+  bool is_memory = export && export->kind == MODULE_MEMORY;
+  instance->host_memory = is_memory ? instance->memories[export->index] : instance->memory0;
   return CAY_OK;
 }
 

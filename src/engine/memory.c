@@ -4,7 +4,17 @@
  * Two kinds. A guarded memory reserves every address that a 32-bit index plus a 32-bit offset can reach, so that
  * compiled code needs no bounds checks and the base never moves. An explicit one reserves what it is likely to need and
  * moves when that is not enough; code compares with len_bytes. Which kind a memory is depends on what the process can
- * afford; a memory whose pages fit the caps never fails for want of address space alone.
+ * afford; a memory whose pages fit the caps never fails for want of address space alone. One with 64-bit addresses or
+ * pages of one byte is always explicit.
+ *
+ * A page takes the host's memory when it is touched first, so that a sparse memory may be far larger than the machine's.
+ * Copying it would touch every page; so the reservation is generous where address space is plenty, and a large memory
+ * that outgrows it is given other addresses by the system. Growing by single bytes costs little: the system is asked
+ * once for each of its own pages.
+ *
+ * The store's budget counts lengths, not touched pages: what a guest may get does not depend on what it has used so
+ * far, and a guest that may grow to a size may also fill it. Who runs sparse programs gives them a budget that is as
+ * large as what they reserve, or none.
  *
  * Invariants
  *  1. [base, base + len_bytes) is readable and writable; in a guarded memory everything after it is without access.
@@ -13,15 +23,27 @@
 #include "engine/internal.h"
 
 enum { PAGE_LOG2 = 16 };
-#define MAX_PAGES_32 (UINT64_C(1) << 16)
 /* Index, offset, and the widest access rounded up to a page of any system. */
 #define GUARDED_BYTES ((UINT64_C(8) << 30) + (UINT64_C(64) << 10))
+
+/* What an explicit memory reserves at least where address space is plenty, until all of them have so much. */
+#define GENEROUS_BYTES_32 (UINT64_C(4) << 30)
+#define GENEROUS_BYTES_64 (UINT64_C(1) << 40)
+#define GENEROUS_TOTAL_BYTES (UINT64_C(32) << 40)
+/* A memory larger than this is copied only when there is no other way. */
+#define COPIED_BYTES_MAX (UINT64_C(1) << 30)
 
 static uint8_t empty_byte;
 struct engine_memory engine_empty_memory = {.base = &empty_byte, .type = {.page_log2 = PAGE_LOG2}};
 
-/* Address space that guarded memories of the process have reserved. */
-static atomic_ullong guarded_total;
+/* Address space that the memories of the process have reserved, and the guarded ones' part of it. */
+static atomic_ullong reserved_total, guarded_total;
+
+static void set_reserved(struct engine_memory *memory, size_t bytes) {
+  atomic_fetch_add(&reserved_total, bytes);
+  atomic_fetch_sub(&reserved_total, memory->reserved_bytes);
+  memory->reserved_bytes = bytes;
+}
 
 static uint64_t round_to_os_page(uint64_t bytes) {
   uint64_t page = base_os_page_bytes();
@@ -47,7 +69,7 @@ static bool reserve_guarded(struct engine_memory *memory, uint64_t len_bytes) {
   atomic_fetch_add(&guarded_total, GUARDED_BYTES);
   memory->base = base;
   memory->guarded = true;
-  memory->reserved_bytes = (size_t)GUARDED_BYTES;
+  set_reserved(memory, (size_t)GUARDED_BYTES);
   memory->store->has_guarded = true;
   return true;
 }
@@ -62,44 +84,58 @@ static uint8_t *reserve_and_commit(uint64_t capacity, uint64_t len_bytes) {
   return base;
 }
 
-/* Places `len_bytes` in a new mapping with room to double where there is space for that, and moves what is there. */
-static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
+/* What to reserve for a memory of `len_bytes`, first what would be best. Under a limit of address space, or when the
+ * process has reserved much already, that is room to double. */
+static void capacities(const struct engine_memory *memory, uint64_t len_bytes, uint64_t out[3]) {
   uint64_t max_bytes = memory->max_pages << memory->type.page_log2;
-  uint64_t capacity = len_bytes < max_bytes / 2 ? len_bytes * 2 : max_bytes;
-  capacity = round_to_os_page(capacity ? capacity : 1);
-  uint8_t *base = reserve_and_commit(capacity, len_bytes);
-  if (!base) {
-    capacity = round_to_os_page(len_bytes ? len_bytes : 1);
-    base = reserve_and_commit(capacity, len_bytes);
-  }
+  uint64_t least = memory->type.limits.is_64 ? GENEROUS_BYTES_64 : GENEROUS_BYTES_32;
+  bool is_generous = sizeof(void *) > 4 && engine_os_address_space() == UINT64_MAX &&
+                     atomic_load(&reserved_total) <= GENEROUS_TOTAL_BYTES;
+  uint64_t doubled = len_bytes < max_bytes / 2 ? len_bytes * 2 : max_bytes;
+  if (least > max_bytes) least = max_bytes;
+  out[0] = is_generous && doubled < least ? least : doubled;
+  out[1] = doubled;
+  out[2] = len_bytes;
+  for (int i = 0; i < 3; i++) out[i] = round_to_os_page(out[i] ? out[i] : 1);
+}
+
+/* Places `len_bytes` in a new mapping with room to grow where there is space for that, and copies what is there. */
+static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
+  uint64_t candidates[3], capacity = 0;
+  uint8_t *base = NULL;
+  capacities(memory, len_bytes, candidates);
+  for (size_t i = 0; !base && i < BASE_ARRAY_LEN(candidates); i++)
+    base = reserve_and_commit(capacity = candidates[i], len_bytes);
   if (!base) return false;
   if (memory->base) {
     memcpy(base, memory->base, (size_t)memory->len_bytes);
     base_os_release(memory->base, memory->reserved_bytes);
   }
   memory->base = base;
-  memory->reserved_bytes = (size_t)capacity;
+  set_reserved(memory, (size_t)capacity);
   return true;
 }
 
-/* Where there is no room for a copy: the mapping itself becomes larger, without room to spare. */
+/* Without a copy and without room to spare: the mapping itself becomes larger. */
 static bool explicit_extend(struct engine_memory *memory, uint64_t len_bytes) {
   assert(!memory->guarded);
   uint64_t mapped = round_to_os_page(memory->len_bytes), wanted = round_to_os_page(len_bytes);
   if (mapped == 0 || wanted > SIZE_MAX / 2) return false;
   if (memory->reserved_bytes > mapped) base_os_release(memory->base + mapped, memory->reserved_bytes - (size_t)mapped);
-  memory->reserved_bytes = (size_t)mapped;
+  set_reserved(memory, (size_t)mapped);
   uint8_t *base = engine_os_extend(memory->base, (size_t)mapped, (size_t)wanted);
   if (!base) return false;
   memory->base = base;
-  memory->reserved_bytes = (size_t)wanted;
+  set_reserved(memory, (size_t)wanted);
   return true;
 }
 
+/* The declared maximum, or what indices can reach: with pages of one byte one page less, so that the size is a number
+ * of the index's type. Never more than the host can address. */
 static uint64_t max_pages_of(const struct module_memory_type *type) {
-  uint64_t max = type->limits.is_64 || type->page_log2 != PAGE_LOG2 ? UINT64_MAX : MAX_PAGES_32;
-  uint64_t addressable = (uint64_t)(SIZE_MAX / 2) >> type->page_log2;
-  if (max > addressable) max = addressable;
+  uint64_t max = (uint64_t)(SIZE_MAX / 2) >> type->page_log2;
+  uint64_t reached = type->page_log2 == 0 ? UINT32_MAX : (UINT64_C(1) << 32) >> type->page_log2;
+  if (!type->limits.is_64 && max > reached) max = reached;
   if (type->limits.has_max && type->limits.max < max) max = type->limits.max;
   return max;
 }
@@ -146,6 +182,7 @@ enum cay_status engine_memory_new(struct engine_store *store, const struct modul
 
 void engine_memory_deinit(struct engine_memory *memory) {
   base_os_release(memory->base, memory->reserved_bytes);
+  set_reserved(memory, 0);
   if (memory->guarded) atomic_fetch_sub(&guarded_total, GUARDED_BYTES);
 }
 
@@ -162,6 +199,7 @@ static bool grow_mapping(struct engine_memory *memory, uint64_t len_bytes) {
   uint64_t from = round_to_os_page(memory->len_bytes), to = round_to_os_page(len_bytes);
   if (to <= memory->reserved_bytes) return base_os_commit(memory->base + from, (size_t)(to - from));
   assert(!memory->guarded);
+  if (memory->len_bytes > COPIED_BYTES_MAX && explicit_extend(memory, len_bytes)) return true;
   return explicit_move(memory, len_bytes) || explicit_extend(memory, len_bytes);
 }
 

@@ -112,6 +112,14 @@ static void add_limits(const struct module_limits *limits, struct base_text *out
   if (limits->has_max) base_text_format(out, "..%" PRIu64, limits->max);
 }
 
+static void add_memory_type(const struct module_memory_type *type, struct base_text *out) {
+  const struct module_limits *limits = &type->limits;
+  add_limits(limits, out);
+  base_text_format(out, " page%s of %" PRIu64 " byte%s%s%s", limits->has_max || limits->min != 1 ? "s" : "",
+                   UINT64_C(1) << type->page_log2, type->page_log2 == 0 ? "" : "s", limits->is_64 ? ", 64-bit" : "",
+                   limits->is_shared ? ", shared" : "");
+}
+
 static void add_type(const struct module *module, enum module_extern_kind kind, uint32_t index, struct base_text *out) {
   char text[256], name[32];
   switch (kind) {
@@ -120,16 +128,10 @@ static void add_type(const struct module *module, enum module_extern_kind kind, 
     return;
   case MODULE_TABLE:
     add_limits(&module->tables[index].type.limits, out);
-    base_text_format(out, " %s", module_type_name(module->tables[index].type.elem, name));
+    base_text_format(out, " %s%s", module_type_name(module->tables[index].type.elem, name),
+                     module->tables[index].type.limits.is_64 ? ", 64-bit" : "");
     return;
-  case MODULE_MEMORY:
-    add_limits(&module->memories[index].limits, out);
-    base_text_format(out, " page%s of %" PRIu64 " bytes%s%s",
-                     module->memories[index].limits.has_max || module->memories[index].limits.min != 1 ? "s" : "",
-                     UINT64_C(1) << module->memories[index].page_log2,
-                     module->memories[index].limits.is_64 ? ", 64-bit" : "",
-                     module->memories[index].limits.is_shared ? ", shared" : "");
-    return;
+  case MODULE_MEMORY: add_memory_type(&module->memories[index], out); return;
   case MODULE_GLOBAL:
     base_text_format(out, "%s%s", module->globals[index].type.is_mutable ? "mutable " : "",
                      module_type_name(module->globals[index].type.type, name));

@@ -79,8 +79,8 @@ void wasi_config_set_max_handles(struct wasi_config *config, uint32_t max_handle
 struct wasi_p1;
 enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error);
 void wasi_p1_free(struct wasi_p1 *p1); /* NULL allowed; after the store that uses it */
-/* Defines all functions of `wasi_snapshot_preview1` and `wasi_unstable` in the linker. The functions work on memory 0
- * of the calling instance, end the guest with ENGINE_TRAP_EXIT (proc_exit, proc_raise), and with
+/* Defines all functions of `wasi_snapshot_preview1` and `wasi_unstable` in the linker. The functions work on
+ * host_memory of the calling instance (its first 4 GiB when it has 64-bit addresses), end the guest with ENGINE_TRAP_EXIT (proc_exit, proc_raise), and with
  * ENGINE_TRAP_INTERRUPTED when wasi_p1_wake ended a blocking call. */
 enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
                                struct cay_error *error);

@@ -38,7 +38,7 @@ static enum engine_trap enter(struct engine_call *engine_call, uint64_t *slots) 
   const struct p1_binding *binding = engine_call->env;
   if (!engine_call->caller) return no_memory(engine_call, binding->function);
   struct p1_call call = {.p1 = binding->p1,
-                         .memory = engine_call->caller->memory0,
+                         .memory = engine_call->caller->host_memory,
                          .thread = engine_call->thread,
                          .function = binding->function,
                          .is_unstable = binding->is_unstable,

@@ -63,6 +63,7 @@ static inline void guest_start(struct wasi_config *config) {
     fprintf(stderr, "%s\n", error.text);
     abort();
   }
+  instance.host_memory = instance.memory0;
   wasi_config_free(config);
 }
 
