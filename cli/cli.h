@@ -60,6 +60,8 @@ int cli_print(struct base_text *text, int code);
 /* Loads a module file; "-" is standard input. Returns -1, or the exit code after a message that says what is wrong with
  * the file or what it is instead: missing, a folder, text, a component, compiled by something else. */
 int cli_load(cay_engine *engine, const char *path, cay_module **out);
+/* Says which of the module's custom sections are ignored because they are broken. */
+void cli_say_ignored(const char *path, const cay_module *module);
 /* The exit code for a file whose loading failed with `status`. */
 int cli_load_exit(enum cay_status status);
 /* The engine that the settings ask for. Returns -1, or the exit code after a message. */

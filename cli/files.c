@@ -87,6 +87,13 @@ int cli_load(cay_engine *engine, const char *path, cay_module **out) {
   return cli_load_exit(error.status);
 }
 
+void cli_say_ignored(const char *path, const cay_module *module) {
+  struct cay_error error;
+  if (!api_module_check_customs(module, &error)) return;
+  base_error_prefix(&error, "ignored");
+  cli_say_error(path, &error);
+}
+
 static enum cay_status configure(const struct policy_settings *settings, cay_engine_config *config,
                                  struct cay_error *error) {
   enum cay_status status = CAY_OK;

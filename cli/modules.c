@@ -6,17 +6,26 @@
 
 /* ---- validate -------------------------------------------------------------------------------------------------------- */
 
-/* One JSON object a file, on a line. */
-static int print_verdict(const char *path, enum cay_status status, const struct cay_error *error) {
+/* ,"error":"invalid","offset":12,"message":"..." */
+static void add_error(struct base_text *line, enum cay_status status, const struct cay_error *error) {
+  base_text_format(line, ",\"error\":\"%s\",", cay_status_name(status));
+  if (error->offset != CAY_ERROR_NO_OFFSET) base_text_format(line, "\"offset\":%" PRIu64 ",", error->offset);
+  base_text_addz(line, "\"message\":");
+  base_text_add_json(line, error->text, strlen(error->text));
+}
+
+/* One JSON object a file, on a line. `module` is NULL when it is not valid. */
+static int print_verdict(const char *path, const cay_module *module, const struct cay_error *error) {
   struct base_text line = {0};
+  struct cay_error ignored;
   base_text_addz(&line, "{\"file\":");
   base_text_add_json(&line, path, strlen(path));
-  base_text_format(&line, ",\"valid\":%s", status ? "false" : "true");
-  if (status) {
-    base_text_format(&line, ",\"error\":\"%s\",", cay_status_name(status));
-    if (error->offset != CAY_ERROR_NO_OFFSET) base_text_format(&line, "\"offset\":%" PRIu64 ",", error->offset);
-    base_text_addz(&line, "\"message\":");
-    base_text_add_json(&line, error->text, strlen(error->text));
+  base_text_format(&line, ",\"valid\":%s", module ? "true" : "false");
+  if (!module) {
+    add_error(&line, error->status, error);
+  } else if (api_module_check_customs(module, &ignored)) {
+    base_text_addz(&line, ",\"ignored\":");
+    base_text_add_json(&line, ignored.text, strlen(ignored.text));
   }
   base_text_addz(&line, "}\n");
   return cli_print(&line, 0);
@@ -27,12 +36,13 @@ static int validate_one(const struct policy_settings *settings, cay_engine *engi
   cay_module *module = NULL;
   if (!cli_wants_json(settings)) {
     int code = cli_load(engine, path, &module);
+    if (code < 0) cli_say_ignored(path, module);
     cay_module_release(module);
     return code < 0 ? 0 : code;
   }
   enum cay_status status = cay_module_load_file(engine, path, &module, &error);
+  int code = print_verdict(path, module, &error);
   cay_module_release(module);
-  int code = print_verdict(path, status, &error);
   return code ? code : status ? cli_load_exit(status) : 0;
 }
 

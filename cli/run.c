@@ -185,6 +185,7 @@ static int prepare(struct session *session) {
   int code = cli_engine(&session->settings, &session->engine);
   if (code < 0) code = cli_load(session->engine, session->file, &session->module);
   if (code >= 0) return code;
+  if (session->settings.verbose) cli_say_ignored(session->file, session->module);
   if (grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
     cli_say_error(NULL, &error);
     return POLICY_EXIT_USAGE;

@@ -42,6 +42,7 @@ static void walk_body(struct module_body *body, const struct module *module, uin
     REQUIRE(module_ops[insn.op].imm != MODULE_IMM_I32 || insn.imm.i64 == again.imm.i64);
     REQUIRE(body->frames.count == 0 || body->operands.count >= body->frames.items[body->frames.count - 1].height);
     REQUIRE(module_func_at(module, insn.offset) == func);
+    module_branch_hint(module, func, insn.offset);
   }
   REQUIRE(more == 0 && body->locals_slots + body->max_operand_slots == module->funcs[func].frame_slots);
   disassemble(module, start, body->end);
@@ -92,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
   }
   struct module_body body = {0};
   look_up(module);
+  module_branch_hints_check(module, &error);
   for (uint32_t func = 0; func < module->func_count; func++) {
     module_local_name(module, func, 0);
     if (func < module->imported_func_count) continue;

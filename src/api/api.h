@@ -27,6 +27,10 @@ enum cay_status api_proposals_parse(const char *list, uint64_t *proposals, struc
 /* The loaded module itself, for the room `inspect`; borrowed. */
 const struct module *api_module(const cay_module *module);
 
+/* What is wrong with a custom section that cay reads and then ignores (branch hints); the module is valid all the same.
+ * CAY_OK: nothing, or there is none. */
+enum cay_status api_module_check_customs(const cay_module *module, struct cay_error *error);
+
 enum api_format { API_TEXT, API_JSON };
 /* Imports, exports, memories, tables, proposals used, sizes, sections, custom sections, and the capabilities that the
  * module can ask for, judged by its imports. JSON: one object, with a final newline. */

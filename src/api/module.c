@@ -59,3 +59,7 @@ void cay_module_release(cay_module *module) {
 }
 
 const struct module *api_module(const cay_module *module) { return module->module; }
+
+enum cay_status api_module_check_customs(const cay_module *module, struct cay_error *error) {
+  return module_branch_hints_check(module->module, error);
+}

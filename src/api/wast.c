@@ -384,12 +384,33 @@ static void run_assert_invalid(struct script *script, const struct api_json *com
   run_assert_load(script, command, CAY_ERROR_INVALID);
 }
 
-/* Assertions on custom sections that tools read and engines do not. */
-static void run_assert_custom(struct script *script, const struct api_json *command) {
-  if (binary_of(script, command))
-    script->counts->skipped++;
-  else
+/* The module is valid, but a custom section of it is not. */
+static void run_assert_custom(struct script *script, const struct api_json *command, enum cay_status wanted) {
+  if (!binary_of(script, command)) {
     script->counts->text++;
+    return;
+  }
+  struct cay_error error = {0};
+  struct module *module = NULL;
+  const char *text = text_of(script, command, "text");
+  enum cay_status status = load(script, command, &module, &error);
+  if (status != CAY_OK)
+    failed(script, "the module itself was refused: %s", error.text);
+  else if ((status = module_branch_hints_check(module, &error)) == CAY_OK)
+    failed(script, "the custom sections were accepted, expected \"%s\"", text ? text : "");
+  else if (status != wanted)
+    failed(script, "%s: %s, expected \"%s\"", cay_status_name(status), error.text, text ? text : "");
+  else
+    passed(script);
+  module_release(module);
+}
+
+static void run_assert_malformed_custom(struct script *script, const struct api_json *command) {
+  run_assert_custom(script, command, CAY_ERROR_MALFORMED);
+}
+
+static void run_assert_invalid_custom(struct script *script, const struct api_json *command) {
+  run_assert_custom(script, command, CAY_ERROR_INVALID);
 }
 
 static void run_assert_instantiation(struct script *script, const struct api_json *command, enum cay_status wanted) {
@@ -437,8 +458,8 @@ static const struct {
     {"assert_exception", run_assert_exception},
     {"assert_malformed", run_assert_malformed},
     {"assert_invalid", run_assert_invalid},
-    {"assert_malformed_custom", run_assert_custom},
-    {"assert_invalid_custom", run_assert_custom},
+    {"assert_malformed_custom", run_assert_malformed_custom},
+    {"assert_invalid_custom", run_assert_invalid_custom},
     {"assert_unlinkable", run_assert_unlinkable},
     {"assert_uninstantiable", run_assert_uninstantiable},
 };

@@ -39,7 +39,14 @@ static bool opens(uint16_t op) {
   return (module_ops[op].flags & MODULE_OP_CONTROL) && op != MODULE_OP_END && op != MODULE_OP_ELSE;
 }
 
-static enum cay_status add_instructions(const struct module *module, uint32_t cursor, uint32_t end,
+static void add_hint(const struct module *module, uint32_t func, const struct module_insn *insn,
+                     struct base_text *out) {
+  if (insn->op != MODULE_OP_IF && insn->op != MODULE_OP_BR_IF) return;
+  enum module_hint hint = module_branch_hint(module, func, insn->offset);
+  if (hint != MODULE_HINT_NONE) base_text_addz(out, hint == MODULE_HINT_LIKELY ? " (;likely;)" : " (;unlikely;)");
+}
+
+static enum cay_status add_instructions(const struct module *module, uint32_t func, uint32_t cursor, uint32_t end,
                                         struct base_text *out, struct cay_error *error) {
   size_t depth = 0;
   while (cursor < end) {
@@ -53,6 +60,7 @@ static enum cay_status add_instructions(const struct module *module, uint32_t cu
     base_text_format(out, "  %07" PRIx32 ":%*s", insn.offset, (int)(2 + 2 * (shown < INDENT_MAX ? shown : INDENT_MAX)),
                      "");
     module_insn_text(module, &insn, out);
+    add_hint(module, func, &insn, out);
     base_text_addz(out, "\n");
   }
   return CAY_OK;
@@ -66,7 +74,7 @@ enum cay_status inspect_disassemble(const struct module *module, uint32_t func, 
   enum cay_status status = module_body_begin(&body, module, func, error);
   if (status == CAY_OK) {
     add_locals(&body, out);
-    status = add_instructions(module, body.cursor, body.end, out, error);
+    status = add_instructions(module, func, body.cursor, body.end, out, error);
   }
   module_body_deinit(&body);
   return status;

@@ -275,7 +275,7 @@ static bool import_head(struct decoder *decoder, struct module_import *import) {
   uint8_t kind;
   if (!module_read_byte(reader, "kind of import", &kind)) return false;
   if (kind > MODULE_TAG) {
-    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown kind of import 0x%02x", kind);
+    return module_reader_unknown(reader, MODULE_CODES_IMPORT, "kind of import", kind, start);
   }
   import->kind = kind;
   return kind != MODULE_TAG || module_reader_need(reader, MODULE_FEATURE_EXCEPTIONS, start, "a tag");

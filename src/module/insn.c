@@ -7,6 +7,13 @@
 
 #include <assert.h>
 
+static bool unknown_opcode(struct module_reader *reader, uint32_t offset, uint8_t byte, uint32_t code) {
+  static const char *const prefixed[] = {"opcode 0xfb", "opcode 0xfc", "opcode 0xfd", "opcode 0xfe"};
+  if (byte < 0xFB || byte > 0xFE) return module_reader_unknown(reader, MODULE_CODES_OP, "opcode", byte, offset);
+  unsigned row = byte - 0xFBu;
+  return module_reader_unknown(reader, MODULE_CODES_OP_FB + row, prefixed[row], code, offset);
+}
+
 static bool read_opcode(struct module_reader *reader, struct module_insn *out) {
   out->offset = reader->cursor;
   uint8_t byte;
@@ -16,12 +23,8 @@ static bool read_opcode(struct module_reader *reader, struct module_insn *out) {
   if (byte >= 0xFB && byte <= 0xFE) {
     if (!module_read_u32(reader, "opcode", &code)) return false;
     found = module_op_lookup(byte, code);
-    if (found == 0) {
-      return module_reader_fail(reader, CAY_ERROR_MALFORMED, out->offset, "unknown opcode 0x%02x %u", byte, code);
-    }
-  } else if (found == 0) {
-    return module_reader_fail(reader, CAY_ERROR_MALFORMED, out->offset, "unknown opcode 0x%02x", byte);
   }
+  if (found == 0) return unknown_opcode(reader, out->offset, byte, code);
   out->op = (uint16_t)(found - 1);
   return true;
 }

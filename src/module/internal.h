@@ -8,6 +8,7 @@
 #include "module/reader.h"
 
 struct module_names; /* what the name section says, see names.c */
+struct module_hints; /* what the branch hints say, see hints.c */
 
 struct module_private {
   struct base_arena arena;          /* every table of the module */
@@ -19,6 +20,7 @@ struct module_private {
   bool has_data_count;
   bool has_memory64;                    /* a memory with 64-bit addresses */
   _Atomic(struct module_names *) names; /* NULL until somebody asks for a name */
+  _Atomic(struct module_hints *) hints; /* NULL until somebody asks for a hint */
 };
 
 const char *module_heap_name(module_type heap, char out[32]);
@@ -35,6 +37,7 @@ bool module_types_canonicalize(struct module *module);
 /* Names in the order of their bytes. */
 int module_name_compare(struct module_name a, struct module_name b);
 void module_names_free(struct module_names *names);
+void module_hints_free(struct module_hints *hints);
 
 /* Decodes and validates the bytes of `module` (bytes, len_bytes, features and private_part are set) into its tables. */
 enum cay_status module_decode(struct module *module, const struct module_load_limits *limits, struct cay_error *error);

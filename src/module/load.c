@@ -63,6 +63,7 @@ static struct module *module_new(const struct module_load_limits *limits, module
   }
   atomic_init(&module->references, 1);
   atomic_init(&private_part->names, NULL);
+  atomic_init(&private_part->hints, NULL);
   private_part->limits = *limits;
   module->private_part = private_part;
   module->features = features & MODULE_FEATURES_READABLE;
@@ -73,6 +74,7 @@ static void module_free(struct module *module) {
   struct module_private *private_part = module->private_part;
   assert(atomic_load(&module->references) <= 1);
   module_names_free(atomic_load_explicit(&private_part->names, memory_order_acquire));
+  module_hints_free(atomic_load_explicit(&private_part->hints, memory_order_acquire));
   base_arena_deinit(&private_part->arena);
   base_free(private_part->owned_bytes);
   base_file_deinit(&private_part->file);

@@ -224,6 +224,12 @@ const struct module_custom *module_custom_find(const struct module *module, cons
  * section is read on the first call (thread-safe); a broken name section is ignored. */
 struct module_name module_func_name(const struct module *module, uint32_t func);
 struct module_name module_local_name(const struct module *module, uint32_t func, uint32_t local);
+/* What the section "metadata.code.branch_hint" says of the condition of the `if` or `br_if` at `offset` (as in struct
+ * module_insn). The section is read on the first call (thread-safe); a broken one is ignored. */
+enum module_hint { MODULE_HINT_NONE, MODULE_HINT_UNLIKELY, MODULE_HINT_LIKELY };
+enum module_hint module_branch_hint(const struct module *module, uint32_t func, uint32_t offset);
+/* What is wrong with that section: CAY_ERROR_MALFORMED or _INVALID; CAY_OK also when there is none. */
+enum cay_status module_branch_hints_check(const struct module *module, struct cay_error *error);
 /* The function whose body contains `offset`, or UINT32_MAX. */
 uint32_t module_func_at(const struct module *module, uint32_t offset);
 

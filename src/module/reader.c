@@ -177,7 +177,7 @@ static enum module_feature heap_code_feature(uint8_t code) {
 static bool need_heap_code(struct module_reader *reader, uint8_t code, uint32_t offset) {
   enum module_feature feature = heap_code_feature(code);
   if (feature == MODULE_FEATURE_COUNT) {
-    return module_reader_fail(reader, CAY_ERROR_MALFORMED, offset, "unknown reference type 0x%02x", code);
+    return module_reader_unknown(reader, MODULE_CODES_VALUE_TYPE, "reference type", code, offset);
   }
   char name[32];
   return module_reader_need(reader, feature, offset, "the type %s",
@@ -226,7 +226,7 @@ bool module_read_value_type(struct module_reader *reader, module_type *out) {
   }
   if (code == 0x63 || code == 0x64) return read_typed_ref(reader, code, start, out);
   if (heap_code_feature(code) == MODULE_FEATURE_COUNT) {
-    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown value type 0x%02x", code);
+    return module_reader_unknown(reader, MODULE_CODES_VALUE_TYPE, "value type", code, start);
   }
   *out = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_ABSTRACT | code;
   return need_heap_code(reader, code, start);

@@ -29,6 +29,13 @@ BASE_COLD bool module_reader_refuse(struct module_reader *reader, enum module_fe
 bool module_reader_need(struct module_reader *reader, enum module_feature feature, uint32_t offset, const char *format,
                         ...) BASE_PRINTF(4, 5);
 
+/* Refuses a code that means nothing in its place, `what`: as malformed, or as not supported when it belongs to a proposal
+ * that cay does not have. Is false. */
+enum module_codes { MODULE_CODES_OP, MODULE_CODES_OP_FB, MODULE_CODES_OP_FC, MODULE_CODES_OP_FD, MODULE_CODES_OP_FE,
+                    MODULE_CODES_VALUE_TYPE, MODULE_CODES_TYPE_FORM, MODULE_CODES_IMPORT };
+BASE_COLD bool module_reader_unknown(struct module_reader *reader, enum module_codes codes, const char *what,
+                                     uint32_t code, uint32_t offset);
+
 bool module_read_u32_long(struct module_reader *reader, const char *what, uint32_t *out);
 bool module_read_s32_long(struct module_reader *reader, const char *what, uint32_t *out);
 bool module_read_u64(struct module_reader *reader, const char *what, uint64_t *out);

@@ -85,6 +85,14 @@ def script(sums):
     return json.dumps({'source_filename': 'script.wast', 'commands': commands}).encode()
 
 
+def hinted(hint):
+    """A program whose only branch has this hint."""
+    section_before_code = section(0, text('metadata.code.branch_hint') + vec([leb(0) + vec([leb(3) + b'\1' + leb(hint)])]))
+    program = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x41\0\x0d\0')])
+    code = program.index(b'\x0a\x08')
+    return program[:code] + section_before_code + program[code:]
+
+
 def files():
     """name -> bytes"""
     add = module([((I32, I32), (I32,)), ((F64,), (F64, F64))], funcs=[0, 1],
@@ -114,6 +122,8 @@ def files():
         'simd.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
                             bodies=[body(b'\xfd\x0c' + bytes(16) + b'\x1a')]),
         'multi-memory.wasm': HEADER + section(5, vec([b'\0\1', b'\0\1'])),
+        'hints.wasm': hinted(1),
+        'wrong-hints.wasm': hinted(7),
         # Wrong ones.
         'empty.wasm': b'',
         'truncated.wasm': add[:-7],

@@ -34,7 +34,16 @@ TEST(messages) {
   CHECK_BODY(CAY_ERROR_INVALID, "i32.load: unknown memory 0", 0, 0x41, 0, 0x28, 2, 0, 0x1A, 0x0B);
   CHECK_BODY(CAY_ERROR_MALFORMED, "else without if", 0, 0x02, 0x40, 0x05, 0x0B, 0x0B);
   CHECK_BODY(CAY_ERROR_MALFORMED, "unknown opcode 0xff", 0, 0xFF, 0x0B);
-  CHECK_BODY(CAY_ERROR_MALFORMED, "unknown opcode 0xfc 18", 0, 0xFC, 0x12, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "unknown opcode 0xfc 0x30", 0, 0xFC, 0x30, 0x0B);
+  CHECK_BODY(CAY_ERROR_UNSUPPORTED, "not supported: the proposal memory-control (opcode 0xfc 0x12)", 0, 0xFC, 0x12,
+             0x0B);
+  CHECK_BODY(CAY_ERROR_UNSUPPORTED, "not supported: the proposal stack-switching (opcode 0xe0)", 0, 0xE0, 0, 0x0B);
+  CHECK_BODY(CAY_ERROR_UNSUPPORTED, "not supported: the proposal custom-descriptors (opcode 0xfb 0x22)", 0, 0xFB, 0x22,
+             0, 0x0B);
+  CHECK_BODY(CAY_ERROR_UNSUPPORTED, "not supported: the proposal shared-everything-threads (opcode 0xfe 0x04)", 0, 0xFE,
+             4, 0x0B);
+  CHECK_BODY(CAY_ERROR_UNSUPPORTED, "not supported: the proposal stack-switching (reference type 0x68)", 0, 0xD0, 0x68,
+             0x1A, 0x0B);
   CHECK_BODY(CAY_ERROR_MALFORMED, "unexpected end in the instruction", 0, 0x02, 0x40, 0x0B);
   CHECK_BODY(CAY_ERROR_MALFORMED, "1 bytes follow the final end", 0, 0x0B, 0x01);
   CHECK_BODY(CAY_ERROR_MALFORMED, "data.drop needs a data count section", 0, 0x41, 0, 0xFC, 9, 0, 0x0B);

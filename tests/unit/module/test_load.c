@@ -232,6 +232,9 @@ TEST(section_messages) {
   CHECK_SECTION(CAY_ERROR_INVALID, 16, "import section: entry 0: unknown type 0", 2, 1, 1, 'a', 1, 'b', 0, 0);
   CHECK_SECTION(CAY_ERROR_MALFORMED, 12, "import section: entry 0: the module name is not valid UTF-8", 2, 1, 1, 0xFF,
                 1, 'b', 0, 0);
+  CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 14,
+                "import section: entry 0: not supported: the proposal compact-imports (kind of import 0x7f)", 2, 1, 1,
+                'a', 0, 0x7F, 0);
   CHECK_SECTION(CAY_ERROR_INVALID, 11, "memory section: entry 0: memory size must be at most 65536", 5, 1, 0, 0x81,
                 0x80, 4);
   CHECK_SECTION(CAY_ERROR_INVALID, 11,
