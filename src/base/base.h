@@ -141,6 +141,9 @@ void *base_os_reserve(size_t bytes);
 bool base_os_commit(void *address, size_t bytes);
 /* Takes access away again and gives the pages back. */
 bool base_os_decommit(void *address, size_t bytes);
+/* Gives the pages of readable and writable memory back without taking access away; they are zero when they are touched
+ * again. False: the system cannot, and nothing changed. */
+bool base_os_discard(void *address, size_t bytes);
 void base_os_release(void *address, size_t bytes);
 
 uint64_t base_os_monotonic_ns(void);

@@ -26,6 +26,10 @@ bool base_os_decommit(void *address, size_t bytes) {
          mmap(address, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
+/* That the pages are zero afterwards is Linux's promise; POSIX's own call of this name makes none. A new mapping in place
+ * of the old one would work everywhere, but it fails when the process has too many mappings, and leaves a hole. */
+bool base_os_discard(void *address, size_t bytes) { return bytes == 0 || madvise(address, bytes, MADV_DONTNEED) == 0; }
+
 void base_os_release(void *address, size_t bytes) {
   int result = munmap(address, bytes);
   assert(result == 0);

@@ -8,6 +8,7 @@
  * Interruption is a flag plus a stack limit of NULL. Guest code compares its frame with the limit on every call and
  * polls it in loops, so the one store stops both. engine_call sets the limit and then reads the flag;
  * engine_interrupt sets the flag and then clears the limit; both are sequentially consistent, so one sees the other. */
+#include "engine/heap.h"
 #include "engine/internal.h"
 
 static const char *const trap_texts[] = {
@@ -89,14 +90,20 @@ void engine_store_free(struct engine_store *store) {
   for (struct engine_memory *memory = store->memories; memory; memory = memory->next) engine_memory_deinit(memory);
   for (struct engine_table *table = store->tables; table; table = table->next) engine_table_deinit(table);
   engine_stacks_free(store);
+  engine_heap_free(store->heap);
   base_arena_deinit(&store->arena);
   base_free(store);
 }
 
 struct engine_thread *engine_store_thread(struct engine_store *store) { return &store->thread; }
 
+static bool budget_has(const struct engine_store *store, uint64_t bytes) {
+  return bytes <= store->limits.memory_bytes - store->bytes_used;
+}
+
+/* Empty blocks that the heap only keeps in case must not be the reason why something else has no room. */
 bool engine_budget_take(struct engine_store *store, uint64_t bytes) {
-  if (bytes > store->limits.memory_bytes - store->bytes_used) return false;
+  if (!budget_has(store, bytes) && !(engine_heap_drop_spares(store->heap) && budget_has(store, bytes))) return false;
   store->bytes_used += bytes;
   return true;
 }

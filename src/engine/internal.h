@@ -96,6 +96,7 @@ struct engine_store {
   struct engine_instance *instances;
   uint32_t memory_count, table_count, instance_count;
   uint64_t bytes_used;
+  struct engine_heap *heap; /* NULL: nothing was allocated in it yet */
   bool has_guarded; /* a memory with guard pages exists: calls need the fault handler's stack */
 
   struct engine_stack *stack_pool;
