@@ -178,7 +178,7 @@ enum cay_type {
   CAY_F64 = 0x7C,
   CAY_V128 = 0x7B,
   CAY_FUNCREF = 0x70,   /* opaque; only null can be made by the host */
-  CAY_EXTERNREF = 0x6F, /* any 64-bit number of the host's; 0 is null */
+  CAY_EXTERNREF = 0x6F, /* a number of the host's below 2^62; 0 is null */
 };
 typedef struct cay_value {
   enum cay_type type;

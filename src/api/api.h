@@ -45,7 +45,7 @@ enum cay_status api_module_disassemble(const cay_module *module, const char *con
 /* ---- Running -------------------------------------------------------------------------------------------------------- */
 
 /* cay_run_invoke with arguments as texts, parsed by the parameter's type (i32 and i64: decimal or 0x, signed or
- * unsigned; f32 and f64: as strtod; externref: a number or "null"; funcref: "null"), and results added to `out`, one a
+ * unsigned; f32 and f64: as strtod; externref: a number of 62 bits or "null"; funcref: "null"), and results added to `out`, one a
  * line. CAY_ERROR_ARGUMENT says which argument is wrong, or the function's type. */
 enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *const *args, size_t arg_count,
                                     struct base_text *out, struct cay_error *error);

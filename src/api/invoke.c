@@ -41,6 +41,8 @@ static bool float_parse(const char *text, bool single, uint64_t *out) {
   return end != text && !*end;
 }
 
+enum { HOST_NUMBER_BITS = 62 }; /* of a number that stands for something of the host's */
+
 /* 0x and up to 32 digits, most significant first, as api_value_text writes it. */
 static bool v128_parse(const char *text, uint64_t *out) {
   out[0] = out[1] = 0;
@@ -67,7 +69,9 @@ bool api_value_parse(module_type type, const char *text, uint64_t *slots) {
   }
   *slots = 0;
   if (strcmp(text, "null") == 0) return (type & MODULE_REF_NULL) != 0;
-  return type == MODULE_EXTERNREF && integer_parse(text, 64, slots);
+  if (type != MODULE_EXTERNREF || text[0] == '-' || !integer_parse(text, HOST_NUMBER_BITS, slots)) return false;
+  *slots = engine_ref_host(*slots);
+  return true;
 }
 
 static void float_text(double value, bool single, uint64_t bits, struct base_text *out) {
@@ -97,10 +101,12 @@ void api_value_text(module_type type, const uint64_t *slots, struct base_text *o
   }
   if (slots[0] == 0)
     base_text_addz(out, "null");
-  else if (type == MODULE_EXTERNREF)
-    base_text_format(out, "%" PRIu64, slots[0]);
+  else if (engine_ref_is_host(slots[0]))
+    base_text_format(out, "%" PRIu64, engine_ref_host_number(slots[0]));
+  else if (engine_ref_is_i31(slots[0]))
+    base_text_format(out, "i31 %" PRId32, engine_ref_i31_signed(slots[0]));
   else
-    base_text_addz(out, "a function");
+    base_text_addz(out, type == MODULE_FUNCREF ? "a function" : "an object");
 }
 
 /* ---- Calls --------------------------------------------------------------------------------------------------------- */
@@ -164,14 +170,22 @@ static void value_store(const cay_value *value, uint64_t *slot) {
     memcpy(slot, &value->of.f32, sizeof value->of.f32);
     return;
   case CAY_V128: memcpy(slot, value->of.v128, sizeof value->of.v128); return;
+  case CAY_EXTERNREF: slot[0] = value->of.ref == 0 ? 0 : engine_ref_host(value->of.ref); return;
   default: memcpy(slot, &value->of.i64, sizeof value->of.i64); return;
   }
 }
 
-static void value_load(enum cay_type type, const uint64_t *slot, cay_value *value) {
+/* False: a reference to something of the guest's. */
+static bool value_load(enum cay_type type, const uint64_t *slot, cay_value *value) {
   memset(value, 0, sizeof *value);
   value->type = type;
+  if (type == CAY_EXTERNREF) {
+    if (slot[0] == 0) return true;
+    value->of.ref = engine_ref_host_number(slot[0]);
+    return engine_ref_is_host(slot[0]);
+  }
   memcpy(&value->of, slot, type == CAY_V128 ? 16 : type == CAY_I32 || type == CAY_F32 ? 4 : 8);
+  return true;
 }
 
 static enum cay_status args_store(const struct module_func_type *type, const cay_value *args, uint64_t *slot,
@@ -184,6 +198,9 @@ static enum cay_status args_store(const struct module_func_type *type, const cay
                             i + 1, module_type_name(type->params[i], name));
     if (wanted == CAY_FUNCREF && args[i].of.ref != 0)
       return base_error_set(error, CAY_ERROR_ARGUMENT, "argument %" PRIu32 " is a funcref other than null", i + 1);
+    if (wanted == CAY_EXTERNREF && args[i].of.ref >> HOST_NUMBER_BITS)
+      return base_error_set(error, CAY_ERROR_ARGUMENT, "argument %" PRIu32 " is an externref of more than %d bits",
+                            i + 1, HOST_NUMBER_BITS);
     value_store(&args[i], slot);
   }
   return CAY_OK;
@@ -219,7 +236,9 @@ enum cay_status cay_run_invoke(cay_run *run, const char *name, const cay_value *
   for (uint32_t i = 0; i < type->result_count; slot += module_type_slots(type->results[i++])) {
     enum cay_type result = CAY_I32;
     public_type(type->results[i], &result);
-    value_load(result, slot, &results[i]);
+    if (!value_load(result, slot, &results[i]))
+      return base_error_set(error, CAY_ERROR_UNSUPPORTED,
+                            "result %" PRIu32 " is a value of the guest's, which cannot be passed to C", i + 1);
   }
   assert(slot == slots + type->result_slots);
   if (result_count) *result_count = type->result_count;

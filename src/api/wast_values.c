@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Values as the JSON scripts spell them. Numbers are decimal texts; floats are their bit patterns or a kind of NaN; a
- * v128 is a list of lanes. Host references are numbers; since 0 is the engine's null, number N is kept as N + 1. */
+ * v128 is a list of lanes. References that a script makes up are numbers of the host's. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -66,7 +66,7 @@ static bool reference_arg(const char *text, module_type type, uint64_t *slot) {
   if (!text) return false;
   if (strcmp(text, "null") == 0) return true;
   if (type != MODULE_EXTERNREF || !bits_parse(text, 8, slot)) return false;
-  *slot += 1;
+  *slot = engine_ref_host(*slot);
   return true;
 }
 

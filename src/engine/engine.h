@@ -63,7 +63,7 @@ struct engine_memory {
   struct engine_memory *next; /* in the store's list */
 };
 
-/* References are 64-bit: a funcref is a `struct engine_function *`, an externref whatever the host gave; 0 is null. */
+/* References are 64-bit, see gc.h; 0 is null. */
 struct engine_table {
   uint64_t *elems;
   uint64_t count, max_count, capacity;

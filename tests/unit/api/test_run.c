@@ -80,6 +80,35 @@ TEST(texts_are_parsed_by_type) {
   cay_run_free(run);
 }
 
+/* (func (export "id") (param externref) (result externref) (local.get 0)) */
+#define IDENTITY_WASM                                                                                                 \
+  0, 'a', 's', 'm', 1, 0, 0, 0, 1, 6, 1, 0x60, 1, 0x6F, 1, 0x6F, 3, 2, 1, 0, 7, 6, 1, 2, 'i', 'd', 0, 0, 10, 6, 1, 4, \
+      0, 0x20, 0, 0x0B
+
+TEST(numbers_of_the_host_pass_as_references) {
+  cay_run *run = prepare(LOAD(IDENTITY_WASM), NULL);
+  static const uint64_t numbers[] = {0, 1, 2, 3, 1000, UINT64_MAX >> 2};
+  cay_value arg = {CAY_EXTERNREF, {.ref = 0}}, result;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) {
+    arg.of.ref = numbers[i];
+    CHECK_INT(cay_run_invoke(run, "id", &arg, 1, &result, 1, NULL, &error), CAY_OK);
+    CHECK(result.type == CAY_EXTERNREF && result.of.ref == numbers[i]);
+  }
+  arg.of.ref = UINT64_MAX >> 1;
+  CHECK_INT(cay_run_invoke(run, "id", &arg, 1, &result, 1, NULL, &error), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(error.text, "argument 1 is an externref of more than 62 bits");
+  struct base_text out = {0};
+  CHECK_INT(api_run_invoke_text(run, "id", (const char *[]){"null"}, 1, &out, &error), CAY_OK);
+  CHECK_INT(api_run_invoke_text(run, "id", (const char *[]){"0"}, 1, &out, &error), CAY_OK);
+  CHECK_INT(api_run_invoke_text(run, "id", (const char *[]){"4611686018427387903"}, 1, &out, &error), CAY_OK);
+  CHECK_TEXT(out.bytes, "null\n0\n4611686018427387903\n");
+  CHECK_INT(api_run_invoke_text(run, "id", (const char *[]){"-1"}, 1, &out, &error), CAY_ERROR_ARGUMENT);
+  CHECK_INT(api_run_invoke_text(run, "id", (const char *[]){"4611686018427387904"}, 1, &out, &error),
+            CAY_ERROR_ARGUMENT);
+  base_text_deinit(&out);
+  cay_run_free(run);
+}
+
 TEST(traps_have_a_backtrace) {
   cay_run *run = prepare(LOAD(KINDS_WASM), NULL);
   CHECK_TEXT(cay_run_backtrace(run, 0), "");
@@ -309,6 +338,7 @@ int main(void) {
   RUN(calls_pass_values)
   RUN(calls_refuse_wrong_arguments)
   RUN(texts_are_parsed_by_type)
+  RUN(numbers_of_the_host_pass_as_references)
   RUN(traps_have_a_backtrace)
   RUN(commands_end_with_their_code)
   RUN(reactors_are_initialised_once)
