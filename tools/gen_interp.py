@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from gen_ops import read_ops, write_if_changed  # noqa: E402
 
-CLASS = {"i": "INT", "I": "INT", "r": "INT", "e": "INT", "p": "INT", "f": "F32", "F": "F64"}
+CLASS = {"i": "INT", "I": "INT", "r": "INT", "e": "INT", "p": "INT", "f": "F32", "F": "F64", "v": "V128"}
 COMMUTATIVE = {f"{t}_{o}" for t in ("I32", "I64") for o in ("ADD", "MUL", "AND", "OR", "XOR", "EQ", "NE")}
 COMMUTATIVE |= {f"{t}_{o}" for t in ("F32", "F64") for o in ("EQ", "NE")}
 SWAPPED = {"LT": "GT", "GT": "LT", "LE": "GE", "GE": "LE"}
@@ -33,6 +33,15 @@ STORE_FLOAT_FORMS = ["ss", "rs", "sr", "rr", "is", "ir"]  # rr: address and valu
 ACCESS = {"": None, "8_s": "int8_t", "8_u": "uint8_t", "16_s": "int16_t", "16_u": "uint16_t",
           "32_s": "int32_t", "32_u": "uint32_t", "8": "uint8_t", "16": "uint16_t", "32": "uint32_t"}
 WHOLE = {"i": "uint32_t", "I": "uint64_t", "f": "float", "F": "double"}
+# Vector instructions with a family, by signature (x: a number) and whether there is a lane; and the family's forms, which
+# are the places of the number that is an operand (slot, accumulator, constant) or result (accumulator, slot too).
+VECTOR_KINDS = {("v:v", False): "V_UNARY", ("vv:v", False): "V_BINARY", ("vvv:v", False): "V_TERNARY",
+                ("x:v", False): "V_SPLAT", ("vx:v", False): "V_SHIFT", ("v:x", False): "V_TEST", ("v:x", True): "V_EXTRACT",
+                ("vx:v", True): "V_REPLACE"}
+VECTOR_FORMS = {"V_UNARY": [""], "V_BINARY": [""], "V_TERNARY": [""], "V_SPLAT": ["_s", "_r"], "V_SHIFT": ["_s", "_r", "_i"],
+                "V_TEST": ["_r", "_s"], "V_EXTRACT": ["_r", "_s"], "V_REPLACE": ["_s", "_r"],
+                "V_LOAD": ["_s", "_r", "_i"], "V_STORE": ["_s", "_r", "_i"]}
+READ_BY_VECTOR_LOAD = ["uint8_t", "uint16_t", "uint32_t", "uint64_t", "sem_v128"]  # by log2 of the bytes
 
 
 def split_comparison(name):
@@ -52,8 +61,20 @@ def mirrored(name):
     return None
 
 
+def vector_kind(row):
+    if row.imm == "MEMARG" and "v" in row.params + row.results:
+        return "V_LOAD" if "LOAD" in row.flags else "V_STORE"
+    if not row.sem or "v" not in row.params + row.results or row.imm not in ("NONE", "LANE"):
+        return None
+    shape = "".join("x" if letter in WHOLE else letter for letter in row.params) + ":"
+    shape += "".join("x" if letter in WHOLE else letter for letter in row.results)
+    return VECTOR_KINDS[shape, row.imm == "LANE"]
+
+
 def kind(row):
     """The family of an instruction, or None when handlers.c spells it by hand."""
+    if "v" in row.params + row.results:
+        return vector_kind(row)
     if "LOAD" in row.flags and row.params == ["p"] and row.results[0] in WHOLE and "ATOMIC" not in row.flags:
         return "LOAD"
     if "STORE" in row.flags and len(row.params) == 2 and row.params[1] in WHOLE and "ATOMIC" not in row.flags:
@@ -89,6 +110,10 @@ def families(rows):
             yield row, which, [f"{name}_{form}{dest}" for form in "sri" for dest in "rs"]
             yield row, "INDEXED", [f"{name}_{form}_{dest}" for form in INDEXED_FORMS for dest in "rs"]
             yield row, "LOAD_GENERAL", [f"{name}_m"]
+        elif which in VECTOR_FORMS:
+            yield row, which, [name + form for form in VECTOR_FORMS[which]]
+            if which in ("V_LOAD", "V_STORE"):
+                yield row, which + "_GENERAL", [name + "_m"]
         elif which == "STORE":
             yield row, which, [f"{name}_{form}" for form in
                                 (STORE_FORMS if row.params[1] in "iI" else STORE_FLOAT_FORMS)]
@@ -120,6 +145,15 @@ def write_bodies(rows):
             yield f"LOAD({name}, {access_type(row, row.results[0])}, {row.results[0]})"
         elif which == "INDEXED":
             yield f"LOAD_INDEXED({name}, {access_type(row, row.results[0])}, {row.results[0]})"
+        elif which in ("V_LOAD", "V_LOAD_GENERAL"):
+            yield f"{which}({name}, {READ_BY_VECTOR_LOAD[row.access_log2]}, {sem or ''})"
+        elif which == "V_STORE":
+            yield f"V_STORE({name})"
+        elif which == "V_STORE_GENERAL":
+            yield f"STORE_GENERAL({name}_m, sem_v128, v)"
+        elif which in VECTOR_FORMS:
+            number = [letter for letter in row.params + row.results if letter in WHOLE]
+            yield f"{which}({', '.join([name, sem] + number)})"
         elif which == "STORE":
             macro = "STORE" if row.params[1] in "iI" else "STORE_FLOAT"
             yield f"{macro}({name}, {access_type(row, row.params[1])}, {row.params[1]})"
@@ -147,7 +181,7 @@ def write_rows(rows):
         comparison = split_comparison(row.name) if which == "BINARY" else None
         if which == "LOAD":
             fields.append(f".fused = {first[row.name, 'INDEXED']}")
-        if which in ("LOAD", "STORE"):
+        if which in ("LOAD", "STORE", "V_LOAD", "V_STORE"):
             fields.append(f".general = {first[row.name, which + '_GENERAL']}")
         if comparison and row.params[0] == "i":
             fields.append(f".fused = {first[row.name, 'COUNT']}")

@@ -176,7 +176,8 @@ static enum cay_status code_make(struct engine *engine, struct module *module, b
   if (!code) return base_error_memory(error);
   code->module = module_retain(module);
   code->explicit_bounds = explicit_bounds;
-  struct engine_code_options options = {.explicit_bounds = explicit_bounds};
+  struct engine_code_options options = {.explicit_bounds = explicit_bounds,
+                                        .deterministic_relaxed_simd = engine->options.deterministic_relaxed_simd};
   enum cay_status status = CAY_OK;
   if (!code_intern_types(engine, code))
     status = base_error_memory(error);

@@ -189,7 +189,10 @@ struct engine_location {
   uint64_t *caller_fp;
 };
 
-struct engine_code_options { bool explicit_bounds; };
+struct engine_code_options {
+  bool explicit_bounds;
+  bool deterministic_relaxed_simd;
+};
 
 /* A way of executing functions. All members are required. */
 struct engine_tier {
@@ -233,6 +236,7 @@ struct engine_options {
   const struct engine_tier *tier;
   size_t stack_bytes;       /* value stack and native stack, each; 16 MiB when 0 */
   bool explicit_bounds;     /* never use guard pages */
+  bool deterministic_relaxed_simd; /* relaxed vector instructions: as the deterministic profile, not the fastest way */
 };
 enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error);
 void engine_free(struct engine *engine);

@@ -15,6 +15,8 @@
  * by nesting. All vectors keep their capacity from body to body. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "module/internal.h"
 
@@ -123,16 +125,18 @@ static bool top_is(const struct module_body *body, uint32_t height, const module
  * and going through them one by one would make such code a thousand times slower to load than any other. */
 enum { MANY_TYPES = 16 };
 
-static bool slots_are_operands(const struct module_body *body) {
-  return !(body->module->features & MODULE_FEATURE_BIT(SIMD));
+static uint32_t slots_of(const module_type *types, uint32_t count) {
+  uint32_t slots = 0;
+  for (uint32_t i = 0; i < count; i++) slots += module_type_slots(types[i]);
+  return slots;
 }
 
 static bool pop_types(struct module_body *body, const struct module_insn *insn, const module_type *types,
                       uint32_t count) {
   const struct module_frame *frame = top_frame(body);
-  if (BASE_UNLIKELY(count > MANY_TYPES) && slots_are_operands(body) && top_is(body, frame->height, types, count)) {
+  if (BASE_UNLIKELY(count > MANY_TYPES) && top_is(body, frame->height, types, count)) {
     body->operands.count -= count;
-    body->operand_slots -= count;
+    body->operand_slots -= slots_of(types, count);
     return true;
   }
   for (uint32_t i = count; i-- > 0;) {
@@ -143,12 +147,12 @@ static bool pop_types(struct module_body *body, const struct module_insn *insn, 
 }
 
 static bool push_types(struct module_body *body, const module_type *types, uint32_t count) {
-  if (BASE_UNLIKELY(count > MANY_TYPES) && slots_are_operands(body)) {
+  if (BASE_UNLIKELY(count > MANY_TYPES)) {
     size_t wanted = body->operands.count + count;
     if (wanted > body->operands.capacity && !grow_operands(body, wanted)) return false;
     memcpy(body->operands.items + body->operands.count, types, count * sizeof *types);
     body->operands.count = wanted;
-    body->operand_slots += count;
+    body->operand_slots += slots_of(types, count);
     if (body->operand_slots > body->max_operand_slots) body->max_operand_slots = body->operand_slots;
     return true;
   }
@@ -571,6 +575,25 @@ static bool check_memarg(struct module_body *body, const struct module_insn *ins
               row->mnemonic, is_atomic ? "be" : "not be larger than", row->access_log2, memarg->align_log2);
 }
 
+/* How many lanes a shape has: the number behind the x of "i8x16". */
+static unsigned lanes_of(const struct module_op_info *row) {
+  const char *x = strchr(row->mnemonic, 'x');
+  assert(x);
+  return (unsigned)strtoul(x + 1, NULL, 10);
+}
+
+static bool check_lane(struct module_body *body, const struct module_insn *insn, unsigned lane, unsigned lanes) {
+  return lane < lanes || fail(body, CAY_ERROR_INVALID, insn, "%s: invalid lane index %u; there are %u lanes",
+                              module_ops[insn->op].mnemonic, lane, lanes);
+}
+
+static bool check_shuffle(struct module_body *body, const struct module_insn *insn) {
+  for (unsigned i = 0; i < 16; i++) {
+    if (!check_lane(body, insn, insn->imm.v128[i], 32)) return false;
+  }
+  return true;
+}
+
 /* ---- One instruction --------------------------------------------------------------------------------------------- */
 
 static bool check_indices(struct module_body *body, const struct module_insn *insn, const struct module_op_info *row) {
@@ -580,6 +603,10 @@ static bool check_indices(struct module_body *body, const struct module_insn *in
   case MODULE_IMM_DATA_MEMORY:
     return has_memory(body, insn, insn->imm.index[1]) && has_data(body, insn, insn->imm.index[0]);
   case MODULE_IMM_ELEM: return has_elem(body, insn, insn->imm.index[0]);
+  case MODULE_IMM_LANE: return check_lane(body, insn, insn->imm.index[0], lanes_of(row));
+  case MODULE_IMM_SHUFFLE: return check_shuffle(body, insn);
+  case MODULE_IMM_MEMARG_LANE:
+    return check_memarg(body, insn, row) && check_lane(body, insn, insn->imm.memarg.lane, 16u >> row->access_log2);
   default: return true;
   }
 }

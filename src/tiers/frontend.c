@@ -52,10 +52,15 @@ struct ir_frontend {
   BASE_VEC(uint32_t) local_uses;
   uint32_t last;
   bool unreachable, no_memory;
-  uint32_t offset; /* of the instruction being translated */
+  bool deterministic; /* relaxed instructions as the deterministic profile has them */
+  uint32_t offset;    /* of the instruction being translated */
 };
 
-struct ir_frontend *ir_frontend_new(void) { return base_alloc_zero(1, sizeof(struct ir_frontend)); }
+struct ir_frontend *ir_frontend_new(bool deterministic) {
+  struct ir_frontend *fe = base_alloc_zero(1, sizeof *fe);
+  if (fe) fe->deterministic = deterministic;
+  return fe;
+}
 
 void ir_frontend_trim(struct ir_frontend *fe) {
   module_body_deinit(&fe->body);
@@ -463,6 +468,11 @@ static void do_local_get(struct ir_frontend *fe, uint32_t local) {
   fe->local_uses.items[local]++;
 }
 
+/* Whether the results of an operation must stay where they are made: those of calls, and two of them. */
+static bool has_fixed_results(uint16_t op) {
+  return op == IR_CALL || op == IR_CALL_INDIRECT || (op < MODULE_OP_COUNT && module_ops[op].result_count > 1);
+}
+
 /* Stores the popped `value` in a local: by redirecting the instruction that has just made it where possible. */
 static void set_local(struct ir_frontend *fe, uint32_t local, const struct operand *value) {
   bool named = fe->local_uses.items[local] > 0;
@@ -470,7 +480,7 @@ static void set_local(struct ir_frontend *fe, uint32_t local, const struct opera
   if (value->place == PLACE_LOCAL && value->local == local) return;
   bool redirect = !named && value->place == PLACE_TEMP && fe->last != UINT32_MAX &&
                   fe->last + 1 == fe->out.insns.count && fe->out.insns.items[fe->last].d == value->slot &&
-                  fe->out.insns.items[fe->last].op != IR_CALL && fe->out.insns.items[fe->last].op != IR_CALL_INDIRECT;
+                  !has_fixed_results(fe->out.insns.items[fe->last].op);
   if (redirect) {
     fe->out.insns.items[fe->last].d = slot;
     return;
@@ -618,6 +628,106 @@ static void do_select(struct ir_frontend *fe) {
   push_result(fe, insn, a.cls);
 }
 
+/* ---- Vectors and wide arithmetic ---- */
+
+static void do_v128_const(struct ir_frontend *fe, const struct module_insn *from) {
+  struct ir_insn *insn = emit(fe, MODULE_OP_V128_CONST);
+  insn->imm = base_load_u64(from->imm.v128);
+  insn->konst = base_load_u64(from->imm.v128 + 8);
+  push_result(fe, insn, IR_CLASS_V128);
+}
+
+static void do_shuffle(struct ir_frontend *fe, const struct module_insn *from) {
+  struct operand b = pop(fe), a = pop(fe);
+  struct ir_insn *insn = emit(fe, MODULE_OP_I8X16_SHUFFLE);
+  use_a(fe, insn, &a);
+  use_b(fe, insn, &b);
+  insn->imm = base_load_u64(from->imm.v128);
+  insn->konst = base_load_u64(from->imm.v128 + 8);
+  push_result(fe, insn, IR_CLASS_V128);
+}
+
+static void do_lane(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
+  struct operand value = row->param_count == 2 ? pop_slot(fe) : (struct operand){0};
+  struct operand a = pop(fe);
+  struct ir_insn *insn = emit(fe, from->op);
+  use_a(fe, insn, &a);
+  if (row->param_count == 2) use_b(fe, insn, &value);
+  insn->imm = from->imm.index[0];
+  push_result(fe, insn, ir_class_of(row->results[0]));
+}
+
+static void do_ternary(struct ir_frontend *fe, uint16_t op) {
+  struct operand c = pop(fe), b = pop(fe), a = pop(fe);
+  struct ir_insn *insn = emit(fe, op);
+  use_a(fe, insn, &a);
+  use_b(fe, insn, &b);
+  insn->c = place_slot(fe, &c);
+  push_result(fe, insn, IR_CLASS_V128);
+}
+
+/* The number goes to the address's temporary, which is free then, and on from there. */
+static void do_load_lane(struct ir_frontend *fe, const struct module_insn *from, uint16_t load, uint16_t replace) {
+  struct operand vector = pop(fe), address = pop_address(fe, &from->imm.memarg);
+  struct ir_insn *insn = emit(fe, load);
+  use_address(fe, insn, &address, &from->imm.memarg);
+  insn->result = IR_CLASS_INT;
+  insn->d = address.slot;
+  insn = emit(fe, replace);
+  use_a(fe, insn, &vector);
+  insn->b = address.slot;
+  insn->flags |= IR_B_TEMP;
+  insn->imm = from->imm.memarg.lane;
+  push_result(fe, insn, IR_CLASS_V128);
+}
+
+/* The number goes to the vector's temporary. */
+static void do_store_lane(struct ir_frontend *fe, const struct module_insn *from, uint16_t extract, uint16_t store) {
+  struct operand vector = pop(fe), address = pop_address(fe, &from->imm.memarg);
+  struct ir_insn *insn = emit(fe, extract);
+  use_a(fe, insn, &vector);
+  insn->imm = from->imm.memarg.lane;
+  insn->result = IR_CLASS_INT;
+  insn->d = vector.slot;
+  insn = emit(fe, store);
+  use_address(fe, insn, &address, &from->imm.memarg);
+  insn->b = vector.slot;
+  insn->flags |= IR_B_TEMP;
+}
+
+static void do_wide(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
+  struct operand operands[4];
+  for (unsigned i = row->param_count; i-- > 0;) operands[i] = pop_slot(fe);
+  struct ir_insn *insn = emit(fe, op);
+  use_a(fe, insn, &operands[0]);
+  use_b(fe, insn, &operands[1]);
+  if (row->param_count == 4) {
+    insn->c = place_slot(fe, &operands[2]);
+    insn->imm = place_slot(fe, &operands[3]);
+  }
+  push_result(fe, insn, IR_CLASS_INT);
+  push(fe, PLACE_TEMP, IR_CLASS_INT);
+  insn->result = IR_CLASS_NONE;
+}
+
+/* What the deterministic profile prescribes in place of a relaxed instruction that has a faster outcome here. */
+static uint16_t deterministic_op(uint16_t op) {
+  switch (op) {
+  case MODULE_OP_I32X4_RELAXED_TRUNC_F32X4_S: return MODULE_OP_I32X4_TRUNC_SAT_F32X4_S;
+  case MODULE_OP_I32X4_RELAXED_TRUNC_F32X4_U: return MODULE_OP_I32X4_TRUNC_SAT_F32X4_U;
+  case MODULE_OP_I32X4_RELAXED_TRUNC_F64X2_S_ZERO: return MODULE_OP_I32X4_TRUNC_SAT_F64X2_S_ZERO;
+  case MODULE_OP_I32X4_RELAXED_TRUNC_F64X2_U_ZERO: return MODULE_OP_I32X4_TRUNC_SAT_F64X2_U_ZERO;
+  case MODULE_OP_F32X4_RELAXED_MIN: return MODULE_OP_F32X4_MIN;
+  case MODULE_OP_F32X4_RELAXED_MAX: return MODULE_OP_F32X4_MAX;
+  case MODULE_OP_F64X2_RELAXED_MIN: return MODULE_OP_F64X2_MIN;
+  case MODULE_OP_F64X2_RELAXED_MAX: return MODULE_OP_F64X2_MAX;
+  case MODULE_OP_I16X8_RELAXED_Q15MULR_S: return MODULE_OP_I16X8_Q15MULR_SAT_S;
+  default: return op;
+  }
+}
+
+/* ---- The rest ---- */
+
 /* An instruction without register form: operands in consecutive temporaries from `a`, index immediates in imm. */
 static void do_plain(struct ir_frontend *fe, const struct module_insn *from, uint32_t params, enum ir_class result) {
   settle_top(fe, params);
@@ -635,14 +745,21 @@ static void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits)
 /* Numbers and memory accesses, by what their row says. */
 static void translate_by_row(struct ir_frontend *fe, const struct module_insn *insn) {
   const struct module_op_info *row = &module_ops[insn->op];
+  uint16_t op = fe->deterministic ? deterministic_op(insn->op) : insn->op;
   if (row->flags & MODULE_OP_LOAD)
     do_load(fe, row, insn);
   else if (row->flags & MODULE_OP_STORE)
     do_store(fe, insn);
+  else if (row->imm == MODULE_IMM_LANE)
+    do_lane(fe, row, insn);
+  else if (row->result_count == 2)
+    do_wide(fe, row, insn->op);
   else if (row->param_count == 1)
-    do_unary(fe, row, insn->op);
+    do_unary(fe, row, op);
+  else if (row->param_count == 2)
+    do_binary(fe, row, op);
   else
-    do_binary(fe, row, insn->op);
+    do_ternary(fe, op);
 }
 
 static void translate_reachable(struct ir_frontend *fe, const struct module_insn *insn) {
@@ -673,6 +790,18 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
   case MODULE_OP_I64_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i64); break;
   case MODULE_OP_F32_CONST: push_const(fe, IR_CLASS_F32, insn->imm.i32); break;
   case MODULE_OP_F64_CONST: push_const(fe, IR_CLASS_F64, insn->imm.i64); break;
+  case MODULE_OP_V128_CONST: do_v128_const(fe, insn); break;
+  case MODULE_OP_I8X16_SHUFFLE: do_shuffle(fe, insn); break;
+  case MODULE_OP_V128_LOAD8_LANE: do_load_lane(fe, insn, MODULE_OP_I32_LOAD8_U, MODULE_OP_I8X16_REPLACE_LANE); break;
+  case MODULE_OP_V128_LOAD16_LANE: do_load_lane(fe, insn, MODULE_OP_I32_LOAD16_U, MODULE_OP_I16X8_REPLACE_LANE); break;
+  case MODULE_OP_V128_LOAD32_LANE: do_load_lane(fe, insn, MODULE_OP_I32_LOAD, MODULE_OP_I32X4_REPLACE_LANE); break;
+  case MODULE_OP_V128_LOAD64_LANE: do_load_lane(fe, insn, MODULE_OP_I64_LOAD, MODULE_OP_I64X2_REPLACE_LANE); break;
+  case MODULE_OP_V128_STORE8_LANE: do_store_lane(fe, insn, MODULE_OP_I8X16_EXTRACT_LANE_U, MODULE_OP_I32_STORE8); break;
+  case MODULE_OP_V128_STORE16_LANE:
+    do_store_lane(fe, insn, MODULE_OP_I16X8_EXTRACT_LANE_U, MODULE_OP_I32_STORE16);
+    break;
+  case MODULE_OP_V128_STORE32_LANE: do_store_lane(fe, insn, MODULE_OP_I32X4_EXTRACT_LANE, MODULE_OP_I32_STORE); break;
+  case MODULE_OP_V128_STORE64_LANE: do_store_lane(fe, insn, MODULE_OP_I64X2_EXTRACT_LANE, MODULE_OP_I64_STORE); break;
   case MODULE_OP_REF_NULL: push_const(fe, IR_CLASS_INT, 0); break;
   case MODULE_OP_REF_IS_NULL: do_unary(fe, &module_ops[MODULE_OP_I64_EQZ], MODULE_OP_I64_EQZ); break;
   case MODULE_OP_I64_EXTEND_I32_U: break; /* an i32 is zero-extended in its slot: nothing to do */

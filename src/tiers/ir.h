@@ -56,6 +56,13 @@ struct ir_insn {
   uint64_t konst;  /* the constant operand, as it lies in a slot */
 };
 
+/* Beyond these fields' plain meaning:
+ *   v128.const               imm, konst: the low and the high half
+ *   i8x16.shuffle            imm, konst: the lanes
+ *   lane instructions        imm: the lane
+ *   i64.add128, sub128       d, d + 1 <- (a, b), (c, imm): slots of the low and the high halves
+ *   i64.mul_wide_s, _u       d, d + 1 <- a, b
+ * Loads and stores of a lane are made of a load and a replacement, an extraction and a store. */
 #define IR_NO_SLOT UINT32_MAX
 
 struct ir_function {
@@ -72,7 +79,7 @@ enum { IR_LINK_SLOTS = 2 };
 
 /* Everything the front-end keeps between functions; zero-initialise, reuse, ir_frontend_deinit. */
 struct ir_frontend;
-struct ir_frontend *ir_frontend_new(void);
+struct ir_frontend *ir_frontend_new(bool deterministic); /* as in struct engine_code_options */
 void ir_frontend_free(struct ir_frontend *frontend);
 /* Gives back what the last function needed; the next one grows it anew. The last result is gone. */
 void ir_frontend_trim(struct ir_frontend *frontend);

@@ -10,7 +10,8 @@
  *  1. mirror[c] == s means: the accumulator of class c holds the value of slot s. Slots themselves are current, except
  *     a temporary whose store was left out; that one is mirrored until its single reader.
  *  2. At labels and calls nothing is mirrored.
- *  3. Constants and moves between slots leave the accumulators alone, so they may stand between maker and reader. */
+ *  3. Constants and moves between slots leave the accumulators alone, so they may stand between maker and reader.
+ *  4. Vectors have no accumulator; handlers that make one leave the accumulators alone. */
 #include "tiers/interp/encode.h"
 
 #include <assert.h>
@@ -53,6 +54,12 @@ void interp_emit(struct interp_encoder *e, uint32_t handler, uint32_t d, uint32_
   insn->d = (uint16_t)d;
   insn->a = (uint16_t)a;
   insn->b = b;
+}
+
+void *interp_emit_room(struct interp_encoder *e, uint32_t count) {
+  size_t at = e->insns.count;
+  for (uint32_t i = 0; i < count; i++) emit(e, INTERP_unreachable);
+  return e->no_memory ? NULL : &e->insns.items[at];
 }
 
 static void add_fixup(struct interp_encoder *e, enum fixup_kind kind, uint32_t insn, uint32_t label, uint32_t entry) {
@@ -108,7 +115,17 @@ static void forget_slot(struct interp_encoder *e, uint32_t slot) {
     if (e->mirror[i] == slot) e->mirror[i] = NO_SLOT;
 }
 
+/* Of a value of two slots. */
+static void forget_slots(struct interp_encoder *e, uint32_t slot) {
+  forget_slot(e, slot);
+  forget_slot(e, slot + 1);
+}
+
 void interp_has_result(struct interp_encoder *e, const struct ir_insn *insn) {
+  if (insn->result == IR_CLASS_V128) {
+    forget_slots(e, insn->d); /* no accumulator holds vectors */
+    return;
+  }
   forget_slot(e, insn->d);
   e->mirror[insn->result] = insn->d;
 }
@@ -143,8 +160,13 @@ static bool ends_straight_line(const struct ir_insn *insn) {
 }
 
 static bool is_plain(const struct ir_insn *insn) {
-  return insn->op < MODULE_OP_COUNT && interp_rows[insn->op].kind == INTERP_KIND_NONE &&
-         insn->op != MODULE_OP_GLOBAL_GET && insn->op != MODULE_OP_GLOBAL_SET;
+  switch (insn->op) {
+  case MODULE_OP_GLOBAL_GET:
+  case MODULE_OP_GLOBAL_SET:
+  case MODULE_OP_V128_CONST:
+  case MODULE_OP_I8X16_SHUFFLE: return false;
+  default: return insn->op < MODULE_OP_COUNT && interp_rows[insn->op].kind == INTERP_KIND_NONE;
+  }
 }
 
 /* Whether the result of the current instruction, a temporary, is read next from the accumulator. */
@@ -242,15 +264,14 @@ static void encode_binary(struct interp_encoder *e, const struct ir_insn *insn, 
   interp_has_result(e, insn);
 }
 
-/* The newest instruction's `b` becomes the distance to where the access goes. */
-static void target_place(struct interp_encoder *e, const struct ir_insn *insn) {
+void interp_target_place(struct interp_encoder *e, const struct ir_insn *insn) {
   const struct interp_place place = {.offset = insn->imm, .memory = insn->c};
   interp_target_pool(e, (const uint64_t[]){place.offset, place.memory}, sizeof place / sizeof(uint64_t));
 }
 
 static void encode_load_general(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
   interp_emit(e, row->general, insn->d, insn->a, 0);
-  target_place(e, insn);
+  interp_target_place(e, insn);
   interp_has_result(e, insn);
 }
 
@@ -260,7 +281,7 @@ static void encode_store_general(struct interp_encoder *e, const struct ir_insn 
     forget_slot(e, insn->b);
   }
   interp_emit(e, row->general, insn->b, insn->a, 0);
-  target_place(e, insn);
+  interp_target_place(e, insn);
 }
 
 static void encode_load(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
@@ -302,6 +323,11 @@ static enum ir_class mirror_of(const struct interp_encoder *e, uint32_t slot) {
 }
 
 static void encode_move(struct interp_encoder *e, const struct ir_insn *insn) {
+  if (insn->result == IR_CLASS_V128) {
+    interp_emit(e, INTERP_move_v, insn->d, insn->a, 0);
+    forget_slots(e, insn->d);
+    return;
+  }
   enum ir_class cls = mirror_of(e, insn->a);
   if (cls != IR_CLASS_NONE) {
     interp_emit(e, INTERP_move_r + (uint32_t)cls - IR_CLASS_INT, insn->d, 0, 0);
@@ -310,8 +336,8 @@ static void encode_move(struct interp_encoder *e, const struct ir_insn *insn) {
     return;
   }
   const struct ir_insn *second = interp_following(e, 1);
-  bool pair = second && second->op == IR_MOVE && second->d == insn->d + 1 && second->a != insn->d &&
-              mirror_of(e, second->a) == IR_CLASS_NONE;
+  bool pair = second && second->op == IR_MOVE && second->result != IR_CLASS_V128 && second->d == insn->d + 1 &&
+              second->a != insn->d && mirror_of(e, second->a) == IR_CLASS_NONE;
   interp_emit(e, pair ? INTERP_move2 : INTERP_move, insn->d, insn->a, pair ? second->a : 0);
   forget_slot(e, insn->d);
   if (!pair) return;
@@ -325,12 +351,14 @@ static uint32_t cell_offset(const struct interp_encoder *e, uint64_t global) {
 }
 
 static void encode_global_get(struct interp_encoder *e, const struct ir_insn *insn) {
+  bool is_vector = insn->result == IR_CLASS_V128;
   if (is_imported_global(e, insn->imm)) {
-    interp_emit(e, INTERP_import_get, insn->d, 0, (uint32_t)insn->imm);
-    forget_slot(e, insn->d);
+    interp_emit(e, is_vector ? INTERP_import_get_v : INTERP_import_get, insn->d, 0, (uint32_t)insn->imm);
+    forget_slots(e, insn->d);
     return;
   }
-  uint32_t handler = INTERP_global_get + (uint32_t)insn->result - IR_CLASS_INT;
+  uint32_t handler =
+      is_vector ? (uint32_t)INTERP_global_get_v : INTERP_global_get + (uint32_t)insn->result - IR_CLASS_INT;
   interp_emit(e, handler, insn->d, 0, cell_offset(e, insn->imm));
   interp_has_result(e, insn);
 }
@@ -340,17 +368,20 @@ static void encode_global_set(struct interp_encoder *e, const struct ir_insn *in
     emit_const(e, insn->b, insn->konst);
     forget_slot(e, insn->b);
   }
+  bool is_vector = e->module->globals[insn->imm].type.type == MODULE_V128;
   if (is_imported_global(e, insn->imm)) {
-    interp_emit(e, INTERP_import_set, 0, insn->b, (uint32_t)insn->imm);
+    interp_emit(e, is_vector ? INTERP_import_set_v : INTERP_import_set, 0, insn->b, (uint32_t)insn->imm);
     return;
   }
-  uint32_t handler = INTERP_global_set_s + (uint32_t)mirror_of(e, insn->b); /* s, r, f, g in the order of classes */
+  /* s, r, f, g in the order of classes */
+  uint32_t handler = is_vector ? (uint32_t)INTERP_global_set_v : INTERP_global_set_s + (uint32_t)mirror_of(e, insn->b);
   interp_emit(e, handler, 0, insn->b, cell_offset(e, insn->imm));
 }
 
 static void encode_select(struct interp_encoder *e, const struct ir_insn *insn) {
   bool in_acc = interp_mirrored(e, IR_CLASS_INT, insn->c);
-  uint32_t first = INTERP_select_s + 2 * ((uint32_t)insn->result - IR_CLASS_INT);
+  uint32_t first = insn->result == IR_CLASS_V128 ? (uint32_t)INTERP_select_vs
+                                                 : INTERP_select_s + 2 * ((uint32_t)insn->result - IR_CLASS_INT);
   interp_emit(e, first + in_acc, insn->d, insn->a, insn->b | (in_acc ? 0 : insn->c << 16));
   interp_has_result(e, insn);
 }
@@ -376,7 +407,7 @@ static void encode_br_table(struct interp_encoder *e, const struct ir_insn *insn
   bool in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a);
   uint32_t at = (uint32_t)e->insns.count, count = insn->b;
   interp_emit(e, in_acc ? INTERP_br_table_r : INTERP_br_table_s, 0, insn->a, count - 1);
-  for (uint32_t i = 0; i < count; i += PER_INSN) emit(e, INTERP_unreachable); /* room for the distances */
+  interp_emit_room(e, (count + PER_INSN - 1) / PER_INSN);
   for (uint32_t i = 0; i < count; i++) add_fixup(e, FIXUP_TABLE, at, e->function->targets.items[insn->imm + i], i);
 }
 
@@ -384,6 +415,8 @@ static void encode_return(struct interp_encoder *e, const struct ir_insn *insn) 
   uint32_t link = e->function->link_slot;
   if (insn->b == 0) {
     interp_emit(e, INTERP_return_void, link, 0, 0);
+  } else if (insn->result == IR_CLASS_V128 && insn->b == 2) {
+    interp_emit(e, INTERP_return_v, link, insn->a, 0);
   } else if (insn->b > 1) {
     interp_emit(e, INTERP_return_n, link, insn->a, insn->b);
   } else if ((insn->flags & IR_A_CONST) && insn->result == IR_CLASS_INT && insn->konst <= UINT32_MAX) {
@@ -400,7 +433,7 @@ static void encode_return(struct interp_encoder *e, const struct ir_insn *insn) 
 
 static void after_call(struct interp_encoder *e, const struct ir_insn *insn) {
   forget_all(e);
-  if (insn->result != IR_CLASS_NONE) e->mirror[insn->result] = insn->d;
+  if (insn->result != IR_CLASS_NONE && insn->result != IR_CLASS_V128) e->mirror[insn->result] = insn->d;
 }
 
 static void encode_call(struct interp_encoder *e, const struct ir_insn *insn) {
@@ -478,7 +511,8 @@ static void encode_table_insn(struct interp_encoder *e, const struct ir_insn *in
   case INTERP_KIND_BINARY: encode_binary(e, insn, row); break;
   case INTERP_KIND_LOAD: (interp_is_general(e, insn) ? encode_load_general : encode_load)(e, insn, row); break;
   case INTERP_KIND_STORE: (interp_is_general(e, insn) ? encode_store_general : encode_store)(e, insn, row); break;
-  default: encode_plain(e, insn); break;
+  case INTERP_KIND_NONE: encode_plain(e, insn); break;
+  default: interp_encode_vector(e, insn, row); break;
   }
 }
 
@@ -504,6 +538,15 @@ static void encode_insn(struct interp_encoder *e, const struct ir_insn *insn) {
   case IR_SELECT: encode_select(e, insn); break;
   case MODULE_OP_GLOBAL_GET: encode_global_get(e, insn); break;
   case MODULE_OP_GLOBAL_SET: encode_global_set(e, insn); break;
+  case MODULE_OP_V128_CONST:
+  case MODULE_OP_I8X16_SHUFFLE: interp_encode_inline_vector(e, insn); break;
+  case MODULE_OP_I64_ADD128:
+  case MODULE_OP_I64_SUB128:
+  case MODULE_OP_I64_MUL_WIDE_S:
+  case MODULE_OP_I64_MUL_WIDE_U:
+    interp_encode_wide(e, insn);
+    forget_slots(e, insn->d);
+    break;
   default: encode_table_insn(e, insn); break;
   }
 }

@@ -30,7 +30,7 @@ uint32_t interp_encode_offset(struct interp_encoder *encoder, const struct modul
                               uint32_t insn);
 void interp_encoder_deinit(struct interp_encoder *encoder);
 
-/* ---- For encode.c and fuse.c ---------------------------------------------------------------------------------------- */
+/* ---- For encode.c, fuse.c and encode_simd.c ----------------------------------------------------------------------------------- */
 
 /* The register instruction `distance` after the current one, or NULL. */
 static inline const struct ir_insn *interp_following(const struct interp_encoder *e, uint32_t distance) {
@@ -48,15 +48,24 @@ static inline bool interp_mirrored(const struct interp_encoder *e, enum ir_class
   return e->mirror[cls] == slot;
 }
 void interp_emit(struct interp_encoder *encoder, uint32_t handler, uint32_t d, uint32_t a, uint32_t b);
+/* Space of `count` instructions for what belongs to the newest one; NULL when memory ran out. */
+void *interp_emit_room(struct interp_encoder *encoder, uint32_t count);
 /* The newest instruction's `b` becomes the distance to `label`. */
 void interp_target_label(struct interp_encoder *encoder, uint64_t label);
 /* The newest instruction's `b` becomes the distance in bytes to these constants, which lie behind the function. */
 void interp_target_pool(struct interp_encoder *encoder, const uint64_t *values, uint32_t count);
+/* The newest instruction's `b` becomes the distance to where `insn`, an access in the general form, goes. */
+void interp_target_place(struct interp_encoder *encoder, const struct ir_insn *insn);
 /* Whether the result of the current instruction, a temporary, is read next from the accumulator. */
 bool interp_stays_in_accumulator(const struct interp_encoder *encoder, const struct ir_insn *maker);
 void interp_has_result(struct interp_encoder *encoder, const struct ir_insn *insn);
 bool interp_fits_16(const struct interp_row *row, uint64_t konst);
 /* Encodes the binary instruction `insn` together with those behind it that it pays to join; false: nothing done. */
 bool interp_fuse(struct interp_encoder *encoder, const struct ir_insn *insn);
+/* ---- encode_simd.c ---- */
+void interp_encode_vector(struct interp_encoder *encoder, const struct ir_insn *insn, const struct interp_row *row);
+void interp_encode_inline_vector(struct interp_encoder *encoder, const struct ir_insn *insn);
+/* The caller forgets the results' slots. */
+void interp_encode_wide(struct interp_encoder *encoder, const struct ir_insn *insn);
 
 #endif

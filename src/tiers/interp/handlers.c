@@ -12,7 +12,7 @@
  *
  * Rejected: one handler for each instruction that decodes its operand kinds (2.4 times the dispatches), and `setjmp`
  * for traps (a trap is an ordinary return of the handler chain). */
-#include "module/ops/sem.h"
+#include "module/ops/sem_simd.h"
 #include "tiers/interp/fault.h"
 #include "tiers/interp/insn.h"
 
@@ -293,6 +293,8 @@ static inline bool find_place(const struct interp_insn *ip, const uint64_t *fp, 
     NEXT();                                                                          \
   }
 
+#include "tiers/interp/families_simd.h"
+
 /* ---- Calls out of the instance -------------------------------------------------------------------------------------------- */
 
 /* Makes the running frame visible to backtraces and to whatever is called. */
@@ -360,6 +362,7 @@ static TEXT INTERP_CONVENTION __attribute__((cold, noinline, used)) int h_fault(
 }
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
+#include "tiers/interp/handlers_simd.h"
 
 static int run(const struct interp_insn *ip, uint64_t *fp, struct engine_instance *inst,
                const struct interp_insn *exit_pair) {
@@ -378,6 +381,7 @@ dispatch:
   switch (ip->handler) {
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
+#include "tiers/interp/handlers_simd.h"
   default: __builtin_unreachable();
   }
 go_trap:

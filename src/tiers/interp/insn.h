@@ -34,11 +34,19 @@ struct interp_insn {
   };
 };
 
+/* Instructions that the 16 bytes behind a v128.const or a shuffle take. */
+enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct interp_insn) };
+
 /* a * b with a third operand: added to it, subtracted from it, it subtracted; a in a slot or the accumulator. */
 #define INTERP_MULTIPLY(X, t)                                                                                        \
   X(t##_mul_add_ss_r) X(t##_mul_add_ss_s) X(t##_mul_add_rs_r) X(t##_mul_add_rs_s) X(t##_mul_from_ss_r)              \
   X(t##_mul_from_ss_s) X(t##_mul_from_rs_r) X(t##_mul_from_rs_s) X(t##_mul_sub_ss_r) X(t##_mul_sub_ss_s)            \
   X(t##_mul_sub_rs_r) X(t##_mul_sub_rs_s)
+
+/* Vectors, and what has two results. */
+#define INTERP_VECTOR_HAND_WRITTEN(X)                                                                             \
+  X(move_v) X(return_v) X(select_vs) X(select_vr) X(global_get_v) X(global_set_v) X(import_get_v) X(import_set_v) \
+  X(v128_const) X(i8x16_shuffle) X(i64_add128) X(i64_sub128) X(i64_mul_wide_s) X(i64_mul_wide_u)
 
 /* All handlers: the families of the instruction table, then the ones written by hand. */
 #define INTERP_HAND_WRITTEN(X)                                                                                    \
@@ -55,7 +63,7 @@ struct interp_insn {
                                       X(memory_copy) X(memory_init) X(data_drop) X(table_get) X(table_set)        \
                                           X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init)   \
                                               X(elem_drop) X(ref_func) X(i32_add_shl_ss_r) X(i32_add_shl_ss_s) X(i32_add_shl_rs_r) X(i32_add_shl_rs_s)                        \
-  X(i32_add_shl_sr_r) X(i32_add_shl_sr_s) INTERP_MULTIPLY(X, f32) INTERP_MULTIPLY(X, f64)
+  X(i32_add_shl_sr_r) X(i32_add_shl_sr_s) INTERP_MULTIPLY(X, f32) INTERP_MULTIPLY(X, f64) INTERP_VECTOR_HAND_WRITTEN(X)
 
 enum interp_handler_index {
 #define X(name) INTERP_##name,
@@ -110,7 +118,23 @@ struct interp_place {
 
 /* ---- The encoder's view of the instruction table ------------------------------------------------------------------- */
 
-enum interp_kind { INTERP_KIND_NONE, INTERP_KIND_UNARY, INTERP_KIND_BINARY, INTERP_KIND_LOAD, INTERP_KIND_STORE };
+enum interp_kind {
+  INTERP_KIND_NONE,
+  INTERP_KIND_UNARY,
+  INTERP_KIND_BINARY,
+  INTERP_KIND_LOAD,
+  INTERP_KIND_STORE,
+  INTERP_KIND_V_UNARY, /* from here on: vectors, see encode_simd.c */
+  INTERP_KIND_V_BINARY,
+  INTERP_KIND_V_TERNARY,
+  INTERP_KIND_V_SPLAT,
+  INTERP_KIND_V_SHIFT,
+  INTERP_KIND_V_TEST,
+  INTERP_KIND_V_EXTRACT,
+  INTERP_KIND_V_REPLACE,
+  INTERP_KIND_V_LOAD,
+  INTERP_KIND_V_STORE
+};
 struct interp_row {
   uint8_t kind;
   uint8_t operand;             /* enum ir_class of the (last) operand */

@@ -48,11 +48,74 @@ TEST(messages) {
   CHECK_BODY(CAY_ERROR_MALFORMED, "1 bytes follow the final end", 0, 0x0B, 0x01);
   CHECK_BODY(CAY_ERROR_MALFORMED, "data.drop needs a data count section", 0, 0x41, 0, 0xFC, 9, 0, 0x0B);
   CHECK_BODY(CAY_ERROR_UNSUPPORTED,
-             "v128.not uses the proposal simd, which is not enabled (this version does not have it)", 0, 0xFD, 0x4D,
+             "i64.add128 uses the proposal wide-arithmetic, which is not enabled (-W wide-arithmetic=y)", 0, 0xFC, 0x13,
              0x0B);
   CHECK_BODY(CAY_ERROR_LIMIT, "too many locals: 50001 with the parameters; at most 50000 are allowed", 1, 0xD1, 0x86, 3,
              0x7F, 0x0B);
   CHECK_BODY(CAY_ERROR_MALFORMED, "too many locals", 2, 1, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xF, 0x7E, 0x0B);
+}
+
+TEST(lanes) {
+#define ZEROS 0xFD, 0x0C, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 /* v128.const */
+  CHECK_BODY(CAY_ERROR_INVALID, "type mismatch: v128.not expects v128, but found i32", 0, 0x41, 0, 0xFD, 0x4D, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "i8x16.extract_lane_s: invalid lane index 16; there are 16 lanes", 0, ZEROS, 0xFD, 0x15,
+             16, 0x1A, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "f64x2.replace_lane: invalid lane index 2; there are 2 lanes", 0, ZEROS, 0xFD, 0x22, 2,
+             0x1A, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "i8x16.shuffle: invalid lane index 32; there are 32 lanes", 0, ZEROS, ZEROS, 0xFD, 0x0D,
+             31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0x1A, 0x0B);
+  CHECK_BODY(CAY_ERROR_MALFORMED, "the 16 bytes of the vector takes 16 bytes, but only 2 are left", 0, ZEROS, ZEROS,
+             0xFD, 0x0D, 0, 0x0B);
+  CHECK_BODY(CAY_ERROR_INVALID, "v128.load16_lane: unknown memory 0", 0, 0x41, 0, ZEROS, 0xFD, 0x55, 0, 0, 7, 0x1A,
+             0x0B);
+}
+
+/* A memory, and one function; its body with the size in front. */
+static void build_memory_body(struct build *b, const void *body, size_t len_bytes) {
+  struct build code = {0};
+  build_head(b);
+  BUILD_SECTION(b, 1, 1, 0x60, 0, 0);
+  BUILD_SECTION(b, 3, 1, 0);
+  BUILD_SECTION(b, 5, 1, 0, 0);
+  build_u32(&code, 1);
+  build_u32(&code, (uint32_t)len_bytes);
+  build_bytes(&code, body, len_bytes);
+  build_section(b, 10, code.bytes, code.len_bytes);
+}
+#define CHECK_MEMORY_BODY(status, text, ...)                      \
+  do {                                                            \
+    struct build b = {0};                                         \
+    const uint8_t bytes[] = {__VA_ARGS__};                        \
+    build_memory_body(&b, bytes, sizeof bytes);                   \
+    check_invalid(&b, status, "code section: function 0: " text); \
+  } while (0)
+
+TEST(lanes_in_memory) {
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "v128.load64_lane: invalid lane index 2; there are 2 lanes", 0, 0x41, 0, ZEROS,
+                    0xFD, 0x57, 3, 0, 2, 0x1A, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "v128.store8_lane: invalid lane index 16; there are 16 lanes", 0, 0x41, 0, ZEROS,
+                    0xFD, 0x58, 0, 0, 16, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID,
+                    "v128.load32_splat: the alignment must not be larger than natural (2**2 bytes), found 2**3", 0,
+                    0x41, 0, 0xFD, 0x09, 3, 0, 0x1A, 0x0B);
+}
+
+/* Vectors take two slots: a type with 20 of them and an i32 is counted as such where types are handled as blocks. */
+TEST(slots_of_many_types) {
+  struct build b = {0}, types = {0};
+  build_bytes(&types, "\2\x60\0\0\x60\0\x15", 7);
+  for (int i = 0; i < 20; i++) build_bytes(&types, "\x7b", 1);
+  build_bytes(&types, "\x7f", 1);
+  build_head(&b);
+  build_section(&b, 1, types.bytes, types.len_bytes);
+  BUILD_SECTION(&b, 3, 2, 0, 1);
+  /* call 1, 21 times drop, end; unreachable, end */
+  BUILD_SECTION(&b, 10, 2, 25, 0, 0x10, 1, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A,
+                0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x0B, 3, 0, 0x00, 0x0B);
+  struct module *module = load_body(&b);
+  CHECK_INT(module->funcs[0].frame_slots, 41);
+  CHECK_INT(module->types[1].result_slots, 41);
+  module_release(module);
 }
 
 /* Steps through function 0, and returns the instruction's number `index` (counted from 0) with the reader behind it. */
@@ -209,6 +272,7 @@ TEST(locals_stay_groups) {
   module_release(module);
 }
 
-TEST_MAIN(RUN(locals_stay_groups) RUN(messages) RUN(reader_shows_frames_and_operands) RUN(reader_marks_unreachable_code)
-              RUN(short_forms_agree_with_long_ones) RUN(operands_of_huge_blocks_are_bounded)
-                  RUN(ref_func_needs_a_declaration))
+TEST_MAIN(RUN(locals_stay_groups) RUN(messages) RUN(lanes) RUN(lanes_in_memory) RUN(slots_of_many_types)
+              RUN(reader_shows_frames_and_operands) RUN(reader_marks_unreachable_code)
+                  RUN(short_forms_agree_with_long_ones) RUN(operands_of_huge_blocks_are_bounded)
+                      RUN(ref_func_needs_a_declaration))
