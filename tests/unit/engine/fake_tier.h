@@ -137,11 +137,12 @@ static inline void put_section(struct bytes *to, unsigned id, const struct bytes
     put_section((to), (id), &section_bytes);   \
   } while (0)
 
+static module_features tested_features = MODULE_FEATURES_DEFAULT;
+
 static inline struct module *module_of(const struct bytes *bytes) {
   struct module *module = NULL;
   struct cay_error error = {0};
-  if (module_load(bytes->items, bytes->count, MODULE_BYTES_COPY, MODULE_FEATURES_DEFAULT, NULL, &module, &error) !=
-      CAY_OK)
+  if (module_load(bytes->items, bytes->count, MODULE_BYTES_COPY, tested_features, NULL, &module, &error) != CAY_OK)
     fprintf(stderr, "module: %s at %llu\n", error.text, (unsigned long long)error.offset);
   CHECK(module);
   if (!module) exit(1);

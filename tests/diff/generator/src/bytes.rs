@@ -17,7 +17,8 @@ pub fn read_leb(bytes: &[u8], at: &mut usize) -> u32 {
     }
 }
 
-pub fn write_leb(mut value: u32, out: &mut Vec<u8>) {
+pub fn write_leb(value: impl Into<u64>, out: &mut Vec<u8>) {
+    let mut value = value.into();
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

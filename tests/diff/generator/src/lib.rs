@@ -23,7 +23,7 @@ fn generate(seed: u64, allowed: u64, canonicalize_nans: bool) -> Option<Vec<u8>>
     let mut random = Random(seed);
     let proposals = Proposals::draw(&mut random, allowed);
     if random.one_in(2) {
-        Some(idioms::generate(&mut random))
+        Some(idioms::generate(&mut random, proposals))
     } else {
         smith::generate(&mut random, proposals, canonicalize_nans)
     }

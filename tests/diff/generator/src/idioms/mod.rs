@@ -5,15 +5,26 @@
 //!
 //! The bits of NaNs never show: wherever they would (stores, globals, results, copysign, reinterpretation), a NaN is
 //! replaced by the canonical one first.
+//!
+//! What a proposal adds has a file of its own: vectors, memories and atomics, references and objects, exceptions.
+
+mod exceptions;
+mod memory;
+mod references;
+mod vectors;
 
 use crate::bytes::*;
+use crate::proposals::*;
 use crate::random::Random;
+use memory::Memory;
+use references::{write_type, ObjectTypes, Type};
 
-const I32: u8 = 0x7F;
-const I64: u8 = 0x7E;
-const F32: u8 = 0x7D;
-const F64: u8 = 0x7C;
-const TYPES: [u8; 4] = [I32, I64, F32, F64];
+const I32: Type = 0x7F;
+const I64: Type = 0x7E;
+const F32: Type = 0x7D;
+const F64: Type = 0x7C;
+const V128: Type = 0x7B;
+const NUMBERS: [Type; 4] = [I32, I64, F32, F64];
 const NO_RESULT: u8 = 0x40;
 
 const UNREACHABLE: u8 = 0x00;
@@ -45,26 +56,39 @@ const I32_SUB: u8 = 0x6B;
 const I32_AND: u8 = 0x71;
 const I32_SHL: u8 = 0x74;
 const I64_ADD: u8 = 0x7C;
+const I64_EXTEND_I32_U: u8 = 0xAD;
+const I64_XOR: u8 = 0x85;
 const BULK: u8 = 0xFC;
 
-const FUEL_GLOBAL: u32 = 4; // after one global of each type
 const TABLE_SIZE: u32 = 8;
 const MAX_DEPTH: usize = 12;
 
 #[derive(Clone)]
 struct FuncType {
-    params: Vec<u8>,
-    results: Vec<u8>,
+    params: Vec<Type>,
+    results: Vec<Type>,
+}
+
+/// What the bodies have around them.
+struct Plan {
+    proposals: Proposals,
+    values: Vec<Type>, // the types of locals, parameters and results
+    types: Vec<FuncType>,
+    funcs: Vec<usize>,  // the type of each
+    globals: Vec<Type>, // one of a type; the last is the fuel
+    tags: Vec<usize>,   // the type of each
+    memories: Vec<Memory>,
+    is_table_64: bool,
+    objects: Option<ObjectTypes>,
 }
 
 struct Body<'a> {
     random: &'a mut Random,
-    types: &'a [FuncType],
-    funcs: &'a [usize], // the type of each
+    plan: &'a Plan,
     own_type: usize,
     out: Vec<u8>,
-    locals: Vec<u8>,   // parameters first; only these are drawn
-    hidden: Vec<u8>,   // after them: temporaries of NaNs, counters and indices, which only what declares them uses
+    locals: Vec<Type>, // parameters first; only these are drawn
+    hidden: Vec<Type>, // after them: temporaries of NaNs, counters and indices, which only what declares them uses
     labels: Vec<bool>, // whether a branch to it takes no value; innermost last
     budget: usize,     // statements that may still be written
 }
@@ -84,7 +108,20 @@ impl Body<'_> {
         write_signed_leb(i64::from(value), &mut self.out);
     }
 
-    fn constant(&mut self, of: u8) {
+    fn value_type(&mut self) -> Type {
+        self.random.pick(&self.plan.values)
+    }
+
+    fn number_type(&mut self) -> Type {
+        self.random.pick(&NUMBERS)
+    }
+
+    fn global(&self, of: Type) -> Option<u32> {
+        let globals = &self.plan.globals[..self.plan.globals.len() - 1];
+        globals.iter().position(|&global| global == of).map(|index| index as u32)
+    }
+
+    fn constant(&mut self, of: Type) {
         let small = self.random.below(20) as i64 - 4;
         let any = self.random.next();
         let far = self.random.one_in(4);
@@ -108,18 +145,18 @@ impl Body<'_> {
     }
 
     /// A local of the type to read or write.
-    fn local(&mut self, of: u8) -> Option<u32> {
+    fn local(&mut self, of: Type) -> Option<u32> {
         let all: Vec<u32> = (0..self.locals.len() as u32).filter(|&i| self.locals[i as usize] == of).collect();
         (!all.is_empty()).then(|| self.random.pick(&all))
     }
 
-    fn hidden_local(&mut self, of: u8) -> u32 {
+    fn hidden_local(&mut self, of: Type) -> u32 {
         self.hidden.push(of);
         (self.locals.len() + self.hidden.len() - 1) as u32
     }
 
     /// Makes a NaN on the stack the canonical one.
-    fn canonical(&mut self, of: u8) {
+    fn canonical(&mut self, of: Type) {
         if of != F32 && of != F64 {
             return;
         }
@@ -142,22 +179,44 @@ impl Body<'_> {
 
     // ---- Expressions ------------------------------------------------------------------------------------------------
 
-    fn leaf(&mut self, of: u8) {
+    fn leaf(&mut self, of: Type) {
+        if references::is_reference(of) {
+            return self.reference(of, 0);
+        }
         if let (Some(local), true) = (self.local(of), !self.random.one_in(4)) {
             self.indexed(LOCAL_GET, local);
-        } else if self.random.one_in(4) {
-            self.indexed(GLOBAL_GET, u32::from(I32 - of));
+        } else if let (Some(global), true) = (self.global(of), self.random.one_in(4)) {
+            self.indexed(GLOBAL_GET, global);
+        } else if of == V128 {
+            self.vector_constant();
         } else {
             self.constant(of);
         }
     }
 
-    fn expr(&mut self, of: u8, depth: usize) {
+    fn expr(&mut self, of: Type, depth: usize) {
+        if references::is_reference(of) {
+            return self.reference(of, depth);
+        }
         if depth == 0 || self.random.one_in(5) {
             return self.leaf(of);
         }
         let depth = depth - 1;
+        if of == V128 && !self.random.one_in(6) {
+            return self.vector(depth);
+        }
+        if self.plan.objects.is_some() && self.random.one_in(8) {
+            return self.field_expr(of, depth);
+        }
+        if of != V128 && self.plan.proposals.has(SIMD) && self.random.one_in(8) {
+            return self.lane(of, depth);
+        }
         match self.random.below(22) {
+            _ if of == V128 => match self.random.below(3) {
+                0 => self.if_expr(of, depth),
+                1 => self.block_expr(of, depth),
+                _ => self.call_expr(of, depth),
+            },
             0..=6 => self.binary(of, depth),
             7 | 8 => self.unary(of, depth),
             9 => self.convert(of, depth),
@@ -176,15 +235,18 @@ impl Body<'_> {
             }
             16 => self.if_expr(of, depth),
             17 => self.block_expr(of, depth),
-            18 if of == I32 => self.out.extend([MEMORY_SIZE, 0]),
+            18 if of == I32 => self.memory_size(),
+            18 if of == I64 && self.plan.proposals.has(WIDE_ARITHMETIC) => self.wide(depth),
             18 if of == F32 || of == F64 => self.inner_product(of, depth),
             19 => self.call_expr(of, depth),
+            20 if of <= I32 && of >= I64 && self.plan.proposals.has(THREADS) => self.atomic_expr(of, depth),
+            20 if of == I32 && self.plan.proposals.has(FUNCTION_REFERENCES) => self.reference_test(depth),
             _ if of == I32 => self.compare(depth),
             _ => self.binary(of, depth),
         }
     }
 
-    fn binary(&mut self, of: u8, depth: usize) {
+    fn binary(&mut self, of: Type, depth: usize) {
         let (first, count) = match of {
             I32 => (0x6A, 15),
             I64 => (0x7C, 15),
@@ -205,7 +267,7 @@ impl Body<'_> {
         self.op(first + number);
     }
 
-    fn unary(&mut self, of: u8, depth: usize) {
+    fn unary(&mut self, of: Type, depth: usize) {
         self.expr(of, depth);
         let op = match of {
             I32 => self.random.pick(&[0x67, 0x68, 0x69, 0xC0, 0xC1]),
@@ -217,7 +279,7 @@ impl Body<'_> {
     }
 
     fn compare(&mut self, depth: usize) {
-        let of = self.random.pick(&TYPES);
+        let of = self.number_type();
         self.expr(of, depth);
         if of <= I32 && of >= I64 && self.random.one_in(4) {
             return self.op(if of == I32 { I32_EQZ } else { 0x50 });
@@ -232,8 +294,8 @@ impl Body<'_> {
         self.op(op);
     }
 
-    fn convert(&mut self, to: u8, depth: usize) {
-        let choices: &[(u8, &[u8])] = match to {
+    fn convert(&mut self, to: Type, depth: usize) {
+        let choices: &[(Type, &[u8])] = match to {
             I32 => &[
                 (I64, &[0xA7]),
                 (F32, &[BULK, 0]),
@@ -270,66 +332,8 @@ impl Body<'_> {
         self.out.extend(ops);
     }
 
-    /// Mostly inside of the first page.
-    fn address(&mut self, depth: usize) {
-        self.expr(I32, depth.min(1));
-        if !self.random.one_in(30) {
-            self.i32_const(0xFFF);
-            self.op(I32_AND);
-        }
-        match self.random.below(4) {
-            0 => {
-                self.leaf(I32);
-                self.i32_const(0xFF);
-                self.op(I32_AND);
-                self.op(I32_ADD);
-            }
-            1 | 2 => {
-                // base + (index << distance)
-                let exchanged = self.random.one_in(2);
-                let base = self.hidden_local(I32);
-                self.indexed(LOCAL_SET, base);
-                if exchanged {
-                    self.indexed(LOCAL_GET, base);
-                }
-                let index = self.hidden_local(I32);
-                self.leaf(I32);
-                self.i32_const(0xFF);
-                self.op(I32_AND);
-                self.indexed(LOCAL_TEE, index);
-                let distance = self.random.pick(&[0, 1, 2, 3, 3, 4, 7, 8, 33]);
-                self.i32_const(distance);
-                self.op(I32_SHL);
-                if !exchanged {
-                    self.indexed(LOCAL_GET, base);
-                }
-                self.op(I32_ADD);
-            }
-            _ => (),
-        }
-    }
-
-    fn memarg(&mut self) {
-        let offset = self.random.pick(&[0, 0, 0, 4, 8, 100, 8191, 8192, 40000, 65535, 65536, 131_070, u32::MAX]);
-        let offset = if offset > 40000 && !self.random.one_in(8) { 16 } else { offset };
-        self.op(0);
-        write_leb(offset, &mut self.out);
-    }
-
-    fn load(&mut self, of: u8, depth: usize) {
-        self.address(depth);
-        let op = match of {
-            I32 => self.random.pick(&[0x28, 0x28, 0x2C, 0x2D, 0x2E, 0x2F]),
-            I64 => self.random.pick(&[0x29, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35]),
-            F32 => 0x2A,
-            _ => 0x2B,
-        };
-        self.op(op);
-        self.memarg();
-    }
-
     /// a * b + c, a * b - c or c - a * b
-    fn inner_product(&mut self, of: u8, depth: usize) {
+    fn inner_product(&mut self, of: Type, depth: usize) {
         let (add, multiply) = if of == F32 { (0x92, 0x94) } else { (0xA0, 0xA2) };
         let sum_first = self.random.one_in(2);
         if sum_first {
@@ -345,9 +349,10 @@ impl Body<'_> {
         self.op(add + subtract);
     }
 
-    fn if_expr(&mut self, of: u8, depth: usize) {
+    fn if_expr(&mut self, of: Type, depth: usize) {
         self.expr(I32, depth);
-        self.out.extend([IF, of]);
+        self.op(IF);
+        write_type(of, &mut self.out);
         self.labels.push(false);
         self.expr(of, depth);
         self.op(ELSE);
@@ -356,8 +361,9 @@ impl Body<'_> {
         self.labels.pop();
     }
 
-    fn block_expr(&mut self, of: u8, depth: usize) {
-        self.out.extend([BLOCK, of]);
+    fn block_expr(&mut self, of: Type, depth: usize) {
+        self.op(BLOCK);
+        write_type(of, &mut self.out);
         self.labels.push(false);
         self.expr(of, depth);
         self.expr(I32, depth);
@@ -368,19 +374,19 @@ impl Body<'_> {
         self.labels.pop();
     }
 
-    fn call_expr(&mut self, of: u8, depth: usize) {
+    fn call_expr(&mut self, of: Type, depth: usize) {
         let callees: Vec<usize> =
-            (0..self.funcs.len()).filter(|&func| self.types[self.funcs[func]].results == [of]).collect();
+            (0..self.plan.funcs.len()).filter(|&func| self.func_type(func).results == [of]).collect();
         if callees.is_empty() {
             return self.leaf(of);
         }
         let callee = self.random.pick(&callees);
-        self.args(self.funcs[callee], depth.min(1));
+        self.args(self.plan.funcs[callee], depth.min(1));
         self.indexed(CALL, callee as u32);
     }
 
     fn args(&mut self, of_type: usize, depth: usize) {
-        for param in self.types[of_type].params.clone() {
+        for &param in &self.plan.types[of_type].params {
             self.expr(param, depth);
         }
     }
@@ -388,13 +394,14 @@ impl Body<'_> {
     // ---- Statements -------------------------------------------------------------------------------------------------
 
     fn use_fuel(&mut self) {
-        self.indexed(GLOBAL_GET, FUEL_GLOBAL);
+        let fuel = self.plan.globals.len() as u32 - 1;
+        self.indexed(GLOBAL_GET, fuel);
         self.op(I32_EQZ);
         self.out.extend([IF, NO_RESULT, UNREACHABLE, END]);
-        self.indexed(GLOBAL_GET, FUEL_GLOBAL);
+        self.indexed(GLOBAL_GET, fuel);
         self.i32_const(1);
         self.op(I32_SUB);
-        self.indexed(GLOBAL_SET, FUEL_GLOBAL);
+        self.indexed(GLOBAL_SET, fuel);
     }
 
     fn statements(&mut self, count: u64) {
@@ -408,15 +415,19 @@ impl Body<'_> {
     }
 
     fn statement(&mut self) {
+        if self.random.one_in(3) && self.proposal_statement() {
+            return;
+        }
         match self.random.below(24) {
             0..=4 => self.assign(),
             5 | 6 => self.step(),
             7..=9 => self.store(),
             10 => {
-                let of = self.random.pick(&TYPES);
+                let of = self.value_type();
+                let Some(global) = self.global(of) else { return };
                 self.expr(of, 2);
                 self.canonical(of);
-                self.indexed(GLOBAL_SET, u32::from(I32 - of));
+                self.indexed(GLOBAL_SET, global);
             }
             11 | 12 => self.if_statement(),
             13..=15 => self.counted_loop(),
@@ -427,15 +438,29 @@ impl Body<'_> {
             21 => self.leave(),
             22 => self.bulk(),
             _ => {
-                let of = self.random.pick(&TYPES);
+                let of = self.value_type();
                 self.expr(of, 3);
                 self.op(DROP);
             }
         }
     }
 
+    /// One that a proposal brings; false when there is none.
+    fn proposal_statement(&mut self) -> bool {
+        let proposals = self.plan.proposals;
+        match self.random.below(5) {
+            0 if proposals.has(GC) => self.object_statement(),
+            1 if proposals.has(EXCEPTIONS) => self.exception_statement(),
+            2 if proposals.has(FUNCTION_REFERENCES) => self.reference_statement(),
+            3 if proposals.has(THREADS) => self.atomic_statement(),
+            4 if proposals.has(SIMD) => self.vector_statement(),
+            _ => return false,
+        }
+        true
+    }
+
     fn assign(&mut self) {
-        let of = self.random.pick(&TYPES);
+        let of = self.value_type();
         let Some(local) = self.local(of) else { return };
         self.expr(of, 3);
         self.indexed(LOCAL_SET, local);
@@ -449,21 +474,6 @@ impl Body<'_> {
         self.constant(of);
         self.op(if of == I32 { I32_ADD } else { I64_ADD });
         self.indexed(LOCAL_SET, local);
-    }
-
-    fn store(&mut self) {
-        let of = self.random.pick(&TYPES);
-        self.address(1);
-        self.expr(of, 2);
-        self.canonical(of);
-        let op = match of {
-            I32 => self.random.pick(&[0x36, 0x36, 0x3A, 0x3B]),
-            I64 => self.random.pick(&[0x37, 0x3C, 0x3D, 0x3E]),
-            F32 => 0x38,
-            _ => 0x39,
-        };
-        self.op(op);
-        self.memarg();
     }
 
     fn if_statement(&mut self) {
@@ -565,8 +575,13 @@ impl Body<'_> {
         self.indexed(BR_IF, depth);
     }
 
-    fn take_results(&mut self, of_type: usize) {
-        for result in self.types[of_type].results.clone().into_iter().rev() {
+    fn func_type(&self, func: usize) -> &FuncType {
+        &self.plan.types[self.plan.funcs[func]]
+    }
+
+    /// From the stack, into locals where there are some.
+    fn take(&mut self, types: &[Type]) {
+        for &result in types.iter().rev() {
             match (self.local(result), self.random.one_in(4)) {
                 (Some(local), false) => self.indexed(LOCAL_SET, local),
                 _ => self.op(DROP),
@@ -575,28 +590,31 @@ impl Body<'_> {
     }
 
     fn call_statement(&mut self) {
-        let callee = self.random.below(self.funcs.len() as u64) as usize;
-        self.args(self.funcs[callee], 2);
+        let callee = self.random.below(self.plan.funcs.len() as u64) as usize;
+        self.args(self.plan.funcs[callee], 2);
         self.indexed(CALL, callee as u32);
-        self.take_results(self.funcs[callee]);
+        self.take(&self.plan.types[self.plan.funcs[callee]].results);
     }
 
     /// Element i of the table is function i modulo their number: mostly of the type that is expected.
     fn table_index(&mut self, of_type: usize) {
-        let element = (0..self.funcs.len()).find(|&func| self.funcs[func] == of_type);
+        let element = (0..self.plan.funcs.len()).find(|&func| self.plan.funcs[func] == of_type);
         match element {
             Some(element) if !self.random.one_in(10) => self.i32_const(element as i32),
             _ => self.leaf(I32),
         }
+        if self.plan.is_table_64 {
+            self.op(I64_EXTEND_I32_U);
+        }
     }
 
     fn indirect_call(&mut self) {
-        let of_type = self.random.below(self.types.len() as u64) as usize;
+        let of_type = self.random.below(self.plan.types.len() as u64) as usize;
         self.args(of_type, 1);
         self.table_index(of_type);
-        self.indexed(CALL_INDIRECT, of_type as u32);
+        self.indexed(CALL_INDIRECT, self.plan.type_index(of_type) as u32);
         self.op(0);
-        self.take_results(of_type);
+        self.take(&self.plan.types[of_type].results);
     }
 
     /// On a condition, out of the function: by return or a tail call.
@@ -604,24 +622,25 @@ impl Body<'_> {
         self.expr(I32, 2);
         self.out.extend([IF, NO_RESULT]);
         self.labels.push(false);
-        let results = &self.types[self.own_type].results;
+        let results = &self.plan.types[self.own_type].results;
         let callees: Vec<usize> =
-            (0..self.funcs.len()).filter(|&func| self.types[self.funcs[func]].results == *results).collect();
+            (0..self.plan.funcs.len()).filter(|&func| self.func_type(func).results == *results).collect();
         let callee = self.random.pick(&callees);
-        match self.random.below(3) {
+        match self.random.below(4) {
             0 => {
                 self.results();
                 self.op(RETURN);
             }
             1 => {
-                self.args(self.funcs[callee], 2);
+                self.args(self.plan.funcs[callee], 2);
                 self.indexed(RETURN_CALL, callee as u32);
             }
+            2 if self.plan.proposals.has(FUNCTION_REFERENCES) => self.tail_call_reference(callee),
             _ => {
-                let of_type = self.funcs[callee];
+                let of_type = self.plan.funcs[callee];
                 self.args(of_type, 2);
                 self.table_index(of_type);
-                self.indexed(RETURN_CALL_INDIRECT, of_type as u32);
+                self.indexed(RETURN_CALL_INDIRECT, self.plan.type_index(of_type) as u32);
                 self.op(0);
             }
         }
@@ -629,63 +648,36 @@ impl Body<'_> {
         self.labels.pop();
     }
 
-    fn bulk(&mut self) {
-        if self.random.one_in(4) {
-            self.i32_const(1);
-            self.out.extend([MEMORY_GROW, 0, DROP]);
-            return;
-        }
-        self.address(1);
-        self.address(1);
-        self.leaf(I32);
-        self.i32_const(63);
-        self.op(I32_AND);
-        let ops: &[u8] = self.random.pick(&[&[BULK, 10, 0, 0], &[BULK, 11, 0]]);
-        self.out.extend(ops);
-    }
-
     fn results(&mut self) {
-        for result in self.types[self.own_type].results.clone() {
+        for &result in &self.plan.types[self.own_type].results {
             self.expr(result, 3);
             self.canonical(result);
         }
     }
 }
 
-fn body(random: &mut Random, types: &[FuncType], funcs: &[usize], own_type: usize) -> Vec<u8> {
-    let mut locals = types[own_type].params.clone();
+fn body(random: &mut Random, plan: &Plan, own_type: usize) -> Vec<u8> {
+    let mut locals = plan.types[own_type].params.clone();
     let param_count = locals.len();
-    locals.extend((0..random.below(6)).map(|_| random.pick(&TYPES)));
+    locals.extend((0..random.below(6)).map(|_| random.pick(&plan.values)).filter(|&of| references::can_be_local(of)));
     locals.push(I32);
     let budget = random.pick(&[5, 20, 60]);
-    let mut body = Body {
-        random,
-        types,
-        funcs,
-        own_type,
-        out: Vec::new(),
-        locals,
-        hidden: vec![F32, F64],
-        labels: Vec::new(),
-        budget,
-    };
+    let hidden = if plan.proposals.has(SIMD) { vec![F32, F64, V128] } else { vec![F32, F64] };
+    let mut body = Body { random, plan, own_type, out: Vec::new(), locals, hidden, labels: Vec::new(), budget };
     body.use_fuel();
+    body.fill_references(param_count);
     body.statements(12);
     body.results();
     body.op(END);
     let mut out = Vec::new();
-    let declared: Vec<u8> = body.locals[param_count..].iter().chain(&body.hidden).copied().collect();
+    let declared: Vec<Type> = body.locals[param_count..].iter().chain(&body.hidden).copied().collect();
     write_leb(declared.len() as u32, &mut out);
     for local in declared {
-        out.extend([1, local]);
+        out.push(1);
+        write_type(local, &mut out);
     }
     out.extend(body.out);
     out
-}
-
-fn func_type(random: &mut Random) -> FuncType {
-    let mut list = |most: u64| (0..random.below(most + 1)).map(|_| random.pick(&TYPES)).collect();
-    FuncType { params: list(5), results: list(2) }
 }
 
 fn vector<T>(items: &[T], mut write: impl FnMut(&T, &mut Vec<u8>)) -> Vec<u8> {
@@ -695,51 +687,107 @@ fn vector<T>(items: &[T], mut write: impl FnMut(&T, &mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-fn exports(func_count: u32) -> Vec<u8> {
+fn write_func_type(of: &FuncType, out: &mut Vec<u8>) {
+    out.push(0x60);
+    for list in [&of.params, &of.results] {
+        out.extend(vector(list, |&item, out| write_type(item, out)));
+    }
+}
+
+fn plan(random: &mut Random, proposals: Proposals) -> Plan {
+    let mut plan = Plan {
+        proposals,
+        values: NUMBERS.to_vec(),
+        types: (0..random.below(4) + 2).map(|_| FuncType { params: Vec::new(), results: Vec::new() }).collect(),
+        funcs: Vec::new(),
+        globals: NUMBERS.to_vec(),
+        tags: Vec::new(),
+        memories: memory::draw(random, proposals),
+        is_table_64: proposals.has(MEMORY64) && random.one_in(2),
+        objects: ObjectTypes::draw(random, proposals),
+    };
+    if proposals.has(SIMD) {
+        plan.values.extend([V128, V128]);
+    }
+    plan.values.extend(references::value_types(random, &plan));
+    for of in &mut plan.types {
+        let mut list = |most: u64| (0..random.below(most + 1)).map(|_| random.pick(&plan.values)).collect();
+        *of = FuncType { params: list(5), results: list(2) };
+    }
+    plan.funcs = (0..random.below(6) + 2).map(|_| random.below(plan.types.len() as u64) as usize).collect();
+    for &of in &plan.values {
+        if !plan.globals.contains(&of) && references::can_be_local(of) {
+            plan.globals.push(of);
+        }
+    }
+    plan.globals.push(I32);
+    exceptions::tags(random, &mut plan);
+    references::only_earlier_types(&mut plan);
+    exceptions::add_block_types(&mut plan);
+    plan
+}
+
+fn exports(plan: &Plan) -> Vec<u8> {
     let mut out = Vec::new();
-    write_leb(func_count + 7, &mut out);
-    for func in 0..func_count {
-        write_export(format!("f{func}").as_bytes(), 0, func, &mut out);
+    let counts = [plan.funcs.len(), 1, plan.memories.len(), plan.globals.len(), plan.tags.len()];
+    write_leb(counts.iter().sum::<usize>() as u32, &mut out);
+    for (kind, name) in [(0, "f"), (1, "table"), (2, "m"), (4, "tag"), (3, "g")] {
+        for index in 0..counts[kind] {
+            let name = format!("{name}{index}");
+            let is_fuel = kind == 3 && index + 1 == plan.globals.len();
+            write_export(if is_fuel { FUEL } else { name.as_bytes() }, kind as u8, index as u32, &mut out);
+        }
     }
-    write_export(b"table", 1, 0, &mut out);
-    write_export(b"memory", 2, 0, &mut out);
-    for global in 0..FUEL_GLOBAL {
-        write_export(format!("g{global}").as_bytes(), 3, global, &mut out);
-    }
-    write_export(FUEL, 3, FUEL_GLOBAL, &mut out);
     out
 }
 
-pub fn generate(random: &mut Random) -> Vec<u8> {
-    let types: Vec<FuncType> = (0..random.below(4) + 2).map(|_| func_type(random)).collect();
-    let funcs: Vec<usize> = (0..random.below(6) + 2).map(|_| random.below(types.len() as u64) as usize).collect();
-    let bodies: Vec<Vec<u8>> = funcs.iter().map(|&of_type| body(random, &types, &funcs, of_type)).collect();
-    let elements: Vec<u32> = (0..TABLE_SIZE - 1).map(|i| i % funcs.len() as u32).collect();
+fn write_global(of: Type, out: &mut Vec<u8>) {
+    write_type(of, out);
+    out.push(1);
+    match of {
+        I32 => out.extend([0x41, 50]),
+        I64 => out.extend([0x42, 9]),
+        F32 => out.extend([0x43, 0, 0, 0, 0x40]),
+        F64 => out.extend([0x44, 0, 0, 0, 0, 0, 0, 0, 0x40]),
+        V128 => {
+            out.extend([0xFD, 12]);
+            out.extend(0u8..16);
+        }
+        _ => references::write_null(of, out),
+    }
+    out.push(END);
+}
+
+pub fn generate(random: &mut Random, proposals: Proposals) -> Vec<u8> {
+    let plan = plan(random, proposals);
+    let bodies: Vec<Vec<u8>> = plan.funcs.iter().map(|&of_type| body(random, &plan, of_type)).collect();
+    let elements: Vec<u32> = (0..TABLE_SIZE - 1).map(|i| i % plan.funcs.len() as u32).collect();
 
     let mut out = b"\0asm\x01\0\0\0".to_vec();
-    write_section(
-        1,
-        &vector(&types, |func_type, out| {
-            out.push(0x60);
-            write_sized(&func_type.params, out);
-            write_sized(&func_type.results, out);
-        }),
-        &mut out,
-    );
-    write_section(3, &vector(&funcs, |&of_type, out| write_leb(of_type as u32, out)), &mut out);
-    write_section(4, &[1, 0x70, 1, TABLE_SIZE as u8, TABLE_SIZE as u8], &mut out);
-    write_section(5, &[1, 1, 1, 2], &mut out);
-    let mut globals = vec![5, I32, 1, 0x41, 7, END, I64, 1, 0x42, 9, END, F32, 1, 0x43, 0, 0, 0, 0x40, END];
-    globals.extend([F64, 1, 0x44, 0, 0, 0, 0, 0, 0, 0, 0x40, END, I32, 1, 0x41, 50, END]);
-    write_section(6, &globals, &mut out);
-    write_section(7, &exports(funcs.len() as u32), &mut out);
-    let mut segments = vec![1, 0, 0x41, 0, END];
+    let mut types = Vec::new();
+    write_leb((plan.types.len() + plan.objects.as_ref().map_or(0, ObjectTypes::groups)) as u32, &mut types);
+    if let Some(objects) = &plan.objects {
+        objects.write(&mut types);
+    }
+    plan.types.iter().for_each(|of| write_func_type(of, &mut types));
+    write_section(1, &types, &mut out);
+    write_section(3, &vector(&plan.funcs, |&of_type, out| write_leb(plan.type_index(of_type) as u32, out)), &mut out);
+    write_section(4, &[1, 0x70, 1 | u8::from(plan.is_table_64) << 2, TABLE_SIZE as u8, TABLE_SIZE as u8], &mut out);
+    write_section(5, &vector(&plan.memories, |memory, out| memory.write(out)), &mut out);
+    if !plan.tags.is_empty() {
+        let tags = vector(&plan.tags, |&of_type, out| {
+            out.push(0);
+            write_leb(plan.type_index(of_type) as u32, out);
+        });
+        write_section(13, &tags, &mut out);
+    }
+    write_section(6, &vector(&plan.globals, |&of, out| write_global(of, out)), &mut out);
+    write_section(7, &exports(&plan), &mut out);
+    let mut segments = vec![1, 0, if plan.is_table_64 { 0x42 } else { 0x41 }, 0, END];
     segments.extend(vector(&elements, |&func, out| write_leb(func, out)));
     write_section(9, &segments, &mut out);
+    write_section(12, &[memory::SEGMENTS as u8], &mut out);
     write_section(10, &vector(&bodies, |body, out| write_sized(body, out)), &mut out);
-    let contents: Vec<u8> = (0..512).flat_map(|_| random.next().to_le_bytes()).collect();
-    let mut data = vec![1, 0, 0x41, 0, END];
-    write_sized(&contents, &mut data);
-    write_section(11, &data, &mut out);
+    write_section(11, &memory::segments(random, &plan.memories[0]), &mut out);
     out
 }
