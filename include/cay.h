@@ -249,6 +249,8 @@ enum cay_trap {
   CAY_TRAP_OUT_OF_MEMORY,
   CAY_TRAP_EXIT, /* not a fault: the guest ended itself */
   CAY_TRAP_HOST, /* a host function failed; the error's text says why */
+  CAY_TRAP_UNALIGNED_ATOMIC,
+  CAY_TRAP_NOT_SHARED, /* waiting in a memory that is not shared */
 };
 typedef struct cay_result {
   bool exited;        /* the program ended: `_start` returned, or proc_exit */

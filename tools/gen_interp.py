@@ -73,11 +73,13 @@ def vector_kind(row):
 
 def kind(row):
     """The family of an instruction, or None when handlers.c spells it by hand."""
+    if "ATOMIC" in row.flags:
+        return "ATOMIC" if row.imm == "MEMARG" else None
     if "v" in row.params + row.results:
         return vector_kind(row)
-    if "LOAD" in row.flags and row.params == ["p"] and row.results[0] in WHOLE and "ATOMIC" not in row.flags:
+    if "LOAD" in row.flags and row.params == ["p"] and row.results[0] in WHOLE:
         return "LOAD"
-    if "STORE" in row.flags and len(row.params) == 2 and row.params[1] in WHOLE and "ATOMIC" not in row.flags:
+    if "STORE" in row.flags and len(row.params) == 2 and row.params[1] in WHOLE:
         return "STORE"
     if not row.sem or any(p not in WHOLE for p in row.params + row.results):
         return None
@@ -87,6 +89,17 @@ def kind(row):
 def access_type(row, letter):
     suffix = row.mnemonic.split(".")[1].replace("load", "").replace("store", "")
     return ACCESS[suffix] or WHOLE[letter]
+
+
+def atomic_body(row):
+    """The macro call that defines the one handler of an atomic instruction."""
+    name, letter = row.name.lower(), row.params[1] if len(row.params) > 1 else row.results[0]
+    access = f"uint{8 << row.access_log2}_t"
+    operation = row.mnemonic.split(".")[-1].split("_")[0].rstrip("0123456789")
+    if operation in ("notify", "wait", "load", "store", "cmpxchg"):
+        return f"ATOMIC_{operation.upper()}({name}, {access}, {letter})"
+    function = "atomic_exchange" if operation == "xchg" else f"atomic_fetch_{operation}"
+    return f"ATOMIC_RMW({name}, {access}, {letter}, {function})"
 
 
 def families(rows):
@@ -106,6 +119,8 @@ def families(rows):
                     yield row, "BRANCH", [f"br_{name}_{form}" for form in BRANCH_FORMS]
                 if row.params[0] == "i":
                     yield row, "COUNT", [f"count_{name}_{form}" for form in "si"]
+        elif which == "ATOMIC":
+            yield row, which, [name]
         elif which == "LOAD":
             yield row, which, [f"{name}_{form}{dest}" for form in "sri" for dest in "rs"]
             yield row, "INDEXED", [f"{name}_{form}_{dest}" for form in INDEXED_FORMS for dest in "rs"]
@@ -141,6 +156,8 @@ def write_bodies(rows):
             yield f"BRANCH_FLOAT(brn_{name}, {sem}, {row.params[0]}, !)"
         elif which == "COUNT":
             yield f"COUNT(count_{name}, {sem})"
+        elif which == "ATOMIC":
+            yield atomic_body(row)
         elif which == "LOAD":
             yield f"LOAD({name}, {access_type(row, row.results[0])}, {row.results[0]})"
         elif which == "INDEXED":

@@ -176,7 +176,8 @@ static_assert((int)CAY_TRAP_NONE == (int)ENGINE_TRAP_NONE &&
                   (int)CAY_TRAP_UNREACHABLE == (int)ENGINE_TRAP_UNREACHABLE &&
                   (int)CAY_TRAP_STACK_EXHAUSTED == (int)ENGINE_TRAP_STACK_EXHAUSTED &&
                   (int)CAY_TRAP_INTERRUPTED == (int)ENGINE_TRAP_INTERRUPTED &&
-                  (int)CAY_TRAP_EXIT == (int)ENGINE_TRAP_EXIT && (int)CAY_TRAP_HOST == (int)ENGINE_TRAP_HOST,
+                  (int)CAY_TRAP_EXIT == (int)ENGINE_TRAP_EXIT && (int)CAY_TRAP_HOST == (int)ENGINE_TRAP_HOST &&
+                  (int)CAY_TRAP_NOT_SHARED == (int)ENGINE_TRAP_NOT_SHARED,
               "the public trap codes are the engine's");
 
 /* ---- What a module has to export ------------------------------------------------------------------------------------------ */

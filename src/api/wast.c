@@ -321,6 +321,8 @@ static bool trap_matches(const char *text, enum engine_trap trap) {
       {"integer divide by zero", ENGINE_TRAP_INTEGER_DIVIDE_BY_ZERO},
       {"invalid conversion to integer", ENGINE_TRAP_INVALID_CONVERSION},
       {"call stack exhausted", ENGINE_TRAP_STACK_EXHAUSTED},
+      {"unaligned atomic", ENGINE_TRAP_UNALIGNED_ATOMIC},
+      {"expected shared memory", ENGINE_TRAP_NOT_SHARED},
   };
   for (size_t i = 0; text && i < BASE_ARRAY_LEN(kinds); i++)
     if (strncmp(text, kinds[i].text, strlen(kinds[i].text)) == 0) return trap == kinds[i].trap;

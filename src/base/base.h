@@ -147,6 +147,11 @@ bool base_os_discard(void *address, size_t bytes);
 void base_os_release(void *address, size_t bytes);
 
 uint64_t base_os_monotonic_ns(void);
+/* Blocks while *word is `expected`, until base_os_wake or the deadline (on base_os_monotonic_ns; UINT64_MAX: none), and
+ * now and then for no reason: the caller looks at what it waits for, and asks again. False: the deadline has passed. */
+bool base_os_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
+/* Wakes all that wait for the word, which the caller has changed before. Async-signal-safe. */
+void base_os_wake(_Atomic uint32_t *word);
 /* Fills `bytes` (at most 256) with what a stranger cannot guess. */
 void base_os_random(void *bytes, size_t len_bytes);
 

@@ -7,7 +7,10 @@
  *
  * Interruption is a flag plus a stack limit of NULL. Guest code compares its frame with the limit on every call and
  * polls it in loops, so the one store stops both. engine_call sets the limit and then reads the flag;
- * engine_interrupt sets the flag and then clears the limit; both are sequentially consistent, so one sees the other. */
+ * engine_interrupt sets the flag and then clears the limit; both are sequentially consistent, so one sees the other. A
+ * thread that waits in a memory looks at the flag whenever its wait_word has changed.
+ *
+ * A budget may outlive the store it was made for: stores of other threads and shared memories hold references. */
 #include "engine/heap.h"
 #include "engine/internal.h"
 
@@ -68,16 +71,36 @@ static void store_defaults(struct engine_limits *limits) {
   if (!limits->tables) limits->tables = UINT32_MAX;
 }
 
-enum cay_status engine_store_new(struct engine *engine, const struct engine_limits *limits, struct engine_store **out,
-                                 struct cay_error *error) {
+static enum cay_status store_make(struct engine *engine, const struct engine_limits *limits,
+                                  struct engine_budget *budget, struct engine_store **out, struct cay_error *error) {
   struct engine_store *store = base_alloc_zero(1, sizeof *store);
   if (!store) return base_error_memory(error);
   store->engine = engine;
-  if (limits) store->limits = *limits;
-  store_defaults(&store->limits);
+  store->limits = *limits;
+  store->budget = budget;
   store->thread.store = store;
   *out = store;
   return CAY_OK;
+}
+
+enum cay_status engine_store_new(struct engine *engine, const struct engine_limits *limits, struct engine_store **out,
+                                 struct cay_error *error) {
+  struct engine_limits filled = limits ? *limits : (struct engine_limits){0};
+  store_defaults(&filled);
+  struct engine_budget *budget = base_alloc_zero(1, sizeof *budget);
+  if (!budget) return base_error_memory(error);
+  atomic_init(&budget->references, 1);
+  budget->limit_bytes = filled.memory_bytes;
+  enum cay_status status = store_make(engine, &filled, budget, out, error);
+  if (status != CAY_OK) engine_budget_release(budget);
+  return status;
+}
+
+enum cay_status engine_store_new_beside(const struct engine_store *with, struct engine_store **out,
+                                        struct cay_error *error) {
+  enum cay_status status = store_make(with->engine, &with->limits, with->budget, out, error);
+  if (status == CAY_OK) engine_budget_retain(with->budget);
+  return status;
 }
 
 void engine_store_free(struct engine_store *store) {
@@ -89,21 +112,49 @@ void engine_store_free(struct engine_store *store) {
   }
   for (struct engine_memory *memory = store->memories; memory; memory = memory->next) engine_memory_deinit(memory);
   for (struct engine_table *table = store->tables; table; table = table->next) engine_table_deinit(table);
+  engine_shared_drop(store, 0);
   engine_stacks_free(store);
   engine_heap_free(store->heap);
   base_arena_deinit(&store->arena);
+  engine_budget_subtract(store->budget, store->bytes_used);
+  engine_budget_release(store->budget);
   base_free(store);
 }
 
 struct engine_thread *engine_store_thread(struct engine_store *store) { return &store->thread; }
 
-static bool budget_has(const struct engine_store *store, uint64_t bytes) {
-  return bytes <= store->limits.memory_bytes - store->bytes_used;
+/* ---- Budgets ---------------------------------------------------------------------------------------------------- */
+
+bool engine_budget_add(struct engine_budget *budget, uint64_t bytes) {
+  uint64_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
+  do {
+    assert(used <= budget->limit_bytes);
+    if (bytes > budget->limit_bytes - used) return false;
+  } while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes, &used, used + bytes, memory_order_relaxed,
+                                                  memory_order_relaxed));
+  return true;
+}
+
+void engine_budget_subtract(struct engine_budget *budget, uint64_t bytes) {
+  uint64_t before = atomic_fetch_sub_explicit(&budget->used_bytes, bytes, memory_order_relaxed);
+  assert(bytes <= before);
+  (void)before;
+}
+
+struct engine_budget *engine_budget_retain(struct engine_budget *budget) {
+  atomic_fetch_add_explicit(&budget->references, 1, memory_order_relaxed);
+  return budget;
+}
+
+void engine_budget_release(struct engine_budget *budget) {
+  if (atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel) == 1) base_free(budget);
 }
 
 /* Empty blocks that the heap only keeps in case must not be the reason why something else has no room. */
 bool engine_budget_take(struct engine_store *store, uint64_t bytes) {
-  if (!budget_has(store, bytes) && !(engine_heap_drop_spares(store->heap) && budget_has(store, bytes))) return false;
+  bool has_room = engine_budget_add(store->budget, bytes) ||
+                  (engine_heap_drop_spares(store->heap) && engine_budget_add(store->budget, bytes));
+  if (!has_room) return false;
   store->bytes_used += bytes;
   return true;
 }
@@ -111,6 +162,7 @@ bool engine_budget_take(struct engine_store *store, uint64_t bytes) {
 void engine_budget_give(struct engine_store *store, uint64_t bytes) {
   assert(bytes <= store->bytes_used);
   store->bytes_used -= bytes;
+  engine_budget_subtract(store->budget, bytes);
 }
 
 /* ---- Interruption ----------------------------------------------------------------------------------------------- */
@@ -118,6 +170,8 @@ void engine_budget_give(struct engine_store *store, uint64_t bytes) {
 void engine_interrupt(struct engine_store *store) {
   atomic_store(&store->thread.interrupted, true);
   atomic_store(&store->thread.stack_limit, NULL);
+  atomic_fetch_add(&store->thread.wait_word, 1);
+  base_os_wake(&store->thread.wait_word);
   if (store->wake) store->wake(store->wake_env);
 }
 

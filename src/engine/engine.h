@@ -6,7 +6,8 @@
  *
  * Ownership: everything made in a store belongs to it and is freed with it; nothing is freed earlier. Modules are
  * retained by their instances. Threads: a store is used by one thread at a time; engine_interrupt alone may be called
- * from any thread or signal handler. Source: Core Specification 3.0, chapter 4. */
+ * from any thread or signal handler. A guest with several threads has a store for each; they share modules, code,
+ * budget and shared memories. Source: Core Specification 3.0, chapter 4, and the threads proposal. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -39,7 +40,9 @@ struct engine_activation;
   X(INTERRUPTED, "interrupted")                                                            \
   X(OUT_OF_MEMORY, "the host is out of memory")                                            \
   X(EXIT, "exit")                     /* the guest asked to end; engine_thread.exit_code */ \
-  X(HOST, "host function failed")     /* engine_thread.host_error says why */
+  X(HOST, "host function failed")     /* engine_thread.host_error says why */               \
+  X(UNALIGNED_ATOMIC, "unaligned atomic")                                                  \
+  X(NOT_SHARED, "expected shared memory")
 enum engine_trap {
 #define X(NAME, text) ENGINE_TRAP_##NAME,
   ENGINE_TRAPS(X)
@@ -51,16 +54,21 @@ const char *engine_trap_text(enum engine_trap trap);
 
 /* A linear memory. With guard pages the whole index range (4 GiB + 4 GiB of offset + one guard page) is reserved and
  * `base` never moves; without, compiled code checks `len_bytes` and `base` may move when the memory grows. Memories
- * with 64-bit addresses or pages of one byte have no guard pages. */
+ * with 64-bit addresses or pages of one byte have no guard pages.
+ *
+ * A shared memory belongs to no store: every store that uses it counts, and the last one frees it. Its base never moves,
+ * and only len_bytes and page_count change, in this order, after the new pages are there. */
 struct engine_memory {
   uint8_t *base;
-  uint64_t len_bytes;
-  uint64_t page_count, max_pages;
+  _Atomic uint64_t len_bytes, page_count;
+  uint64_t max_pages;
   struct module_memory_type type;
   bool guarded;
   size_t reserved_bytes;
-  struct engine_store *store;
-  struct engine_memory *next; /* in the store's list */
+  struct engine_store *store;    /* NULL: shared */
+  struct engine_shared *shared;  /* NULL: not shared */
+  struct engine_budget *budget;
+  struct engine_memory *next;    /* in the store's list */
 };
 
 /* References are 64-bit, see gc.h; 0 is null. */
@@ -170,6 +178,7 @@ struct engine_thread {
   void *host_sp;                      /* host stack pointer at the outermost entry, for on_host_stack functions */
   struct engine_store *store;
   atomic_bool interrupted;
+  _Atomic uint32_t wait_word;         /* changes when a thread that waits in a memory shall look again */
 
   /* What the last trap left; valid until the next engine_call of this store. */
   enum engine_trap trap;
@@ -249,6 +258,10 @@ struct engine_limits {
 };
 enum cay_status engine_store_new(struct engine *engine, const struct engine_limits *limits,
                                  struct engine_store **out, struct cay_error *error);
+/* A store for another thread of the same guest: it has the engine, the limits and the budget of `with`, which may end
+ * before it. Counts (instances, memories, tables) are for each store. */
+enum cay_status engine_store_new_beside(const struct engine_store *with, struct engine_store **out,
+                                        struct cay_error *error);
 void engine_store_free(struct engine_store *store);
 struct engine_thread *engine_store_thread(struct engine_store *store);
 /* Asks the guest running in the store to stop with ENGINE_TRAP_INTERRUPTED; async-signal-safe. `wake` (below) is
@@ -264,6 +277,7 @@ enum engine_trap engine_exit(struct engine_thread *thread, uint32_t exit_code);
 enum cay_status engine_function_new(struct engine_store *store, const struct module_func_type *type,
                                     engine_host_function host, void *env, const char *module_name, const char *name,
                                     struct engine_function **out, struct cay_error *error); /* type and names copied */
+/* A shared one may be given to the instances of other stores, as long as one that uses it exists. */
 enum cay_status engine_memory_new(struct engine_store *store, const struct module_memory_type *type,
                                   struct engine_memory **out, struct cay_error *error);
 enum cay_status engine_table_new(struct engine_store *store, const struct module_table_type *type, uint64_t init,
@@ -311,6 +325,15 @@ enum engine_trap engine_call(struct engine_store *store, struct engine_function 
 
 /* Old size, or UINT64_MAX when it cannot grow. New pages are zero. */
 uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages);
+/* memory.atomic.wait32 and wait64 (`bytes` 4 or 8): blocks the calling thread until engine_memory_notify, the timeout
+ * (negative: none) or an interruption (the trap INTERRUPTED). `*result`: 0 woken, 1 the value is not `expected`, 2 the
+ * time is over. Traps: UNALIGNED_ATOMIC, MEMORY_BOUNDS, NOT_SHARED. The address is `at` + `offset`. */
+enum engine_trap engine_memory_wait(struct engine_thread *thread, struct engine_memory *memory, uint64_t at,
+                                    uint64_t offset, unsigned bytes, uint64_t expected, int64_t timeout_ns,
+                                    uint32_t *result);
+/* memory.atomic.notify: wakes at most `count` threads that wait at the address, the longest waiting first; how many. */
+enum engine_trap engine_memory_notify(struct engine_memory *memory, uint64_t at, uint64_t offset, uint32_t count,
+                                      uint32_t *woken);
 uint64_t engine_table_grow(struct engine_table *table, uint64_t delta, uint64_t value);
 enum engine_trap engine_memory_fill(struct engine_memory *memory, uint64_t at, uint32_t value, uint64_t count);
 enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, struct engine_memory *from,
@@ -325,9 +348,11 @@ enum engine_trap engine_table_init(struct engine_instance *instance, uint32_t ta
                                    uint64_t from_at, uint64_t count);
 void engine_elem_drop(struct engine_instance *instance, uint32_t elem);
 
-/* The host address of `count` bytes at `at`, or NULL when they are not all inside. Valid until guest code runs. */
+/* The host address of `count` bytes at `at`, or NULL when they are not all inside. Valid until guest code runs; in a
+ * shared memory always, but other threads may change the bytes at any moment. */
 static inline uint8_t *engine_memory_range(const struct engine_memory *memory, uint64_t at, uint64_t count) {
-  return at <= memory->len_bytes && count <= memory->len_bytes - at ? memory->base + at : NULL;
+  uint64_t len_bytes = atomic_load_explicit(&memory->len_bytes, memory_order_relaxed);
+  return at <= len_bytes && count <= len_bytes - at ? memory->base + at : NULL;
 }
 
 /* ---- Backtraces ---------------------------------------------------------------------------------------------------------- */

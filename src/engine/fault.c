@@ -3,9 +3,15 @@
  * writes one atomic. The lists it walks change only in the thread that faulted, and not while its guest code runs. */
 #include "engine/internal.h"
 
+static bool in_guard_of(const struct engine_memory *memory, uintptr_t address) {
+  return memory->guarded && address - (uintptr_t)memory->base < memory->reserved_bytes;
+}
+
 static bool in_guarded_memory(const struct engine_store *store, uintptr_t address) {
   for (const struct engine_memory *memory = store->memories; memory; memory = memory->next)
-    if (memory->guarded && address - (uintptr_t)memory->base < memory->reserved_bytes) return true;
+    if (in_guard_of(memory, address)) return true;
+  for (const struct engine_memory_use *use = store->shared; use; use = use->next)
+    if (in_guard_of(use->memory, address)) return true;
   return false;
 }
 

@@ -135,7 +135,7 @@ static bool of_store(const struct engine_store *store, const struct engine_exter
   switch (value->kind) {
   case MODULE_FUNC: return !value->func->instance || value->func->instance->store == store;
   case MODULE_TABLE: return value->table->store == store;
-  case MODULE_MEMORY: return value->memory->store == store;
+  case MODULE_MEMORY: return value->memory->store == store || value->memory->shared;
   default: return true;
   }
 }

@@ -73,6 +73,9 @@ static void take_imports(struct engine_instance *instance, const struct module *
 
 static enum cay_status make_memories(struct engine_instance *instance, const struct module *module,
                                      struct cay_error *error) {
+  for (uint32_t i = 0; i < module->imported_memory_count; i++)
+    if (instance->memories[i]->shared && !engine_shared_use(instance->store, instance->memories[i]))
+      return base_error_memory(error);
   for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++) {
     enum cay_status status = engine_memory_new(instance->store, &module->memories[i], &instance->memories[i], error);
     if (status != CAY_OK) return status;
@@ -222,11 +225,13 @@ enum cay_status engine_instantiate(struct engine_store *store, struct module *mo
   if (!instance) return base_error_memory(error);
   take_imports(instance, module, imports);
   uint32_t memories_before = store->memory_count, tables_before = store->table_count;
+  uint32_t shared_before = store->shared_count;
   status = make_memories(instance, module, error);
   if (status == CAY_OK) status = make_tables(instance, module, error);
   if (status == CAY_OK) status = take_code(instance, module, error);
   if (status != CAY_OK) {
     engine_memories_drop(store, memories_before);
+    engine_shared_drop(store, shared_before);
     engine_tables_drop(store, tables_before);
     return status;
   }

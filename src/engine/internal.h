@@ -71,6 +71,23 @@ void engine_code_release(struct engine *engine, void *code);
 
 /* ---- Store ------------------------------------------------------------------------------------------------------ */
 
+/* Bytes that the stores of one guest may use together. */
+struct engine_budget {
+  atomic_uint references;
+  uint64_t limit_bytes;
+  _Atomic uint64_t used_bytes;
+};
+bool engine_budget_add(struct engine_budget *budget, uint64_t bytes); /* false: it has not so many left */
+void engine_budget_subtract(struct engine_budget *budget, uint64_t bytes);
+struct engine_budget *engine_budget_retain(struct engine_budget *budget);
+void engine_budget_release(struct engine_budget *budget);
+
+/* A shared memory that instances of a store use. */
+struct engine_memory_use {
+  struct engine_memory *memory;
+  struct engine_memory_use *next;
+};
+
 /* A host function that is running. The innermost one heads the store's list. */
 struct engine_host_frame {
   struct engine_call call;
@@ -94,8 +111,10 @@ struct engine_store {
   struct engine_memory *memories;
   struct engine_table *tables;
   struct engine_instance *instances;
-  uint32_t memory_count, table_count, instance_count;
-  uint64_t bytes_used;
+  struct engine_memory_use *shared; /* each once */
+  uint32_t memory_count, shared_count, table_count, instance_count;
+  struct engine_budget *budget;
+  uint64_t bytes_used; /* of the budget, by this store alone */
   struct engine_heap *heap; /* NULL: nothing was allocated in it yet */
   bool has_guarded; /* a memory with guard pages exists: calls need the fault handler's stack */
 
@@ -113,19 +132,37 @@ struct engine_store {
   void *wake_env;
 };
 
-/* Takes `bytes` from the store's budget; false when it has not so many. */
+/* Takes `bytes` from the store's budget, until its end or until they are given back; false when it has not so many. */
 bool engine_budget_take(struct engine_store *store, uint64_t bytes);
 void engine_budget_give(struct engine_store *store, uint64_t bytes);
 
 void engine_memory_deinit(struct engine_memory *memory);
+/* Gives a zeroed memory, whose `store` or `shared` is set, its type, its budget and a place. */
+enum cay_status engine_memory_set_up(struct engine_memory *memory, struct engine_store *store,
+                                     const struct module_memory_type *type, struct cay_error *error);
+/* Makes the bytes up to `len_bytes` accessible, all of them inside the reservation. */
+bool engine_memory_commit(struct engine_memory *memory, uint64_t len_bytes);
 void engine_table_deinit(struct engine_table *table);
 void engine_instance_deinit(struct engine_instance *instance);
 /* Frees the memories and tables that were made since the store had so many; nothing refers to them yet. */
 void engine_memories_drop(struct engine_store *store, uint32_t count);
-void engine_tables_drop(struct engine_store *store, uint32_t count);
+void engine_shared_drop(struct engine_store *store, uint32_t count);
 
 /* A memory of no pages, for instances without one. */
 extern struct engine_memory engine_empty_memory;
+
+void engine_tables_drop(struct engine_store *store, uint32_t count);
+
+/* ---- Shared memories (shared.c) ----------------------------------------------------------------------------------- */
+
+enum cay_status engine_shared_new(struct engine_store *store, const struct module_memory_type *type,
+                                  struct engine_memory **out, struct cay_error *error);
+/* Makes the store one that uses the memory, if it is not yet; false: out of memory. */
+bool engine_shared_use(struct engine_store *store, struct engine_memory *memory);
+uint64_t engine_shared_grow(struct engine_memory *memory, uint64_t delta_pages);
+/* As memset and memmove, for memories that other threads may change meanwhile. */
+void engine_shared_fill(uint8_t *to, uint8_t value, size_t count);
+void engine_shared_move(uint8_t *to, const uint8_t *from, size_t count);
 
 /* ---- Imports -------------------------------------------------------------------------------------------------------- */
 

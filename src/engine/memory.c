@@ -5,7 +5,7 @@
  * compiled code needs no bounds checks and the base never moves. An explicit one reserves what it is likely to need and
  * moves when that is not enough; code compares with len_bytes. Which kind a memory is depends on what the process can
  * afford; a memory whose pages fit the caps never fails for want of address space alone. One with 64-bit addresses or
- * pages of one byte is always explicit.
+ * pages of one byte is always explicit. Shared memories (shared.c) are of both kinds, but never move.
  *
  * A page takes the host's memory when it is touched first, so that a sparse memory may be far larger than the machine's.
  * Copying it would touch every page; so the reservation is generous where address space is plenty, and a large memory
@@ -18,7 +18,7 @@
  *
  * Invariants
  *  1. [base, base + len_bytes) is readable and writable; in a guarded memory everything after it is without access.
- *  2. len_bytes = page_count << page_log2, and the store's budget holds len_bytes of this memory.
+ *  2. len_bytes = page_count << page_log2, and the budget holds len_bytes of this memory.
  *  3. Pages beyond len_bytes have never been written since they were mapped, so growing needs no clearing. */
 #include "engine/internal.h"
 
@@ -56,9 +56,8 @@ static bool guard_affordable(void) {
   return space == UINT64_MAX || atomic_load(&guarded_total) + GUARDED_BYTES <= space / 4;
 }
 
-static bool reserve_guarded(struct engine_memory *memory, uint64_t len_bytes) {
-  if (!memory->store->engine->has_faults || memory->type.limits.is_64 || memory->type.page_log2 != PAGE_LOG2)
-    return false;
+static bool reserve_guarded(struct engine_memory *memory, struct engine_store *store, uint64_t len_bytes) {
+  if (!store->engine->has_faults || memory->type.limits.is_64 || memory->type.page_log2 != PAGE_LOG2) return false;
   if (!guard_affordable()) return false;
   uint8_t *base = base_os_reserve((size_t)GUARDED_BYTES);
   if (!base) return false;
@@ -70,7 +69,7 @@ static bool reserve_guarded(struct engine_memory *memory, uint64_t len_bytes) {
   memory->base = base;
   memory->guarded = true;
   set_reserved(memory, (size_t)GUARDED_BYTES);
-  memory->store->has_guarded = true;
+  store->has_guarded = true;
   return true;
 }
 
@@ -116,6 +115,28 @@ static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
   return true;
 }
 
+/* Where a shared memory stays: room for its maximum, or for as much of it as there is. Beyond what it needs at once it
+ * may take a quarter of a limited address space, and no more than a terabyte. */
+static bool reserve_whole(struct engine_memory *memory, uint64_t len_bytes) {
+  uint64_t space = engine_os_address_space() / 4, capacity = memory->max_pages << memory->type.page_log2;
+  uint64_t needed = round_to_os_page(len_bytes ? len_bytes : 1);
+  if (space > GENEROUS_BYTES_64) space = GENEROUS_BYTES_64;
+  if (capacity > space) capacity = space;
+  capacity = capacity > needed ? round_to_os_page(capacity) : needed;
+  while (!(memory->base = reserve_and_commit(capacity, len_bytes))) {
+    if (capacity == needed) return false;
+    capacity = capacity / 2 > needed ? round_to_os_page(capacity / 2) : needed;
+  }
+  set_reserved(memory, (size_t)capacity);
+  if (memory->max_pages > capacity >> memory->type.page_log2) memory->max_pages = capacity >> memory->type.page_log2;
+  return true;
+}
+
+static bool place(struct engine_memory *memory, struct engine_store *store, uint64_t len_bytes) {
+  if (reserve_guarded(memory, store, len_bytes)) return true;
+  return memory->shared ? reserve_whole(memory, len_bytes) : explicit_move(memory, len_bytes);
+}
+
 /* Without a copy and without room to spare: the mapping itself becomes larger. */
 static bool explicit_extend(struct engine_memory *memory, uint64_t len_bytes) {
   assert(!memory->guarded);
@@ -140,19 +161,35 @@ static uint64_t max_pages_of(const struct module_memory_type *type) {
   return max;
 }
 
-static enum cay_status memory_allocate(struct engine_memory *memory, uint64_t pages, struct cay_error *error) {
-  struct engine_store *store = memory->store;
+/* A shared memory's bytes are nobody's alone: they count in the budget only. */
+static bool take(struct engine_memory *memory, struct engine_store *store, uint64_t bytes) {
+  return memory->shared ? engine_budget_add(memory->budget, bytes) : engine_budget_take(store, bytes);
+}
+
+static void give(struct engine_memory *memory, struct engine_store *store, uint64_t bytes) {
+  if (memory->shared)
+    engine_budget_subtract(memory->budget, bytes);
+  else
+    engine_budget_give(store, bytes);
+}
+
+enum cay_status engine_memory_set_up(struct engine_memory *memory, struct engine_store *store,
+                                     const struct module_memory_type *type, struct cay_error *error) {
+  memory->type = *type;
+  memory->budget = store->budget;
+  memory->max_pages = max_pages_of(type);
+  uint64_t pages = type->limits.min;
   if (pages > memory->max_pages)
     return base_error_set(error, CAY_ERROR_LIMIT, "a memory of %llu pages does not fit the address space",
                           (unsigned long long)pages);
   uint64_t bytes = pages << memory->type.page_log2;
-  if (!engine_budget_take(store, bytes))
+  if (!take(memory, store, bytes))
     return base_error_set(error, CAY_ERROR_LIMIT,
                           "a memory of %llu bytes exceeds the memory limit of %llu bytes, of which %llu are in use",
                           (unsigned long long)bytes, (unsigned long long)store->limits.memory_bytes,
-                          (unsigned long long)store->bytes_used);
-  if (!reserve_guarded(memory, bytes) && !explicit_move(memory, bytes)) {
-    engine_budget_give(store, bytes);
+                          (unsigned long long)atomic_load(&store->budget->used_bytes));
+  if (!place(memory, store, bytes)) {
+    give(memory, store, bytes);
     return base_error_set(error, CAY_ERROR_MEMORY, "the system has no room for a memory of %llu bytes",
                           (unsigned long long)bytes);
   }
@@ -166,12 +203,11 @@ enum cay_status engine_memory_new(struct engine_store *store, const struct modul
                                   struct engine_memory **out, struct cay_error *error) {
   if (store->memory_count >= store->limits.memories)
     return base_error_set(error, CAY_ERROR_LIMIT, "more than %u memories", store->limits.memories);
+  if (type->limits.is_shared) return engine_shared_new(store, type, out, error);
   struct engine_memory *memory = base_arena_alloc(&store->arena, 1, sizeof *memory);
   if (!memory) return base_error_memory(error);
-  memory->type = *type;
   memory->store = store;
-  memory->max_pages = max_pages_of(type);
-  enum cay_status status = memory_allocate(memory, type->limits.min, error);
+  enum cay_status status = engine_memory_set_up(memory, store, type, error);
   if (status != CAY_OK) return status;
   memory->next = store->memories;
   store->memories = memory;
@@ -195,15 +231,21 @@ void engine_memories_drop(struct engine_store *store, uint32_t count) {
   }
 }
 
-static bool grow_mapping(struct engine_memory *memory, uint64_t len_bytes) {
+bool engine_memory_commit(struct engine_memory *memory, uint64_t len_bytes) {
   uint64_t from = round_to_os_page(memory->len_bytes), to = round_to_os_page(len_bytes);
-  if (to <= memory->reserved_bytes) return base_os_commit(memory->base + from, (size_t)(to - from));
+  assert(to <= memory->reserved_bytes);
+  return base_os_commit(memory->base + from, (size_t)(to - from));
+}
+
+static bool grow_mapping(struct engine_memory *memory, uint64_t len_bytes) {
+  if (round_to_os_page(len_bytes) <= memory->reserved_bytes) return engine_memory_commit(memory, len_bytes);
   assert(!memory->guarded);
   if (memory->len_bytes > COPIED_BYTES_MAX && explicit_extend(memory, len_bytes)) return true;
   return explicit_move(memory, len_bytes) || explicit_extend(memory, len_bytes);
 }
 
 uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages) {
+  if (memory->shared) return engine_shared_grow(memory, delta_pages);
   uint64_t old_pages = memory->page_count;
   assert(memory->store && old_pages <= memory->max_pages);
   assert(memory->len_bytes == old_pages << memory->type.page_log2);
@@ -224,7 +266,10 @@ uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages) 
 enum engine_trap engine_memory_fill(struct engine_memory *memory, uint64_t at, uint32_t value, uint64_t count) {
   uint8_t *to = engine_memory_range(memory, at, count);
   if (!to) return ENGINE_TRAP_MEMORY_BOUNDS;
-  memset(to, (int)(value & 0xFF), (size_t)count);
+  if (memory->shared)
+    engine_shared_fill(to, (uint8_t)value, (size_t)count);
+  else
+    memset(to, (int)(value & 0xFF), (size_t)count);
   return ENGINE_TRAP_NONE;
 }
 
@@ -233,6 +278,9 @@ enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, st
   uint8_t *target = engine_memory_range(to, to_at, count);
   const uint8_t *source = engine_memory_range(from, from_at, count);
   if (!target || !source) return ENGINE_TRAP_MEMORY_BOUNDS;
-  memmove(target, source, (size_t)count);
+  if (to->shared || from->shared)
+    engine_shared_move(target, source, (size_t)count);
+  else
+    memmove(target, source, (size_t)count);
   return ENGINE_TRAP_NONE;
 }

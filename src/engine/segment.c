@@ -17,7 +17,11 @@ enum engine_trap engine_memory_init(struct engine_instance *instance, uint32_t m
   uint64_t len_bytes = is_dropped(instance->datas_dropped, data) ? 0 : segment->len_bytes;
   uint8_t *to = engine_memory_range(instance->memories[memory], at, count);
   if (!to || from_at > len_bytes || count > len_bytes - from_at) return ENGINE_TRAP_MEMORY_BOUNDS;
-  if (count) memcpy(to, instance->module->bytes + segment->bytes_offset + from_at, (size_t)count);
+  const uint8_t *from = instance->module->bytes + segment->bytes_offset + from_at;
+  if (count && instance->memories[memory]->shared)
+    engine_shared_move(to, from, (size_t)count);
+  else if (count)
+    memcpy(to, from, (size_t)count);
   return ENGINE_TRAP_NONE;
 }
 

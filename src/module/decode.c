@@ -225,6 +225,9 @@ static bool memory_type(struct decoder *decoder, struct module_memory_type *out)
       ((flags & LIMITS_PAGE_SIZE) && !page_size(decoder, &out->page_log2))) {
     return false;
   }
+  if (out->limits.is_shared && !out->limits.has_max) {
+    return module_reader_fail(&decoder->reader, CAY_ERROR_INVALID, start, "a shared memory must have a maximum size");
+  }
   if (out->limits.is_64) decoder->module->private_part->has_memory64 = true;
   return limits_fit(decoder, start, "memory", memory_range(out), &out->limits);
 }

@@ -139,7 +139,7 @@ typedef uint64_t module_features; /* bit set of 1 << enum module_feature */
    MODULE_FEATURE_BIT(MULTI_VALUE) | MODULE_FEATURE_BIT(BULK_MEMORY) | MODULE_FEATURE_BIT(REFERENCE_TYPES) |\
    MODULE_FEATURE_BIT(TAIL_CALL) | MODULE_FEATURE_BIT(EXTENDED_CONST) | MODULE_FEATURE_BIT(MULTI_MEMORY) |  \
    MODULE_FEATURE_BIT(MEMORY64) | MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES) | MODULE_FEATURE_BIT(SIMD) |                  \
-   MODULE_FEATURE_BIT(RELAXED_SIMD) | MODULE_FEATURE_BIT(WIDE_ARITHMETIC))
+   MODULE_FEATURE_BIT(RELAXED_SIMD) | MODULE_FEATURE_BIT(WIDE_ARITHMETIC) | MODULE_FEATURE_BIT(THREADS))
 
 /* The versions of WebAssembly; `latest` adds the proposals behind 3.0 that cay has. The default is 3.0 and threads. */
 #define MODULE_FEATURES_2_0                                                                                 \

@@ -729,13 +729,23 @@ static uint16_t deterministic_op(uint16_t op) {
 /* ---- The rest ---- */
 
 /* An instruction without register form: operands in consecutive temporaries from `a`, index immediates in imm. */
-static void do_plain(struct ir_frontend *fe, const struct module_insn *from, uint32_t params, enum ir_class result) {
+static struct ir_insn *do_plain(struct ir_frontend *fe, const struct module_insn *from, uint32_t params,
+                                enum ir_class result) {
   settle_top(fe, params);
   for (uint32_t i = 0; i < params; i++) pop(fe);
   struct ir_insn *insn = emit(fe, from->op);
   insn->a = top_slot(fe);
   insn->imm = from->imm.index[0] | (uint64_t)from->imm.index[1] << 32;
   if (result != IR_CLASS_NONE) push_result(fe, insn, result);
+  return insn;
+}
+
+/* An atomic access: operands as of a plain instruction, address first; where it goes as of a load. */
+static void do_atomic(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
+  enum ir_class result = row->result_count ? IR_CLASS_INT : IR_CLASS_NONE;
+  struct ir_insn *insn = do_plain(fe, from, row->param_count, result);
+  insn->imm = from->imm.memarg.offset;
+  insn->c = from->imm.memarg.memory;
 }
 
 static void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits) {
@@ -746,7 +756,9 @@ static void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits)
 static void translate_by_row(struct ir_frontend *fe, const struct module_insn *insn) {
   const struct module_op_info *row = &module_ops[insn->op];
   uint16_t op = fe->deterministic ? deterministic_op(insn->op) : insn->op;
-  if (row->flags & MODULE_OP_LOAD)
+  if (row->flags & MODULE_OP_ATOMIC)
+    do_atomic(fe, row, insn);
+  else if (row->flags & MODULE_OP_LOAD)
     do_load(fe, row, insn);
   else if (row->flags & MODULE_OP_STORE)
     do_store(fe, insn);
@@ -806,6 +818,7 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
   case MODULE_OP_REF_IS_NULL: do_unary(fe, &module_ops[MODULE_OP_I64_EQZ], MODULE_OP_I64_EQZ); break;
   case MODULE_OP_I64_EXTEND_I32_U: break; /* an i32 is zero-extended in its slot: nothing to do */
   case MODULE_OP_UNREACHABLE: emit(fe, MODULE_OP_UNREACHABLE); break;
+  case MODULE_OP_ATOMIC_FENCE: emit(fe, MODULE_OP_ATOMIC_FENCE); break;
   case MODULE_OP_REF_FUNC:
   case MODULE_OP_MEMORY_SIZE:
   case MODULE_OP_TABLE_SIZE: do_plain(fe, insn, 0, IR_CLASS_INT); break;

@@ -159,13 +159,18 @@ static bool ends_straight_line(const struct ir_insn *insn) {
   return (insn->op > IR_CONST && insn->op != IR_SELECT) || insn->op == MODULE_OP_UNREACHABLE;
 }
 
+/* Operands stand in consecutive slots and are never in accumulators. */
+static bool has_plain_operands(uint16_t op) {
+  return interp_rows[op].kind == INTERP_KIND_NONE || interp_rows[op].kind == INTERP_KIND_ATOMIC;
+}
+
 static bool is_plain(const struct ir_insn *insn) {
   switch (insn->op) {
   case MODULE_OP_GLOBAL_GET:
   case MODULE_OP_GLOBAL_SET:
   case MODULE_OP_V128_CONST:
   case MODULE_OP_I8X16_SHUFFLE: return false;
-  default: return insn->op < MODULE_OP_COUNT && interp_rows[insn->op].kind == INTERP_KIND_NONE;
+  default: return insn->op < MODULE_OP_COUNT && has_plain_operands(insn->op);
   }
 }
 
@@ -491,6 +496,7 @@ static uint32_t plain_handler(uint16_t op) {
   case MODULE_OP_TABLE_INIT: return INTERP_table_init;
   case MODULE_OP_ELEM_DROP: return INTERP_elem_drop;
   case MODULE_OP_REF_FUNC: return INTERP_ref_func;
+  case MODULE_OP_ATOMIC_FENCE: return INTERP_atomic_fence;
   default: assert(!"an instruction that no tier runs passed validation"); return INTERP_unreachable;
   }
 }
@@ -502,6 +508,14 @@ static void encode_plain(struct interp_encoder *e, const struct ir_insn *insn) {
   if (insn->d != IR_NO_SLOT) e->mirror[insn->result] = insn->d;
 }
 
+static void encode_atomic(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
+  bool has_result = insn->d != IR_NO_SLOT;
+  interp_emit(e, row->first, has_result ? insn->d : 0, insn->a, 0);
+  interp_target_place(e, insn);
+  forget_all(e);
+  if (has_result) e->mirror[insn->result] = insn->d;
+}
+
 /* ---- Functions ------------------------------------------------------------------------------------------------------------------------ */
 
 static void encode_table_insn(struct interp_encoder *e, const struct ir_insn *insn) {
@@ -511,6 +525,7 @@ static void encode_table_insn(struct interp_encoder *e, const struct ir_insn *in
   case INTERP_KIND_BINARY: encode_binary(e, insn, row); break;
   case INTERP_KIND_LOAD: (interp_is_general(e, insn) ? encode_load_general : encode_load)(e, insn, row); break;
   case INTERP_KIND_STORE: (interp_is_general(e, insn) ? encode_store_general : encode_store)(e, insn, row); break;
+  case INTERP_KIND_ATOMIC: encode_atomic(e, insn, row); break;
   case INTERP_KIND_NONE: encode_plain(e, insn); break;
   default: interp_encode_vector(e, insn, row); break;
   }

@@ -185,10 +185,13 @@ static inline int trap_of(enum sem_trap trap) {
 /* ---- Memory --------------------------------------------------------------------------------------------------------------- */
 
 /* Guest accesses are volatile: other threads may race with them, and a fault must happen where it is written. */
+static inline uint64_t length_of(const struct engine_memory *memory) {
+  return atomic_load_explicit(&memory->len_bytes, memory_order_relaxed);
+}
 #if INTERP_EXPLICIT
 #define PIN() (void)0
 #define CHECK_BOUNDS(address, bytes)                                                                       \
-  if (BASE_UNLIKELY((address) + (bytes) > inst->memory0->len_bytes)) TRAP(ENGINE_TRAP_MEMORY_BOUNDS)
+  if (BASE_UNLIKELY((address) + (bytes) > length_of(inst->memory0))) TRAP(ENGINE_TRAP_MEMORY_BOUNDS)
 #else
 #define PIN() __asm__ volatile("" : "+r"(ip))
 #define CHECK_BOUNDS(address, bytes) (void)0
@@ -273,7 +276,7 @@ static inline bool find_place(const struct interp_insn *ip, const uint64_t *fp, 
   const struct engine_memory *memory = inst->memories[place->memory];
   uint64_t address, end;
   if (BASE_UNLIKELY(__builtin_add_overflow(fp[ip->a], place->offset, &address))) return false;
-  if (BASE_UNLIKELY(__builtin_add_overflow(address, bytes, &end) || end > memory->len_bytes)) return false;
+  if (BASE_UNLIKELY(__builtin_add_overflow(address, bytes, &end) || end > length_of(memory))) return false;
   *out = memory->base + address;
   return true;
 }
@@ -294,6 +297,7 @@ static inline bool find_place(const struct interp_insn *ip, const uint64_t *fp, 
   }
 
 #include "tiers/interp/families_simd.h"
+#include "tiers/interp/families_atomic.h"
 
 /* ---- Calls out of the instance -------------------------------------------------------------------------------------------- */
 

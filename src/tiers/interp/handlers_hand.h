@@ -199,7 +199,6 @@ H(memory_grow) {
   KEEP_I;
   NEXT();
 }
-#define OPERAND(n) fp[ip->a + (n)]
 #define MAY_TRAP(call)                                                    \
   {                                                                       \
     enum engine_trap trap = call;                                         \
@@ -237,6 +236,7 @@ H(table_fill) MAY_TRAP(engine_table_fill(inst->tables[ip->b], OPERAND(0), OPERAN
 H(table_copy) MAY_TRAP(engine_table_copy(inst->tables[ip->b], OPERAND(0), inst->tables[ip->d], OPERAND(1), OPERAND(2)))
 H(table_init) MAY_TRAP(engine_table_init(inst, ip->d, ip->b, OPERAND(0), OPERAND(1), OPERAND(2)))
 H(elem_drop) { engine_elem_drop(inst, ip->b); NEXT(); }
+H(atomic_fence) { atomic_thread_fence(memory_order_seq_cst); NEXT(); }
 H(ref_func) { acc = BITS(inst->functions[ip->b]); KEEP_I; NEXT(); }
 
 /* ---- Fused arithmetic. d <- a + (lo << hi); d <- hi + a * lo, hi - a * lo, a * lo - hi, each rounded twice ---- */

@@ -62,7 +62,7 @@ enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct
                                   X(import_set) X(unreachable) X(memory_size) X(memory_grow) X(memory_fill)       \
                                       X(memory_copy) X(memory_init) X(data_drop) X(table_get) X(table_set)        \
                                           X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init)   \
-                                              X(elem_drop) X(ref_func) X(i32_add_shl_ss_r) X(i32_add_shl_ss_s) X(i32_add_shl_rs_r) X(i32_add_shl_rs_s)                        \
+                                              X(elem_drop) X(ref_func) X(atomic_fence) X(i32_add_shl_ss_r) X(i32_add_shl_ss_s) X(i32_add_shl_rs_r) X(i32_add_shl_rs_s)                        \
   X(i32_add_shl_sr_r) X(i32_add_shl_sr_s) INTERP_MULTIPLY(X, f32) INTERP_MULTIPLY(X, f64) INTERP_VECTOR_HAND_WRITTEN(X)
 
 enum interp_handler_index {
@@ -124,6 +124,7 @@ enum interp_kind {
   INTERP_KIND_BINARY,
   INTERP_KIND_LOAD,
   INTERP_KIND_STORE,
+  INTERP_KIND_ATOMIC,
   INTERP_KIND_V_UNARY, /* from here on: vectors, see encode_simd.c */
   INTERP_KIND_V_BINARY,
   INTERP_KIND_V_TERNARY,
