@@ -125,6 +125,7 @@ def families(rows):
             yield row, which, [f"{name}_{form}{dest}" for form in "sri" for dest in "rs"]
             yield row, "INDEXED", [f"{name}_{form}_{dest}" for form in INDEXED_FORMS for dest in "rs"]
             yield row, "LOAD_GENERAL", [f"{name}_m"]
+            yield row, "LOAD_WIDE", [f"{name}_w{form}{dest}" for form in "sr" for dest in "rs"]
         elif which in VECTOR_FORMS:
             yield row, which, [name + form for form in VECTOR_FORMS[which]]
             if which in ("V_LOAD", "V_STORE"):
@@ -133,6 +134,8 @@ def families(rows):
             yield row, which, [f"{name}_{form}" for form in
                                 (STORE_FORMS if row.params[1] in "iI" else STORE_FLOAT_FORMS)]
             yield row, "STORE_GENERAL", [f"{name}_m"]
+            forms = STORE_FORMS if row.params[1] in "iI" else STORE_FLOAT_FORMS
+            yield row, "STORE_WIDE", [f"{name}_w{form}" for form in forms if form[0] != "i"]
 
 
 def write_names(rows):
@@ -176,6 +179,11 @@ def write_bodies(rows):
             yield f"{macro}({name}, {access_type(row, row.params[1])}, {row.params[1]})"
         elif which == "LOAD_GENERAL":
             yield f"LOAD_GENERAL({name}_m, {access_type(row, row.results[0])}, {row.results[0]})"
+        elif which == "LOAD_WIDE":
+            yield f"LOAD_WIDE({name}, {access_type(row, row.results[0])}, {row.results[0]})"
+        elif which == "STORE_WIDE":
+            macro = "STORE_WIDE" if row.params[1] in "iI" else "STORE_WIDE_FLOAT"
+            yield f"{macro}({name}, {access_type(row, row.params[1])}, {row.params[1]})"
         elif which == "STORE_GENERAL":
             yield f"STORE_GENERAL({name}_m, {access_type(row, row.params[1])}, {row.params[1]})"
 
@@ -200,6 +208,8 @@ def write_rows(rows):
             fields.append(f".fused = {first[row.name, 'INDEXED']}")
         if which in ("LOAD", "STORE", "V_LOAD", "V_STORE"):
             fields.append(f".general = {first[row.name, which + '_GENERAL']}")
+        if which in ("LOAD", "STORE"):
+            fields.append(f".wide = {first[row.name, which + '_WIDE']}")
         if comparison and row.params[0] == "i":
             fields.append(f".fused = {first[row.name, 'COUNT']}")
             opposite = f"{comparison[0]}_{INVERSE[comparison[1]]}{comparison[2]}"

@@ -289,10 +289,18 @@ static void encode_store_general(struct interp_encoder *e, const struct ir_insn 
   interp_target_place(e, insn);
 }
 
+/* The two families have the same forms; the wide one lacks those with a constant address. */
+static uint32_t first_form(const struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
+  bool is_wide = interp_is_wide(e, insn);
+  assert(!is_wide || !(insn->flags & IR_A_CONST));
+  return is_wide ? row->wide : row->first;
+}
+
 static void encode_load(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
   bool store = !interp_stays_in_accumulator(e, insn), is_const = insn->flags & IR_A_CONST;
   uint32_t form = is_const ? LOAD_CONST : interp_mirrored(e, IR_CLASS_INT, insn->a) ? LOAD_ACC : LOAD_SLOT;
-  interp_emit(e, row->first + form * 2 + store, store ? insn->d : 0, is_const ? 0 : insn->a, (uint32_t)insn->imm);
+  interp_emit(e, first_form(e, insn, row) + form * 2 + store, store ? insn->d : 0, is_const ? 0 : insn->a,
+              (uint32_t)insn->imm);
   interp_has_result(e, insn);
 }
 
@@ -315,7 +323,7 @@ static void encode_store(struct interp_encoder *e, const struct ir_insn *insn, c
     is_const = false;
   }
   uint32_t form = store_form(e, insn, row, is_const), a = insn->flags & IR_A_CONST ? 0 : insn->a;
-  interp_emit(e, row->first + form, is_const ? (uint16_t)insn->konst : insn->b, a, (uint32_t)insn->imm);
+  interp_emit(e, first_form(e, insn, row) + form, is_const ? (uint16_t)insn->konst : insn->b, a, (uint32_t)insn->imm);
 }
 
 /* ---- Moves, variables, select ------------------------------------------------------------------------------------------------ */

@@ -37,12 +37,15 @@ static inline const struct ir_insn *interp_following(const struct interp_encoder
   size_t index = (size_t)e->next + distance;
   return index < e->function->insns.count ? &e->function->insns.items[index] : NULL;
 }
-static inline bool interp_is_access(const struct ir_insn *insn) {
-  return insn->op < MODULE_OP_COUNT && interp_rows[insn->op].general != 0;
+/* Loads and stores: `first` is for memory 0 with 32-bit addresses, `wide` for memory 0 with 64-bit addresses as long as
+ * 32 bits hold the offset; everything else is in the general form. */
+static inline bool interp_is_wide(const struct interp_encoder *e, const struct ir_insn *insn) {
+  return insn->op < MODULE_OP_COUNT && interp_rows[insn->op].wide != 0 && insn->c == 0 && insn->imm <= UINT32_MAX &&
+         ir_access_is_general(e->module, 0);
 }
-/* Whether `insn` is a load or store in the general form, which reads slots only. */
 static inline bool interp_is_general(const struct interp_encoder *e, const struct ir_insn *insn) {
-  return interp_is_access(insn) && ir_access_is_general(e->module, insn->c);
+  return insn->op < MODULE_OP_COUNT && interp_rows[insn->op].general != 0 && ir_access_is_general(e->module, insn->c) &&
+         !interp_is_wide(e, insn);
 }
 static inline bool interp_mirrored(const struct interp_encoder *e, enum ir_class cls, uint32_t slot) {
   return e->mirror[cls] == slot;

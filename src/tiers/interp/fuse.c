@@ -49,7 +49,7 @@ static const struct ir_insn *load_of(const struct interp_encoder *e, uint32_t di
                                      uint32_t max_offset) {
   const struct ir_insn *load = interp_following(e, distance);
   bool fits = load && load->op < MODULE_OP_COUNT && interp_rows[load->op].kind == INTERP_KIND_LOAD &&
-              !interp_is_general(e, load) && reads_as_a(load, slot) && load->imm <= max_offset;
+              !ir_access_is_general(e->module, load->c) && reads_as_a(load, slot) && load->imm <= max_offset;
   return fits ? load : NULL;
 }
 

@@ -268,8 +268,8 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   STORE_FORM(name##_ir, type, 0, ACC_##t)                        \
   STORE_FORM(name##_ii, type, 0, IMM16_##t)
 
-/* The general form, for any memory and address type: address in slot a, place in the pool. It checks bounds even where
- * the others rely on guard pages. */
+/* The general form, for any memory, address type and offset: address in slot a, place in the pool. It checks bounds even
+ * where the others rely on guard pages. */
 static inline bool find_place(const struct interp_insn *ip, const uint64_t *fp, const struct engine_instance *inst,
                               uint64_t bytes, uint8_t **out) {
   const struct interp_place *place = (const struct interp_place *)((const char *)ip + (int32_t)ip->b);
@@ -295,6 +295,47 @@ static inline bool find_place(const struct interp_insn *ip, const uint64_t *fp, 
     ((volatile unaligned_##type *)to)->value = (type)SLOT_##t(ip->d);                \
     NEXT();                                                                          \
   }
+
+/* Memory 0 with 64-bit addresses. A length is below 2**63, so that after the first comparison no sum wraps. */
+static inline bool is_outside_wide(const struct engine_memory *memory, uint64_t address, uint32_t offset, uint64_t bytes) {
+  uint64_t len_bytes = length_of(memory);
+  return address >= len_bytes || address + offset + bytes > len_bytes;
+}
+#define CHECK_WIDE(address, bytes)                                                                    \
+  if (BASE_UNLIKELY(is_outside_wide(inst->memory0, address, ip->b, bytes))) TRAP(ENGINE_TRAP_MEMORY_BOUNDS)
+#define LOAD_WIDE_FORM(name, type, r, from, keep)                     \
+  H(name) {                                                           \
+    uint64_t address = from;                                          \
+    CHECK_WIDE(address, sizeof(type));                                \
+    type value = ACCESS(type, address + ip->b);                       \
+    SET_##r(value);                                                   \
+    keep;                                                             \
+    NEXT();                                                           \
+  }
+#define LOAD_WIDE(name, type, r)                                      \
+  LOAD_WIDE_FORM(name##_wsr, type, r, fp[ip->a], NO_KEEP)             \
+  LOAD_WIDE_FORM(name##_wss, type, r, fp[ip->a], KEEP_##r)            \
+  LOAD_WIDE_FORM(name##_wrr, type, r, acc, NO_KEEP)                   \
+  LOAD_WIDE_FORM(name##_wrs, type, r, acc, KEEP_##r)
+
+#define STORE_WIDE_FORM(name, type, to, from)                         \
+  H(name) {                                                           \
+    uint64_t address = to;                                            \
+    CHECK_WIDE(address, sizeof(type));                                \
+    ACCESS(type, address + ip->b) = (type)(from);                     \
+    NEXT();                                                           \
+  }
+#define STORE_WIDE_SLOTS(name, type, t)                               \
+  STORE_WIDE_FORM(name##_wss, type, fp[ip->a], SLOT_##t(ip->d))       \
+  STORE_WIDE_FORM(name##_wrs, type, acc, SLOT_##t(ip->d))             \
+  STORE_WIDE_FORM(name##_wsr, type, fp[ip->a], ACC_##t)
+#define STORE_WIDE_FLOAT(name, type, t)                               \
+  STORE_WIDE_SLOTS(name, type, t)                                     \
+  STORE_WIDE_FORM(name##_wrr, type, acc, ACC_##t)
+#define STORE_WIDE(name, type, t)                                     \
+  STORE_WIDE_SLOTS(name, type, t)                                     \
+  STORE_WIDE_FORM(name##_wsi, type, fp[ip->a], IMM16_##t)             \
+  STORE_WIDE_FORM(name##_wri, type, acc, IMM16_##t)
 
 #include "tiers/interp/families_simd.h"
 #include "tiers/interp/families_atomic.h"

@@ -143,7 +143,8 @@ struct interp_row {
   uint16_t first;              /* handler of the family's first form */
   uint16_t branch, branch_not; /* first form of the fused branch, when the instruction compares */
   uint16_t fused, fused_not;   /* loads: first indexed form; i32 comparisons: first counting branch */
-  uint16_t general;            /* loads and stores: the form for any memory */
+  uint16_t wide;               /* loads and stores: first form for memory 0 with 64-bit addresses */
+  uint16_t general;            /* loads and stores: the form for any memory, which reads slots only */
 };
 extern const struct interp_row interp_rows[MODULE_OP_COUNT];
 
