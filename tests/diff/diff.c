@@ -25,9 +25,29 @@ enum { SIDES = 3, ROUNDS = 3, MUTANTS = 6, MAX_VALUES = 2048 };
 enum { TEST_STACK_BYTES = 256 << 20 }; /* wasm code of the reference runs on it */
 enum verdict { PASSED, FAILED, SKIPPED };
 
+struct bytes {
+  uint8_t *base;
+  size_t len_bytes;
+};
+
+/* Variants of a module, as the generator numbers them (patch.rs). */
+enum { CANONICAL_NANS = 1, TWO_ROUNDINGS = 2 };
+
+/* Why two runs may differ. */
+#define EXPLANATIONS(X)                                                                    \
+  X(ROUNDING, "the reference rounds relaxed multiplication with addition once, cay twice") \
+  X(NAN_BITS, "bits of NaNs that arithmetic made")                                         \
+  X(STACK, "a call stack ended")
+enum explanation {
+#define X(NAME, text) NAME,
+  EXPLANATIONS(X)
+#undef X
+      EXPLANATION_COUNT
+};
+
 struct test {
   uint64_t (*proposal)(const char *name); /* the generator's */
-  uint8_t *(*module_new)(uint64_t seed, uint64_t proposals, bool canonicalize_nans, size_t *len_bytes);
+  uint8_t *(*module_new)(uint64_t seed, uint64_t proposals, uint32_t variant, size_t *len_bytes);
   void (*module_free)(uint8_t *module, size_t len_bytes);
   const char *folder;
   int seed_file;
@@ -35,6 +55,9 @@ struct test {
   uint64_t proposals;        /* that may be drawn, as the generator numbers them */
   struct side *sides[SIDES]; /* the reference last */
   uint64_t verdicts[3], instances, outcomes[SIDE_OUTCOME_COUNT], mutants, mutants_accepted;
+  uint64_t explained[EXPLANATION_COUNT];
+  bool is_again;                           /* a module that was counted */
+  bool is_silent;                          /* what fails is looked at again */
   uint64_t calls_left_out, not_importable; /* for want of a value */
   uint64_t users[MODULE_FEATURE_COUNT];    /* of proposals: modules */
 };
@@ -51,9 +74,10 @@ static const char *outcome_name(enum side_outcome outcome) {
 static uint64_t draw(struct test *test) { return test->random = side_mix(test->random, 3); }
 
 /* Says what differs and keeps the bytes. */
-__attribute__((format(printf, 4, 5))) static enum verdict fail(struct test *test, const uint8_t *bytes,
-                                                               size_t len_bytes, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static enum verdict fail(struct test *test, const struct bytes *bytes,
+                                                               const char *format, ...) {
   char path[4096];
+  if (test->is_silent) return FAILED;
   snprintf(path, sizeof path, "%s/diff-%" PRIu64 ".wasm", test->folder, test->seed);
   va_list arguments;
   va_start(arguments, format);
@@ -62,7 +86,8 @@ __attribute__((format(printf, 4, 5))) static enum verdict fail(struct test *test
   printf(" (%s)\n", path);
   va_end(arguments);
   FILE *file = fopen(path, "wb");
-  if (!file || fwrite(bytes, 1, len_bytes, file) != len_bytes) printf("%s cannot be written\n", path);
+  if (!file || fwrite(bytes->base, 1, bytes->len_bytes, file) != bytes->len_bytes)
+    printf("%s cannot be written\n", path);
   if (file) fclose(file);
   return FAILED;
 }
@@ -71,14 +96,15 @@ __attribute__((format(printf, 4, 5))) static enum verdict fail(struct test *test
 
 /* All sides accept, or none: FAILED when they disagree, SKIPPED when they refuse. The reference reads some of what
  * belongs to proposals that are off (0x63 0x70 for funcref), so a changed module may be refused for that. */
-static enum verdict compare_acceptance(struct test *test, const uint8_t *bytes, size_t len_bytes, bool is_mutant) {
+static enum verdict compare_acceptance(struct test *test, const struct bytes *bytes, bool is_mutant) {
   bool accepted[SIDES];
-  for (int i = 0; i < SIDES; i++) accepted[i] = test->sides[i]->kind->accepts(test->sides[i], bytes, len_bytes);
+  for (int i = 0; i < SIDES; i++)
+    accepted[i] = test->sides[i]->kind->accepts(test->sides[i], bytes->base, bytes->len_bytes);
   for (int i = 1; i < SIDES; i++)
     if (accepted[i] != accepted[0]) {
       const struct side *refuser = test->sides[accepted[i] ? 0 : i];
       if (is_mutant && refuser->refuses_proposal) return SKIPPED;
-      return fail(test, bytes, len_bytes, "%s is refused only by %s: %s", is_mutant ? "a changed module" : "the module",
+      return fail(test, bytes, "%s is refused only by %s: %s", is_mutant ? "a changed module" : "the module",
                   refuser->name, refuser->reason);
     }
   return accepted[0] ? PASSED : SKIPPED;
@@ -101,19 +127,19 @@ static size_t mutate(struct test *test, uint8_t *bytes, size_t len_bytes) {
   return len_bytes;
 }
 
-static enum verdict compare_mutants(struct test *test, const uint8_t *bytes, size_t len_bytes) {
-  uint8_t *mutant = malloc(len_bytes);
+static enum verdict compare_mutants(struct test *test, const struct bytes *bytes) {
+  struct bytes mutant = {malloc(bytes->len_bytes), 0};
   enum verdict verdict = PASSED;
   for (int i = 0; i < MUTANTS && verdict != FAILED; i++) {
-    memcpy(mutant, bytes, len_bytes);
-    size_t mutant_bytes = len_bytes;
-    for (uint64_t changes = draw(test) % 3 + 1; changes && mutant_bytes; changes--)
-      mutant_bytes = mutate(test, mutant, mutant_bytes);
-    verdict = compare_acceptance(test, mutant, mutant_bytes, true);
+    memcpy(mutant.base, bytes->base, bytes->len_bytes);
+    mutant.len_bytes = bytes->len_bytes;
+    for (uint64_t changes = draw(test) % 3 + 1; changes && mutant.len_bytes; changes--)
+      mutant.len_bytes = mutate(test, mutant.base, mutant.len_bytes);
+    verdict = compare_acceptance(test, &mutant, true);
     test->mutants++;
     test->mutants_accepted += verdict == PASSED;
   }
-  free(mutant);
+  free(mutant.base);
   return verdict == FAILED ? FAILED : PASSED;
 }
 
@@ -121,12 +147,11 @@ static enum verdict compare_mutants(struct test *test, const uint8_t *bytes, siz
 
 struct run {
   struct test *test;
-  const uint8_t *bytes;
-  size_t len_bytes;
+  struct bytes bytes, reference_bytes;
   const struct module *module;
 };
 
-#define FAIL(run, ...) fail((run)->test, (run)->bytes, (run)->len_bytes, __VA_ARGS__)
+#define FAIL(run, ...) fail((run)->test, &(run)->bytes, __VA_ARGS__)
 
 static enum verdict compare_memory(const struct run *run, uint32_t export_index) {
   struct side **sides = run->test->sides;
@@ -210,8 +235,7 @@ static enum verdict compare_state(const struct run *run) {
 static enum verdict compare_outcomes(const struct run *run, const enum side_outcome *outcomes, const char *what) {
   struct side **sides = run->test->sides;
   for (int i = 0; i < SIDES; i++)
-    if (outcomes[i] == SIDE_STACK_EXHAUSTED || sides[i]->stack_ended)
-      return run->test->outcomes[SIDE_STACK_EXHAUSTED]++, SKIPPED;
+    if (outcomes[i] == SIDE_STACK_EXHAUSTED || sides[i]->stack_ended) return run->test->explained[STACK]++, SKIPPED;
   const struct side *reference = sides[SIDES - 1];
   for (int i = 0; i < SIDES - 1; i++) {
     if (outcomes[i] != outcomes[SIDES - 1])
@@ -292,7 +316,8 @@ static enum verdict compare_run(const struct run *run) {
   for (int i = 0; i < SIDES; i++) side_reset(test->sides[i]);
   if (!is_importable(test->sides[0])) return test->not_importable++, SKIPPED;
   for (int i = 0; i < SIDES; i++) {
-    outcomes[i] = test->sides[i]->kind->instantiate(test->sides[i], run->bytes, run->len_bytes);
+    const struct bytes *bytes = i == SIDES - 1 ? &run->reference_bytes : &run->bytes;
+    outcomes[i] = test->sides[i]->kind->instantiate(test->sides[i], bytes->base, bytes->len_bytes);
   }
   enum verdict verdict = compare_outcomes(run, outcomes, "instantiation");
   if (verdict != PASSED || outcomes[0] != SIDE_DONE) return verdict;
@@ -306,12 +331,14 @@ static enum verdict compare_run(const struct run *run) {
   return verdict == PASSED ? compare_state(run) : verdict;
 }
 
-static enum verdict compare_running(struct test *test, const uint8_t *bytes, size_t len_bytes) {
+/* `reference_bytes`: what the reference runs in their place; not NULL. */
+static enum verdict compare_running(struct test *test, const struct bytes *bytes, const struct bytes *reference_bytes) {
   struct module *module;
-  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, NULL) != CAY_OK) return SKIPPED;
+  if (module_load(bytes->base, bytes->len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, NULL) != CAY_OK)
+    return SKIPPED;
   for (int i = 0; i < SIDES; i++) test->sides[i]->module = module;
-  for (int i = 0; i < MODULE_FEATURE_COUNT; i++) test->users[i] += module->features_used >> i & 1;
-  enum verdict verdict = compare_run(&(struct run){test, bytes, len_bytes, module});
+  for (int i = 0; i < MODULE_FEATURE_COUNT && !test->is_again; i++) test->users[i] += module->features_used >> i & 1;
+  enum verdict verdict = compare_run(&(struct run){test, *bytes, *reference_bytes, module});
   for (int i = 0; i < SIDES; i++) test->sides[i]->kind->drop(test->sides[i]);
   module_release(module);
   return verdict;
@@ -325,32 +352,65 @@ static void note_seed(const struct test *test) {
   if (pwrite(test->seed_file, text, (size_t)len, 0) != len) fputs("the seed cannot be noted\n", stderr);
 }
 
-/* The run that differed, again with canonical NaNs: what differs only while they are as the processor makes them is no
- * fault, but it is said. */
-static enum verdict judge_again(struct test *test) {
-  size_t len_bytes = 0;
-  uint8_t *bytes = test->module_new(test->seed, test->proposals, true, &len_bytes);
-  if (!bytes) return FAILED;
-  enum verdict verdict = compare_running(test, bytes, len_bytes);
-  test->module_free(bytes, len_bytes);
-  if (verdict == FAILED) return FAILED;
-  printf("seed %" PRIu64 ": no difference with canonical NaNs, skipped\n", test->seed);
-  return SKIPPED;
+static struct bytes module_new(struct test *test, uint32_t variant) {
+  struct bytes bytes = {0};
+  bytes.base = test->module_new(test->seed, test->proposals, variant, &bytes.len_bytes);
+  return bytes;
+}
+
+static void module_free(const struct test *test, struct bytes bytes) {
+  if (bytes.base) test->module_free(bytes.base, bytes.len_bytes);
+}
+
+/* The run that differed, again with what may differ done away with. What differs no more is no fault; it is counted. */
+static enum verdict judge_again(struct test *test, const struct bytes *bytes) {
+  uint64_t random = test->random;
+  enum verdict verdict = FAILED;
+  struct bytes variant = module_new(test, TWO_ROUNDINGS);
+  test->is_silent = test->is_again = true;
+  if (variant.base) verdict = compare_running(test, bytes, &variant);
+  module_free(test, variant);
+  if (verdict != FAILED) {
+    test->explained[ROUNDING]++;
+  } else {
+    variant = module_new(test, TWO_ROUNDINGS | CANONICAL_NANS);
+    test->random = random;
+    if (variant.base) verdict = compare_running(test, &variant, &variant);
+    module_free(test, variant);
+    if (verdict != FAILED) test->explained[NAN_BITS]++;
+  }
+  test->is_silent = false;
+  test->random = random;
+  if (verdict == FAILED) compare_running(test, bytes, bytes);
+  test->is_again = false;
+  return verdict == FAILED ? FAILED : PASSED;
 }
 
 static enum verdict compare_module(struct test *test) {
-  size_t len_bytes = 0;
-  uint8_t *bytes = test->module_new(test->seed, test->proposals, false, &len_bytes);
-  if (!bytes) return SKIPPED;
-  enum verdict verdict = compare_acceptance(test, bytes, len_bytes, false);
-  if (verdict == SKIPPED) verdict = fail(test, bytes, len_bytes, "all refuse: %s", test->sides[0]->reason);
-  if (verdict == PASSED) verdict = compare_mutants(test, bytes, len_bytes);
+  struct bytes bytes = module_new(test, 0);
+  if (!bytes.base) return SKIPPED;
+  enum verdict verdict = compare_acceptance(test, &bytes, false);
+  if (verdict == SKIPPED) verdict = fail(test, &bytes, "all refuse: %s", test->sides[0]->reason);
+  if (verdict == PASSED) verdict = compare_mutants(test, &bytes);
   if (verdict == PASSED) {
-    verdict = compare_running(test, bytes, len_bytes);
-    if (verdict == FAILED) verdict = judge_again(test);
+    uint64_t random = test->random;
+    test->is_silent = true;
+    verdict = compare_running(test, &bytes, &bytes);
+    test->is_silent = false;
+    test->random = random;
+    if (verdict == FAILED) verdict = judge_again(test, &bytes);
   }
-  test->module_free(bytes, len_bytes);
+  module_free(test, bytes);
   return verdict;
+}
+
+static const char *explanation_text(int explanation) {
+  static const char *const texts[] = {
+#define X(NAME, text) text,
+      EXPLANATIONS(X)
+#undef X
+  };
+  return texts[explanation];
 }
 
 static void print_counts(const struct test *test) {
@@ -362,6 +422,9 @@ static void print_counts(const struct test *test) {
   printf(", %" PRIu64 " left out for want of a value\nmodules that use", test->calls_left_out);
   for (int i = 0; i < MODULE_FEATURE_COUNT; i++)
     if (test->users[i]) printf(" %s: %" PRIu64, module_feature_name(i), test->users[i]);
+  printf("\ndifferences that are explained:");
+  for (int i = 0; i < EXPLANATION_COUNT; i++)
+    printf("%s %" PRIu64 " %s", i ? "," : "", test->explained[i], explanation_text(i));
   putchar('\n');
 }
 

@@ -48,7 +48,8 @@ static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   struct module *module;
   void *code;
   const void *const *entries;
-  const struct engine_code_options options = {.explicit_bounds = cay_of(side)->explicit_bounds};
+  const struct engine_code_options options = {.explicit_bounds = cay_of(side)->explicit_bounds,
+                                              .deterministic_relaxed_simd = true};
   if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, &error) != CAY_OK) {
     snprintf(side->reason, sizeof side->reason, "%s (offset %llu)", error.text, (unsigned long long)error.offset);
     side->refuses_proposal = error.status == CAY_ERROR_UNSUPPORTED;
@@ -250,8 +251,10 @@ struct side *side_cay_new(bool explicit_bounds) {
   cay->side.name = explicit_bounds ? "cay with explicit bounds" : "cay";
   cay->side.kind = &cay_kind;
   cay->explicit_bounds = explicit_bounds;
-  const struct engine_options options = {
-      .tier = &tiers_interp, .stack_bytes = STACK_BYTES, .explicit_bounds = explicit_bounds};
+  const struct engine_options options = {.tier = &tiers_interp,
+                                         .stack_bytes = STACK_BYTES,
+                                         .explicit_bounds = explicit_bounds,
+                                         .deterministic_relaxed_simd = true};
   struct cay_error error;
   if (engine_new(&options, &cay->engine, &error) == CAY_OK) return &cay->side;
   fprintf(stderr, "%s\n", error.text);

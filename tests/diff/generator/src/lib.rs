@@ -4,9 +4,9 @@
 //!
 //! Every module ends: loops and calls use up the global that is exported last, as FUEL, and trap when it is zero.
 //! Memories and tables have small maxima, so that growing does not depend on the machine. The specification leaves open
-//! the bits of a NaN that arithmetic makes, so a module can be asked for in a variant where they do not show; of
-//! wasm-smith's, that puts instructions between any two of floating point, which hides what a translator does with
-//! neighbours. Our own never show them.
+//! the bits of a NaN that arithmetic makes and whether relaxed multiplication with addition rounds once, so a module can
+//! be asked for in variants where that does not show (patch.rs); they put instructions between any two of floating
+//! point, which hides what a translator does with neighbours. Our own never show NaNs.
 
 mod bytes;
 mod idioms;
@@ -19,13 +19,18 @@ use proposals::Proposals;
 use random::Random;
 use std::ffi::{c_char, CStr};
 
-fn generate(seed: u64, allowed: u64, canonicalize_nans: bool) -> Option<Vec<u8>> {
+fn generate(seed: u64, allowed: u64, variant: u32) -> Option<Vec<u8>> {
     let mut random = Random(seed);
     let proposals = Proposals::draw(&mut random, allowed);
     if random.one_in(2) {
-        Some(idioms::generate(&mut random, proposals))
+        let module = idioms::generate(&mut random, proposals);
+        if variant & patch::TWO_ROUNDINGS != 0 {
+            patch::patch(&module, patch::TWO_ROUNDINGS)
+        } else {
+            Some(module)
+        }
     } else {
-        smith::generate(&mut random, proposals, canonicalize_nans)
+        smith::generate(&mut random, proposals, variant)
     }
 }
 
@@ -38,12 +43,12 @@ pub unsafe extern "C" fn diff_proposal(name: *const c_char) -> u64 {
     CStr::from_ptr(name).to_str().map_or(0, proposals::bit)
 }
 
-/// The module of `seed`, which uses some of the proposals in `allowed`, freed with `diff_module_free`; null where the
+/// The module of `seed` in a variant, which uses some of the proposals in `allowed`, freed with `diff_module_free`; null where the
 /// generator gives up.
 #[no_mangle]
-pub extern "C" fn diff_module_new(seed: u64, allowed: u64, canonicalize_nans: bool, len_bytes: &mut usize) -> *mut u8 {
+pub extern "C" fn diff_module_new(seed: u64, allowed: u64, variant: u32, len_bytes: &mut usize) -> *mut u8 {
     std::panic::set_hook(Box::new(|_| ()));
-    let module = std::panic::catch_unwind(|| generate(seed, allowed, canonicalize_nans)).ok().flatten();
+    let module = std::panic::catch_unwind(|| generate(seed, allowed, variant)).ok().flatten();
     let Some(module) = module else {
         return std::ptr::null_mut();
     };

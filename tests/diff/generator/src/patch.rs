@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Changes of finished modules where wasm-smith knows no option for it.
 //!
-//! Waits get a timeout of next to nothing, because no other thread will ever notify. And in the variant where the bits
-//! of NaNs do not show, each instruction that may make one is followed by others that replace it by the canonical one;
-//! wasm-smith can do that too, but leaves out conversions and relaxed SIMD.
+//! Waits get a timeout of next to nothing, because no other thread will ever notify. There are variants: in one the bits
+//! of NaNs do not show, because each instruction that may make one is followed by others that replace it by the
+//! canonical one; wasm-smith can do that too, but leaves out conversions and relaxed SIMD. In another, relaxed
+//! multiplication with addition is done by two instructions, which round twice.
 
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{CodeSection, Function, Instruction, ValType};
 use wasmparser::FunctionBody;
+
+/// Bits of a variant.
+pub const CANONICAL_NANS: u32 = 1;
+pub const TWO_ROUNDINGS: u32 = 2;
 
 const NAN32: u32 = 0x7FC0_0000;
 const NAN64: u64 = 0x7FF8_0000_0000_0000;
@@ -39,9 +44,21 @@ fn float_made(instruction: &Instruction) -> Option<Float> {
 }
 
 struct Patch {
-    canonicalize_nans: bool,
+    variant: u32,
     param_counts: Vec<u32>, // of the defined functions
     next: usize,            // of them
+}
+
+/// What relaxed multiplication with addition consists of: the lanes, multiplication, negation of the product, addition.
+fn two_roundings(instruction: &Instruction) -> Option<(Float, Vec<Instruction<'static>>, Instruction<'static>)> {
+    use Instruction::*;
+    match instruction {
+        F32x4RelaxedMadd => Some((Float::F32x4, vec![F32x4Mul], F32x4Add)),
+        F32x4RelaxedNmadd => Some((Float::F32x4, vec![F32x4Mul, F32x4Neg], F32x4Add)),
+        F64x2RelaxedMadd => Some((Float::F64x2, vec![F64x2Mul], F64x2Add)),
+        F64x2RelaxedNmadd => Some((Float::F64x2, vec![F64x2Mul, F64x2Neg], F64x2Add)),
+        _ => None,
+    }
 }
 
 impl Patch {
@@ -81,7 +98,7 @@ impl Reencode for Patch {
             locals.push((count, self.val_type(of)?));
         }
         let scratch = [local_count, local_count + 1, local_count + 2, local_count + 2]; // as in Float
-        if self.canonicalize_nans {
+        if self.variant != 0 {
             locals.extend([(1, ValType::F32), (1, ValType::F64)]);
         }
         let mut instructions = Vec::new();
@@ -90,7 +107,7 @@ impl Reencode for Patch {
             instructions.push(self.parse_instruction(&mut reader)?);
         }
         let is_vector = |of| of == Some(Float::F32x4) || of == Some(Float::F64x2);
-        if self.canonicalize_nans && instructions.iter().any(|instruction| is_vector(float_made(instruction))) {
+        if self.variant != 0 && instructions.iter().any(|instruction| is_vector(float_made(instruction))) {
             locals.push((1, ValType::V128));
         }
         let mut out = Function::new(locals);
@@ -99,8 +116,18 @@ impl Reencode for Patch {
                 out.instruction(&Instruction::Drop);
                 out.instruction(&Instruction::I64Const(1000));
             }
-            out.instruction(instruction);
-            if let (Some(of), true) = (float_made(instruction), self.canonicalize_nans) {
+            match two_roundings(instruction) {
+                Some((of, multiply, add)) if self.variant & TWO_ROUNDINGS != 0 => {
+                    out.instruction(&Instruction::LocalSet(scratch[of as usize]));
+                    for instruction in &multiply {
+                        out.instruction(instruction);
+                    }
+                    out.instruction(&Instruction::LocalGet(scratch[of as usize]));
+                    out.instruction(&add);
+                }
+                _ => _ = out.instruction(instruction),
+            }
+            if let (Some(of), true) = (float_made(instruction), self.variant & CANONICAL_NANS != 0) {
                 self.canonicalize(of, scratch[of as usize], &mut out);
             }
         }
@@ -134,8 +161,8 @@ fn param_counts(module: &[u8]) -> Option<Vec<u32>> {
     Some(out)
 }
 
-pub fn patch(module: &[u8], canonicalize_nans: bool) -> Option<Vec<u8>> {
-    let mut patch = Patch { canonicalize_nans, param_counts: param_counts(module)?, next: 0 };
+pub fn patch(module: &[u8], variant: u32) -> Option<Vec<u8>> {
+    let mut patch = Patch { variant, param_counts: param_counts(module)?, next: 0 };
     let mut out = wasm_encoder::Module::new();
     patch.parse_core_module(&mut out, wasmparser::Parser::new(0), module).ok()?;
     Some(out.finish())

@@ -141,7 +141,7 @@ fn with_export(module: &[u8], index: u32) -> Vec<u8> {
     out
 }
 
-fn attempt(random: &mut Random, proposals: Proposals, canonicalize_nans: bool) -> Option<Vec<u8>> {
+fn attempt(random: &mut Random, proposals: Proposals, variant: u32) -> Option<Vec<u8>> {
     let config = config(random, proposals);
     let fuel = random.pick(&[50, 500, 4000]);
     let words = random.pick(&[300, 1000, 4000]);
@@ -149,14 +149,14 @@ fn attempt(random: &mut Random, proposals: Proposals, canonicalize_nans: bool) -
     let mut module = Module::new(config, &mut Unstructured::new(&input)).ok()?;
     let fuel_global = module.ensure_termination(fuel).ok()?;
     let module = with_export(&module.to_bytes(), fuel_global);
-    if proposals.has(THREADS) || canonicalize_nans {
-        patch(&module, canonicalize_nans)
+    if proposals.has(THREADS) || variant != 0 {
+        patch(&module, variant)
     } else {
         Some(module)
     }
 }
 
 /// Some choices contradict each other, and then there is no module; others are made.
-pub fn generate(random: &mut Random, proposals: Proposals, canonicalize_nans: bool) -> Option<Vec<u8>> {
-    (0..20).find_map(|_| attempt(random, proposals, canonicalize_nans))
+pub fn generate(random: &mut Random, proposals: Proposals, variant: u32) -> Option<Vec<u8>> {
+    (0..20).find_map(|_| attempt(random, proposals, variant))
 }
