@@ -35,6 +35,8 @@ static enum side_outcome outcome_of(struct side *side, enum engine_trap trap) {
   case ENGINE_TRAP_INTEGER_DIVIDE_BY_ZERO: return SIDE_DIVIDE_BY_ZERO;
   case ENGINE_TRAP_INVALID_CONVERSION: return SIDE_INVALID_CONVERSION;
   case ENGINE_TRAP_STACK_EXHAUSTED: return SIDE_STACK_EXHAUSTED;
+  case ENGINE_TRAP_UNALIGNED_ATOMIC: return SIDE_UNALIGNED_ATOMIC;
+  case ENGINE_TRAP_NOT_SHARED: return SIDE_UNSHARED_WAIT;
   case ENGINE_TRAP_HOST: return SIDE_HOST;
   default: break;
   }
