@@ -300,25 +300,32 @@ static void json_exports(const struct module *module, struct base_text *out) {
   base_text_addz(out, "]");
 }
 
-/* Memories and tables: their limits; "max" is left out when there is none. */
-static void json_limits(const char *key, const struct module_limits *(*limits_of)(const struct module *, uint32_t),
-                        const struct module *module, uint32_t count, struct base_text *out) {
-  base_text_format(out, ",\"%s\":[", key);
-  for (uint32_t i = 0; i < count; i++) {
-    const struct module_limits *limits = limits_of(module, i);
-    base_text_format(out, "%s{\"min\":%" PRIu64, i ? "," : "", limits->min);
-    if (limits->has_max) base_text_format(out, ",\"max\":%" PRIu64, limits->max);
-    base_text_addz(out, "}");
+/* "max" is left out when there is none. The object is left open. */
+static void json_limits(const struct module_limits *limits, bool is_first, struct base_text *out) {
+  base_text_format(out, "%s{\"min\":%" PRIu64, is_first ? "" : ",", limits->min);
+  if (limits->has_max) base_text_format(out, ",\"max\":%" PRIu64, limits->max);
+  base_text_format(out, ",\"address_bits\":%d", limits->is_64 ? 64 : 32);
+}
+
+static void json_memories(const struct module *module, struct base_text *out) {
+  base_text_addz(out, ",\"memories\":[");
+  for (uint32_t i = 0; i < module->memory_count; i++) {
+    const struct module_memory_type *type = &module->memories[i];
+    json_limits(&type->limits, i == 0, out);
+    base_text_format(out, ",\"page_bytes\":%" PRIu64 ",\"shared\":%s}", UINT64_C(1) << type->page_log2,
+                     type->limits.is_shared ? "true" : "false");
   }
   base_text_addz(out, "]");
 }
 
-static const struct module_limits *memory_limits(const struct module *module, uint32_t index) {
-  return &module->memories[index].limits;
-}
-
-static const struct module_limits *table_limits(const struct module *module, uint32_t index) {
-  return &module->tables[index].type.limits;
+static void json_tables(const struct module *module, struct base_text *out) {
+  char name[32];
+  base_text_addz(out, ",\"tables\":[");
+  for (uint32_t i = 0; i < module->table_count; i++) {
+    json_limits(&module->tables[i].type.limits, i == 0, out);
+    base_text_format(out, ",\"type\":\"%s\"}", module_type_name(module->tables[i].type.elem, name));
+  }
+  base_text_addz(out, "]");
 }
 
 static void json_sections(const struct module *module, struct base_text *out) {
@@ -348,8 +355,8 @@ void inspect_report_json(const struct module *module, const char *file_name, str
   json_capabilities(module, out);
   json_imports(module, out);
   json_exports(module, out);
-  json_limits("memories", memory_limits, module, module->memory_count, out);
-  json_limits("tables", table_limits, module, module->table_count, out);
+  json_memories(module, out);
+  json_tables(module, out);
   base_text_format(out, ",\"globals\":%" PRIu32 ",\"data_segments\":%" PRIu32 ",\"element_segments\":%" PRIu32,
                    module->global_count, module->data_count, module->elem_count);
   json_sections(module, out);

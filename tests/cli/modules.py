@@ -93,6 +93,35 @@ def hinted(hint):
     return program[:code] + section_before_code + program[code:]
 
 
+def command(memories=(), tables=(), imports=(), memory=None, code=b'', data=b''):
+    """A command with memories and tables of any type; `memory`: the index of the one that is exported; `data`: a data
+    section's contents."""
+    out = HEADER + section(1, vec([func_type(*START)] + [func_type(*t) for _, t in imports]))
+    if imports:
+        out += section(2, vec([text('wasi_snapshot_preview1') + text(n) + b'\0' + leb(i)
+                               for i, (n, _) in enumerate(imports, 1)]))
+    out += section(3, vec([leb(0)]))
+    if tables:
+        out += section(4, vec(list(tables)))
+    out += section(5, vec(list(memories)))
+    exports = [text('_start') + b'\0' + leb(len(imports))] + ([] if memory is None else [text('memory') + b'\2' + leb(memory)])
+    out += section(7, vec(exports))
+    out += section(10, vec([body(code)]))
+    return out + (section(11, data) if data else b'')
+
+
+def says_hello_from(memory, memories):
+    """fd_write of six bytes that lie in one of the memories, which is called "memory"."""
+    at = b'\x42\0\x0b' if memories[memory][0] & 4 else b'\x41\0\x0b'
+    iovec_and_text = bytes([16, 0, 0, 0, 6, 0, 0, 0]) + bytes(8) + b'hello\n'
+    return command(memories, imports=[('fd_write', FD_WRITE)], memory=memory,
+                   code=b'\x41\1\x41\0\x41\1\x41\x08\x10\0\x1a',
+                   data=vec([b'\2' + leb(memory) + at + vec([bytes([b]) for b in iovec_and_text])]))
+
+
+EIGHT_GIB = b'\4' + leb(1 << 17)
+
+
 def files():
     """name -> bytes"""
     add = module([((I32, I32), (I32,)), ((F64,), (F64, F64))], funcs=[0, 1],
@@ -122,6 +151,12 @@ def files():
         'simd.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
                             bodies=[body(b'\xfd\x0c' + bytes(16) + b'\x1a')]),
         'multi-memory.wasm': HEADER + section(5, vec([b'\0\1', b'\0\1'])),
+        'limits.wasm': command([b'\5\1\2', b'\x08\1\0', EIGHT_GIB], [b'\x70\4\3']),
+        'sparse.wasm': command([EIGHT_GIB], code=b'\x42' + leb(5 << 30) + b'\x41\7\x36\2\0'),
+        'exabytes.wasm': command([b'\4' + leb(1 << 48)]),
+        'hello-64.wasm': says_hello_from(0, [b'\4\1']),
+        'hello-second.wasm': says_hello_from(1, [b'\0\1', b'\0\1']),
+        'wide-wasi.wasm': command([b'\4\1'], imports=[('fd_write', ((I32, I64, I64, I64), (I32,)))], memory=0),
         'hints.wasm': hinted(1),
         'wrong-hints.wasm': hinted(7),
         # Wrong ones.

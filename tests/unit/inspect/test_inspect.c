@@ -72,7 +72,7 @@ TEST(reports_say_what_a_module_wants) {
   CHECK(strstr(text.bytes,
                "{\"module\":\"wasi_snapshot_preview1\",\"name\":\"fd_write\",\"kind\":\"function\",\"type\":"
                "\"(i32, i32, i32, i32) -> (i32)\"}"));
-  CHECK(strstr(text.bytes, "\"memories\":[{\"min\":1}]"));
+  CHECK(strstr(text.bytes, "\"memories\":[{\"min\":1,\"address_bits\":32,\"page_bytes\":65536,\"shared\":false}]"));
   CHECK(strstr(text.bytes, "{\"section\":\"data\",\"offset\":108,\"bytes\":17}]}\n"));
   base_text_deinit(&text);
   module_release(module);
