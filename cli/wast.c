@@ -25,6 +25,7 @@ static int options_of(const struct policy_settings *settings, struct api_wast_op
       .tier = settings->tier,
       .stack_bytes = settings->stack == POLICY_NOT_GIVEN ? 0 : settings->stack,
       .proposals = API_PROPOSALS_DEFAULT,
+      .deterministic_relaxed_simd = settings->relaxed_simd && strcmp(settings->relaxed_simd, "deterministic") == 0,
       .failed = say_failed,
   };
   for (size_t i = 0; i < settings->proposals.count; i++)

@@ -79,6 +79,8 @@ CAY_API enum cay_status cay_engine_config_set_tier(cay_engine_config *config, co
 CAY_API void cay_engine_config_set_stack_bytes(cay_engine_config *config, size_t stack_bytes);
 /* Checks memory accesses in code instead of reserving address space with guard pages. */
 CAY_API void cay_engine_config_set_explicit_bounds(cay_engine_config *config, bool explicit_bounds);
+/* Relaxed vector instructions give what the specification's deterministic profile says, and not what costs least. */
+CAY_API void cay_engine_config_set_deterministic_relaxed_simd(cay_engine_config *config, bool deterministic);
 /* Switches proposals: a comma-separated list of names with '+' (or nothing) or '-' in front, applied from left to
  * right to what is set; "1.0", "2.0", "3.0", "latest" and "default" replace the set. "2.0,-simd,+tail-call". What a
  * proposal needs is switched on with it, and what needs it is switched off with it.

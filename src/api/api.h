@@ -56,7 +56,7 @@ struct api_wast_options {
   const char *tier;        /* NULL: the default one */
   uint64_t stack_bytes;    /* 0: the default */
   uint64_t proposals;      /* from api_proposals_parse, or API_PROPOSALS_DEFAULT */
-  bool explicit_bounds;
+  bool explicit_bounds, deterministic_relaxed_simd;
   /* One line without newline for each failed assertion: "i32.json:12: assert_return: got 1, expected 2". NULL: none. */
   void (*failed)(void *env, const char *line);
   void *failed_env;

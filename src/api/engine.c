@@ -142,6 +142,10 @@ void cay_engine_config_set_explicit_bounds(cay_engine_config *config, bool expli
   config->explicit_bounds = explicit_bounds;
 }
 
+void cay_engine_config_set_deterministic_relaxed_simd(cay_engine_config *config, bool deterministic) {
+  config->deterministic_relaxed_simd = deterministic;
+}
+
 enum cay_status cay_engine_config_set_proposals(cay_engine_config *config, const char *list, struct cay_error *error) {
   return api_proposals_parse(list, &config->features, error);
 }
@@ -151,8 +155,10 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
   cay_engine *engine = base_alloc_zero(1, sizeof *engine);
   if (!engine) return base_error_memory(error);
   engine->features = config->features;
-  struct engine_options options = {config->tier ? config->tier : tiers[0], config->stack_bytes,
-                                   config->explicit_bounds};
+  struct engine_options options = {.tier = config->tier ? config->tier : tiers[0],
+                                   .stack_bytes = config->stack_bytes,
+                                   .explicit_bounds = config->explicit_bounds,
+                                   .deterministic_relaxed_simd = config->deterministic_relaxed_simd};
   enum cay_status status = engine_new(&options, &engine->engine, error);
   if (status != CAY_OK) {
     base_free(engine);

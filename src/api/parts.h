@@ -14,7 +14,7 @@
 struct cay_engine_config {
   const struct engine_tier *tier;
   size_t stack_bytes;
-  bool explicit_bounds;
+  bool explicit_bounds, deterministic_relaxed_simd;
   module_features features;
 };
 

@@ -502,8 +502,10 @@ static enum cay_status parse(struct script *script, struct cay_error *error) {
 }
 
 static enum cay_status prepare(struct script *script, struct cay_error *error) {
-  struct engine_options options = {api_tier_find(script->options->tier, error), script->options->stack_bytes,
-                                   script->options->explicit_bounds};
+  struct engine_options options = {.tier = api_tier_find(script->options->tier, error),
+                                   .stack_bytes = script->options->stack_bytes,
+                                   .explicit_bounds = script->options->explicit_bounds,
+                                   .deterministic_relaxed_simd = script->options->deterministic_relaxed_simd};
   if (!options.tier) return CAY_ERROR_ARGUMENT;
   if (!BASE_VEC_RESERVE(&script->slots, 2)) return base_error_memory(error);
   enum cay_status status = engine_new(&options, &script->engine, error);

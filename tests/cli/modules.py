@@ -2,7 +2,7 @@
 """Small modules made by hand, right and wrong ones, for the command's tests."""
 import json
 
-I32, I64, F64, V128 = 0x7F, 0x7E, 0x7C, 0x7B
+I32, I64, F32, F64, V128 = 0x7F, 0x7E, 0x7D, 0x7C, 0x7B
 
 
 def leb(value):
@@ -150,6 +150,10 @@ def files():
         'script-right.json': script([(2, 42)]),
         'simd.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
                             bodies=[body(b'\xfd\x0c' + bytes(16) + b'\x1a')]),
+        # f32x4.relaxed_min of NaN and 1: the second operand, or what min gives.
+        'relaxed.wasm': module([((), (F32,))], funcs=[0], exports=[('min', 0, 0)],
+                               bodies=[body(b'\xfd\x0c' + b'\0\0\xc0\x7f' * 4 + b'\xfd\x0c' + b'\0\0\x80\x3f' * 4 +
+                                            b'\xfd\x8d\2\xfd\x1f\0')]),
         'multi-memory.wasm': HEADER + section(5, vec([b'\0\1', b'\0\1'])),
         'limits.wasm': command([b'\5\1\2', b'\x08\1\0', EIGHT_GIB], [b'\x70\4\3']),
         'sparse.wasm': command([EIGHT_GIB], code=b'\x42' + leb(5 << 30) + b'\x41\7\x36\2\0'),

@@ -103,7 +103,7 @@ static void put_i32_operand(struct bytes *body, uint8_t local, enum place place)
 }
 
 static void put_value(struct bytes *body, uint8_t type, enum place place) {
-  static const uint8_t local_of[] = {1, 2, 3, 4}; /* i32 i64 f32 f64 */
+  static const uint8_t local_of[] = {1, 2, 3, 4, 5}; /* i32 i64 f32 f64 v128 */
   uint8_t index = (uint8_t)(0x7F - type);
   if (index == 0) {
     put_i32_operand(body, 1, place);
@@ -116,20 +116,38 @@ static void put_value(struct bytes *body, uint8_t type, enum place place) {
   PUT(body, 0x20, local_of[index]);
   if (place != ACCUMULATOR) return;
   if (index == 1) PUT(body, 0x42, 0, 0x7C);
-  if (index == 2) PUT(body, 0x8C); /* f32.neg */
-  if (index == 3) PUT(body, 0x9A); /* f64.neg */
+  if (index == 2) PUT(body, 0x8C);       /* f32.neg */
+  if (index == 3) PUT(body, 0x9A);       /* f64.neg */
+  if (index == 4) PUT(body, 0xFD, 0x4D); /* v128.not */
 }
+
+/* The instruction with an offset of 1, and lane 0. */
+static void put_access(struct bytes *body, const struct module_op_info *row) {
+  if (row->prefix) put(body, row->prefix);
+  if (row->prefix)
+    put_leb(body, row->code);
+  else
+    put(body, (uint8_t)row->code);
+  PUT(body, 0, 1);
+  if (row->imm == MODULE_IMM_MEMARG_LANE) put(body, 0);
+}
+
+static bool is_access(const struct module_op_info *row) {
+  return (row->flags & (MODULE_OP_LOAD | MODULE_OP_STORE)) && !(row->flags & MODULE_OP_ATOMIC);
+}
+
+/* i32 i32 i64 f32 f64 v128, which is two slots: see put_value. */
+static const struct bytes access_type = {.at = {6, 0x7F, 0x7F, 0x7E, 0x7D, 0x7C, 0x7B, 0}, .count = 8};
+enum { ACCESS_SLOTS = 7 };
 
 static void check_access(const struct module_op_info *row, enum place address, enum place value, bool to_local) {
   bool is_load = row->flags & MODULE_OP_LOAD;
-  struct bytes type = {0}, body = {0};
-  PUT(&type, 5, 0x7F, 0x7F, 0x7E, 0x7D, 0x7C, 0);
+  struct bytes body = {0};
   put(&body, 0);
   put_i32_operand(&body, 0, address);
-  if (!is_load) put_value(&body, row->params[1], value);
+  if (row->param_count > 1) put_value(&body, row->params[1], value);
   size_t at = body.count;
-  PUT(&body, (uint8_t)row->code, 0);
-  put_leb(&body, 1);
+  put_access(&body, row);
   if (is_load) {
     if (to_local)
       PUT(&body, 0x21, (uint8_t)(0x7F - row->results[0] + 1));
@@ -137,12 +155,12 @@ static void check_access(const struct module_op_info *row, enum place address, e
       put(&body, 0x1A);
   }
   put(&body, 0x0B);
-  struct bytes module = module_of(&type, &body);
+  struct bytes module = module_of(&access_type, &body);
   struct running r = start(&module, 0);
-  uint64_t in_bounds[5] = {16, 7, 7, 7, 7};
+  uint64_t in_bounds[ACCESS_SLOTS] = {16, 7, 7, 7, 7};
   CHECK_INT(engine_call(r.store, r.f, in_bounds), ENGINE_TRAP_NONE);
   uint64_t bytes = UINT64_C(1) << row->access_log2;
-  uint64_t out_of_bounds[5] = {65536 - bytes, 7, 7, 7, 7}; /* one byte too far, with the offset of 1 */
+  uint64_t out_of_bounds[ACCESS_SLOTS] = {65536 - bytes, 7, 7, 7, 7}; /* one byte too far, with the offset of 1 */
   enum engine_trap trap = engine_call(r.store, r.f, out_of_bounds);
   CHECK_INT(trap, ENGINE_TRAP_MEMORY_BOUNDS);
   struct engine_frame frame = {0};
@@ -150,9 +168,9 @@ static void check_access(const struct module_op_info *row, enum place address, e
   uint32_t expected = r.module->funcs[0].body_offset + (uint32_t)at;
   if (frame.offset != expected) fprintf(stderr, "%s: ", row->mnemonic);
   CHECK_INT(frame.offset, expected);
-  uint64_t last[5] = {UINT32_MAX, 7, 7, 7, 7};
+  uint64_t last[ACCESS_SLOTS] = {UINT32_MAX, 7, 7, 7, 7};
   CHECK_INT(engine_call(r.store, r.f, last), ENGINE_TRAP_MEMORY_BOUNDS);
-  uint64_t edge[5] = {65536 - bytes - 1, 7, 7, 7, 7};
+  uint64_t edge[ACCESS_SLOTS] = {65536 - bytes - 1, 7, 7, 7, 7};
   CHECK_INT(engine_call(r.store, r.f, edge), ENGINE_TRAP_NONE);
   stop(&r);
 }
@@ -160,7 +178,7 @@ static void check_access(const struct module_op_info *row, enum place address, e
 TEST(memory_instructions_trap_at_their_own_offset) {
   for (uint16_t op = 0; op < MODULE_OP_COUNT; op++) {
     const struct module_op_info *row = &module_ops[op];
-    if (row->prefix != 0 || !(row->flags & (MODULE_OP_LOAD | MODULE_OP_STORE))) continue;
+    if (!is_access(row)) continue;
     bool is_load = row->flags & MODULE_OP_LOAD;
     for (enum place address = SLOT; address <= ACCUMULATOR; address++)
       for (enum place value = SLOT; value <= (is_load ? ACCUMULATOR : CONSTANT); value++)
@@ -172,24 +190,23 @@ TEST(memory_instructions_trap_at_their_own_offset) {
 static void check_constant_access(const struct module_op_info *row, uint32_t address, enum place value,
                                   enum engine_trap expected) {
   bool is_load = row->flags & MODULE_OP_LOAD;
-  struct bytes type = {0}, body = {0};
-  PUT(&type, 5, 0x7F, 0x7F, 0x7E, 0x7D, 0x7C, 0);
+  struct bytes body = {0};
   put(&body, 0);
   PUT(&body, 0x41, (uint8_t)(address | 0x80), (uint8_t)(address >> 7 | 0x80), (uint8_t)(address >> 14 & 0x7F));
-  if (!is_load) put_value(&body, row->params[1], value);
-  PUT(&body, (uint8_t)row->code, 0, 1);
+  if (row->param_count > 1) put_value(&body, row->params[1], value);
+  put_access(&body, row);
   if (is_load) put(&body, 0x1A);
   put(&body, 0x0B);
-  struct bytes module = module_of(&type, &body);
+  struct bytes module = module_of(&access_type, &body);
   struct running r = start(&module, 0);
-  CHECK_INT(engine_call(r.store, r.f, (uint64_t[5]){0, 7, 7, 7, 7}), expected);
+  CHECK_INT(engine_call(r.store, r.f, (uint64_t[ACCESS_SLOTS]){0, 7, 7, 7, 7}), expected);
   stop(&r);
 }
 
 TEST(constant_addresses_trap_at_the_edge) {
   for (uint16_t op = 0; op < MODULE_OP_COUNT; op++) {
     const struct module_op_info *row = &module_ops[op];
-    if (row->prefix != 0 || !(row->flags & (MODULE_OP_LOAD | MODULE_OP_STORE))) continue;
+    if (!is_access(row)) continue;
     for (enum place value = SLOT; value <= CONSTANT; value++) {
       uint32_t edge = 65536 - (1u << row->access_log2);
       check_constant_access(row, edge - 1, value, ENGINE_TRAP_NONE);
