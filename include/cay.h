@@ -253,6 +253,11 @@ enum cay_trap {
   CAY_TRAP_HOST, /* a host function failed; the error's text says why */
   CAY_TRAP_UNALIGNED_ATOMIC,
   CAY_TRAP_NOT_SHARED, /* waiting in a memory that is not shared */
+  CAY_TRAP_NULL_REFERENCE,
+  CAY_TRAP_CAST,
+  CAY_TRAP_ARRAY_BOUNDS,
+  CAY_TRAP_HEAP_EXHAUSTED,
+  CAY_TRAP_EXCEPTION, /* thrown and not caught */
 };
 typedef struct cay_result {
   bool exited;        /* the program ended: `_start` returned, or proc_exit */

@@ -177,7 +177,9 @@ static_assert((int)CAY_TRAP_NONE == (int)ENGINE_TRAP_NONE &&
                   (int)CAY_TRAP_STACK_EXHAUSTED == (int)ENGINE_TRAP_STACK_EXHAUSTED &&
                   (int)CAY_TRAP_INTERRUPTED == (int)ENGINE_TRAP_INTERRUPTED &&
                   (int)CAY_TRAP_EXIT == (int)ENGINE_TRAP_EXIT && (int)CAY_TRAP_HOST == (int)ENGINE_TRAP_HOST &&
-                  (int)CAY_TRAP_NOT_SHARED == (int)ENGINE_TRAP_NOT_SHARED,
+                  (int)CAY_TRAP_NOT_SHARED == (int)ENGINE_TRAP_NOT_SHARED &&
+                  (int)CAY_TRAP_NULL_REFERENCE == (int)ENGINE_TRAP_NULL_REFERENCE &&
+                  (int)CAY_TRAP_EXCEPTION == (int)ENGINE_TRAP_EXCEPTION,
               "the public trap codes are the engine's");
 
 /* ---- What a module has to export ------------------------------------------------------------------------------------------ */
@@ -206,7 +208,7 @@ static const struct module_func_type *export_type(const struct module *module, c
   const struct module_export *export = module_export_find(module, name, strlen(name));
   char printable[64], list[320];
   base_printable(printable, sizeof printable, name, strlen(name));
-  if (export && export->kind == MODULE_FUNC) return &module->types[module->funcs[export->index].type];
+  if (export && export->kind == MODULE_FUNC) return module_func_type_of(module, export->index);
   if (export) {
     base_error_set(error, CAY_ERROR_ARGUMENT, "the export \"%s\" is a %s, not a function", printable,
                    module_extern_kind_name(export->kind));
@@ -291,7 +293,7 @@ static enum cay_status define_missing(struct cay_run *run, const struct module *
   base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
   struct engine_extern value = {.kind = MODULE_FUNC};
   enum cay_status status =
-      engine_function_new(run->store, &module->types[module->funcs[import->index].type],
+      engine_function_new(run->store, module_func_type_of(module, import->index),
                           run->unknown_imports == CAY_UNKNOWN_TRAP ? missing_function : default_function, NULL,
                           module_name, name, &value.func, error);
   if (status != CAY_OK) return status;

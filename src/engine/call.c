@@ -177,6 +177,7 @@ static enum engine_trap host_call(struct engine_store *store, struct engine_inst
   if (BASE_UNLIKELY(trap == ENGINE_TRAP_NONE && atomic_load_explicit(&thread->interrupted, memory_order_relaxed)))
     trap = ENGINE_TRAP_INTERRUPTED;
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE && trap != thread->trap)) engine_trap_raise(thread, trap);
+  if (trap == ENGINE_TRAP_NONE) thread->trap = ENGINE_TRAP_NONE; /* whatever a nested call came to was dealt with */
   assert(store->host_frame == &frame && thread->top == frame.activation);
   store->host_frame = frame.previous;
   return trap;
@@ -188,6 +189,7 @@ enum engine_trap engine_call(struct engine_store *store, struct engine_function 
   assert(!function->instance || function->instance->store == store);
   if (!function->instance) return host_call(store, NULL, function, slots);
   store->thread.trap = ENGINE_TRAP_NONE;
+  store->thread.exception = 0;
   return store->thread.stack ? call_nested(store, function, slots) : call_outermost(store, function, slots);
 }
 

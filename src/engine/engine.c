@@ -53,7 +53,7 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
 
 void engine_free(struct engine *engine) {
   if (!engine) return;
-  assert(!engine->codes); /* the stores go first */
+  assert(!engine->codes && !engine->module_types); /* the stores go first */
   engine_types_deinit(&engine->types);
   pthread_mutex_destroy(&engine->lock);
   base_free(engine);
@@ -197,24 +197,9 @@ enum engine_trap engine_exit(struct engine_thread *thread, uint32_t exit_code) {
 
 /* ---- Shared code ------------------------------------------------------------------------------------------------- */
 
-static bool code_intern_types(struct engine *engine, struct engine_code *code) {
-  const struct module *module = code->module;
-  code->type_ids = base_alloc_zero(module->type_count, sizeof *code->type_ids);
-  if (!code->type_ids) return false;
-  for (uint32_t i = 0; i < module->type_count; i++) {
-    uint32_t canonical = module->types[i].canonical;
-    if (canonical < i)
-      code->type_ids[i] = code->type_ids[canonical];
-    else if (!engine_types_intern(engine, &module->types[i], &code->type_ids[i]))
-      return false;
-  }
-  return true;
-}
-
 static void code_free(struct engine *engine, struct engine_code *code) {
   if (code->is_made) engine->options.tier->code_free(code->code);
   module_release(code->module);
-  base_free(code->type_ids);
   base_free(code);
 }
 
@@ -232,11 +217,7 @@ static enum cay_status code_make(struct engine *engine, struct module *module, b
   code->explicit_bounds = explicit_bounds;
   struct engine_code_options options = {.explicit_bounds = explicit_bounds,
                                         .deterministic_relaxed_simd = engine->options.deterministic_relaxed_simd};
-  enum cay_status status = CAY_OK;
-  if (!code_intern_types(engine, code))
-    status = base_error_memory(error);
-  else
-    status = engine->options.tier->code_new(module, &options, &code->code, &code->entries, error);
+  enum cay_status status = engine->options.tier->code_new(module, &options, &code->code, &code->entries, error);
   code->is_made = status == CAY_OK;
   if (!code->is_made) {
     code_free(engine, code);

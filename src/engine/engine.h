@@ -40,9 +40,14 @@ struct engine_activation;
   X(INTERRUPTED, "interrupted")                                                            \
   X(OUT_OF_MEMORY, "the host is out of memory")                                            \
   X(EXIT, "exit")                     /* the guest asked to end; engine_thread.exit_code */ \
-  X(HOST, "host function failed")     /* engine_thread.host_error says why */               \
+  X(HOST, "host function failed")     /* engine_thread.host_error says why */              \
   X(UNALIGNED_ATOMIC, "unaligned atomic")                                                  \
-  X(NOT_SHARED, "expected shared memory")
+  X(NOT_SHARED, "expected shared memory")                                                  \
+  X(NULL_REFERENCE, "null reference")                                                      \
+  X(CAST, "cast failure: the reference is not of the type")                                \
+  X(ARRAY_BOUNDS, "out of bounds array access")                                            \
+  X(HEAP_EXHAUSTED, "no memory left for objects: the memory limit is reached")             \
+  X(EXCEPTION, "uncaught exception")  /* engine_thread.exception */
 enum engine_trap {
 #define X(NAME, text) ENGINE_TRAP_##NAME,
   ENGINE_TRAPS(X)
@@ -75,6 +80,7 @@ struct engine_memory {
 struct engine_table {
   uint64_t *elems;
   uint64_t count, max_count, capacity;
+  bool is_traced; /* elements are references that the collector follows */
   struct module_table_type type;
   struct engine_store *store;
   struct engine_table *next;
@@ -99,13 +105,20 @@ typedef enum engine_trap (*engine_host_function)(struct engine_call *call, uint6
 struct engine_function {
   struct engine_instance *instance; /* NULL: a host function */
   const struct module_func_type *type;
-  uint32_t type_id;                 /* equal in one engine exactly when the types are equal */
+  const struct engine_type *def;    /* equal in one engine exactly when the types are equal */
   uint32_t index;                   /* in the instance's module */
   uint32_t entry;                   /* index in instance->entries; 0 for a host function */
   engine_host_function host;
   void *env;
   bool on_host_stack;               /* embedder functions: run on the caller's own stack, not on the guest's */
   const char *host_module, *host_name; /* for backtraces and --trace; NULL for anonymous ones */
+};
+
+/* An exception's tag; two tags are the same exactly when they are the same object. */
+struct engine_tag {
+  const struct engine_type *type;      /* of functions without results */
+  const struct engine_type *exception; /* of the objects that are thrown with it: kind EXCEPTION */
+  struct engine_store *store;
 };
 
 struct engine_extern {
@@ -115,6 +128,7 @@ struct engine_extern {
     struct engine_table *table;
     struct engine_memory *memory;
     struct engine_global_ref global;
+    struct engine_tag *tag;
   };
 };
 
@@ -127,7 +141,8 @@ struct engine_instance {
   struct engine_table **tables;
   struct engine_memory **memories;
   struct engine_global_ref *globals;  /* whole index space; own ones point into own_globals */
-  const uint32_t *type_ids;           /* of the module's types */
+  const struct engine_type *const *types; /* the engine's, by the module's type index */
+  struct engine_tag **tags;           /* whole index space */
 
   struct engine_store *store;
   struct module *module;
@@ -184,6 +199,7 @@ struct engine_thread {
   enum engine_trap trap;
   uint32_t exit_code;
   struct cay_error host_error;
+  uint64_t exception;                 /* reference to a struct engine_exception */
   struct engine_raw_frame backtrace[ENGINE_BACKTRACE_FRAMES];
   uint32_t backtrace_count;
   uint64_t backtrace_total;           /* frames that there were */
@@ -218,6 +234,9 @@ struct engine_tier {
   /* The wasm offset in the module's bytes of `site`, which locate found in function `func`. May translate the function
    * again, so it is for reporting only. UINT32_MAX when out of memory. */
   uint32_t (*offset_of)(void *code, uint32_t func, const void *site);
+  /* Visits each slot of a frame that holds a traced reference at `site`, which locate found in function `func`. */
+  void (*visit_references)(void *code, uint32_t func, const void *site, uint64_t *fp,
+                           void (*visit)(void *env, uint64_t reference), void *env);
   /* Called in the SIGSEGV/SIGBUS handler when the fault address lies in a guarded memory of the store of the running
    * thread, or in the guard of its native stack: if the machine context's program counter is in this tier's code,
    * updates `activation` (site, fp, instance) and changes the context (engine_arch.h) so that execution goes on, with
@@ -280,6 +299,11 @@ enum cay_status engine_function_new(struct engine_store *store, const struct mod
 /* A shared one may be given to the instances of other stores, as long as one that uses it exists. */
 enum cay_status engine_memory_new(struct engine_store *store, const struct module_memory_type *type,
                                   struct engine_memory **out, struct cay_error *error);
+/* A type of functions whose parameters, without a type index among them, are the exception's values. */
+enum cay_status engine_tag_new(struct engine_store *store, const struct module_func_type *type, struct engine_tag **out,
+                               struct cay_error *error);
+/* The types of tables and globals that are passed between instances are the engine's: a type index in them is an
+ * engine_type's id. */
 enum cay_status engine_table_new(struct engine_store *store, const struct module_table_type *type, uint64_t init,
                                  struct engine_table **out, struct cay_error *error);
 enum cay_status engine_global_new(struct engine_store *store, const struct module_global_type *type,
@@ -292,7 +316,7 @@ enum cay_status engine_instantiate(struct engine_store *store, struct module *mo
                                    const struct engine_extern *imports, const char *name,
                                    struct engine_instance **out, struct cay_error *error);
 /* Whether `value` may be given for import `index`; a message that says both types when not. */
-enum cay_status engine_import_check(struct engine_store *store, const struct module *module, uint32_t index,
+enum cay_status engine_import_check(struct engine_store *store, struct module *module, uint32_t index,
                                     const struct engine_extern *value, struct cay_error *error);
 /* False when there is no such export. */
 bool engine_export(struct engine_instance *instance, const char *name, size_t len_bytes, struct engine_extern *out);
@@ -354,6 +378,45 @@ static inline uint8_t *engine_memory_range(const struct engine_memory *memory, u
   uint64_t len_bytes = atomic_load_explicit(&memory->len_bytes, memory_order_relaxed);
   return at <= len_bytes && count <= len_bytes - at ? memory->base + at : NULL;
 }
+
+/* ---- Objects of the guest ------------------------------------------------------------------------------------------------ */
+
+/* Objects live in the store's heap (heap.h) as long as something refers to them: globals, tables, element segments,
+ * frames of the guest, arguments of running host functions, the last exception, and the spans below.
+ *
+ * A span keeps alive what its slots refer to, whatever else they hold. Spans nest; the owner keeps the memory. */
+struct engine_root_span {
+  const uint64_t *slots;
+  size_t count;
+  struct engine_root_span *previous;
+};
+void engine_roots_push(struct engine_store *store, struct engine_root_span *span);
+void engine_roots_pop(struct engine_store *store, struct engine_root_span *span); /* the newest */
+
+/* Whether a reference, not of functions, belongs to a heap type of the instance's module. */
+bool engine_ref_matches(const struct engine_instance *instance, uint64_t reference, module_type type);
+
+/* New objects of module type `type`; `*out` is untouched after a trap (HEAP_EXHAUSTED, bounds). All may collect, so the
+ * caller's frame or a span refers to what it still needs. `slots` are operands as the instructions take them. */
+enum engine_trap engine_struct_new(struct engine_instance *instance, uint32_t type, const uint64_t *slots,
+                                   uint64_t *out); /* slots NULL: defaults */
+enum engine_trap engine_array_new(struct engine_instance *instance, uint32_t type, uint32_t length,
+                                  const uint64_t *value, uint64_t *out); /* value NULL: default */
+enum engine_trap engine_array_new_fixed(struct engine_instance *instance, uint32_t type, uint32_t length,
+                                        const uint64_t *slots, uint64_t *out);
+enum engine_trap engine_array_new_data(struct engine_instance *instance, uint32_t type, uint32_t data, uint32_t from_at,
+                                       uint32_t length, uint64_t *out);
+enum engine_trap engine_array_new_elem(struct engine_instance *instance, uint32_t type, uint32_t elem, uint32_t from_at,
+                                       uint32_t length, uint64_t *out);
+enum engine_trap engine_array_fill(uint64_t array, uint32_t at, const uint64_t *value, uint32_t count);
+enum engine_trap engine_array_copy(uint64_t to, uint32_t to_at, uint64_t from, uint32_t from_at, uint32_t count);
+enum engine_trap engine_array_init_data(struct engine_instance *instance, uint64_t array, uint32_t at, uint32_t data,
+                                        uint32_t from_at, uint32_t count);
+enum engine_trap engine_array_init_elem(struct engine_instance *instance, uint64_t array, uint32_t at, uint32_t elem,
+                                        uint32_t from_at, uint32_t count);
+/* Makes an exception with the arguments in `slots`; the caller throws it by its tier's means. */
+enum engine_trap engine_exception_new(struct engine_store *store, const struct engine_tag *tag, const uint64_t *slots,
+                                      uint64_t *out);
 
 /* ---- Backtraces ---------------------------------------------------------------------------------------------------------- */
 

@@ -35,18 +35,38 @@ enum cay_status engine_function_new(struct engine_store *store, const struct mod
   function->env = env;
   function->host_module = copy_name(store, module_name, &failed);
   function->host_name = copy_name(store, name, &failed);
-  function->type = engine_types_intern(store->engine, type, &function->type_id);
-  if (failed || !function->type) return base_error_memory(error);
+  function->def = engine_types_intern(store->engine, type);
+  if (failed || !function->def) return base_error_memory(error);
+  function->type = function->def->func;
   *out = function;
   return CAY_OK;
 }
 
 enum cay_status engine_global_new(struct engine_store *store, const struct module_global_type *type,
                                   const uint64_t value[2], struct engine_global_ref *out, struct cay_error *error) {
-  struct engine_global *cell = base_arena_alloc(&store->arena, 1, sizeof *cell);
-  if (!cell) return base_error_memory(error);
-  cell->value[0] = value[0];
-  if (type->type == MODULE_V128) cell->value[1] = value[1];
-  *out = (struct engine_global_ref){.cell = cell, .type = *type};
+  if (names_a_type(type->type))
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "a host global cannot have a type that names another type");
+  struct engine_host_global *global = base_arena_alloc(&store->arena, 1, sizeof *global);
+  if (!global) return base_error_memory(error);
+  global->cell.value[0] = value[0];
+  if (type->type == MODULE_V128) global->cell.value[1] = value[1];
+  *out = (struct engine_global_ref){.cell = &global->cell, .type = *type};
+  if (!module_type_is_traced(NULL, type->type)) return CAY_OK;
+  global->next = store->host_globals;
+  store->host_globals = global;
+  return CAY_OK;
+}
+
+enum cay_status engine_tag_new(struct engine_store *store, const struct module_func_type *type, struct engine_tag **out,
+                               struct cay_error *error) {
+  if (func_type_names_types(type))
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "a host tag cannot have a type that names another type");
+  struct engine_tag *tag = base_arena_alloc(&store->arena, 1, sizeof *tag);
+  if (!tag) return base_error_memory(error);
+  tag->store = store;
+  tag->type = engine_types_intern(store->engine, type);
+  tag->exception = tag->type ? engine_types_exception(store, tag->type) : NULL;
+  if (!tag->exception) return base_error_memory(error);
+  *out = tag;
   return CAY_OK;
 }

@@ -18,6 +18,7 @@ struct engine_type {
   uint8_t kind;                            /* enum engine_type_kind */
   bool is_final;
   uint8_t elem_log2;                       /* array: bytes of an element, as a power of two */
+  uint32_t id;                             /* in the engine; value types of an engine name it */
   bool elem_is_ref;                        /* array: elements are references that the collector follows */
   uint32_t depth;                          /* in the chain of supertypes; 0 at its root */
   const struct engine_type *const *supers; /* [0..depth]; supers[depth] is the type itself */
@@ -42,6 +43,13 @@ struct engine_object {
 struct engine_array {
   _Alignas(8) const struct engine_type *type;
   uint32_t length;
+};
+
+struct engine_tag;
+struct engine_exception {
+  _Alignas(8) const struct engine_type *type;
+  _Alignas(8) const struct engine_tag *tag;
+  uint64_t values[]; /* the arguments, as they lie in slots */
 };
 
 static inline uint8_t *engine_array_elems(struct engine_array *array) {

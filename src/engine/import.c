@@ -25,6 +25,11 @@ static void func_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_func
   snprintf(out, ENGINE_TYPE_TEXT_BYTES, "function %s", module_func_type_text(type, text, sizeof text));
 }
 
+static void tag_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_func_type *type) {
+  char text[ENGINE_TYPE_TEXT_BYTES - 16];
+  snprintf(out, ENGINE_TYPE_TEXT_BYTES, "tag %s", module_func_type_text(type, text, sizeof text));
+}
+
 static void table_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_table_type *type, uint64_t count,
                        bool is_actual) {
   char name[32], start[64];
@@ -52,7 +57,7 @@ static void global_text(char out[ENGINE_TYPE_TEXT_BYTES], const struct module_gl
 void engine_import_type_text(const struct module *module, const struct module_import *import,
                              char out[ENGINE_TYPE_TEXT_BYTES]) {
   switch (import->kind) {
-  case MODULE_FUNC: func_text(out, &module->types[module->funcs[import->index].type]); return;
+  case MODULE_FUNC: func_text(out, module_func_type_of(module, import->index)); return;
   case MODULE_TABLE: {
     const struct module_table_type *type = &module->tables[import->index].type;
     table_text(out, type, type->limits.min, false);
@@ -64,7 +69,7 @@ void engine_import_type_text(const struct module *module, const struct module_im
     return;
   }
   case MODULE_GLOBAL: global_text(out, &module->globals[import->index].type); return;
-  case MODULE_TAG: break;
+  case MODULE_TAG: tag_text(out, &module->types[module->tags[import->index].type].func); return;
   }
   snprintf(out, ENGINE_TYPE_TEXT_BYTES, "%s", module_extern_kind_name(import->kind));
 }
@@ -75,19 +80,12 @@ static void extern_text(const struct engine_extern *value, char out[ENGINE_TYPE_
   case MODULE_TABLE: table_text(out, &value->table->type, value->table->count, true); return;
   case MODULE_MEMORY: memory_text(out, &value->memory->type, value->memory->page_count, true); return;
   case MODULE_GLOBAL: global_text(out, &value->global.type); return;
-  case MODULE_TAG: break;
+  case MODULE_TAG: tag_text(out, value->tag->type->func); return;
   }
   snprintf(out, ENGINE_TYPE_TEXT_BYTES, "%s", module_extern_kind_name(value->kind));
 }
 
 /* ---- Matching ------------------------------------------------------------------------------------------------------ */
-
-/* Whether a value of type `is` may stand where `wanted` is expected; heap types that differ are unrelated in the
- * proposals that run. */
-static bool value_type_matches(module_type is, module_type wanted) {
-  return is == wanted || (module_type_is_ref(is) && module_type_is_ref(wanted) && (wanted & MODULE_REF_NULL) &&
-                          (is | MODULE_REF_NULL) == wanted);
-}
 
 /* `count` is the actual size, which takes the place of the given type's minimum. */
 static bool limits_match(uint64_t count, const struct module_limits *is, const struct module_limits *wanted) {
@@ -95,19 +93,20 @@ static bool limits_match(uint64_t count, const struct module_limits *is, const s
   return !wanted->has_max || (is->has_max && is->max <= wanted->max);
 }
 
-static bool global_matches(const struct module_global_type *is, const struct module_global_type *wanted) {
-  if (is->is_mutable != wanted->is_mutable) return false;
-  return wanted->is_mutable ? is->type == wanted->type : value_type_matches(is->type, wanted->type);
+static bool global_matches(struct engine *engine, const struct module_global_type *is, bool is_mutable,
+                           module_type wanted) {
+  if (is->is_mutable != is_mutable) return false;
+  return is_mutable ? is->type == wanted : engine_types_match(engine, is->type, wanted);
 }
 
-static bool extern_matches(const struct module *module, const struct module_import *import,
-                           const struct engine_extern *value) {
+static bool extern_matches(struct engine *engine, const struct module *module, const struct engine_type *const *types,
+                           const struct module_import *import, const struct engine_extern *value) {
   if (value->kind != import->kind) return false;
   switch (import->kind) {
-  case MODULE_FUNC: return module_func_type_equal(value->func->type, &module->types[module->funcs[import->index].type]);
+  case MODULE_FUNC: return engine_type_matches(value->func->def, types[module->funcs[import->index].type]);
   case MODULE_TABLE: {
     const struct module_table_type *wanted = &module->tables[import->index].type;
-    return value->table->type.elem == wanted->elem &&
+    return value->table->type.elem == engine_types_value(types, wanted->elem) &&
            limits_match(value->table->count, &value->table->type.limits, &wanted->limits);
   }
   case MODULE_MEMORY: {
@@ -115,8 +114,11 @@ static bool extern_matches(const struct module *module, const struct module_impo
     return value->memory->type.page_log2 == wanted->page_log2 &&
            limits_match(value->memory->page_count, &value->memory->type.limits, &wanted->limits);
   }
-  case MODULE_GLOBAL: return global_matches(&value->global.type, &module->globals[import->index].type);
-  case MODULE_TAG: break;
+  case MODULE_GLOBAL: {
+    const struct module_global_type *wanted = &module->globals[import->index].type;
+    return global_matches(engine, &value->global.type, wanted->is_mutable, engine_types_value(types, wanted->type));
+  }
+  case MODULE_TAG: return value->tag->type == types[module->tags[import->index].type];
   }
   return false;
 }
@@ -136,15 +138,17 @@ static bool of_store(const struct engine_store *store, const struct engine_exter
   case MODULE_FUNC: return !value->func->instance || value->func->instance->store == store;
   case MODULE_TABLE: return value->table->store == store;
   case MODULE_MEMORY: return value->memory->store == store || value->memory->shared;
+  case MODULE_TAG: return value->tag->store == store;
   default: return true;
   }
 }
 
-enum cay_status engine_import_check(struct engine_store *store, const struct module *module, uint32_t index,
-                                    const struct engine_extern *value, struct cay_error *error) {
+enum cay_status engine_import_check_typed(struct engine_store *store, const struct module *module,
+                                          const struct engine_type *const *types, uint32_t index,
+                                          const struct engine_extern *value, struct cay_error *error) {
   assert(index < module->import_count);
   const struct module_import *import = &module->imports[index];
-  bool matches = extern_matches(module, import, value);
+  bool matches = extern_matches(store->engine, module, types, import, value);
   if (matches && of_store(store, value)) return CAY_OK;
   char from[ENGINE_NAME_TEXT_BYTES], name[ENGINE_NAME_TEXT_BYTES], wanted[ENGINE_TYPE_TEXT_BYTES],
       given[ENGINE_TYPE_TEXT_BYTES];
@@ -156,7 +160,16 @@ enum cay_status engine_import_check(struct engine_store *store, const struct mod
                           name, wanted);
   extern_text(value, given);
   bool is_narrow = value->kind == MODULE_FUNC && import->kind == MODULE_FUNC &&
-                   is_narrower(value->func->type, &module->types[module->funcs[import->index].type]);
+                   is_narrower(value->func->type, module_func_type_of(module, import->index));
   return base_error_set(error, CAY_ERROR_LINK, "import \"%s\" \"%s\" is a %s, but a %s was given%s", from, name, wanted,
                         given, is_narrow ? ": one for 32-bit addresses, as all of WASI 0.1 is" : "");
+}
+
+enum cay_status engine_import_check(struct engine_store *store, struct module *module, uint32_t index,
+                                    const struct engine_extern *value, struct cay_error *error) {
+  const struct engine_type *const *types = engine_types_take(store->engine, module);
+  if (!types) return base_error_memory(error);
+  enum cay_status status = engine_import_check_typed(store, module, types, index, value, error);
+  engine_types_give(store->engine, module);
+  return status;
 }

@@ -19,9 +19,10 @@ static enum cay_status check_features(const struct module *module, struct cay_er
 }
 
 static enum cay_status check_imports(struct engine_store *store, const struct module *module,
-                                     const struct engine_extern *imports, struct cay_error *error) {
+                                     const struct engine_type *const *types, const struct engine_extern *imports,
+                                     struct cay_error *error) {
   for (uint32_t i = 0; i < module->import_count; i++) {
-    enum cay_status status = engine_import_check(store, module, i, &imports[i], error);
+    enum cay_status status = engine_import_check_typed(store, module, types, i, &imports[i], error);
     if (status != CAY_OK) return status;
   }
   return CAY_OK;
@@ -43,11 +44,13 @@ static struct engine_instance *instance_allocate(struct engine_store *store, str
   instance->tables = base_arena_alloc(arena, module->table_count, sizeof *instance->tables);
   instance->memories = base_arena_alloc(arena, module->memory_count, sizeof *instance->memories);
   instance->globals = base_arena_alloc(arena, module->global_count, sizeof *instance->globals);
+  instance->tags = base_arena_alloc(arena, module->tag_count, sizeof *instance->tags);
   instance->elems_dropped = base_arena_alloc(arena, module->elem_count / 8 + 1, 1);
   instance->datas_dropped = base_arena_alloc(arena, module->data_count / 8 + 1, 1);
   instance->elem_items = base_arena_alloc(arena, module->elem_count, sizeof *instance->elem_items);
   if (!name_copy || !instance->functions || !instance->own_functions || !instance->tables || !instance->memories ||
-      !instance->globals || !instance->elems_dropped || !instance->datas_dropped || !instance->elem_items)
+      !instance->globals || !instance->tags || !instance->elems_dropped || !instance->datas_dropped ||
+      !instance->elem_items)
     return NULL;
   if (name_bytes) memcpy(name_copy, name, name_bytes);
   instance->store = store;
@@ -66,7 +69,7 @@ static void take_imports(struct engine_instance *instance, const struct module *
     case MODULE_TABLE: instance->tables[index] = imports[i].table; break;
     case MODULE_MEMORY: instance->memories[index] = imports[i].memory; break;
     case MODULE_GLOBAL: instance->globals[index] = imports[i].global; break;
-    case MODULE_TAG: assert(!"the check of imports refuses tags"); break;
+    case MODULE_TAG: instance->tags[index] = imports[i].tag; break;
     }
   }
 }
@@ -90,10 +93,25 @@ static enum cay_status make_memories(struct engine_instance *instance, const str
 static enum cay_status make_tables(struct engine_instance *instance, const struct module *module,
                                    struct cay_error *error) {
   for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
-    enum cay_status status = engine_table_new(instance->store, &module->tables[i].type, 0, &instance->tables[i], error);
+    struct module_table_type type = module->tables[i].type;
+    type.elem = engine_types_value(instance->types, type.elem);
+    enum cay_status status = engine_table_new(instance->store, &type, 0, &instance->tables[i], error);
     if (status != CAY_OK) return status;
   }
   return CAY_OK;
+}
+
+static bool make_tags(struct engine_instance *instance, const struct module *module) {
+  for (uint32_t i = module->imported_tag_count; i < module->tag_count; i++) {
+    struct engine_tag *tag = base_arena_alloc(&instance->store->arena, 1, sizeof *tag);
+    if (!tag) return false;
+    tag->store = instance->store;
+    tag->type = instance->types[module->tags[i].type];
+    tag->exception = engine_types_exception(instance->store, tag->type);
+    if (!tag->exception) return false;
+    instance->tags[i] = tag;
+  }
+  return true;
 }
 
 /* Accesses to other memories than the first check their bounds in any code. */
@@ -108,7 +126,6 @@ static enum cay_status take_code(struct engine_instance *instance, struct module
   instance->module = code->module; /* the code holds the reference */
   instance->code = code->code;
   instance->entries = code->entries;
-  instance->type_ids = code->type_ids;
   return CAY_OK;
 }
 
@@ -118,8 +135,8 @@ static void make_functions(struct engine_instance *instance, const struct module
     struct engine_function *function = &instance->own_functions[i - imported];
     uint32_t type = module->funcs[i].type;
     function->instance = instance;
-    function->type = &module->types[type];
-    function->type_id = instance->type_ids[type];
+    function->type = &module->types[type].func;
+    function->def = instance->types[type];
     function->index = i;
     function->entry = i - imported;
     instance->functions[i] = function;
@@ -128,24 +145,41 @@ static void make_functions(struct engine_instance *instance, const struct module
 
 /* ---- Initial values ------------------------------------------------------------------------------------------------ */
 
-static bool make_globals(struct engine_instance *instance, const struct module *module) {
+static enum engine_trap make_globals(struct engine_instance *instance, const struct module *module) {
   uint32_t imported = module->imported_global_count;
   for (uint32_t i = imported; i < module->global_count; i++) {
     struct engine_global *cell = &instance->own_globals[i - imported];
-    if (!engine_const_value(instance, module->globals[i].init, cell->value)) return false;
-    instance->globals[i] = (struct engine_global_ref){.cell = cell, .type = module->globals[i].type};
+    struct module_global_type type = module->globals[i].type;
+    type.type = engine_types_value(instance->types, type.type);
+    enum engine_trap trap = engine_const_value(instance, module->globals[i].init, cell->value);
+    if (trap != ENGINE_TRAP_NONE) return trap;
+    instance->globals[i] = (struct engine_global_ref){.cell = cell, .type = type};
   }
-  return true;
+  return ENGINE_TRAP_NONE;
 }
 
-static bool fill_tables(struct engine_instance *instance, const struct module *module) {
+static enum engine_trap fill_tables(struct engine_instance *instance, const struct module *module) {
   for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
     uint64_t value[2];
     if (module->tables[i].init.len_bytes == 0) continue;
-    if (!engine_const_value(instance, module->tables[i].init, value)) return false;
+    enum engine_trap trap = engine_const_value(instance, module->tables[i].init, value);
+    if (trap != ENGINE_TRAP_NONE) return trap;
     engine_table_fill(instance->tables[i], 0, value[0], instance->tables[i]->count);
   }
-  return true;
+  return ENGINE_TRAP_NONE;
+}
+
+static enum cay_status value_failed(struct engine_instance *instance, enum engine_trap trap, struct cay_error *error) {
+  engine_trap_raise(instance->thread, trap);
+  if (trap == ENGINE_TRAP_OUT_OF_MEMORY) return base_error_memory(error);
+  return base_error_set(error, CAY_ERROR_TRAP, "in a constant expression: %s", engine_trap_text(trap));
+}
+
+static enum cay_status make_values(struct engine_instance *instance, const struct module *module,
+                                   struct cay_error *error) {
+  enum engine_trap trap = make_globals(instance, module);
+  if (trap == ENGINE_TRAP_NONE) trap = fill_tables(instance, module);
+  return trap == ENGINE_TRAP_NONE ? CAY_OK : value_failed(instance, trap, error);
 }
 
 static enum cay_status segment_failed(struct engine_instance *instance, enum engine_trap trap, const char *kind,
@@ -164,8 +198,9 @@ static enum cay_status run_elements(struct engine_instance *instance, struct cay
     const struct module_elem *segment = &module->elems[i];
     if (segment->mode == MODULE_SEGMENT_ACTIVE) {
       uint64_t at[2];
-      if (!engine_const_value(instance, segment->offset, at)) return base_error_memory(error);
-      enum engine_trap trap = engine_table_init(instance, segment->table, i, at[0], 0, segment->count);
+      enum engine_trap trap = engine_const_value(instance, segment->offset, at);
+      if (trap != ENGINE_TRAP_NONE) return value_failed(instance, trap, error);
+      trap = engine_table_init(instance, segment->table, i, at[0], 0, segment->count);
       if (trap != ENGINE_TRAP_NONE)
         return segment_failed(instance, trap, "element", i, at[0], segment->count,
                               instance->tables[segment->table]->count, error);
@@ -181,8 +216,9 @@ static enum cay_status run_data(struct engine_instance *instance, struct cay_err
     const struct module_data_segment *segment = &module->datas[i];
     if (segment->mode != MODULE_SEGMENT_ACTIVE) continue;
     uint64_t at[2];
-    if (!engine_const_value(instance, segment->offset, at)) return base_error_memory(error);
-    enum engine_trap trap = engine_memory_init(instance, segment->memory, i, at[0], 0, segment->len_bytes);
+    enum engine_trap trap = engine_const_value(instance, segment->offset, at);
+    if (trap != ENGINE_TRAP_NONE) return value_failed(instance, trap, error);
+    trap = engine_memory_init(instance, segment->memory, i, at[0], 0, segment->len_bytes);
     if (trap != ENGINE_TRAP_NONE)
       return segment_failed(instance, trap, "data", i, at[0], segment->len_bytes,
                             instance->memories[segment->memory]->len_bytes, error);
@@ -213,20 +249,18 @@ static void store_add(struct engine_store *store, struct engine_instance *instan
   store->instance_count++;
 }
 
-enum cay_status engine_instantiate(struct engine_store *store, struct module *module,
-                                   const struct engine_extern *imports, const char *name, struct engine_instance **out,
-                                   struct cay_error *error) {
-  enum cay_status status = check_features(module, error);
-  if (status == CAY_OK) status = check_imports(store, module, imports, error);
-  if (status != CAY_OK) return status;
-  if (store->instance_count >= store->limits.instances)
-    return base_error_set(error, CAY_ERROR_LIMIT, "more than %u instances", store->limits.instances);
+/* All that instances own, with their imports; nothing refers to it yet. */
+static enum cay_status make_parts(struct engine_store *store, struct module *module,
+                                  const struct engine_type *const *types, const struct engine_extern *imports,
+                                  const char *name, struct engine_instance **out, struct cay_error *error) {
   struct engine_instance *instance = instance_allocate(store, module, name);
   if (!instance) return base_error_memory(error);
+  instance->types = types;
   take_imports(instance, module, imports);
   uint32_t memories_before = store->memory_count, tables_before = store->table_count;
   uint32_t shared_before = store->shared_count;
-  status = make_memories(instance, module, error);
+  enum cay_status status = make_tags(instance, module) ? CAY_OK : base_error_memory(error);
+  if (status == CAY_OK) status = make_memories(instance, module, error);
   if (status == CAY_OK) status = make_tables(instance, module, error);
   if (status == CAY_OK) status = take_code(instance, module, error);
   if (status != CAY_OK) {
@@ -235,10 +269,30 @@ enum cay_status engine_instantiate(struct engine_store *store, struct module *mo
     engine_tables_drop(store, tables_before);
     return status;
   }
+  *out = instance;
+  return CAY_OK;
+}
+
+enum cay_status engine_instantiate(struct engine_store *store, struct module *module,
+                                   const struct engine_extern *imports, const char *name, struct engine_instance **out,
+                                   struct cay_error *error) {
+  enum cay_status status = check_features(module, error);
+  if (status != CAY_OK) return status;
+  if (store->instance_count >= store->limits.instances)
+    return base_error_set(error, CAY_ERROR_LIMIT, "more than %u instances", store->limits.instances);
+  const struct engine_type *const *types = engine_types_take(store->engine, module);
+  if (!types) return base_error_memory(error);
+  struct engine_instance *instance = NULL;
+  status = check_imports(store, module, types, imports, error);
+  if (status == CAY_OK) status = make_parts(store, module, types, imports, name, &instance, error);
+  if (status != CAY_OK) {
+    engine_types_give(store->engine, module);
+    return status;
+  }
   store_add(store, instance);
   make_functions(instance, module);
-  if (!make_globals(instance, module) || !fill_tables(instance, module)) return base_error_memory(error);
-  status = run_elements(instance, error);
+  status = make_values(instance, module, error);
+  if (status == CAY_OK) status = run_elements(instance, error);
   if (status == CAY_OK) status = run_data(instance, error);
   if (status == CAY_OK) status = run_start(instance, error);
   if (status != CAY_OK) return status;
@@ -248,6 +302,7 @@ enum cay_status engine_instantiate(struct engine_store *store, struct module *mo
 
 void engine_instance_deinit(struct engine_instance *instance) {
   for (uint32_t i = 0; i < instance->module->elem_count; i++) base_free(instance->elem_items[i]);
+  engine_types_give(instance->store->engine, instance->module);
   engine_code_release(instance->store->engine, instance->code);
 }
 
@@ -260,7 +315,7 @@ bool engine_export(struct engine_instance *instance, const char *name, size_t le
   case MODULE_TABLE: out->table = instance->tables[found->index]; return true;
   case MODULE_MEMORY: out->memory = instance->memories[found->index]; return true;
   case MODULE_GLOBAL: out->global = instance->globals[found->index]; return true;
-  case MODULE_TAG: break;
+  case MODULE_TAG: out->tag = instance->tags[found->index]; return true;
   }
   return false;
 }

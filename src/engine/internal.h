@@ -32,19 +32,26 @@
 
 /* ---- Engine ----------------------------------------------------------------------------------------------------- */
 
-/* Function types of all modules and host functions of an engine, each once; an id is the index here plus one. */
+/* Defined types of all modules and host functions of an engine, each once; an id is an index here. */
 struct engine_types {
-  BASE_VEC(struct module_func_type *) list;
-  uint32_t *slots; /* open hash of ids; 0 is free; capacity is a power of two above list.count */
-  uint32_t slot_count;
+  BASE_VEC(struct module_def_type) defs; /* type indices in them are ids */
+  BASE_VEC(const struct engine_type *) list;
+  struct module_group_set groups;
   struct base_arena arena;
+};
+
+/* The engine's types of a module's type section, shared by its instances. */
+struct engine_module_types {
+  struct engine_module_types *next;
+  struct module *module;
+  const struct engine_type **types;
+  uint32_t references;
 };
 
 /* The translated code of a module, shared by its instances of the same variant. */
 struct engine_code {
   struct engine_code *next;
   struct module *module;
-  uint32_t *type_ids; /* of the module's types */
   void *code;
   const void *const *entries;
   uint32_t references;
@@ -55,14 +62,25 @@ struct engine {
   struct engine_options options;
   pthread_mutex_t lock; /* types and codes */
   struct engine_types types;
+  struct engine_module_types *module_types;
   struct engine_code *codes;
   bool has_faults; /* the fault handler is installed, so that guard pages may be used */
 };
 
-/* The canonical copy of `type`, which lives as long as the engine; NULL: out of memory. Locks. */
-const struct module_func_type *engine_types_intern(struct engine *engine, const struct module_func_type *type,
-                                                   uint32_t *id);
+/* The type of functions without type indices; NULL: out of memory. Locks, as all of these do. */
+const struct engine_type *engine_types_intern(struct engine *engine, const struct module_func_type *type);
+/* Takes a reference to a module's types; NULL: out of memory. */
+const struct engine_type *const *engine_types_take(struct engine *engine, struct module *module);
+void engine_types_give(struct engine *engine, const struct module *module);
 void engine_types_deinit(struct engine_types *types);
+/* A module's value type with the engine's ids in it. */
+module_type engine_types_value(const struct engine_type *const *types, module_type type);
+/* Whether the collector follows references of an engine's value type. */
+bool engine_types_traced(struct engine *engine, module_type type);
+/* Subtyping of the engine's value types. */
+bool engine_types_match(struct engine *engine, module_type sub, module_type super);
+/* The type of the exceptions of a tag of type `func`, in the store's arena; NULL: out of memory. */
+const struct engine_type *engine_types_exception(struct engine_store *store, const struct engine_type *func);
 
 /* Takes a reference to the code of `module`; engine_code_release gives it back. */
 enum cay_status engine_code_get(struct engine *engine, struct module *module, bool explicit_bounds,
@@ -102,6 +120,12 @@ struct engine_native {
   size_t bytes;
 };
 
+/* A global that belongs to no instance. */
+struct engine_host_global {
+  struct engine_global cell;
+  struct engine_host_global *next;
+};
+
 struct engine_store {
   struct engine *engine;
   struct engine_limits limits;
@@ -117,6 +141,9 @@ struct engine_store {
   uint64_t bytes_used; /* of the budget, by this store alone */
   struct engine_heap *heap; /* NULL: nothing was allocated in it yet */
   bool has_guarded; /* a memory with guard pages exists: calls need the fault handler's stack */
+
+  struct engine_root_span *root_spans;
+  struct engine_host_global *host_globals; /* made by the host with types that are traced */
 
   struct engine_stack *stack_pool;
   struct engine_host_frame *host_frame;
@@ -164,6 +191,10 @@ uint64_t engine_shared_grow(struct engine_memory *memory, uint64_t delta_pages);
 void engine_shared_fill(uint8_t *to, uint8_t value, size_t count);
 void engine_shared_move(uint8_t *to, const uint8_t *from, size_t count);
 
+enum cay_status engine_import_check_typed(struct engine_store *store, const struct module *module,
+                                          const struct engine_type *const *types, uint32_t index,
+                                          const struct engine_extern *value, struct cay_error *error);
+
 /* ---- Imports -------------------------------------------------------------------------------------------------------- */
 
 enum { ENGINE_TYPE_TEXT_BYTES = 160, ENGINE_NAME_TEXT_BYTES = 64 };
@@ -173,8 +204,17 @@ void engine_import_type_text(const struct module *module, const struct module_im
 
 /* ---- Constant expressions ----------------------------------------------------------------------------------------- */
 
-/* The value of a validated constant expression; false: out of memory. */
-bool engine_const_value(struct engine_instance *instance, struct module_const_expr expr, uint64_t out[2]);
+/* The value of a validated constant expression. Traps: OUT_OF_MEMORY, HEAP_EXHAUSTED. */
+enum engine_trap engine_const_value(struct engine_instance *instance, struct module_const_expr expr, uint64_t out[2]);
+
+/* ---- Segments ------------------------------------------------------------------------------------------------------- */
+
+/* Copies `count` items of an element segment from `from_at` on, which the segment has. */
+enum engine_trap engine_elem_copy(struct engine_instance *instance, uint32_t elem, uint64_t from_at, uint64_t count,
+                                  uint64_t *to);
+/* How long segments are now: 0 when they were dropped. */
+uint64_t engine_elem_length(const struct engine_instance *instance, uint32_t elem);
+uint64_t engine_data_length(const struct engine_instance *instance, uint32_t data);
 
 /* ---- Stacks ------------------------------------------------------------------------------------------------------- */
 

@@ -39,6 +39,7 @@ enum cay_status engine_table_new(struct engine_store *store, const struct module
   struct engine_table *table = base_arena_alloc(&store->arena, 1, sizeof *table);
   if (!table) return base_error_memory(error);
   table->type = *type;
+  table->is_traced = engine_types_traced(store->engine, type->elem);
   table->store = store;
   table->max_count = max_count;
   if (count && !reserve(table, count))

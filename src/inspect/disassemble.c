@@ -18,7 +18,7 @@ static void add_header(const struct module *module, uint32_t func, struct base_t
     base_text_addz(out, ">");
   }
   base_text_format(out, " %s, %" PRIu32 " bytes\n",
-                   module_func_type_text(&module->types[function->type], type, sizeof type), function->body_bytes);
+                   module_func_type_text(&module->types[function->type].func, type, sizeof type), function->body_bytes);
 }
 
 /* Locals behind the parameters, equal neighbours together: "locals 2..5: i32". */

@@ -124,7 +124,7 @@ static void add_type(const struct module *module, enum module_extern_kind kind, 
   char text[256], name[32];
   switch (kind) {
   case MODULE_FUNC:
-    base_text_addz(out, module_func_type_text(&module->types[module->funcs[index].type], text, sizeof text));
+    base_text_addz(out, module_func_type_text(module_func_type_of(module, index), text, sizeof text));
     return;
   case MODULE_TABLE:
     add_limits(&module->tables[index].type.limits, out);

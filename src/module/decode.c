@@ -91,59 +91,11 @@ bool decode_const_expr(struct decoder *decoder, module_type type, struct module_
 
 /* ---- Types ------------------------------------------------------------------------------------------------------- */
 
-static bool value_types(struct decoder *decoder, const char *what, uint32_t limit, const module_type **types,
-                        uint32_t *count, uint32_t *slots) {
-  module_type *list = decode_entries(decoder, what, 1, limit, sizeof *list, count);
-  if (!list) return false;
-  *types = list;
-  for (uint32_t i = 0; i < *count; i++) {
-    if (!module_read_value_type(&decoder->reader, &list[i])) return false;
-    *slots += module_type_slots(list[i]);
-  }
-  return true;
-}
-
-static bool func_type(struct decoder *decoder, struct module_func_type *type) {
-  const struct module_load_limits *limits = decoder->limits;
-  if (!value_types(decoder, "number of parameters", limits->params, &type->params, &type->param_count,
-                   &type->param_slots)) {
-    return false;
-  }
+bool decode_func_type_index(struct decoder *decoder, uint32_t *out) {
   uint32_t start = decoder->reader.cursor;
-  if (!value_types(decoder, "number of results", limits->results, &type->results, &type->result_count,
-                   &type->result_slots)) {
-    return false;
-  }
-  return type->result_count <= 1 || module_reader_need(&decoder->reader, MODULE_FEATURE_MULTI_VALUE, start,
-                                                       "a function with %u results", type->result_count);
-}
-
-static bool type_entry(struct decoder *decoder, struct module_func_type *type) {
-  struct module_reader *reader = &decoder->reader;
-  uint32_t start = reader->cursor;
-  uint8_t form;
-  if (!module_read_byte(reader, "type form", &form)) return false;
-  switch (form) {
-  case 0x60: return func_type(decoder, type);
-  case 0x4E: return module_reader_need(reader, MODULE_FEATURE_GC, start, "a recursive type group");
-  case 0x4F:
-  case 0x50: return module_reader_need(reader, MODULE_FEATURE_GC, start, "a subtype");
-  case 0x5E: return module_reader_need(reader, MODULE_FEATURE_GC, start, "an array type");
-  case 0x5F: return module_reader_need(reader, MODULE_FEATURE_GC, start, "a struct type");
-  default: return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown type form 0x%02x", form);
-  }
-}
-
-static bool type_section(struct decoder *decoder) {
-  struct module *module = decoder->module;
-  uint32_t count;
-  module->types = decode_entries(decoder, "number of types", 2, decoder->limits->types, sizeof *module->types, &count);
-  if (!module->types) return false;
-  for (decoder->entry = 0; decoder->entry < count; decoder->entry++) {
-    if (!type_entry(decoder, &module->types[decoder->entry])) return false;
-  }
-  module->type_count = count;
-  return module_types_canonicalize(module) || decode_fail_memory(decoder);
+  if (!decode_index(decoder, "type", decoder->module->type_count, out)) return false;
+  return decoder->module->types[*out].kind == MODULE_DEF_FUNC ||
+         module_reader_fail(&decoder->reader, CAY_ERROR_INVALID, start, "type %u is not a function type", *out);
 }
 
 enum { /* bits of the flags of limits */
@@ -284,11 +236,27 @@ static bool import_head(struct decoder *decoder, struct module_import *import) {
   return kind != MODULE_TAG || module_reader_need(reader, MODULE_FEATURE_EXCEPTIONS, start, "a tag");
 }
 
+/* An exception's tag: an attribute byte and a function type whose parameters are the exception's values. */
+static bool tag_type(struct decoder *decoder, struct module_tag *out) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor;
+  uint8_t attribute;
+  if (!module_read_byte(reader, "tag attribute", &attribute)) return false;
+  if (attribute != 0) {
+    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown tag attribute 0x%02x", attribute);
+  }
+  if (!decode_func_type_index(decoder, &out->type)) return false;
+  return decoder->module->types[out->type].func.result_count == 0 ||
+         module_reader_fail(reader, CAY_ERROR_INVALID, start, "a tag's type must have no results, that of type %u has",
+                            out->type);
+}
+
 struct import_spaces { /* what imports add to the index spaces; vectors, because their numbers come out at the end */
   BASE_VEC(struct module_func) funcs;
   BASE_VEC(struct module_table) tables;
   BASE_VEC(struct module_memory_type) memories;
   BASE_VEC(struct module_global) globals;
+  BASE_VEC(struct module_tag) tags;
 };
 
 static bool import_entry(struct decoder *decoder, struct import_spaces *spaces, struct module_import *import) {
@@ -298,11 +266,12 @@ static bool import_entry(struct decoder *decoder, struct import_spaces *spaces, 
   struct module_func *func;
   struct module_table *table;
   struct module_memory_type *memory;
+  struct module_tag *tag;
   switch (import->kind) {
   case MODULE_FUNC:
     import->index = (uint32_t)spaces->funcs.count;
     func = BASE_VEC_PUSH(&spaces->funcs);
-    return func ? decode_index(decoder, "type", decoder->module->type_count, &func->type) : decode_fail_memory(decoder);
+    return func ? decode_func_type_index(decoder, &func->type) : decode_fail_memory(decoder);
   case MODULE_TABLE:
     import->index = (uint32_t)spaces->tables.count;
     table = BASE_VEC_PUSH(&spaces->tables);
@@ -318,7 +287,10 @@ static bool import_entry(struct decoder *decoder, struct import_spaces *spaces, 
     return global_type(decoder, &global->type) &&
            (!global->type.is_mutable ||
             module_reader_need(&decoder->reader, MODULE_FEATURE_MUTABLE_GLOBALS, start, "a mutable imported global"));
-  case MODULE_TAG: break; /* import_head refused it */
+  case MODULE_TAG:
+    import->index = (uint32_t)spaces->tags.count;
+    tag = BASE_VEC_PUSH(&spaces->tags);
+    return tag ? tag_type(decoder, tag) : decode_fail_memory(decoder);
   }
   return false;
 }
@@ -339,8 +311,10 @@ static bool take_all_imported(struct decoder *decoder, const struct import_space
   module->table_count = module->imported_table_count = (uint32_t)spaces->tables.count;
   module->memory_count = module->imported_memory_count = (uint32_t)spaces->memories.count;
   module->global_count = module->imported_global_count = (uint32_t)spaces->globals.count;
+  module->tag_count = module->imported_tag_count = (uint32_t)spaces->tags.count;
   return TAKE_IMPORTED(decoder, spaces, funcs) && TAKE_IMPORTED(decoder, spaces, tables) &&
-         TAKE_IMPORTED(decoder, spaces, memories) && TAKE_IMPORTED(decoder, spaces, globals);
+         TAKE_IMPORTED(decoder, spaces, memories) && TAKE_IMPORTED(decoder, spaces, globals) &&
+         TAKE_IMPORTED(decoder, spaces, tags);
 }
 
 static bool one_memory_and_table(struct decoder *decoder, uint32_t start) {
@@ -362,7 +336,8 @@ static bool imports_fit(struct decoder *decoder, uint32_t start) {
   } spaces[] = {{"functions", module->func_count, limits->funcs},
                 {"tables", module->table_count, limits->tables},
                 {"memories", module->memory_count, limits->memories},
-                {"globals", module->global_count, limits->globals}};
+                {"globals", module->global_count, limits->globals},
+                {"tags", module->tag_count, limits->tags}};
   decoder->entry = DECODE_NO_ENTRY;
   for (size_t i = 0; i < BASE_ARRAY_LEN(spaces); i++) {
     if (spaces[i].count <= spaces[i].limit) continue;
@@ -392,6 +367,7 @@ static bool import_section(struct decoder *decoder) {
   BASE_VEC_DEINIT(&spaces.tables);
   BASE_VEC_DEINIT(&spaces.memories);
   BASE_VEC_DEINIT(&spaces.globals);
+  BASE_VEC_DEINIT(&spaces.tags);
   return is_read;
 }
 
@@ -406,26 +382,44 @@ static bool function_section(struct decoder *decoder) {
   }
   for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
     struct module_func *func = &module->funcs[module->func_count + decoder->entry];
-    if (!decode_index(decoder, "type", module->type_count, &func->type)) return false;
+    if (!decode_func_type_index(decoder, &func->type)) return false;
   }
   module->func_count += more;
   return true;
 }
 
+/* A table with an initial value starts with 0x40 0x00. Without one its elements must have a default. */
+static bool table_entry(struct decoder *decoder, struct module_table *table) {
+  struct module_reader *reader = &decoder->reader;
+  uint32_t start = reader->cursor;
+  bool has_value = start < reader->end && reader->bytes[start] == 0x40;
+  if (has_value) {
+    uint8_t zero;
+    reader->cursor++;
+    if (!module_reader_need(reader, MODULE_FEATURE_FUNCTION_REFERENCES, start, "a table's initial value") ||
+        !module_read_byte(reader, "zero byte", &zero)) {
+      return false;
+    }
+    if (zero != 0) return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown form of a table");
+  }
+  if (!table_type(decoder, &table->type)) return false;
+  if (has_value) return decode_const_expr(decoder, table->type.elem, &table->init);
+  char name[32];
+  return module_type_has_default(table->type.elem) ||
+         module_reader_fail(reader, CAY_ERROR_INVALID, start,
+                            "type mismatch: a table of %s, which has no default, needs an initial value",
+                            module_type_name(table->type.elem, name));
+}
+
 static bool table_section(struct decoder *decoder) {
   struct module *module = decoder->module;
-  struct module_reader *reader = &decoder->reader;
-  uint32_t start = reader->cursor, more;
+  uint32_t start = decoder->reader.cursor, more;
   if (!WIDEN_BY_SECTION(decoder, "number of tables", 3, decoder->limits->tables, module->tables, module->table_count,
                         &more)) {
     return false;
   }
   for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
-    if (reader->cursor < reader->end && reader->bytes[reader->cursor] == 0x40 &&
-        !module_reader_need(reader, MODULE_FEATURE_FUNCTION_REFERENCES, reader->cursor, "a table's initial value")) {
-      return false;
-    }
-    if (!table_type(decoder, &module->tables[module->table_count + decoder->entry].type)) return false;
+    if (!table_entry(decoder, &module->tables[module->table_count + decoder->entry])) return false;
   }
   module->table_count += more;
   return one_memory_and_table(decoder, start);
@@ -446,7 +440,17 @@ static bool memory_section(struct decoder *decoder) {
 }
 
 static bool tag_section(struct decoder *decoder) {
-  return module_reader_need(&decoder->reader, MODULE_FEATURE_EXCEPTIONS, decoder->reader.cursor, "a tag");
+  struct module *module = decoder->module;
+  uint32_t more;
+  if (!module_reader_need(&decoder->reader, MODULE_FEATURE_EXCEPTIONS, decoder->reader.cursor, "a tag") ||
+      !WIDEN_BY_SECTION(decoder, "number of tags", 2, decoder->limits->tags, module->tags, module->tag_count, &more)) {
+    return false;
+  }
+  for (decoder->entry = 0; decoder->entry < more; decoder->entry++) {
+    if (!tag_type(decoder, &module->tags[module->tag_count + decoder->entry])) return false;
+  }
+  module->tag_count += more;
+  return true;
 }
 
 static bool global_section(struct decoder *decoder) {
@@ -474,7 +478,7 @@ static uint32_t space_size(const struct module *module, enum module_extern_kind 
   case MODULE_TABLE: return module->table_count;
   case MODULE_MEMORY: return module->memory_count;
   case MODULE_GLOBAL: return module->global_count;
-  case MODULE_TAG: break;
+  case MODULE_TAG: return module->tag_count;
   }
   return 0;
 }
@@ -541,7 +545,7 @@ static bool start_section(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t start = decoder->reader.cursor;
   if (!decode_index(decoder, "function", module->func_count, &module->start_func)) return false;
-  const struct module_func_type *type = &module->types[module->funcs[module->start_func].type];
+  const struct module_func_type *type = module_func_type_of(module, module->start_func);
   if (type->param_count == 0 && type->result_count == 0) return true;
   char text[128];
   return module_reader_fail(&decoder->reader, CAY_ERROR_INVALID, start,
@@ -572,7 +576,7 @@ static const struct section {
   bool (*decode)(struct decoder *decoder);
 } sections[SECTION_COUNT] = {
     [SECTION_CUSTOM] = {"custom", 0, custom_section},
-    [SECTION_TYPE] = {"type", 1, type_section},
+    [SECTION_TYPE] = {"type", 1, decode_types},
     [SECTION_IMPORT] = {"import", 2, import_section},
     [SECTION_FUNCTION] = {"function", 3, function_section},
     [SECTION_TABLE] = {"table", 4, table_section},
@@ -684,6 +688,7 @@ enum cay_status module_decode(struct module *module, const struct module_load_li
                  .cursor = 8, /* behind magic and version, which module_load has checked */
                  .end = (uint32_t)module->len_bytes,
                  .features = module->features,
+                 .module = module,
                  .error = &failure},
       .module = module,
       .limits = limits_used,

@@ -16,6 +16,8 @@ struct decoder {
   uint32_t entry;      /* being read, or DECODE_NO_ENTRY */
   uint32_t bodies_read;
   struct module_body body;
+  BASE_VEC(struct module_def_type) types; /* while the type section is read */
+  struct module_group_set groups;
   BASE_VEC(struct module_custom) customs;
 };
 
@@ -31,6 +33,10 @@ bool decode_const_expr(struct decoder *decoder, module_type type, struct module_
 /* Notes that ref.func may name `func`, which exists. */
 bool decode_reference(struct decoder *decoder, uint32_t func);
 
+/* The index of a defined type that must be of functions. */
+bool decode_func_type_index(struct decoder *decoder, uint32_t *out);
+
+bool decode_types(struct decoder *decoder);
 bool decode_elements(struct decoder *decoder);
 bool decode_data_count(struct decoder *decoder);
 bool decode_data(struct decoder *decoder);

@@ -200,7 +200,6 @@ void module_insn_text(const struct module *module, const struct module_insn *ins
     add_type(out, index[1]);
     add_type(out, index[2]);
     return;
-  case MODULE_IMM_TRY_LEGACY: break; /* no row has it */
   }
   assert(false && "an immediate kind without a text");
 }

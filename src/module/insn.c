@@ -200,7 +200,6 @@ bool module_read_immediates(struct module_reader *reader, struct module_insn *ou
   case MODULE_IMM_TYPE_TYPE: return read_two(reader, "type index", "type index", out);
   case MODULE_IMM_CAST: return read_cast(reader, out);
   case MODULE_IMM_FENCE: return read_fence(reader);
-  case MODULE_IMM_TRY_LEGACY: break; /* no row has it */
   }
   assert(false && "an immediate kind without a reader");
   return false;

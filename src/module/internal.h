@@ -31,9 +31,6 @@ typedef int module_compare(const struct module *module, uint32_t a,
 void module_sort(uint32_t *items, uint32_t *scratch, uint32_t count, module_compare *compare,
                  const struct module *module);
 
-/* Fills in `canonical` of all types. False: out of memory. */
-bool module_types_canonicalize(struct module *module);
-
 /* Names in the order of their bytes. */
 int module_name_compare(struct module_name a, struct module_name b);
 void module_names_free(struct module_names *names);

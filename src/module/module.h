@@ -27,14 +27,28 @@ enum {
   MODULE_F32 = 0x7D,
   MODULE_F64 = 0x7C,
   MODULE_V128 = 0x7B,
+  MODULE_I8 = 0x78, /* storage types: of fields and elements only */
+  MODULE_I16 = 0x77,
   MODULE_REF = 0x80000000u,
   MODULE_REF_NULL = 0x40000000u,
   MODULE_HEAP_ABSTRACT = 0x20000000u, /* set: the low byte is the abstract heap type's code; clear: a type index */
   MODULE_HEAP_MASK = 0x3FFFFFFFu,     /* abstract bit and code, or type index */
+  MODULE_HEAP_NOEXN = MODULE_HEAP_ABSTRACT | 0x74,
+  MODULE_HEAP_NOFUNC = MODULE_HEAP_ABSTRACT | 0x73,
+  MODULE_HEAP_NOEXTERN = MODULE_HEAP_ABSTRACT | 0x72,
+  MODULE_HEAP_NONE = MODULE_HEAP_ABSTRACT | 0x71,
   MODULE_HEAP_FUNC = MODULE_HEAP_ABSTRACT | 0x70,
   MODULE_HEAP_EXTERN = MODULE_HEAP_ABSTRACT | 0x6F,
+  MODULE_HEAP_ANY = MODULE_HEAP_ABSTRACT | 0x6E,
+  MODULE_HEAP_EQ = MODULE_HEAP_ABSTRACT | 0x6D,
+  MODULE_HEAP_I31 = MODULE_HEAP_ABSTRACT | 0x6C,
+  MODULE_HEAP_STRUCT = MODULE_HEAP_ABSTRACT | 0x6B,
+  MODULE_HEAP_ARRAY = MODULE_HEAP_ABSTRACT | 0x6A,
+  MODULE_HEAP_EXN = MODULE_HEAP_ABSTRACT | 0x69,
+  MODULE_HEAP_BOT = MODULE_HEAP_ABSTRACT, /* below all others: of unreachable code only */
   MODULE_FUNCREF = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_FUNC,
   MODULE_EXTERNREF = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_EXTERN,
+  MODULE_EXNREF = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_EXN,
   MODULE_BOTTOM = 0, /* the unknown type of unreachable code; never stored in a module */
 };
 static inline bool module_type_is_ref(module_type type) { return (type & MODULE_REF) != 0; }
@@ -43,14 +57,75 @@ static inline uint32_t module_type_slots(module_type type) { return type == MODU
 /* "i32", "funcref", "(ref null 3)" ...; `out` of at least 32 bytes is used when the name has to be built. */
 const char *module_type_name(module_type type, char out[32]);
 
+/* Whether a value of the type may be left at its default, zero or null. */
+static inline bool module_type_has_default(module_type type) { return !(type & MODULE_REF) || (type & MODULE_REF_NULL); }
+/* A reference to a defined type: the low bits are its index. */
+static inline bool module_type_is_defined(module_type type) {
+  return (type & (MODULE_REF | MODULE_HEAP_ABSTRACT)) == MODULE_REF;
+}
+enum module_def_kind { MODULE_DEF_FUNC, MODULE_DEF_STRUCT, MODULE_DEF_ARRAY };
+
 struct module_func_type {
   const module_type *params, *results;
   uint32_t param_count, result_count;
   uint32_t param_slots, result_slots; /* widths in 8-byte slots */
-  /* Equal function types of one module have the same canonical index (the smallest). Iso-recursive equality. */
-  uint32_t canonical;
 };
-bool module_func_type_equal(const struct module_func_type *a, const struct module_func_type *b);
+/* A field lies `offset` bytes into an object: behind a header of 8 bytes, each aligned to its size (v128: to 8). An array
+ * has its length there; element 0 follows at 12, or 16 for wider elements. Subtypes keep their supertype's places. */
+struct module_field {
+  module_type type; /* may be a storage type */
+  bool is_mutable;
+  uint32_t offset;
+};
+
+/* A defined type: an entry of the type section. Types are equal when their recursive groups are, so each group that
+ * repeats an earlier one is mapped to it: `canonical` is the smallest index of the same type, and references inside
+ * types name canonical indices. Equality of value types is then equality of numbers. */
+struct module_def_type {
+  uint8_t kind; /* enum module_def_kind */
+  bool is_final;
+  uint8_t depth;      /* how many supertypes it has */
+  uint32_t super;     /* canonical index, or MODULE_NO_TYPE */
+  uint32_t canonical;
+  uint32_t group_start, group_count;
+  union {
+    struct module_func_type func;
+    struct {
+      const struct module_field *fields; /* of an array: its element */
+      uint32_t field_count;
+      uint32_t object_bytes; /* of a structure, a multiple of 8 */
+    };
+  };
+};
+enum { MODULE_NO_TYPE = UINT32_MAX, MODULE_SUBTYPE_DEPTH_MAX = 63 };
+
+/* Recursive groups of an array of defined types, each once; zero-initialise. */
+struct module_group_set {
+  struct module_group_slot *slots;
+  uint32_t slot_count, used;
+  BASE_VEC(uint32_t) key;
+};
+/* Looks for a group that equals types[start, start + count) among those that were added, `types` holding them all, and
+ * adds it when there is none; `*found` is its start. References into the group are indices from `start` on, all others
+ * those of canonical types. False: out of memory. */
+bool module_groups_intern(struct module_group_set *set, const struct module_def_type *types, uint32_t start,
+                          uint32_t count, uint32_t *found);
+/* The same without adding: `*found` is `start` when there is none. */
+bool module_groups_find(struct module_group_set *set, const struct module_def_type *types, uint32_t start,
+                        uint32_t count, uint32_t *found);
+void module_groups_deinit(struct module_group_set *set);
+/* Bytes that a value of a value or storage type takes in an object; alignment is the same, at most 8. */
+uint32_t module_storage_bytes(module_type type);
+/* The same type with its index replaced by `index`. */
+static inline module_type module_type_with_index(module_type type, uint32_t index) {
+  return (type & ~(module_type)MODULE_HEAP_MASK) | index;
+}
+
+/* Whether a garbage collector follows references of the type: all hierarchies but that of functions. */
+bool module_type_is_traced(const struct module_def_type *types, module_type type);
+/* Subtyping of canonical types (specification 3.3.3-3.3.7). MODULE_BOTTOM matches everything as the first. */
+bool module_types_match(const struct module_def_type *types, module_type sub, module_type super);
+bool module_heap_types_match(const struct module_def_type *types, module_type sub, module_type super);
 /* "(i32, i64) -> (f32)", truncated with "..." to `capacity`. Returns `out`. */
 const char *module_func_type_text(const struct module_func_type *type, char *out, size_t capacity);
 
@@ -92,6 +167,7 @@ struct module_func { /* all functions, imported ones first */
   uint32_t frame_slots; /* params + locals + deepest operand stack, in slots; 0 for an import */
 };
 struct module_table { struct module_table_type type; struct module_const_expr init; /* len 0: null */ };
+struct module_tag { uint32_t type; /* of functions without results; its parameters are the exception's values */ };
 struct module_global { struct module_global_type type; struct module_const_expr init; /* len 0 for an import */ };
 
 enum module_segment_mode { MODULE_SEGMENT_ACTIVE, MODULE_SEGMENT_PASSIVE, MODULE_SEGMENT_DECLARED };
@@ -138,8 +214,10 @@ typedef uint64_t module_features; /* bit set of 1 << enum module_feature */
   (MODULE_FEATURES_1_0 | MODULE_FEATURE_BIT(SIGN_EXTENSION) | MODULE_FEATURE_BIT(SATURATING_CONVERSION) |   \
    MODULE_FEATURE_BIT(MULTI_VALUE) | MODULE_FEATURE_BIT(BULK_MEMORY) | MODULE_FEATURE_BIT(REFERENCE_TYPES) |\
    MODULE_FEATURE_BIT(TAIL_CALL) | MODULE_FEATURE_BIT(EXTENDED_CONST) | MODULE_FEATURE_BIT(MULTI_MEMORY) |  \
-   MODULE_FEATURE_BIT(MEMORY64) | MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES) | MODULE_FEATURE_BIT(SIMD) |                  \
-   MODULE_FEATURE_BIT(RELAXED_SIMD) | MODULE_FEATURE_BIT(WIDE_ARITHMETIC) | MODULE_FEATURE_BIT(THREADS))
+   MODULE_FEATURE_BIT(MEMORY64) | MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES) | MODULE_FEATURE_BIT(SIMD) |        \
+   MODULE_FEATURE_BIT(RELAXED_SIMD) | MODULE_FEATURE_BIT(WIDE_ARITHMETIC) | MODULE_FEATURE_BIT(THREADS) |   \
+   MODULE_FEATURE_BIT(FUNCTION_REFERENCES) | MODULE_FEATURE_BIT(GC) | MODULE_FEATURE_BIT(EXCEPTIONS) |      \
+   MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS))
 
 /* The versions of WebAssembly; `latest` adds the proposals behind 3.0 that cay has. The default is 3.0 and threads. */
 #define MODULE_FEATURES_2_0                                                                                 \
@@ -164,6 +242,7 @@ struct module_load_limits {
   uint32_t tables;            /* 65,000: what the tiers can address */
   uint32_t func_body_bytes;   /* 7,654,321 */
   uint32_t params, results;   /* 1,000 each */
+  uint32_t struct_fields;     /* 10,000 */
   uint32_t locals;            /* 50,000, parameters included */
   uint32_t frame_slots;       /* 65,000: what the tiers can address */
   uint32_t br_table_targets;  /* 65,520 */
@@ -181,26 +260,31 @@ struct module {
   module_features features;      /* what it was validated with */
   module_features features_used; /* proposals that the module needs */
 
-  struct module_func_type *types;
+  struct module_def_type *types;
   struct module_import *imports;
   struct module_func *funcs;
   struct module_table *tables;
   struct module_memory_type *memories;
   struct module_global *globals;
+  struct module_tag *tags;
   struct module_export *exports;
   struct module_elem *elems;
   struct module_data_segment *datas;
   struct module_custom *customs;
   uint32_t type_count, import_count, func_count, table_count, memory_count, global_count, export_count, elem_count,
-    data_count, custom_count;
+    data_count, custom_count, tag_count;
   /* Imported items come first in their index space. */
-  uint32_t imported_func_count, imported_table_count, imported_memory_count, imported_global_count;
+  uint32_t imported_func_count, imported_table_count, imported_memory_count, imported_global_count, imported_tag_count;
   uint32_t start_func; /* UINT32_MAX: none */
   uint32_t code_offset, code_bytes; /* contents of the code section */
   uint8_t *funcs_referenced; /* bit set: functions that ref.func may name (exported, in elements, in globals) */
 
   struct module_private *private_part; /* names, arena, owned file; module/ only */
 };
+
+static inline const struct module_func_type *module_func_type_of(const struct module *module, uint32_t func) {
+  return &module->types[module->funcs[func].type].func;
+}
 
 /* Who owns the bytes given to module_load. */
 enum module_bytes { MODULE_BYTES_BORROW /* the caller keeps them alive and unchanged */, MODULE_BYTES_COPY };
@@ -245,7 +329,6 @@ enum module_imm { /* the immediates that follow an opcode, in the binary format'
   MODULE_IMM_F32, MODULE_IMM_F64, MODULE_IMM_V128, MODULE_IMM_HEAP, MODULE_IMM_SELECT_TYPES, MODULE_IMM_TAG,
   MODULE_IMM_TRY_TABLE, MODULE_IMM_TYPE_FIELD, MODULE_IMM_TYPE_DATA, MODULE_IMM_TYPE_ELEM, MODULE_IMM_TYPE_LEN,
   MODULE_IMM_TYPE_TYPE, MODULE_IMM_CAST /* flags, label, heap, heap */, MODULE_IMM_FENCE,
-  MODULE_IMM_TRY_LEGACY,
 };
 enum module_op_flags {
   MODULE_OP_TRAPS = 1,       /* can trap */
@@ -299,15 +382,21 @@ void module_insn_text(const struct module *module, const struct module_insn *ins
 /* ---- Reading a body, validated ----------------------------------------------------------------------------------- */
 
 enum module_frame_kind { MODULE_FRAME_FUNC, MODULE_FRAME_BLOCK, MODULE_FRAME_LOOP, MODULE_FRAME_IF, MODULE_FRAME_ELSE,
-                         MODULE_FRAME_TRY_TABLE };
+                         MODULE_FRAME_TRY_TABLE, MODULE_FRAME_TRY /* legacy */, MODULE_FRAME_CATCH,
+                         MODULE_FRAME_CATCH_ALL };
 struct module_frame { /* a control frame of the validation algorithm */
   uint8_t kind;
   bool unreachable;
   bool entered_unreachable; /* the code in front of the construct was already unreachable */
   uint32_t height;          /* operand count below the parameters */
+  uint32_t init_height;     /* count of `inits` when it was entered */
   uint32_t param_count, result_count;
-  const module_type *params, *results;
+  const module_type *params, *results; /* results NULL: the one in `single` */
+  module_type single;
 };
+static inline const module_type *module_frame_results(const struct module_frame *frame) {
+  return frame->results ? frame->results : &frame->single;
+}
 
 /* Locals of one type in a row: those below `end` that no earlier run has. Kept as the binary format groups them: two
  * bytes can declare 50,000 locals, and a module can hold a million such functions. */
@@ -329,6 +418,9 @@ struct module_body {
   uint32_t local_count;                 /* parameters included */
   BASE_VEC(struct module_local_run) local_runs; /* without the parameters */
   BASE_VEC(module_type) operands;
+  /* Locals without a default that have been set, newest last, and a bit for each; bits are zero between bodies. */
+  BASE_VEC(uint32_t) inits;
+  BASE_VEC(uint8_t) init_bits;
   BASE_VEC(struct module_frame) frames; /* [0] is the function; empty after the last `end` */
   uint32_t operand_slots, max_operand_slots;
   uint32_t locals_slots;

@@ -196,10 +196,11 @@ bool module_read_heap_type(struct module_reader *reader, module_type *out) {
     *out = MODULE_HEAP_ABSTRACT | code;
     return need_heap_code(reader, code, start);
   }
-  if (value >= MODULE_HEAP_ABSTRACT) {
+  if (value >= MODULE_HEAP_ABSTRACT || (reader->module && value >= reader->type_limit)) {
     return module_reader_fail(reader, CAY_ERROR_INVALID, start, "unknown type %lld", (long long)value);
   }
   *out = (module_type)value;
+  if (reader->module && value < reader->module->type_count) *out = reader->module->types[value].canonical;
   return module_reader_need(reader, MODULE_FEATURE_FUNCTION_REFERENCES, start, "a reference to type %u", *out);
 }
 

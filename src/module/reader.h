@@ -13,6 +13,8 @@ struct module_reader {
   uint32_t cursor, end; /* offsets in `bytes`; cursor <= end */
   module_features features;
   module_features features_used;
+  const struct module *module; /* whose types may be named and are made canonical; NULL: any index, as it is */
+  uint32_t type_limit;         /* below it types may be named; those from module->type_count on are not complete yet */
   struct cay_error *error;
 };
 
@@ -31,8 +33,16 @@ bool module_reader_need(struct module_reader *reader, enum module_feature featur
 
 /* Refuses a code that means nothing in its place, `what`: as malformed, or as not supported when it belongs to a proposal
  * that cay does not have. Is false. */
-enum module_codes { MODULE_CODES_OP, MODULE_CODES_OP_FB, MODULE_CODES_OP_FC, MODULE_CODES_OP_FD, MODULE_CODES_OP_FE,
-                    MODULE_CODES_VALUE_TYPE, MODULE_CODES_TYPE_FORM, MODULE_CODES_IMPORT };
+enum module_codes {
+  MODULE_CODES_OP,
+  MODULE_CODES_OP_FB,
+  MODULE_CODES_OP_FC,
+  MODULE_CODES_OP_FD,
+  MODULE_CODES_OP_FE,
+  MODULE_CODES_VALUE_TYPE,
+  MODULE_CODES_TYPE_FORM,
+  MODULE_CODES_IMPORT
+};
 BASE_COLD bool module_reader_unknown(struct module_reader *reader, enum module_codes codes, const char *what,
                                      uint32_t code, uint32_t offset);
 

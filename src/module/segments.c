@@ -41,7 +41,8 @@ static bool elem_exprs(struct decoder *decoder, struct module_elem *elem) {
 /* Functions have a kind byte, expressions a type; the short forms 0 and 4 mean funcref. */
 static bool elem_type(struct decoder *decoder, uint32_t flags, struct module_elem *elem) {
   struct module_reader *reader = &decoder->reader;
-  elem->type = MODULE_FUNCREF;
+  bool is_typed = decoder->module->features & MODULE_FEATURE_BIT(FUNCTION_REFERENCES);
+  elem->type = is_typed && !(flags & ELEM_EXPRS) ? MODULE_REF | MODULE_HEAP_FUNC : MODULE_FUNCREF;
   if (!(flags & (ELEM_NOT_ACTIVE | ELEM_EXPLICIT))) return true;
   if (flags & ELEM_EXPRS) return module_read_ref_type(reader, &elem->type);
   uint32_t start = reader->cursor;
@@ -75,7 +76,8 @@ static bool elem_segment(struct decoder *decoder, struct module_elem *elem) {
                                        : MODULE_SEGMENT_PASSIVE;
   if (is_active && !elem_place(decoder, flags, elem)) return false;
   if (!elem_type(decoder, flags, elem)) return false;
-  if (is_active && decoder->module->tables[elem->table].type.elem != elem->type) {
+  if (is_active &&
+      !module_types_match(decoder->module->types, elem->type, decoder->module->tables[elem->table].type.elem)) {
     char segment[32], table[32];
     return module_reader_fail(reader, CAY_ERROR_INVALID, start, "type mismatch: a segment of %s for a table of %s",
                               module_type_name(elem->type, segment),

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Types and kinds: their names, and which function types of a module are equal.
- *
- * Equal types are found by sorting, not by hashing: a module with a million types built to collide still takes
- * n log n comparisons. */
+/* Types and kinds: their names; default limits; sorting. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -69,14 +66,15 @@ const char *module_type_name(module_type type, char out[32]) {
   return out;
 }
 
-static bool type_lists_equal(const module_type *a, const module_type *b, uint32_t count) {
-  return count == 0 || memcmp(a, b, count * sizeof *a) == 0;
-}
-
-bool module_func_type_equal(const struct module_func_type *a, const struct module_func_type *b) {
-  return a->param_count == b->param_count && a->result_count == b->result_count &&
-         type_lists_equal(a->params, b->params, a->param_count) &&
-         type_lists_equal(a->results, b->results, a->result_count);
+uint32_t module_storage_bytes(module_type type) {
+  switch (type) {
+  case MODULE_I8: return 1;
+  case MODULE_I16: return 2;
+  case MODULE_I32:
+  case MODULE_F32: return 4;
+  case MODULE_V128: return 16;
+  default: return 8;
+  }
 }
 
 /* Appends what fits; returns the new length, `capacity` when it did not fit. */
@@ -132,6 +130,7 @@ const struct module_load_limits module_default_limits = {
     .func_body_bytes = 7654321,
     .params = 1000,
     .results = 1000,
+    .struct_fields = 10000,
     .locals = 50000,
     .frame_slots = 65000,
     .br_table_targets = 65520,
@@ -158,27 +157,4 @@ void module_sort(uint32_t *items, uint32_t *scratch, uint32_t count, module_comp
   module_sort(items, scratch, middle, compare, module);
   module_sort(items + middle, scratch, count - middle, compare, module);
   if (compare(module, items[middle - 1], items[middle]) > 0) merge(items, scratch, middle, count, compare, module);
-}
-
-static int compare_types(const struct module *module, uint32_t a, uint32_t b) {
-  const struct module_func_type *left = &module->types[a], *right = &module->types[b];
-  if (left->param_count != right->param_count) return left->param_count < right->param_count ? -1 : 1;
-  if (left->result_count != right->result_count) return left->result_count < right->result_count ? -1 : 1;
-  int order = left->param_count ? memcmp(left->params, right->params, left->param_count * sizeof(module_type)) : 0;
-  if (order != 0 || left->result_count == 0) return order;
-  return memcmp(left->results, right->results, left->result_count * sizeof(module_type));
-}
-
-bool module_types_canonicalize(struct module *module) {
-  uint32_t count = module->type_count;
-  BASE_AUTO_FREE uint32_t *order = base_alloc_zero(count, 2 * sizeof *order);
-  if (!order) return false;
-  for (uint32_t i = 0; i < count; i++) order[i] = i;
-  module_sort(order, order + count, count, compare_types, module);
-  for (uint32_t i = 0; i < count; i++) {
-    /* The sort is stable, so the first of each run of equal types has the smallest index. */
-    bool repeats = i > 0 && compare_types(module, order[i - 1], order[i]) == 0;
-    module->types[order[i]].canonical = repeats ? module->types[order[i - 1]].canonical : order[i];
-  }
-  return true;
 }

@@ -19,13 +19,12 @@
 #include <string.h>
 
 #include "module/internal.h"
+#include "module/validate.h"
 
 /* ---- Failures ---------------------------------------------------------------------------------------------------- */
 
-BASE_COLD static void report(struct module_body *body, enum cay_status status, const struct module_insn *insn,
-                             const char *format, ...) BASE_PRINTF(4, 5);
-static void report(struct module_body *body, enum cay_status status, const struct module_insn *insn, const char *format,
-                   ...) {
+void validate_report(struct module_body *body, enum cay_status status, const struct module_insn *insn,
+                     const char *format, ...) {
   char text[256];
   va_list arguments;
   va_start(arguments, format);
@@ -33,21 +32,19 @@ static void report(struct module_body *body, enum cay_status status, const struc
   va_end(arguments);
   base_error_set_at(body->error, status, insn ? insn->offset : body->cursor, "%s", text);
 }
-/* Fills in the error and is false: a macro, so that every compiler sees that. */
-#define fail(...) (report(__VA_ARGS__), false)
+#define fail(...) validate_fail(__VA_ARGS__)
 
 BASE_COLD static bool fail_memory(struct module_body *body) {
   base_error_memory(body->error);
   return false;
 }
 
-BASE_COLD static bool fail_unknown(struct module_body *body, const struct module_insn *insn, const char *what,
-                                   uint32_t index) {
+bool validate_fail_unknown(struct module_body *body, const struct module_insn *insn, const char *what, uint32_t index) {
   return fail(body, CAY_ERROR_INVALID, insn, "%s: unknown %s %u", module_ops[insn->op].mnemonic, what, index);
 }
 
-BASE_COLD static bool fail_operand(struct module_body *body, const struct module_insn *insn, module_type expected,
-                                   const module_type *found) {
+bool validate_fail_operand(struct module_body *body, const struct module_insn *insn, module_type expected,
+                           const module_type *found) {
   char expected_name[32], found_name[32];
   const char *wanted = expected == MODULE_BOTTOM ? "a value" : module_type_name(expected, expected_name);
   return fail(body, CAY_ERROR_INVALID, insn, "type mismatch: %s expects %s, but %s%s", module_ops[insn->op].mnemonic,
@@ -91,8 +88,9 @@ static inline bool push(struct module_body *body, module_type type) {
   return true;
 }
 
-static inline bool matches(module_type actual, module_type expected) {
-  return actual == expected || actual == MODULE_BOTTOM || expected == MODULE_BOTTOM;
+static inline bool matches(const struct module_body *body, module_type actual, module_type expected) {
+  return BASE_LIKELY(actual == expected) || expected == MODULE_BOTTOM ||
+         module_types_match(body->module->types, actual, expected);
 }
 
 /* Pops a value of type `expected` (MODULE_BOTTOM: any); `*actual`, if wanted, is its type, MODULE_BOTTOM when the code
@@ -101,12 +99,12 @@ static inline bool pop(struct module_body *body, const struct module_insn *insn,
                        module_type *actual) {
   const struct module_frame *frame = top_frame(body);
   if (BASE_UNLIKELY(body->operands.count == frame->height)) {
-    if (!frame->unreachable) return fail_operand(body, insn, expected, NULL);
+    if (!frame->unreachable) return validate_fail_operand(body, insn, expected, NULL);
     if (actual) *actual = MODULE_BOTTOM;
     return true;
   }
   module_type found = body->operands.items[body->operands.count - 1];
-  if (BASE_UNLIKELY(!matches(found, expected))) return fail_operand(body, insn, expected, &found);
+  if (BASE_UNLIKELY(!matches(body, found, expected))) return validate_fail_operand(body, insn, expected, &found);
   assert(body->operands.count > frame->height && body->operand_slots >= module_type_slots(found));
   body->operands.count--;
   body->operand_slots -= module_type_slots(found);
@@ -169,10 +167,10 @@ static bool check_top(struct module_body *body, const struct module_insn *insn, 
   if (count > MANY_TYPES && top_is(body, frame->height, types, count)) return true;
   size_t at = body->operands.count;
   for (uint32_t i = count; i-- > 0;) {
-    if (at == frame->height) return frame->unreachable || fail_operand(body, insn, types[i], NULL);
+    if (at == frame->height) return frame->unreachable || validate_fail_operand(body, insn, types[i], NULL);
     at--;
-    if (!matches(body->operands.items[at], types[i]))
-      return fail_operand(body, insn, types[i], &body->operands.items[at]);
+    if (!matches(body, body->operands.items[at], types[i]))
+      return validate_fail_operand(body, insn, types[i], &body->operands.items[at]);
   }
   return true;
 }
@@ -192,44 +190,30 @@ static void set_unreachable(struct module_body *body) {
 
 /* ---- Frames ------------------------------------------------------------------------------------------------------ */
 
-/* Block types with one result point here, because frames move when their vector grows. By the type's code. */
-static const module_type single_types[128] = {
-#define ABSTRACT(code) [code] = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_ABSTRACT | (code)
-    [MODULE_I32] = MODULE_I32,
-    [MODULE_I64] = MODULE_I64,
-    [MODULE_F32] = MODULE_F32,
-    [MODULE_F64] = MODULE_F64,
-    [MODULE_V128] = MODULE_V128,
-    ABSTRACT(0x69),
-    ABSTRACT(0x6A),
-    ABSTRACT(0x6B),
-    ABSTRACT(0x6C),
-    ABSTRACT(0x6D),
-    ABSTRACT(0x6E),
-    ABSTRACT(0x6F),
-    ABSTRACT(0x70),
-    ABSTRACT(0x71),
-    ABSTRACT(0x72),
-    ABSTRACT(0x73),
-    ABSTRACT(0x74),
-#undef ABSTRACT
-};
-
-static const module_type *single_type(module_type type) {
-  assert(single_types[type & 0x7F] == type);
-  return &single_types[type & 0x7F];
+const struct module_func_type *validate_func_type(struct module_body *body, const struct module_insn *insn,
+                                                  uint32_t type) {
+  const struct module *module = body->module;
+  if (type >= module->type_count) {
+    validate_fail_unknown(body, insn, "type", type);
+  } else if (module->types[type].kind != MODULE_DEF_FUNC) {
+    validate_report(body, CAY_ERROR_INVALID, insn, "%s: type %u is not a function type", module_ops[insn->op].mnemonic,
+                    type);
+  } else {
+    return &module->types[type].func;
+  }
+  return NULL;
 }
 
 static bool resolve_block_type(struct module_body *body, const struct module_insn *insn, struct module_frame *frame) {
   int64_t raw = insn->imm.block.raw;
   if (raw == MODULE_BLOCK_EMPTY) return true;
   if (raw < 0) {
-    frame->results = single_type(module_block_value_type(raw));
+    frame->single = module_block_value_type(raw);
     frame->result_count = 1;
     return true;
   }
-  if (raw >= body->module->type_count) return fail_unknown(body, insn, "type", (uint32_t)raw);
-  const struct module_func_type *type = &body->module->types[raw];
+  const struct module_func_type *type = validate_func_type(body, insn, (uint32_t)raw);
+  if (!type) return false;
   frame->params = type->params;
   frame->param_count = type->param_count;
   frame->results = type->results;
@@ -242,24 +226,34 @@ static bool push_frame(struct module_body *body, struct module_frame *frame) {
   if (body->frames.count > body->limits->nesting) {
     return fail(body, CAY_ERROR_LIMIT, NULL, "more than %u nested blocks", body->limits->nesting);
   }
-  assert(body->operands.count <= UINT32_MAX && (frame->result_count == 0 || frame->results));
+  assert(body->operands.count <= UINT32_MAX);
   frame->height = (uint32_t)body->operands.count;
+  frame->init_height = (uint32_t)body->inits.count;
   struct module_frame *slot = BASE_VEC_PUSH(&body->frames);
   if (!slot) return fail_memory(body);
   *slot = *frame;
   return push_types(body, frame->params, frame->param_count);
 }
 
-static bool open_block(struct module_body *body, const struct module_insn *insn, enum module_frame_kind kind) {
+bool validate_open_block(struct module_body *body, const struct module_insn *insn, enum module_frame_kind kind) {
   struct module_frame frame = {.kind = (uint8_t)kind, .entered_unreachable = body->was_unreachable};
   return (kind != MODULE_FRAME_IF || pop(body, insn, MODULE_I32, NULL)) && resolve_block_type(body, insn, &frame) &&
          pop_types(body, insn, frame.params, frame.param_count) && push_frame(body, &frame);
 }
 
+/* What an arm sets is not known to be set behind it. */
+static void forget_inits(struct module_body *body, uint32_t height) {
+  while (body->inits.count > height) {
+    uint32_t local = body->inits.items[--body->inits.count];
+    body->init_bits.items[local / 8] &= (uint8_t)~(1u << (local % 8));
+  }
+}
+
 /* The end of an arm: exactly the results are there. They are popped. */
-static bool close_arm(struct module_body *body, const struct module_insn *insn) {
+bool validate_close_arm(struct module_body *body, const struct module_insn *insn) {
   const struct module_frame *frame = top_frame(body);
-  if (!pop_types(body, insn, frame->results, frame->result_count)) return false;
+  if (!pop_types(body, insn, module_frame_results(frame), frame->result_count)) return false;
+  forget_inits(body, frame->init_height);
   if (body->operands.count == frame->height) return true;
   return fail(body, CAY_ERROR_INVALID, insn, "type mismatch: %zu values too many at the end of a block",
               body->operands.count - frame->height);
@@ -268,7 +262,7 @@ static bool close_arm(struct module_body *body, const struct module_insn *insn) 
 static bool check_else(struct module_body *body, const struct module_insn *insn) {
   struct module_frame *frame = top_frame(body);
   if (frame->kind != MODULE_FRAME_IF) return fail(body, CAY_ERROR_MALFORMED, insn, "else without if");
-  if (!close_arm(body, insn)) return false;
+  if (!validate_close_arm(body, insn)) return false;
   body->ended = *frame;
   frame->kind = MODULE_FRAME_ELSE;
   frame->unreachable = false;
@@ -279,41 +273,40 @@ static bool check_else(struct module_body *body, const struct module_insn *insn)
 static bool check_missing_else(struct module_body *body, const struct module_insn *insn,
                                const struct module_frame *frame) {
   bool fits = frame->param_count == frame->result_count;
-  for (uint32_t i = 0; fits && i < frame->param_count; i++) fits = matches(frame->params[i], frame->results[i]);
+  const module_type *results = module_frame_results(frame);
+  for (uint32_t i = 0; fits && i < frame->param_count; i++) fits = matches(body, frame->params[i], results[i]);
   return fits || fail(body, CAY_ERROR_INVALID, insn, "type mismatch: an if without else must leave what it takes");
 }
 
-static bool check_end(struct module_body *body, const struct module_insn *insn) {
+bool validate_end(struct module_body *body, const struct module_insn *insn) {
   const struct module_frame *frame = top_frame(body);
   if (frame->kind == MODULE_FRAME_IF && !check_missing_else(body, insn, frame)) return false;
-  if (!close_arm(body, insn)) return false;
+  if (!validate_close_arm(body, insn)) return false;
+  if (frame->kind == MODULE_FRAME_CATCH || frame->kind == MODULE_FRAME_CATCH_ALL) body->operand_slots -= CATCH_SLOTS;
   body->ended = *frame;
   body->frames.count--;
   if (body->frames.count == 0 && body->locals_slots + body->max_operand_slots > body->limits->frame_slots) {
     return fail_frame_slots(body);
   }
-  return push_types(body, body->ended.results, body->ended.result_count);
+  return push_types(body, module_frame_results(&body->ended), body->ended.result_count);
 }
 
 /* ---- Branches ---------------------------------------------------------------------------------------------------- */
 
-struct label {
-  const module_type *types;
-  uint32_t count;
-};
-
-static bool find_label(struct module_body *body, const struct module_insn *insn, uint32_t depth, struct label *out) {
-  if (depth >= body->frames.count) return fail_unknown(body, insn, "label", depth);
+bool validate_find_label(struct module_body *body, const struct module_insn *insn, uint32_t depth,
+                         struct validate_label *out) {
+  if (depth >= body->frames.count) return validate_fail_unknown(body, insn, "label", depth);
   const struct module_frame *frame = &body->frames.items[body->frames.count - 1 - depth];
   bool is_loop = frame->kind == MODULE_FRAME_LOOP;
-  *out =
-      is_loop ? (struct label){frame->params, frame->param_count} : (struct label){frame->results, frame->result_count};
+  *out = is_loop ? (struct validate_label){frame->params, frame->param_count}
+                 : (struct validate_label){module_frame_results(frame), frame->result_count};
   return true;
 }
 
 static bool check_br(struct module_body *body, const struct module_insn *insn) {
-  struct label label = {0};
-  if (!find_label(body, insn, insn->imm.index[0], &label) || !pop_types(body, insn, label.types, label.count)) {
+  struct validate_label label = {0};
+  if (!validate_find_label(body, insn, insn->imm.index[0], &label) ||
+      !pop_types(body, insn, label.types, label.count)) {
     return false;
   }
   set_unreachable(body);
@@ -321,8 +314,8 @@ static bool check_br(struct module_body *body, const struct module_insn *insn) {
 }
 
 static bool check_br_if(struct module_body *body, const struct module_insn *insn) {
-  struct label label = {0};
-  if (!pop(body, insn, MODULE_I32, NULL) || !find_label(body, insn, insn->imm.index[0], &label)) return false;
+  struct validate_label label = {0};
+  if (!pop(body, insn, MODULE_I32, NULL) || !validate_find_label(body, insn, insn->imm.index[0], &label)) return false;
   if (top_is(body, top_frame(body)->height, label.types, label.count)) return true;
   return pop_types(body, insn, label.types, label.count) && push_types(body, label.types, label.count);
 }
@@ -338,10 +331,10 @@ static bool check_br_table(struct module_body *body, const struct module_insn *i
                                  .cursor = insn->imm.br_table.targets_offset,
                                  .end = body->end,
                                  .error = body->error};
-  struct label label = {0}, last = {0};
+  struct validate_label label = {0}, last = {0};
   for (uint32_t i = 0; i <= count; i++) {
     uint32_t depth;
-    if (!module_read_u32(&reader, "label", &depth) || !find_label(body, insn, depth, &label)) return false;
+    if (!module_read_u32(&reader, "label", &depth) || !validate_find_label(body, insn, depth, &label)) return false;
     if (i > 0 && label.types == last.types && label.count == last.count) continue; /* was just checked */
     if (i > 0 && label.count != last.count) {
       return fail(body, CAY_ERROR_INVALID, insn, "type mismatch: labels of br_table take %u and %u values", last.count,
@@ -356,20 +349,20 @@ static bool check_br_table(struct module_body *body, const struct module_insn *i
 
 static bool check_return(struct module_body *body, const struct module_insn *insn) {
   const struct module_frame *outermost = &body->frames.items[0];
-  if (!pop_types(body, insn, outermost->results, outermost->result_count)) return false;
+  if (!pop_types(body, insn, module_frame_results(outermost), outermost->result_count)) return false;
   set_unreachable(body);
   return true;
 }
 
 /* ---- Calls ------------------------------------------------------------------------------------------------------- */
 
-static bool check_call_type(struct module_body *body, const struct module_insn *insn,
-                            const struct module_func_type *type) {
+bool validate_call_type(struct module_body *body, const struct module_insn *insn, const struct module_func_type *type) {
   if (!pop_types(body, insn, type->params, type->param_count)) return false;
   if (!(module_ops[insn->op].flags & MODULE_OP_TERMINATES)) return push_types(body, type->results, type->result_count);
   const struct module_frame *outermost = &body->frames.items[0];
+  const module_type *results = module_frame_results(outermost);
   bool fits = type->result_count == outermost->result_count;
-  for (uint32_t i = 0; fits && i < type->result_count; i++) fits = matches(type->results[i], outermost->results[i]);
+  for (uint32_t i = 0; fits && i < type->result_count; i++) fits = matches(body, type->results[i], results[i]);
   if (!fits) {
     return fail(body, CAY_ERROR_INVALID, insn, "type mismatch: %s to a function with other results than this one",
                 module_ops[insn->op].mnemonic);
@@ -381,28 +374,51 @@ static bool check_call_type(struct module_body *body, const struct module_insn *
 static bool check_call(struct module_body *body, const struct module_insn *insn) {
   const struct module *module = body->module;
   uint32_t func = insn->imm.index[0];
-  if (func >= module->func_count) return fail_unknown(body, insn, "function", func);
-  return check_call_type(body, insn, &module->types[module->funcs[func].type]);
+  if (func >= module->func_count) return validate_fail_unknown(body, insn, "function", func);
+  return validate_call_type(body, insn, module_func_type_of(module, func));
 }
 
 static bool check_call_indirect(struct module_body *body, const struct module_insn *insn) {
   const struct module *module = body->module;
   uint32_t type = insn->imm.index[0], table = insn->imm.index[1];
-  if (table >= module->table_count) return fail_unknown(body, insn, "table", table);
-  if (module->tables[table].type.elem != MODULE_FUNCREF) {
+  if (table >= module->table_count) return validate_fail_unknown(body, insn, "table", table);
+  if (!matches(body, module->tables[table].type.elem, MODULE_FUNCREF)) {
     return fail(body, CAY_ERROR_INVALID, insn, "type mismatch: table %u does not hold functions", table);
   }
-  if (type >= module->type_count) return fail_unknown(body, insn, "type", type);
+  const struct module_func_type *callee = validate_func_type(body, insn, type);
   module_type index = module_address_type(&module->tables[table].type.limits);
-  return pop(body, insn, index, NULL) && check_call_type(body, insn, &module->types[type]);
+  return callee && pop(body, insn, index, NULL) && validate_call_type(body, insn, callee);
 }
 
 /* ---- Variables and values ---------------------------------------------------------------------------------------- */
 
+static bool is_init(const struct module_body *body, uint32_t local) {
+  if (local < body->type->param_count) return true;
+  return local / 8 < body->init_bits.count && body->init_bits.items[local / 8] >> (local % 8) & 1;
+}
+
+/* A local without a default has to be set before it is read. */
+static bool check_init(struct module_body *body, const struct module_insn *insn, uint32_t local) {
+  if (is_init(body, local)) return true;
+  if (insn->op == MODULE_OP_LOCAL_GET) {
+    return fail(body, CAY_ERROR_INVALID, insn, "uninitialized local: local %u is read before it is set", local);
+  }
+  size_t bytes = body->local_count / 8 + 1, before = body->init_bits.count;
+  if (!BASE_VEC_RESERVE(&body->init_bits, bytes)) return fail_memory(body);
+  if (before < bytes) memset(body->init_bits.items + before, 0, bytes - before);
+  if (before < bytes) body->init_bits.count = bytes;
+  uint32_t *entry = BASE_VEC_PUSH(&body->inits);
+  if (!entry) return fail_memory(body);
+  *entry = local;
+  body->init_bits.items[local / 8] |= (uint8_t)(1u << (local % 8));
+  return true;
+}
+
 static bool check_local(struct module_body *body, const struct module_insn *insn) {
   uint32_t local = insn->imm.index[0];
-  if (local >= body->local_count) return fail_unknown(body, insn, "local", local);
+  if (local >= body->local_count) return validate_fail_unknown(body, insn, "local", local);
   module_type type = module_body_local(body, local);
+  if (BASE_UNLIKELY(!module_type_has_default(type)) && !check_init(body, insn, local)) return false;
   return (insn->op == MODULE_OP_LOCAL_GET || pop(body, insn, type, NULL)) &&
          (insn->op == MODULE_OP_LOCAL_SET || push(body, type));
 }
@@ -424,7 +440,7 @@ static bool check_const_global(struct module_body *body, const struct module_ins
 static bool check_global_get(struct module_body *body, const struct module_insn *insn) {
   const struct module *module = body->module;
   uint32_t global = insn->imm.index[0];
-  if (global >= module->global_count) return fail_unknown(body, insn, "global", global);
+  if (global >= module->global_count) return validate_fail_unknown(body, insn, "global", global);
   if (body->is_const && !check_const_global(body, insn, global)) return false;
   return push(body, module->globals[global].type.type);
 }
@@ -432,7 +448,7 @@ static bool check_global_get(struct module_body *body, const struct module_insn 
 static bool check_global_set(struct module_body *body, const struct module_insn *insn) {
   const struct module *module = body->module;
   uint32_t global = insn->imm.index[0];
-  if (global >= module->global_count) return fail_unknown(body, insn, "global", global);
+  if (global >= module->global_count) return validate_fail_unknown(body, insn, "global", global);
   if (!module->globals[global].type.is_mutable) {
     return fail(body, CAY_ERROR_INVALID, insn, "global %u is immutable", global);
   }
@@ -448,7 +464,7 @@ static bool check_select(struct module_body *body, struct module_insn *insn) {
   if (module_type_is_ref(first) || module_type_is_ref(second)) {
     return fail(body, CAY_ERROR_INVALID, insn, "type mismatch: select of references needs its type written");
   }
-  if (!matches(second, first)) return fail_operand(body, insn, first, &second);
+  if (first != MODULE_BOTTOM && !matches(body, second, first)) return validate_fail_operand(body, insn, first, &second);
   insn->imm.type = first == MODULE_BOTTOM ? second : first;
   return push(body, insn->imm.type);
 }
@@ -465,35 +481,37 @@ static bool check_select_typed(struct module_body *body, const struct module_ins
 static bool check_ref_is_null(struct module_body *body, const struct module_insn *insn) {
   module_type type = MODULE_BOTTOM;
   if (!pop(body, insn, MODULE_BOTTOM, &type)) return false;
-  if (type != MODULE_BOTTOM && !module_type_is_ref(type)) return fail_operand(body, insn, MODULE_FUNCREF, &type);
+  if (type != MODULE_BOTTOM && !module_type_is_ref(type))
+    return validate_fail_operand(body, insn, MODULE_FUNCREF, &type);
   return push(body, MODULE_I32);
 }
 
 static bool check_ref_func(struct module_body *body, const struct module_insn *insn) {
   uint32_t func = insn->imm.index[0];
-  if (func >= body->module->func_count) return fail_unknown(body, insn, "function", func);
+  if (func >= body->module->func_count) return validate_fail_unknown(body, insn, "function", func);
   if (!body->is_const && !module_func_is_referenced(body->module, func)) {
     return fail(body, CAY_ERROR_INVALID, insn,
                 "undeclared function reference: function %u is neither exported nor in an element segment or global",
                 func);
   }
-  return push(body, MODULE_FUNCREF);
+  bool is_typed = body->module->features & MODULE_FEATURE_BIT(FUNCTION_REFERENCES);
+  return push(body, is_typed ? MODULE_REF | validate_canonical(body, body->module->funcs[func].type) : MODULE_FUNCREF);
 }
 
 /* ---- Tables and memories ----------------------------------------------------------------------------------------- */
 
 static const struct module_table *find_table(struct module_body *body, const struct module_insn *insn, uint32_t index) {
   if (index < body->module->table_count) return &body->module->tables[index];
-  fail_unknown(body, insn, "table", index);
+  validate_fail_unknown(body, insn, "table", index);
   return NULL;
 }
 
 static bool has_memory(struct module_body *body, const struct module_insn *insn, uint32_t index) {
-  return BASE_LIKELY(index < body->module->memory_count) || fail_unknown(body, insn, "memory", index);
+  return BASE_LIKELY(index < body->module->memory_count) || validate_fail_unknown(body, insn, "memory", index);
 }
 
 static bool has_elem(struct module_body *body, const struct module_insn *insn, uint32_t index) {
-  return index < body->module->elem_count || fail_unknown(body, insn, "element segment", index);
+  return index < body->module->elem_count || validate_fail_unknown(body, insn, "element segment", index);
 }
 
 static bool has_data(struct module_body *body, const struct module_insn *insn, uint32_t index) {
@@ -501,7 +519,7 @@ static bool has_data(struct module_body *body, const struct module_insn *insn, u
   if (!private_part->has_data_count) {
     return fail(body, CAY_ERROR_MALFORMED, insn, "%s needs a data count section", module_ops[insn->op].mnemonic);
   }
-  return index < private_part->declared_data_count || fail_unknown(body, insn, "data segment", index);
+  return index < private_part->declared_data_count || validate_fail_unknown(body, insn, "data segment", index);
 }
 
 /* Pops a length, an address or index of type `from`, and one of type `to`. */
@@ -530,7 +548,7 @@ static bool check_table(struct module_body *body, const struct module_insn *insn
 
 static bool same_elem_type(struct module_body *body, const struct module_insn *insn, module_type from, module_type to) {
   char from_name[32], to_name[32];
-  return matches(from, to) ||
+  return matches(body, from, to) ||
          fail(body, CAY_ERROR_INVALID, insn, "type mismatch: %s from %s to a table of %s",
               module_ops[insn->op].mnemonic, module_type_name(from, from_name), module_type_name(to, to_name));
 }
@@ -592,6 +610,30 @@ static bool check_shuffle(struct module_body *body, const struct module_insn *in
     if (!check_lane(body, insn, insn->imm.v128[i], 32)) return false;
   }
   return true;
+}
+
+/* ---- For validate_gc.c and validate_eh.c -------------------------------------------------------------------------- */
+
+bool validate_push(struct module_body *body, module_type type) { return push(body, type); }
+
+bool validate_pop(struct module_body *body, const struct module_insn *insn, module_type expected, module_type *actual) {
+  return pop(body, insn, expected, actual);
+}
+
+bool validate_push_types(struct module_body *body, const module_type *types, uint32_t count) {
+  return push_types(body, types, count);
+}
+
+bool validate_pop_types(struct module_body *body, const struct module_insn *insn, const module_type *types,
+                        uint32_t count) {
+  return pop_types(body, insn, types, count);
+}
+
+void validate_set_unreachable(struct module_body *body) { set_unreachable(body); }
+
+void validate_reserve_slots(struct module_body *body, uint32_t slots) {
+  validate_need_slots(body, slots);
+  body->operand_slots += slots;
 }
 
 /* ---- One instruction --------------------------------------------------------------------------------------------- */
@@ -678,11 +720,11 @@ static bool check_plain(struct module_body *body, const struct module_insn *insn
 
 static inline bool check(struct module_body *body, struct module_insn *insn) {
   switch (insn->op) {
-  case MODULE_OP_BLOCK: return open_block(body, insn, MODULE_FRAME_BLOCK);
-  case MODULE_OP_LOOP: return open_block(body, insn, MODULE_FRAME_LOOP);
-  case MODULE_OP_IF: return open_block(body, insn, MODULE_FRAME_IF);
+  case MODULE_OP_BLOCK: return validate_open_block(body, insn, MODULE_FRAME_BLOCK);
+  case MODULE_OP_LOOP: return validate_open_block(body, insn, MODULE_FRAME_LOOP);
+  case MODULE_OP_IF: return validate_open_block(body, insn, MODULE_FRAME_IF);
   case MODULE_OP_ELSE: return check_else(body, insn);
-  case MODULE_OP_END: return check_end(body, insn);
+  case MODULE_OP_END: return validate_end(body, insn);
   case MODULE_OP_BR: return check_br(body, insn);
   case MODULE_OP_BR_IF: return check_br_if(body, insn);
   case MODULE_OP_BR_TABLE: return check_br_table(body, insn);
@@ -710,7 +752,16 @@ static inline bool check(struct module_body *body, struct module_insn *insn) {
   case MODULE_OP_REF_NULL: return push(body, insn->imm.type);
   case MODULE_OP_REF_IS_NULL: return check_ref_is_null(body, insn);
   case MODULE_OP_REF_FUNC: return check_ref_func(body, insn);
-  default: return check_plain(body, insn);
+  case MODULE_OP_TRY_TABLE:
+  case MODULE_OP_THROW:
+  case MODULE_OP_THROW_REF:
+  case MODULE_OP_TRY:
+  case MODULE_OP_CATCH:
+  case MODULE_OP_CATCH_ALL:
+  case MODULE_OP_DELEGATE:
+  case MODULE_OP_RETHROW: return validate_exceptions(body, insn);
+  default:
+    return module_ops[insn->op].flags & MODULE_OP_SPECIAL ? validate_references(body, insn) : check_plain(body, insn);
   }
 }
 
@@ -732,7 +783,7 @@ static bool is_allowed(struct module_reader *reader, const struct module_insn *i
 /* The last `end` has been read. */
 static int finish(struct module_body *body) {
   if (body->is_const || body->cursor == body->end) return 0;
-  report(body, CAY_ERROR_MALFORMED, NULL, "%u bytes follow the final end", body->end - body->cursor);
+  validate_report(body, CAY_ERROR_MALFORMED, NULL, "%u bytes follow the final end", body->end - body->cursor);
   return give_up(body);
 }
 
@@ -742,6 +793,8 @@ static bool read_any(struct module_body *body, struct module_insn *out) {
                                  .cursor = body->cursor,
                                  .end = body->end,
                                  .features = body->module->features,
+                                 .module = body->module,
+                                 .type_limit = body->module->type_count,
                                  .error = body->error};
   if (!module_read_insn(&reader, out)) return false;
   const struct module_op_info *row = &module_ops[out->op];
@@ -797,6 +850,9 @@ int module_body_next_again(struct module_body *body, struct module_insn *out) {
   case MODULE_OP_BLOCK: return follow(body, out, MODULE_FRAME_BLOCK) ? 1 : give_up(body);
   case MODULE_OP_LOOP: return follow(body, out, MODULE_FRAME_LOOP) ? 1 : give_up(body);
   case MODULE_OP_IF: return follow(body, out, MODULE_FRAME_IF) ? 1 : give_up(body);
+  case MODULE_OP_TRY_TABLE: return follow(body, out, MODULE_FRAME_TRY_TABLE) ? 1 : give_up(body);
+  case MODULE_OP_TRY: return follow(body, out, MODULE_FRAME_TRY) ? 1 : give_up(body);
+  case MODULE_OP_DELEGATE:
   case MODULE_OP_END: body->frames.count--; return 1;
   default: return 1;
   }
@@ -812,6 +868,7 @@ static void reset(struct module_body *body, const struct module *module, uint32_
   body->has_memory64 = module->private_part->has_memory64;
   body->error = error;
   body->type = NULL;
+  forget_inits(body, 0);
   body->local_runs.count = body->operands.count = body->frames.count = 0;
   body->local_count = 0;
   body->operand_slots = body->max_operand_slots = body->locals_slots = 0;
@@ -857,13 +914,15 @@ enum cay_status module_body_begin(struct module_body *body, const struct module 
   struct cay_error unwanted;
   if (!error) body->error = &unwanted;
   const struct module_func *from = &module->funcs[func];
-  body->type = &module->types[from->type];
+  body->type = &module->types[from->type].func;
   body->cursor = from->body_offset;
   body->end = from->body_offset + from->body_bytes;
   struct module_reader reader = {.bytes = module->bytes,
                                  .cursor = body->cursor,
                                  .end = body->end,
                                  .features = module->features,
+                                 .module = module,
+                                 .type_limit = module->type_count,
                                  .error = body->error};
   body->local_count = body->type->param_count;
   body->locals_slots = body->type->param_slots;
@@ -885,7 +944,7 @@ enum cay_status module_body_begin_const(struct module_body *body, const struct m
   reset(body, module, UINT32_MAX, error);
   body->cursor = offset;
   body->end = end;
-  struct module_frame outermost = {.kind = MODULE_FRAME_FUNC, .results = single_type(type), .result_count = 1};
+  struct module_frame outermost = {.kind = MODULE_FRAME_FUNC, .single = type, .result_count = 1};
   return push_frame(body, &outermost) ? CAY_OK : error->status;
 }
 
@@ -893,4 +952,6 @@ void module_body_deinit(struct module_body *body) {
   BASE_VEC_DEINIT(&body->local_runs);
   BASE_VEC_DEINIT(&body->operands);
   BASE_VEC_DEINIT(&body->frames);
+  BASE_VEC_DEINIT(&body->inits);
+  BASE_VEC_DEINIT(&body->init_bits);
 }

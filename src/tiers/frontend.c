@@ -17,44 +17,9 @@
  *     a deep stack translates as fast as any other.
  *  4. `last` is the index of the newest instruction while nothing has been emitted after it that could be a branch
  *     target; only then may its result be redirected. */
-#include "tiers/ir.h"
+#include "tiers/frontend.h"
 
 #include <assert.h>
-
-enum place { PLACE_TEMP, PLACE_LOCAL, PLACE_CONST };
-
-struct operand {
-  uint8_t place;
-  uint8_t cls; /* enum ir_class */
-  uint8_t slots;
-  uint32_t slot;  /* its temporary */
-  uint32_t local; /* local index when PLACE_LOCAL */
-  uint64_t konst;
-};
-
-struct control {
-  uint8_t kind;   /* enum module_frame_kind */
-  bool dead;      /* began in unreachable code: no code was emitted for it */
-  uint32_t label; /* where `br` goes */
-  uint32_t else_label;
-  uint32_t height; /* operands below the parameters */
-  uint32_t param_count, result_count;
-  const module_type *params, *results;
-};
-
-struct ir_frontend {
-  struct module_body body;
-  struct ir_function out;
-  BASE_VEC(struct operand) operands;
-  size_t settled_count;
-  BASE_VEC(struct control) controls;
-  BASE_VEC(uint32_t) local_slot; /* slot of each local */
-  BASE_VEC(uint32_t) local_uses;
-  uint32_t last;
-  bool unreachable, no_memory;
-  bool deterministic; /* relaxed instructions as the deterministic profile has them */
-  uint32_t offset;    /* of the instruction being translated */
-};
 
 struct ir_frontend *ir_frontend_new(bool deterministic) {
   struct ir_frontend *fe = base_alloc_zero(1, sizeof *fe);
@@ -66,6 +31,10 @@ void ir_frontend_trim(struct ir_frontend *fe) {
   module_body_deinit(&fe->body);
   BASE_VEC_DEINIT(&fe->out.insns);
   BASE_VEC_DEINIT(&fe->out.targets);
+  BASE_VEC_DEINIT(&fe->out.nodes);
+  BASE_VEC_DEINIT(&fe->out.local_references);
+  BASE_VEC_DEINIT(&fe->out.tries);
+  BASE_VEC_DEINIT(&fe->out.catches);
   BASE_VEC_DEINIT(&fe->operands);
   BASE_VEC_DEINIT(&fe->controls);
   BASE_VEC_DEINIT(&fe->local_slot);
@@ -130,6 +99,25 @@ static struct operand *push(struct ir_frontend *fe, enum place place, enum ir_cl
   else
     fe->no_memory = true;
   *operand = (struct operand){.place = place, .cls = cls, .slots = cls == IR_CLASS_V128 ? 2 : 1, .slot = slot};
+  operand->node = fe->operands.count > 1 ? operand[-1].node : IR_NO_NODE;
+  return operand;
+}
+
+/* Makes the newest operand one of those that a collector follows. */
+static void trace(struct ir_frontend *fe, struct operand *operand) {
+  struct ir_node *node = BASE_VEC_PUSH(&fe->out.nodes);
+  if (!node) {
+    fe->no_memory = true;
+    return;
+  }
+  *node = (struct ir_node){.slot = operand->slot, .next = operand->node};
+  operand->is_traced = true;
+  operand->node = (uint32_t)fe->out.nodes.count;
+}
+
+static struct operand *push_typed(struct ir_frontend *fe, enum place place, module_type type) {
+  struct operand *operand = push(fe, place, ir_class_of(type));
+  if (module_type_is_traced(fe->body.module->types, type)) trace(fe, operand);
   return operand;
 }
 
@@ -199,7 +187,7 @@ static void cut(struct ir_frontend *fe, uint32_t height) {
 }
 
 static void push_types(struct ir_frontend *fe, const module_type *types, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) push(fe, PLACE_TEMP, ir_class_of(types[i]));
+  for (uint32_t i = 0; i < count; i++) push_typed(fe, PLACE_TEMP, types[i]);
 }
 
 static void use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
@@ -228,6 +216,19 @@ static struct operand pop_slot(struct ir_frontend *fe) {
 static void push_result(struct ir_frontend *fe, struct ir_insn *insn, enum ir_class cls) {
   insn->result = cls;
   insn->d = push(fe, PLACE_TEMP, cls)->slot;
+}
+
+static void push_result_typed(struct ir_frontend *fe, struct ir_insn *insn, module_type type) {
+  struct operand *operand = push_typed(fe, PLACE_TEMP, type);
+  insn->result = operand->cls;
+  insn->d = operand->slot;
+}
+
+/* The node that lists the traced operands on the stack, all of which are in their temporaries then. */
+static uint32_t references(struct ir_frontend *fe) {
+  if (fe->operands.count == 0 || fe->operands.items[fe->operands.count - 1].node == IR_NO_NODE) return IR_NO_NODE;
+  settle_all(fe);
+  return fe->operands.items[fe->operands.count - 1].node;
 }
 
 /* ---- Branches ------------------------------------------------------------------------------------------------------ */
@@ -260,13 +261,21 @@ static bool branch_values_in_place(const struct ir_frontend *fe, const struct co
 
 /* Moves the values of a branch down to where the target expects them. Ascending order is safe: value k's destination
  * is never above value k's own temporary, and constants and locals are not in the way. */
-static void emit_branch_values(struct ir_frontend *fe, const struct control *target) {
-  uint32_t arity = branch_arity(target), slot = branch_slot(fe, target);
+static void emit_values(struct ir_frontend *fe, const struct control *target, uint32_t arity) {
+  uint32_t slot = branch_slot(fe, target);
   for (size_t i = fe->operands.count - arity; i < fe->operands.count; i++) {
     const struct operand *operand = &fe->operands.items[i];
     if (operand->place != PLACE_TEMP || operand->slot != slot) emit_move(fe, slot, operand);
     slot += operand->slots;
   }
+}
+
+static void emit_branch_values(struct ir_frontend *fe, const struct control *target) {
+  emit_values(fe, target, branch_arity(target));
+}
+
+static void emit_result_values(struct ir_frontend *fe, const struct control *target) {
+  emit_values(fe, target, target->result_count);
 }
 
 /* Several values return from consecutive temporaries. The copies leave the operands' places as they are, because the
@@ -327,17 +336,21 @@ static void emit_br_if(struct ir_frontend *fe, const struct operand *condition, 
   insn->imm = label;
 }
 
-static void do_br_if(struct ir_frontend *fe, uint32_t depth) {
-  struct operand condition = pop(fe);
+static void branch_if(struct ir_frontend *fe, const struct operand *condition, uint32_t depth, bool negated) {
   const struct control *target = control_at(fe, depth);
   if (target->kind != MODULE_FRAME_FUNC && branch_values_in_place(fe, target)) {
-    emit_br_if(fe, &condition, target->label, false);
+    emit_br_if(fe, condition, target->label, negated);
     return;
   }
   uint32_t skip = new_label(fe);
-  emit_br_if(fe, &condition, skip, true);
+  emit_br_if(fe, condition, skip, !negated);
   do_br(fe, depth);
   emit_label(fe, skip, false);
+}
+
+static void do_br_if(struct ir_frontend *fe, uint32_t depth) {
+  struct operand condition = pop(fe);
+  branch_if(fe, &condition, depth, false);
 }
 
 static uint32_t read_leb_u32(const uint8_t **cursor) { /* valid by construction */
@@ -393,7 +406,12 @@ static struct control *push_control(struct ir_frontend *fe, enum module_frame_ki
     fe->no_memory = true;
     control = &scratch;
   }
-  *control = (struct control){.kind = kind, .dead = dead, .label = UINT32_MAX, .else_label = UINT32_MAX};
+  *control = (struct control){.kind = kind,
+                              .dead = dead,
+                              .label = UINT32_MAX,
+                              .else_label = UINT32_MAX,
+                              .own_try = IR_NO_TRY,
+                              .outer_try = fe->current_try};
   return control;
 }
 
@@ -404,6 +422,7 @@ static void copy_block_type(struct ir_frontend *fe, struct control *control) {
   control->result_count = frame->result_count;
   control->params = frame->params;
   control->results = frame->results;
+  control->single = frame->single;
 }
 
 static void do_block(struct ir_frontend *fe, enum module_frame_kind kind) {
@@ -425,9 +444,11 @@ static void do_block(struct ir_frontend *fe, enum module_frame_kind kind) {
   }
 }
 
-/* Ends one arm: its results to where the label expects them. */
+/* Ends one arm: its results to where the label expects them. A legacy catch has them one slot higher. */
 static void end_arm(struct ir_frontend *fe, const struct control *control) {
-  if (!fe->unreachable) settle_top(fe, control->result_count);
+  bool is_catch = control->kind == MODULE_FRAME_CATCH;
+  if (!fe->unreachable && is_catch && fe->operands.count >= control->result_count) emit_result_values(fe, control);
+  if (!fe->unreachable && !is_catch) settle_top(fe, control->result_count);
   cut(fe, control->height);
 }
 
@@ -454,23 +475,25 @@ static void do_end(struct ir_frontend *fe) {
   fe->controls.count--;
   if (control.dead) return;
   end_arm(fe, &control);
+  if (control.kind == MODULE_FRAME_TRY || control.kind == MODULE_FRAME_TRY_TABLE) frontend_end_try(fe, &control);
   if (control.else_label != UINT32_MAX) emit_label(fe, control.else_label, false); /* no else: parameters are results */
   if (control.kind != MODULE_FRAME_LOOP) emit_label(fe, control.label, false);
-  push_types(fe, control.results, control.result_count);
+  push_types(fe, frontend_results(&control), control.result_count);
   fe->unreachable = false;
 }
 
 /* ---- Variables -------------------------------------------------------------------------------------------------------- */
 
 static void do_local_get(struct ir_frontend *fe, uint32_t local) {
-  struct operand *operand = push(fe, PLACE_LOCAL, ir_class_of(module_body_local(&fe->body, local)));
+  struct operand *operand = push_typed(fe, PLACE_LOCAL, module_body_local(&fe->body, local));
   operand->local = local;
   fe->local_uses.items[local]++;
 }
 
 /* Whether the results of an operation must stay where they are made: those of calls, and two of them. */
 static bool has_fixed_results(uint16_t op) {
-  return op == IR_CALL || op == IR_CALL_INDIRECT || (op < MODULE_OP_COUNT && module_ops[op].result_count > 1);
+  return op == IR_CALL || op == IR_CALL_INDIRECT || op == IR_CALL_REF ||
+         (op < MODULE_OP_COUNT && module_ops[op].result_count > 1);
 }
 
 /* Stores the popped `value` in a local: by redirecting the instruction that has just made it where possible. */
@@ -506,7 +529,7 @@ static void do_local_tee(struct ir_frontend *fe, uint32_t local) {
 static void do_global_get(struct ir_frontend *fe, uint32_t global) {
   struct ir_insn *insn = emit(fe, MODULE_OP_GLOBAL_GET);
   insn->imm = global;
-  push_result(fe, insn, ir_class_of(fe->body.module->globals[global].type.type));
+  push_result_typed(fe, insn, fe->body.module->globals[global].type.type);
 }
 
 static void do_global_set(struct ir_frontend *fe, uint32_t global) {
@@ -520,7 +543,7 @@ static void do_global_set(struct ir_frontend *fe, uint32_t global) {
 /* ---- Calls -------------------------------------------------------------------------------------------------------------- */
 
 static const struct module_func_type *type_of_func(const struct ir_frontend *fe, uint32_t func) {
-  return &fe->body.module->types[fe->body.module->funcs[func].type];
+  return module_func_type_of(fe->body.module, func);
 }
 
 static void push_call_results(struct ir_frontend *fe, struct ir_insn *insn, const struct module_func_type *type) {
@@ -537,8 +560,9 @@ static uint32_t take_arguments(struct ir_frontend *fe, const struct module_func_
 
 static void do_call(struct ir_frontend *fe, uint32_t func, bool is_tail) {
   const struct module_func_type *type = type_of_func(fe, func);
-  uint32_t slot = take_arguments(fe, type);
+  uint32_t slot = take_arguments(fe, type), node = is_tail ? IR_NO_NODE : references(fe);
   struct ir_insn *insn = emit(fe, is_tail ? IR_RETURN_CALL : IR_CALL);
+  insn->c = node;
   insn->d = slot;
   insn->imm = func;
   insn->b = type->param_slots;
@@ -546,10 +570,11 @@ static void do_call(struct ir_frontend *fe, uint32_t func, bool is_tail) {
 }
 
 static void do_call_indirect(struct ir_frontend *fe, const struct module_insn *from, bool is_tail) {
-  const struct module_func_type *type = &fe->body.module->types[from->imm.index[0]];
+  const struct module_func_type *type = &fe->body.module->types[from->imm.index[0]].func;
   struct operand index = pop_slot(fe);
-  uint32_t slot = take_arguments(fe, type);
+  uint32_t slot = take_arguments(fe, type), node = is_tail ? IR_NO_NODE : references(fe);
   struct ir_insn *insn = emit(fe, is_tail ? IR_RETURN_CALL_INDIRECT : IR_CALL_INDIRECT);
+  insn->c = node;
   insn->d = slot;
   use_a(fe, insn, &index);
   insn->imm = from->imm.index[0];
@@ -626,6 +651,7 @@ static void do_select(struct ir_frontend *fe) {
   insn->c = place_slot(fe, &condition);
   if (condition.place == PLACE_TEMP) insn->flags |= IR_C_TEMP;
   push_result(fe, insn, a.cls);
+  if (a.is_traced || b.is_traced) trace(fe, &fe->operands.items[fe->operands.count - 1]);
 }
 
 /* ---- Vectors and wide arithmetic ---- */
@@ -752,6 +778,60 @@ static void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits)
   push(fe, PLACE_CONST, cls)->konst = bits;
 }
 
+/* ---- For frontend_gc.c and frontend_eh.c ------------------------------------------------------------------------------------ */
+
+struct ir_insn *frontend_emit(struct ir_frontend *fe, uint16_t op) { return emit(fe, op); }
+uint32_t frontend_new_label(struct ir_frontend *fe) { return new_label(fe); }
+void frontend_emit_label(struct ir_frontend *fe, uint32_t label) { emit_label(fe, label, false); }
+void frontend_emit_br(struct ir_frontend *fe, uint32_t label) { emit_br(fe, label); }
+void frontend_br(struct ir_frontend *fe, uint32_t depth) { do_br(fe, depth); }
+void frontend_br_if(struct ir_frontend *fe, const struct operand *condition, uint32_t depth, bool negated) {
+  branch_if(fe, condition, depth, negated);
+}
+struct operand *frontend_push(struct ir_frontend *fe, module_type type) { return push_typed(fe, PLACE_TEMP, type); }
+void frontend_push_types(struct ir_frontend *fe, const module_type *types, uint32_t count) {
+  push_types(fe, types, count);
+}
+void frontend_push_result(struct ir_frontend *fe, struct ir_insn *insn, module_type type) {
+  push_result_typed(fe, insn, type);
+}
+struct operand frontend_pop(struct ir_frontend *fe) { return pop(fe); }
+struct operand frontend_pop_slot(struct ir_frontend *fe) { return pop_slot(fe); }
+void frontend_use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
+  use_a(fe, insn, operand);
+}
+void frontend_use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
+  use_b(fe, insn, operand);
+}
+uint32_t frontend_slot(const struct ir_frontend *fe, const struct operand *operand) { return place_slot(fe, operand); }
+uint32_t frontend_top_slot(const struct ir_frontend *fe) { return top_slot(fe); }
+void frontend_settle_all(struct ir_frontend *fe) { settle_all(fe); }
+void frontend_settle_top(struct ir_frontend *fe, uint32_t count) { settle_top(fe, count); }
+void frontend_cut(struct ir_frontend *fe, uint32_t height) { cut(fe, height); }
+uint32_t frontend_take_arguments(struct ir_frontend *fe, const struct module_func_type *type) {
+  return take_arguments(fe, type);
+}
+void frontend_push_call_results(struct ir_frontend *fe, struct ir_insn *insn, const struct module_func_type *type) {
+  push_call_results(fe, insn, type);
+}
+uint32_t frontend_references(struct ir_frontend *fe) { return references(fe); }
+struct control *frontend_control(struct ir_frontend *fe, uint32_t depth) { return control_at(fe, depth); }
+struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kind) {
+  if (fe->unreachable) {
+    push_control(fe, kind, true);
+    return NULL;
+  }
+  settle_all(fe);
+  struct control *control = push_control(fe, kind, false);
+  copy_block_type(fe, control);
+  control->height = (uint32_t)fe->operands.count - control->param_count;
+  control->label = new_label(fe);
+  return control;
+}
+void frontend_end_arm(struct ir_frontend *fe, const struct control *control) { end_arm(fe, control); }
+
+/* ---- Instructions ----------------------------------------------------------------------------------------------------------- */
+
 /* Numbers and memory accesses, by what their row says. */
 static void translate_by_row(struct ir_frontend *fe, const struct module_insn *insn) {
   const struct module_op_info *row = &module_ops[insn->op];
@@ -824,8 +904,12 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
   case MODULE_OP_TABLE_SIZE: do_plain(fe, insn, 0, IR_CLASS_INT); break;
   case MODULE_OP_DATA_DROP:
   case MODULE_OP_ELEM_DROP: do_plain(fe, insn, 0, IR_CLASS_NONE); break;
-  case MODULE_OP_MEMORY_GROW:
-  case MODULE_OP_TABLE_GET: do_plain(fe, insn, 1, IR_CLASS_INT); break;
+  case MODULE_OP_MEMORY_GROW: do_plain(fe, insn, 1, IR_CLASS_INT); break;
+  case MODULE_OP_TABLE_GET:
+    do_plain(fe, insn, 1, IR_CLASS_INT);
+    if (module_type_is_traced(fe->body.module->types, fe->body.module->tables[insn->imm.index[0]].type.elem))
+      trace(fe, &fe->operands.items[fe->operands.count - 1]);
+    break;
   case MODULE_OP_TABLE_SET: do_plain(fe, insn, 2, IR_CLASS_NONE); break;
   case MODULE_OP_TABLE_GROW: do_plain(fe, insn, 2, IR_CLASS_INT); break;
   case MODULE_OP_MEMORY_FILL:
@@ -834,7 +918,19 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
   case MODULE_OP_TABLE_FILL:
   case MODULE_OP_TABLE_COPY:
   case MODULE_OP_TABLE_INIT: do_plain(fe, insn, 3, IR_CLASS_NONE); break;
-  default: translate_by_row(fe, insn); break;
+  case MODULE_OP_THROW:
+  case MODULE_OP_THROW_REF:
+  case MODULE_OP_RETHROW:
+  case MODULE_OP_TRY_TABLE:
+  case MODULE_OP_TRY:
+  case MODULE_OP_CATCH:
+  case MODULE_OP_CATCH_ALL:
+  case MODULE_OP_DELEGATE: frontend_exceptions_insn(fe, insn); break;
+  default:
+    if (module_ops[insn->op].flags & MODULE_OP_SPECIAL)
+      frontend_references_insn(fe, insn);
+    else
+      translate_by_row(fe, insn);
   }
 }
 
@@ -846,6 +942,12 @@ static void translate(struct ir_frontend *fe, const struct module_insn *insn) {
   if (flags & MODULE_OP_TERMINATES) fe->unreachable = true;
 }
 
+static bool note_local(struct ir_frontend *fe, uint32_t slot) {
+  uint32_t *entry = BASE_VEC_PUSH(&fe->out.local_references);
+  if (entry) *entry = slot;
+  return entry != NULL;
+}
+
 static bool lay_out_frame(struct ir_frontend *fe) {
   uint32_t count = fe->body.local_count;
   if (!BASE_VEC_RESERVE(&fe->local_slot, (size_t)count + 1) || !BASE_VEC_RESERVE(&fe->local_uses, (size_t)count + 1))
@@ -854,7 +956,9 @@ static bool lay_out_frame(struct ir_frontend *fe) {
   for (uint32_t i = 0; i < count; i++) {
     fe->local_slot.items[i] = slot;
     fe->local_uses.items[i] = 0;
-    slot += module_type_slots(module_body_local(&fe->body, i));
+    module_type type = module_body_local(&fe->body, i);
+    if (BASE_UNLIKELY(module_type_is_traced(fe->body.module->types, type)) && !note_local(fe, slot)) return false;
+    slot += module_type_slots(type);
   }
   fe->local_slot.count = fe->local_uses.count = count;
   fe->out.param_slots = fe->body.type->param_slots;
@@ -864,7 +968,9 @@ static bool lay_out_frame(struct ir_frontend *fe) {
 }
 
 const struct ir_function *ir_translate(struct ir_frontend *fe, const struct module *module, uint32_t func) {
-  fe->out.insns.count = fe->out.targets.count = 0;
+  fe->out.insns.count = fe->out.targets.count = fe->out.nodes.count = 0;
+  fe->out.local_references.count = fe->out.tries.count = fe->out.catches.count = 0;
+  fe->current_try = IR_NO_TRY;
   fe->operands.count = fe->controls.count = fe->settled_count = 0;
   fe->out.func = func;
   fe->out.label_count = 0;
@@ -877,6 +983,7 @@ const struct ir_function *ir_translate(struct ir_frontend *fe, const struct modu
   fe->no_memory = !BASE_VEC_RESERVE(&fe->out.insns, (size_t)module->funcs[func].body_bytes / 3 + 16);
   struct control *body = push_control(fe, MODULE_FRAME_FUNC, false);
   body->result_count = fe->body.type->result_count;
+  body->results = fe->body.type->results;
   struct module_insn insn;
   int more = 0;
   while (!fe->no_memory && (more = module_body_next_again(&fe->body, &insn)) > 0) translate(fe, &insn);

@@ -30,6 +30,10 @@ enum ir_op {
   IR_RETURN_CALL,            /* as IR_CALL; b: argument slots */
   IR_RETURN_CALL_INDIRECT,   /* as IR_CALL_INDIRECT; konst: argument slots */
   IR_SELECT,                 /* d <- c ? a : b */
+  IR_CALL_REF,               /* d: first argument slot; a: function; b: argument slots */
+  IR_RETURN_CALL_REF,        /* as IR_CALL_REF */
+  IR_TRY,                    /* here begins range `imm` of ir_function.tries */
+  IR_TRY_END,                /* here it ends */
   IR_OP_COUNT,
 };
 
@@ -65,6 +69,30 @@ struct ir_insn {
  * Loads and stores of a lane are made of a load and a replacement, an extraction and a store. */
 #define IR_NO_SLOT UINT32_MAX
 
+/* Calls, and what allocates: `c` is the node of the topmost temporary that holds a reference which a collector follows
+ * and that is still needed; from node to node one reaches them all. Sharing tails keeps the lists linear in the code. */
+enum { IR_NO_NODE = 0 };
+struct ir_node {
+  uint32_t slot, next; /* next: a node, that is an index in ir_function.nodes plus one */
+};
+
+/* Ranges of code whose exceptions are caught, and what catches them, in the order in which it is tried. */
+#define IR_NO_TRY UINT32_MAX
+#define IR_NO_CATCH UINT32_MAX
+#define IR_ANY_TAG UINT32_MAX
+struct ir_try {
+  uint32_t first_catch, last_catch; /* in ir_function.catches */
+  bool delegates;                   /* legacy `delegate`: nothing is caught, the search goes on at `target` */
+  uint32_t target;                  /* a range that encloses this one, or IR_NO_TRY: it leaves the function */
+};
+struct ir_catch {
+  uint32_t tag;   /* index in the module, or IR_ANY_TAG */
+  uint32_t label; /* where it goes on */
+  uint32_t value_slot;
+  uint32_t ref_slot; /* takes the exception itself, or IR_NO_SLOT */
+  uint32_t next;
+};
+
 struct ir_function {
   uint32_t func;                     /* index in the module */
   uint32_t param_slots, local_slots; /* local_slots: beyond the parameters */
@@ -72,6 +100,10 @@ struct ir_function {
   uint32_t frame_slots;              /* whole frame, link included */
   BASE_VEC(struct ir_insn) insns;
   BASE_VEC(uint32_t) targets; /* labels of the br_tables */
+  BASE_VEC(struct ir_node) nodes;
+  BASE_VEC(uint32_t) local_references; /* slots of parameters and locals that hold traced references */
+  BASE_VEC(struct ir_try) tries;
+  BASE_VEC(struct ir_catch) catches;
   uint32_t label_count;
 };
 

@@ -5,7 +5,7 @@
 enum { IMPORT_TRAPS_ONE_IN = 16, IMPORT_REENTERS_ONE_IN = 3, MAX_DEPTH = 3 };
 
 const struct module_func_type *side_func_type(const struct side *side, uint32_t func) {
-  return &side->module->types[side->module->funcs[func].type];
+  return module_func_type_of(side->module, func);
 }
 
 /* ---- Values ----------------------------------------------------------------------------------------------------- */

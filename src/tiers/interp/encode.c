@@ -31,6 +31,9 @@ void interp_encoder_deinit(struct interp_encoder *e) {
   BASE_VEC_DEINIT(&e->pool);
   BASE_VEC_DEINIT(&e->labels);
   BASE_VEC_DEINIT(&e->fixups);
+  BASE_VEC_DEINIT(&e->maps);
+  BASE_VEC_DEINIT(&e->ranges);
+  BASE_VEC_DEINIT(&e->open_ranges);
 }
 
 /* ---- Emitting ------------------------------------------------------------------------------------------------------ */
@@ -110,15 +113,15 @@ static void forget_all(struct interp_encoder *e) {
   for (size_t i = 0; i < BASE_ARRAY_LEN(e->mirror); i++) e->mirror[i] = NO_SLOT;
 }
 
-static void forget_slot(struct interp_encoder *e, uint32_t slot) {
+void interp_forget_slot(struct interp_encoder *e, uint32_t slot) {
   for (size_t i = 0; i < BASE_ARRAY_LEN(e->mirror); i++)
     if (e->mirror[i] == slot) e->mirror[i] = NO_SLOT;
 }
 
 /* Of a value of two slots. */
 static void forget_slots(struct interp_encoder *e, uint32_t slot) {
-  forget_slot(e, slot);
-  forget_slot(e, slot + 1);
+  interp_forget_slot(e, slot);
+  interp_forget_slot(e, slot + 1);
 }
 
 void interp_has_result(struct interp_encoder *e, const struct ir_insn *insn) {
@@ -126,7 +129,7 @@ void interp_has_result(struct interp_encoder *e, const struct ir_insn *insn) {
     forget_slots(e, insn->d); /* no accumulator holds vectors */
     return;
   }
-  forget_slot(e, insn->d);
+  interp_forget_slot(e, insn->d);
   e->mirror[insn->result] = insn->d;
 }
 
@@ -143,6 +146,7 @@ static enum reading reading_of(const struct interp_encoder *e, const struct ir_i
   case IR_BR_IF:
   case IR_MOVE:
   case IR_BR_TABLE:
+  case IR_CALL_REF:
   case IR_CALL_INDIRECT: return a ? READS_ACCUMULATOR : READS_NOT;
   case IR_RETURN: return a && insn->b == 1 ? READS_ACCUMULATOR : READS_NOT;
   case IR_SELECT:
@@ -256,7 +260,7 @@ static void encode_binary(struct interp_encoder *e, const struct ir_insn *insn, 
   bool is_const = insn->flags & IR_B_CONST;
   if (is_const && !fits_32(row, insn->konst)) {
     emit_const(e, insn->b, insn->konst);
-    forget_slot(e, insn->b);
+    interp_forget_slot(e, insn->b);
     is_const = false;
   }
   bool a_in_acc = interp_mirrored(e, row->operand, insn->a),
@@ -283,7 +287,7 @@ static void encode_load_general(struct interp_encoder *e, const struct ir_insn *
 static void encode_store_general(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
   if (insn->flags & IR_B_CONST) {
     emit_const(e, insn->b, insn->konst);
-    forget_slot(e, insn->b);
+    interp_forget_slot(e, insn->b);
   }
   interp_emit(e, row->general, insn->b, insn->a, 0);
   interp_target_place(e, insn);
@@ -319,7 +323,7 @@ static void encode_store(struct interp_encoder *e, const struct ir_insn *insn, c
   bool is_const = insn->flags & IR_B_CONST;
   if (is_const && (row->operand != IR_CLASS_INT || !interp_fits_16(row, insn->konst))) {
     emit_const(e, insn->b, insn->konst);
-    forget_slot(e, insn->b);
+    interp_forget_slot(e, insn->b);
     is_const = false;
   }
   uint32_t form = store_form(e, insn, row, is_const), a = insn->flags & IR_A_CONST ? 0 : insn->a;
@@ -344,7 +348,7 @@ static void encode_move(struct interp_encoder *e, const struct ir_insn *insn) {
   enum ir_class cls = mirror_of(e, insn->a);
   if (cls != IR_CLASS_NONE) {
     interp_emit(e, INTERP_move_r + (uint32_t)cls - IR_CLASS_INT, insn->d, 0, 0);
-    forget_slot(e, insn->d);
+    interp_forget_slot(e, insn->d);
     if (insn->flags & IR_A_TEMP) e->mirror[cls] = insn->d;
     return;
   }
@@ -352,9 +356,9 @@ static void encode_move(struct interp_encoder *e, const struct ir_insn *insn) {
   bool pair = second && second->op == IR_MOVE && second->result != IR_CLASS_V128 && second->d == insn->d + 1 &&
               second->a != insn->d && mirror_of(e, second->a) == IR_CLASS_NONE;
   interp_emit(e, pair ? INTERP_move2 : INTERP_move, insn->d, insn->a, pair ? second->a : 0);
-  forget_slot(e, insn->d);
+  interp_forget_slot(e, insn->d);
   if (!pair) return;
-  forget_slot(e, second->d);
+  interp_forget_slot(e, second->d);
   e->next++;
 }
 
@@ -379,7 +383,7 @@ static void encode_global_get(struct interp_encoder *e, const struct ir_insn *in
 static void encode_global_set(struct interp_encoder *e, const struct ir_insn *insn) {
   if (insn->flags & IR_B_CONST) {
     emit_const(e, insn->b, insn->konst);
-    forget_slot(e, insn->b);
+    interp_forget_slot(e, insn->b);
   }
   bool is_vector = e->module->globals[insn->imm].type.type == MODULE_V128;
   if (is_imported_global(e, insn->imm)) {
@@ -437,7 +441,7 @@ static void encode_return(struct interp_encoder *e, const struct ir_insn *insn) 
   } else {
     if (insn->flags & IR_A_CONST) {
       emit_const(e, insn->a, insn->konst);
-      forget_slot(e, insn->a);
+      interp_forget_slot(e, insn->a);
     }
     uint32_t first = INTERP_return_s + 2 * ((uint32_t)insn->result - IR_CLASS_INT);
     interp_emit(e, first + interp_mirrored(e, insn->result, insn->a), link, insn->a, 0);
@@ -453,13 +457,31 @@ static void encode_call(struct interp_encoder *e, const struct ir_insn *insn) {
   uint32_t imported = e->module->imported_func_count, func = (uint32_t)insn->imm;
   bool import = func < imported;
   interp_emit(e, import ? INTERP_call_import : INTERP_call, insn->d, 0, import ? func : func - imported);
+  interp_note_references(e, insn);
   after_call(e, insn);
 }
 
 static void encode_call_indirect(struct interp_encoder *e, const struct ir_insn *insn) {
   if (!interp_mirrored(e, IR_CLASS_INT, insn->a)) interp_emit(e, INTERP_get, 0, insn->a, 0);
   interp_emit(e, INTERP_call_indirect, insn->d, insn->b, (uint32_t)insn->imm);
+  interp_note_references(e, insn);
   after_call(e, insn);
+}
+
+static void encode_call_ref(struct interp_encoder *e, const struct ir_insn *insn) {
+  if (!interp_mirrored(e, IR_CLASS_INT, insn->a)) interp_emit(e, INTERP_get, 0, insn->a, 0);
+  interp_emit(e, INTERP_call_ref, insn->d, 0, 0);
+  interp_note_references(e, insn);
+  after_call(e, insn);
+}
+
+static void encode_return_call_ref(struct interp_encoder *e, const struct ir_insn *insn) {
+  interp_emit(e, INTERP_tail_check_ref, 0, insn->a, 0);
+  /* The callee must outlive the move of the arguments over the frame: it goes above them. */
+  uint32_t callee = insn->d + insn->b;
+  if (callee != insn->a) interp_emit(e, INTERP_move, callee, insn->a, 0);
+  interp_emit(e, INTERP_tail_move, insn->d, insn->b, e->function->link_slot);
+  interp_emit(e, INTERP_tail_call_ref, 0, callee, 0);
 }
 
 static void encode_return_call(struct interp_encoder *e, const struct ir_insn *insn) {
@@ -526,6 +548,32 @@ static void encode_atomic(struct interp_encoder *e, const struct ir_insn *insn, 
 
 /* ---- Functions ------------------------------------------------------------------------------------------------------------------------ */
 
+void interp_note_references(struct interp_encoder *e, const struct ir_insn *insn) {
+  if (insn->c == IR_NO_NODE) return;
+  struct interp_map *map = BASE_VEC_PUSH(&e->maps);
+  if (map)
+    *map = (struct interp_map){(uint32_t)e->insns.count - 1, insn->c};
+  else
+    e->no_memory = true;
+}
+
+static void begin_range(struct interp_encoder *e) {
+  uint32_t *start = BASE_VEC_PUSH(&e->open_ranges);
+  if (start)
+    *start = (uint32_t)e->insns.count;
+  else
+    e->no_memory = true;
+}
+
+static void end_range(struct interp_encoder *e, const struct ir_insn *insn) {
+  struct interp_range *range = e->no_memory ? NULL : BASE_VEC_PUSH(&e->ranges);
+  if (range)
+    *range = (struct interp_range){e->open_ranges.items[--e->open_ranges.count], (uint32_t)e->insns.count,
+                                   (uint32_t)insn->imm};
+  else
+    e->no_memory = true;
+}
+
 static void encode_table_insn(struct interp_encoder *e, const struct ir_insn *insn) {
   const struct interp_row *row = &interp_rows[insn->op];
   switch (row->kind) {
@@ -534,7 +582,9 @@ static void encode_table_insn(struct interp_encoder *e, const struct ir_insn *in
   case INTERP_KIND_LOAD: (interp_is_general(e, insn) ? encode_load_general : encode_load)(e, insn, row); break;
   case INTERP_KIND_STORE: (interp_is_general(e, insn) ? encode_store_general : encode_store)(e, insn, row); break;
   case INTERP_KIND_ATOMIC: encode_atomic(e, insn, row); break;
-  case INTERP_KIND_NONE: encode_plain(e, insn); break;
+  case INTERP_KIND_NONE:
+    if (!interp_encode_reference(e, insn)) encode_plain(e, insn);
+    break;
   default: interp_encode_vector(e, insn, row); break;
   }
 }
@@ -544,7 +594,7 @@ static void encode_insn(struct interp_encoder *e, const struct ir_insn *insn) {
   case IR_MOVE: encode_move(e, insn); break;
   case IR_CONST:
     emit_const(e, insn->d, insn->konst);
-    forget_slot(e, insn->d);
+    interp_forget_slot(e, insn->d);
     break;
   case IR_LABEL:
     forget_all(e);
@@ -559,6 +609,10 @@ static void encode_insn(struct interp_encoder *e, const struct ir_insn *insn) {
   case IR_RETURN_CALL: encode_return_call(e, insn); break;
   case IR_RETURN_CALL_INDIRECT: encode_return_call_indirect(e, insn); break;
   case IR_SELECT: encode_select(e, insn); break;
+  case IR_CALL_REF: encode_call_ref(e, insn); break;
+  case IR_RETURN_CALL_REF: encode_return_call_ref(e, insn); break;
+  case IR_TRY: begin_range(e); break;
+  case IR_TRY_END: end_range(e, insn); break;
   case MODULE_OP_GLOBAL_GET: encode_global_get(e, insn); break;
   case MODULE_OP_GLOBAL_SET: encode_global_set(e, insn); break;
   case MODULE_OP_V128_CONST:
@@ -610,6 +664,7 @@ uint32_t interp_encode_offset(struct interp_encoder *e, const struct module *mod
   e->handlers = handlers;
   e->function = function;
   e->insns.count = e->pool.count = e->fixups.count = 0;
+  e->maps.count = e->ranges.count = e->open_ranges.count = 0;
   e->wanted_insn = insn;
   e->found_offset = UINT32_MAX;
   e->no_memory = !BASE_VEC_RESERVE(&e->labels, (size_t)function->label_count + 1) ||

@@ -15,10 +15,22 @@ struct interp_encoder {
   BASE_VEC(uint64_t) pool;   /* 64-bit constants; lie behind the instructions */
   BASE_VEC(uint32_t) labels; /* instruction index of each label, UINT32_MAX while unknown */
   BASE_VEC(struct interp_fixup) fixups;
-  uint32_t next;      /* index of the register instruction to encode next */
-  uint32_t mirror[5]; /* by enum ir_class: the slot whose value the accumulator holds */
+  BASE_VEC(struct interp_map) maps;
+  BASE_VEC(struct interp_range) ranges;
+  BASE_VEC(uint32_t) open_ranges; /* first instruction of each */
+  uint32_t next;                  /* index of the register instruction to encode next */
+  uint32_t mirror[5];             /* by enum ir_class: the slot whose value the accumulator holds */
   uint32_t wanted_insn, found_offset;
   bool no_memory;
+};
+
+/* Which node of the register code's lists holds at instruction `insn`. */
+struct interp_map {
+  uint32_t insn, node;
+};
+/* Instructions [start, end) whose exceptions range `own` of the register code catches; inner ones stand first. */
+struct interp_range {
+  uint32_t start, end, own;
 };
 
 /* Encodes a function. On success insns and pool hold it: pool references are relative to the end of insns. */
@@ -62,6 +74,11 @@ void interp_target_place(struct interp_encoder *encoder, const struct ir_insn *i
 /* Whether the result of the current instruction, a temporary, is read next from the accumulator. */
 bool interp_stays_in_accumulator(const struct interp_encoder *encoder, const struct ir_insn *maker);
 void interp_has_result(struct interp_encoder *encoder, const struct ir_insn *insn);
+void interp_forget_slot(struct interp_encoder *encoder, uint32_t slot);
+/* The newest instruction may collect while the references that its register instruction lists are in their slots. */
+void interp_note_references(struct interp_encoder *encoder, const struct ir_insn *insn);
+/* References, objects, exceptions (encode_gc.c); false: `insn` is none of those. */
+bool interp_encode_reference(struct interp_encoder *encoder, const struct ir_insn *insn);
 bool interp_fits_16(const struct interp_row *row, uint64_t konst);
 /* Encodes the binary instruction `insn` together with those behind it that it pays to join; false: nothing done. */
 bool interp_fuse(struct interp_encoder *encoder, const struct ir_insn *insn);

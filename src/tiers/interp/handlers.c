@@ -381,7 +381,7 @@ static inline struct engine_function *indirect_callee(struct engine_instance *in
   *trap = ENGINE_TRAP_NULL_ELEMENT;
   if (BASE_UNLIKELY(!function)) return NULL;
   *trap = ENGINE_TRAP_CALL_TYPE;
-  if (BASE_UNLIKELY(function->type_id != inst->type_ids[type])) return NULL;
+  if (BASE_UNLIKELY(!engine_type_matches(function->def, inst->types[type]))) return NULL;
   return function;
 }
 
@@ -394,6 +394,15 @@ static inline struct engine_function *indirect_callee(struct engine_instance *in
     g = f64_from(acc);                         \
   } while (0)
 
+/* An exception that nothing in this activation catches leaves it like a trap. It is reported where it was thrown, while
+ * all frames are still there. */
+static __attribute__((noinline)) int leave_by_exception(const struct interp_insn *ip, uint64_t *fp,
+                                                        struct engine_instance *inst) {
+  publish(inst, ip, fp);
+  if (inst->thread->trap == ENGINE_TRAP_EXCEPTION) return ENGINE_TRAP_EXCEPTION;
+  return (int)engine_trap_raise(inst->thread, ENGINE_TRAP_EXCEPTION);
+}
+
 #define IS_FIRST(site) ((site)[1].handler == EXIT_HANDLER)
 
 #if INTERP_TAIL_CALLS
@@ -405,8 +414,10 @@ static TEXT INTERP_CONVENTION __attribute__((cold, noinline)) int h_trap(STATE) 
 static TEXT INTERP_CONVENTION __attribute__((cold, noinline, used)) int h_fault(STATE) {
   TRAP(ENGINE_TRAP_MEMORY_BOUNDS);
 }
+static TEXT INTERP_CONVENTION __attribute__((used)) int h_unwind(STATE);
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
+#include "tiers/interp/handlers_gc.h"
 #include "tiers/interp/handlers_simd.h"
 
 static int run(const struct interp_insn *ip, uint64_t *fp, struct engine_instance *inst,
@@ -426,6 +437,7 @@ dispatch:
   switch (ip->handler) {
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
+#include "tiers/interp/handlers_gc.h"
 #include "tiers/interp/handlers_simd.h"
   default: __builtin_unreachable();
   }

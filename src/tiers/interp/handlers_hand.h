@@ -114,6 +114,7 @@ H(call) {
 #define LEAVE_BY_CALL(function)                                          \
   do {                                                                   \
     int trap = call_out(ip, fp, inst, function, fp + ip->d);             \
+    if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) GO(unwind);        \
     if (BASE_UNLIKELY(trap)) return trap;                                \
     RELOAD(ip->d);                                                       \
     NEXT();                                                              \
@@ -149,6 +150,11 @@ H(tail_call) { ip = SITE(BITS(inst->entries[ip->b])); JUMP(); }
   do {                                                                      \
     const struct interp_insn *site = SITE(acc);                             \
     int ended = tail_out(site, fp, inst, function, IS_FIRST(site));         \
+    if (ended == ENGINE_TRAP_EXCEPTION && !IS_FIRST(site)) {                \
+      ip = site;                                                            \
+      fp -= site->d;                                                        \
+      GO(unwind);                                                           \
+    }                                                                       \
     if (ended) return ended;                                                \
     RELOAD(0);                                                              \
     ip = site + 1;                                                          \

@@ -48,6 +48,18 @@ enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct
   X(move_v) X(return_v) X(select_vs) X(select_vr) X(global_get_v) X(global_set_v) X(import_get_v) X(import_set_v) \
   X(v128_const) X(i8x16_shuffle) X(i64_add128) X(i64_sub128) X(i64_mul_wide_s) X(i64_mul_wide_u)
 
+/* By what lies in an object: signed and unsigned bytes and halves, words, f32 and f64, which go to accumulators of their
+ * own, v128. Storing asks for sizes only. */
+#define INTERP_GETS(X, name)                                                                                    \
+  X(name##_8s) X(name##_8u) X(name##_16s) X(name##_16u) X(name##_32) X(name##_64) X(name##_f) X(name##_g) X(name##_v)
+#define INTERP_SETS(X, name) X(name##_8) X(name##_16) X(name##_32) X(name##_64) X(name##_v)
+#define INTERP_REFERENCES(X)                                                                                      \
+  INTERP_GETS(X, struct_get) INTERP_GETS(X, array_get) INTERP_SETS(X, struct_set) INTERP_SETS(X, array_set)       \
+  X(array_len) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) X(ref_cast) X(ref_as_non_null) X(struct_new)      \
+  X(struct_new_default) X(array_new) X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem)  \
+  X(array_fill) X(array_copy) X(array_init_data) X(array_init_elem) X(throw) X(throw_ref) X(unwind) X(call_ref)   \
+  X(tail_check_ref) X(tail_call_ref)
+
 /* All handlers: the families of the instruction table, then the ones written by hand. */
 #define INTERP_HAND_WRITTEN(X)                                                                                    \
   X(enter_0)                                                                                                      \
@@ -63,7 +75,8 @@ enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct
                                       X(memory_copy) X(memory_init) X(data_drop) X(table_get) X(table_set)        \
                                           X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init)   \
                                               X(elem_drop) X(ref_func) X(atomic_fence) X(i32_add_shl_ss_r) X(i32_add_shl_ss_s) X(i32_add_shl_rs_r) X(i32_add_shl_rs_s)                        \
-  X(i32_add_shl_sr_r) X(i32_add_shl_sr_s) INTERP_MULTIPLY(X, f32) INTERP_MULTIPLY(X, f64) INTERP_VECTOR_HAND_WRITTEN(X)
+  X(i32_add_shl_sr_r) X(i32_add_shl_sr_s) INTERP_MULTIPLY(X, f32) INTERP_MULTIPLY(X, f64) INTERP_VECTOR_HAND_WRITTEN(X) \
+  INTERP_REFERENCES(X)
 
 enum interp_handler_index {
 #define X(name) INTERP_##name,
@@ -110,6 +123,10 @@ static inline bool interp_is_exit(const struct interp_handlers *handlers, const 
 
 /* Translates function `entry` of the code object on its first call. NULL: out of memory. */
 const struct interp_insn *interp_translate(void *code, uint32_t entry);
+
+/* Finds what catches `exception`, thrown at `ip` of the frame at `fp`, in the frames of the running activation: its
+ * values are written, and the activation's site and fp are where it goes on. False: nothing in this activation. */
+bool interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp, uint64_t exception);
 
 /* Where an access in the general form goes: behind the function's instructions, at the distance in `b`. */
 struct interp_place {

@@ -14,6 +14,7 @@
  * Threads: instances of one module may run in different threads and share the code object. */
 #include "tiers/interp/encode.h"
 #include "tiers/interp/fault.h"
+#include "tiers/interp/tables.h"
 #include "tiers/ir.h"
 #include "tiers/tiers.h"
 
@@ -23,6 +24,7 @@
 
 struct translated {
   const struct interp_insn *insns; /* NULL: not yet */
+  struct interp_tables *tables;    /* NULL: none */
   uint32_t count, bytes;
 };
 
@@ -48,8 +50,10 @@ static uint32_t entry_count(const struct interp_code *code) {
 static void code_free(void *object) {
   struct interp_code *code = object;
   if (!code) return;
-  for (uint32_t i = 0; code->functions && i < entry_count(code); i++)
+  for (uint32_t i = 0; code->functions && i < entry_count(code); i++) {
     base_free((void *)(uintptr_t)code->functions[i].insns);
+    base_free(code->functions[i].tables);
+  }
   base_free((void *)code->entries);
   base_free(code->stubs);
   base_free(code->functions);
@@ -95,15 +99,21 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
 /* ---- Translation --------------------------------------------------------------------------------------------------- */
 
 /* Instructions and constants in one block of their own, as they stay. */
-static const struct interp_insn *publish_function(struct interp_code *code, struct translated *function) {
+static const struct interp_insn *publish_function(struct interp_code *code, const struct ir_function *ir,
+                                                  struct translated *function) {
   const struct interp_encoder *encoder = &code->encoder;
   size_t insn_bytes = encoder->insns.count * sizeof(struct interp_insn);
   size_t pool_bytes = encoder->pool.count * sizeof(uint64_t);
+  struct interp_tables *tables;
+  if (!interp_tables_new(encoder, ir, &tables)) return NULL;
   struct interp_insn *insns = base_alloc(insn_bytes + pool_bytes);
-  if (!insns) return NULL;
+  if (!insns) {
+    base_free(tables);
+    return NULL;
+  }
   memcpy(insns, encoder->insns.items, insn_bytes);
   if (pool_bytes) memcpy((char *)insns + insn_bytes, encoder->pool.items, pool_bytes);
-  *function = (struct translated){insns, (uint32_t)encoder->insns.count, (uint32_t)(insn_bytes + pool_bytes)};
+  *function = (struct translated){insns, tables, (uint32_t)encoder->insns.count, (uint32_t)(insn_bytes + pool_bytes)};
   code->translated_count++;
   return insns;
 }
@@ -121,7 +131,7 @@ static const struct interp_insn *translate_locked(struct interp_code *code, uint
   if (function->insns) return function->insns; /* another thread was faster */
   const struct ir_function *ir = ir_translate(code->frontend, code->module, code->module->imported_func_count + entry);
   if (!ir || !interp_encode(&code->encoder, code->module, code->handlers, ir)) return NULL;
-  const struct interp_insn *insns = publish_function(code, function);
+  const struct interp_insn *insns = publish_function(code, ir, function);
   trim(code);
   if (insns) atomic_store_explicit(&code->entries[entry], (const void *)insns, memory_order_release);
   return insns;
@@ -141,7 +151,7 @@ static size_t code_bytes(void *object, bool all) {
   size_t bytes = entry_count(code) * (sizeof *code->entries + sizeof *code->stubs + sizeof *code->functions);
   for (uint32_t i = 0; i < entry_count(code); i++) {
     if (all) interp_translate(code, i);
-    bytes += code->functions[i].bytes;
+    bytes += code->functions[i].bytes + interp_tables_bytes(code->functions[i].tables);
   }
   return bytes;
 }
@@ -226,6 +236,50 @@ static bool locate(void *object, const void *site, uint64_t *fp, struct engine_l
   return true;
 }
 
+static void visit_references(void *object, uint32_t func, const void *site, uint64_t *fp,
+                             void (*visit)(void *env, uint64_t reference), void *env) {
+  const struct interp_code *code = object;
+  const struct translated *function = &code->functions[func - code->module->imported_func_count];
+  uint32_t insn = (uint32_t)((const struct interp_insn *)site - function->insns);
+  interp_tables_visit(function->tables, insn, fp, visit, env);
+}
+
+/* ---- Exceptions --------------------------------------------------------------------------------------------------------- */
+
+/* Writes the values to where the clause wants them and makes its code the place where the activation goes on. */
+static void land(struct engine_activation *activation, const struct translated *function,
+                 const struct interp_clause *clause, uint64_t *fp, uint64_t reference) {
+  const struct engine_exception *exception = (const struct engine_exception *)(void *)engine_ref_object(reference);
+  if (clause->tag != IR_ANY_TAG && exception->type->func->param_slots)
+    memcpy(fp + clause->value_slot, exception->values, exception->type->func->param_slots * sizeof *fp);
+  if (clause->ref_slot != IR_NO_SLOT) fp[clause->ref_slot] = reference;
+  activation->site = function->insns + clause->insn;
+  activation->fp = fp;
+}
+
+bool interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp, uint64_t reference) {
+  struct interp_code *code = instance->code;
+  const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
+  for (;;) {
+    uint32_t entry = find(code, ip);
+    assert(entry != UINT32_MAX);
+    if (entry == UINT32_MAX) return false;
+    const struct translated *function = &code->functions[entry];
+    const struct interp_clause *clause =
+        interp_tables_catch(function->tables, (uint32_t)(ip - function->insns), instance, tag);
+    if (clause) {
+      land(instance->thread->top, function, clause, fp, reference);
+      return true;
+    }
+    const uint64_t *link = fp + function->insns[0].d; /* the first instruction is `enter` */
+    ip = (const struct interp_insn *)(uintptr_t)link[0];
+    if (interp_is_exit(code->handlers, ip)) return false;
+    fp = (uint64_t *)(uintptr_t)link[1];
+  }
+}
+
+/* ---- Reporting ---------------------------------------------------------------------------------------------------------- */
+
 static uint32_t offset_of(void *object, uint32_t func, const void *site) {
   struct interp_code *code = object;
   uint32_t entry = func - code->module->imported_func_count, offset = UINT32_MAX;
@@ -245,6 +299,7 @@ const struct engine_tier tiers_interp = {
     .invoke = invoke,
     .locate = locate,
     .offset_of = offset_of,
+    .visit_references = visit_references,
     .fault = INTERP_IS_GUARDED ? interp_fault : NULL,
     .code_bytes = code_bytes,
 };

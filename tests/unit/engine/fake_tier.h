@@ -95,8 +95,20 @@ static size_t fake_code_bytes(void *code, bool all) {
   return 64;
 }
 
-static const struct engine_tier fake_tier = {"fake",      fake_code_new,  fake_code_free, fake_invoke,
-                                             fake_locate, fake_offset_of, fake_fault,     fake_code_bytes};
+static void fake_visit_references(void *code, uint32_t func, const void *site, uint64_t *fp,
+                                  void (*visit)(void *env, uint64_t reference), void *env) {
+  (void)code, (void)func, (void)site, (void)fp, (void)visit, (void)env;
+}
+
+static const struct engine_tier fake_tier = {.name = "fake",
+                                             .code_new = fake_code_new,
+                                             .code_free = fake_code_free,
+                                             .invoke = fake_invoke,
+                                             .locate = fake_locate,
+                                             .offset_of = fake_offset_of,
+                                             .visit_references = fake_visit_references,
+                                             .fault = fake_fault,
+                                             .code_bytes = fake_code_bytes};
 
 /* ---- Modules -------------------------------------------------------------------------------------------------------- */
 

@@ -51,8 +51,8 @@ TEST(match_functions) {
              "import \"env\" \"x\" is a function (i32) -> (), but a function () -> (i32) was given");
   CHECK_TEXT(match(&world, IMPORTING(3, 0x7F, 1), func(host_of(world.store, &takes_i32))),
              "import \"env\" \"x\" is a mutable global i32, but a function (i32) -> () was given");
-  CHECK(host_of(world.store, &takes_i32)->type_id == host_of(world.store, &takes_i32)->type_id);
-  CHECK(host_of(world.store, &takes_i32)->type_id != host_of(world.store, &gives_i32)->type_id);
+  CHECK(host_of(world.store, &takes_i32)->def == host_of(world.store, &takes_i32)->def);
+  CHECK(host_of(world.store, &takes_i32)->def != host_of(world.store, &gives_i32)->def);
   world_free(&world);
 }
 

@@ -114,7 +114,7 @@ TEST(slots_of_many_types) {
                 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x1A, 0x0B, 3, 0, 0x00, 0x0B);
   struct module *module = load_body(&b);
   CHECK_INT(module->funcs[0].frame_slots, 41);
-  CHECK_INT(module->types[1].result_slots, 41);
+  CHECK_INT(module->types[1].func.result_slots, 41);
   module_release(module);
 }
 
@@ -138,7 +138,7 @@ TEST(reader_shows_frames_and_operands) {
   CHECK_INT(body.frames.count, 2);
   CHECK_INT(body.frames.items[1].kind, MODULE_FRAME_BLOCK);
   CHECK_INT(body.frames.items[1].result_count, 1);
-  CHECK_INT(body.frames.items[1].results[0], MODULE_I32);
+  CHECK_INT(module_frame_results(&body.frames.items[1])[0], MODULE_I32);
   insn = step_to(&body, module, 1);
   CHECK_INT((int32_t)insn.imm.i32, -5);
   CHECK_INT(body.operands.count, 1);
@@ -205,7 +205,7 @@ TEST(short_forms_agree_with_long_ones) {
                         [MODULE_IMM_FUNC] = 1,   [MODULE_IMM_CALL_INDIRECT] = 2, [MODULE_IMM_LOCAL] = 1,
                         [MODULE_IMM_GLOBAL] = 1, [MODULE_IMM_MEMORY] = 1,        [MODULE_IMM_MEMARG] = 2,
                         [MODULE_IMM_I32] = 1,    [MODULE_IMM_I64] = 1,           [MODULE_IMM_F32] = 4,
-                        [MODULE_IMM_F64] = 8,    [MODULE_IMM_TRY_LEGACY] = 0};
+                        [MODULE_IMM_F64] = 8,    [MODULE_IMM_FENCE] = 0};
     for (unsigned i = 0; i < zeros[row->imm]; i++) {
       build_bytes(&code, row->imm == MODULE_IMM_BLOCK ? "\x40" : "\0", 1);
     }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The front-end's state and what its parts use of it: frontend.c has the invariants and most instructions,
+ * frontend_gc.c references and objects, frontend_eh.c exceptions. Private to the room `tiers`. */
+#ifndef TIERS_FRONTEND_H
+#define TIERS_FRONTEND_H
+
+#include "tiers/ir.h"
+
+enum place { PLACE_TEMP, PLACE_LOCAL, PLACE_CONST };
+
+struct operand {
+  uint8_t place;
+  uint8_t cls; /* enum ir_class */
+  uint8_t slots;
+  bool is_traced; /* a reference that a collector follows */
+  uint32_t slot;  /* its temporary */
+  uint32_t local; /* local index when PLACE_LOCAL */
+  uint32_t node;  /* of the topmost traced operand from here downwards, or IR_NO_NODE */
+  uint64_t konst;
+};
+
+struct control {
+  uint8_t kind;   /* enum module_frame_kind */
+  bool dead;      /* began in unreachable code: no code was emitted for it */
+  uint32_t label; /* where `br` goes */
+  uint32_t else_label;
+  uint32_t height; /* operands below the parameters */
+  uint32_t param_count, result_count;
+  const module_type *params, *results; /* results NULL: the one in `single` */
+  module_type single;
+  uint32_t own_try;        /* TRY_TABLE, TRY: index in out.tries */
+  uint32_t outer_try;      /* of the innermost that encloses it, or IR_NO_TRY */
+  uint32_t clauses_offset; /* TRY_TABLE: of its catch clauses in the module's bytes */
+};
+
+struct ir_frontend {
+  struct module_body body;
+  struct ir_function out;
+  BASE_VEC(struct operand) operands;
+  size_t settled_count;
+  BASE_VEC(struct control) controls;
+  BASE_VEC(uint32_t) local_slot; /* slot of each local */
+  BASE_VEC(uint32_t) local_uses;
+  uint32_t last;
+  uint32_t current_try; /* that encloses the instruction being translated, or IR_NO_TRY */
+  bool unreachable, no_memory;
+  bool deterministic; /* relaxed instructions as the deterministic profile has them */
+  uint32_t offset;    /* of the instruction being translated */
+};
+
+static inline const module_type *frontend_results(const struct control *control) {
+  return control->results ? control->results : &control->single;
+}
+
+struct ir_insn *frontend_emit(struct ir_frontend *fe, uint16_t op);
+uint32_t frontend_new_label(struct ir_frontend *fe);
+void frontend_emit_label(struct ir_frontend *fe, uint32_t label);
+void frontend_emit_br(struct ir_frontend *fe, uint32_t label);
+/* `br` to the control `depth`, with its values. */
+void frontend_br(struct ir_frontend *fe, uint32_t depth);
+/* Branches to the control `depth` when `condition`, which is popped already, is not zero (or is, when negated). */
+void frontend_br_if(struct ir_frontend *fe, const struct operand *condition, uint32_t depth, bool negated);
+
+/* Pushes an operand that is in its temporary; valid until the next push. */
+struct operand *frontend_push(struct ir_frontend *fe, module_type type);
+void frontend_push_types(struct ir_frontend *fe, const module_type *types, uint32_t count);
+/* Pushes the result of `insn`. */
+void frontend_push_result(struct ir_frontend *fe, struct ir_insn *insn, module_type type);
+struct operand frontend_pop(struct ir_frontend *fe);
+/* Pops an operand that must not be a constant: a constant goes to its temporary first. */
+struct operand frontend_pop_slot(struct ir_frontend *fe);
+void frontend_use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand);
+void frontend_use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand);
+uint32_t frontend_slot(const struct ir_frontend *fe, const struct operand *operand);
+uint32_t frontend_top_slot(const struct ir_frontend *fe);
+void frontend_settle_all(struct ir_frontend *fe);
+void frontend_settle_top(struct ir_frontend *fe, uint32_t count);
+void frontend_cut(struct ir_frontend *fe, uint32_t height);
+/* Consumes the arguments, which become the callee's first locals; returns their first slot. */
+uint32_t frontend_take_arguments(struct ir_frontend *fe, const struct module_func_type *type);
+void frontend_push_call_results(struct ir_frontend *fe, struct ir_insn *insn, const struct module_func_type *type);
+/* The node that lists the traced operands on the stack. They are in their temporaries afterwards. */
+uint32_t frontend_references(struct ir_frontend *fe);
+
+struct control *frontend_control(struct ir_frontend *fe, uint32_t depth);
+/* Opens a control of the block that the reader has just entered: operands settled, label made. NULL: dead code. */
+struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kind);
+/* Brings the results of an arm to where the label expects them, and cuts the stack. */
+void frontend_end_arm(struct ir_frontend *fe, const struct control *control);
+
+void frontend_references_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_gc.c */
+void frontend_exceptions_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_eh.c */
+/* At the end of a try_table or try: closes its range, and emits the landing pads of try_table. `control` is popped. */
+void frontend_end_try(struct ir_frontend *fe, struct control *control);
+
+#endif
