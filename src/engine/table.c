@@ -18,7 +18,9 @@ static bool reserve(struct engine_table *table, uint64_t capacity) {
   assert(capacity > table->capacity && capacity <= table->max_count);
   uint64_t more_bytes = (capacity - table->capacity) * sizeof(uint64_t);
   if (!engine_budget_take(table->store, more_bytes)) return false;
-  uint64_t *elems = base_resize_array(table->elems, (size_t)capacity, sizeof *elems);
+  /* The first time as zeros, which the system gives without touching them: a module may ask for thousands of tables. */
+  uint64_t *elems = table->elems ? base_resize_array(table->elems, (size_t)capacity, sizeof *elems)
+                                 : base_alloc_zero((size_t)capacity, sizeof *elems);
   if (!elems) {
     engine_budget_give(table->store, more_bytes);
     return false;
@@ -44,7 +46,7 @@ enum cay_status engine_table_new(struct engine_store *store, const struct module
   table->max_count = max_count;
   if (count && !reserve(table, count))
     return base_error_set(error, CAY_ERROR_MEMORY, "no memory for a table of %llu elements", (unsigned long long)count);
-  fill(table->elems, init, count);
+  if (init != 0) fill(table->elems, init, count);
   table->count = count;
   table->next = store->tables;
   store->tables = table;

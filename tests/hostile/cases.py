@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The hostile modules. Each function makes one; what is expected of it stands with its name in all_cases()."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'cli'))
+from modules import HEADER, body, leb, section, text, vec  # noqa: E402
+
+I32, I64, V128, FUNC, EXTERN = b'\x7f', b'\x7e', b'\x7b', b'\x70', b'\x6f'
+END, DROP, UNREACHABLE, NOP = b'\x0b', b'\x1a', b'\0', b'\1'
+MANY = 1000000  # as many types, functions ... as a module may have
+
+
+class Case:
+    def __init__(self, name, make, words, code=0, says='^$', arguments=(), slowness=1, more_bytes=0):
+        self.name, self.make, self.words, self.code, self.says = name, make, words.split(), code, says
+        self.arguments, self.slowness, self.bytes = list(arguments), slowness, more_bytes
+
+
+def sleb(value):
+    out = bytearray()
+    while True:
+        low, value = value & 0x7F, value >> 7
+        done = value == (-1 if low & 0x40 else 0)
+        out.append(low | (0 if done else 0x80))
+        if done:
+            return bytes(out)
+
+
+def i32(value):
+    return b'\x41' + sleb(value)
+
+
+def i64(value):
+    return b'\x42' + sleb(value)
+
+
+def repeated(item, count):
+    return leb(count) + item * count
+
+
+def func_type(params=b'', results=b'', count=1):
+    """`params` and `results` are the types' bytes, all of one length."""
+    return b'\x60' + leb(len(params) // count) + params + leb(len(results) // count) + results
+
+
+def types(*items):
+    return section(1, vec(items))
+
+
+def program(code, *sections, locals_=(), type_=func_type()):
+    """A module of these sections and one exported function, `run`, whose code has no `end`. Sections are those between
+    the type section and the code section, in pairs of their number and their bytes."""
+    parts = {1: types(type_), 3: section(3, b'\1\0'), 7: section(7, vec([text('run') + b'\0\0']))}
+    parts.update(dict(sections))
+    parts[10] = section(10, vec([body(code, locals_)]))
+    order = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11]
+    return HEADER + b''.join(parts[number] for number in order if number in parts)
+
+
+# ---- Types -----------------------------------------------------------------------------------------------------------
+
+STRUCT = b'\x5f\0'
+
+
+def open_struct(*supers):
+    return b'\x50' + vec([leb(s) for s in supers]) + STRUCT
+
+
+def chain_of_subtypes(length):
+    return HEADER + section(1, leb(length) + open_struct() + b''.join(open_struct(i) for i in range(length - 1)))
+
+
+def rec(items):
+    return b'\x4e' + vec(items)
+
+
+def one_group(count):
+    return HEADER + types(rec([STRUCT] * count))
+
+
+def refers_to(index):
+    """A structure of one field, a reference to a type."""
+    return b'\x5f\1\x63' + sleb(index) + b'\0'
+
+
+def group_of_a_ring(count):
+    return HEADER + types(rec([refers_to((i + 1) % count) for i in range(count)]))
+
+
+def equal_groups(count):
+    return HEADER + section(1, repeated(rec([STRUCT]), count))
+
+
+def equal_rings(groups, count):
+    return HEADER + section(1, leb(groups) + b''.join(
+        rec([refers_to(first + (i + 1) % count) for i in range(count)]) for first in range(0, groups * count, count)))
+
+
+def groups_that_differ_at_the_end(groups, count):
+    last = [b'\x5f' + repeated(I32 + b'\0', n + 1) for n in range(groups)]
+    return HEADER + section(1, leb(groups) + b''.join(rec([STRUCT] * (count - 1) + [item]) for item in last))
+
+
+def doubling_types(count):
+    """Each refers to the one before twice; written out, the last has 2^count parts."""
+    def item(i):
+        return b'\x5f\2' + (b'\x63' + sleb(i - 1) + b'\0') * 2 if i else STRUCT
+    return HEADER + types(*[item(i) for i in range(count)])
+
+
+def wide_subtypes(width, count):
+    """`count` types below one of `width` fields, all references, so that each comparison is one of references."""
+    fields = repeated(b'\x6e\0', width)
+    return HEADER + types(b'\x50\0\x5f' + fields, *[b'\x50\1\0\x5f' + fields for _ in range(count)])
+
+
+def struct_of(fields):
+    return HEADER + types(b'\x5f' + repeated(I32 + b'\0', fields))
+
+
+def huge_struct_in_dead_code(fields, count):
+    kinds = types(func_type(), b'\x5f' + repeated(I32 + b'\0', fields))
+    return program(UNREACHABLE + (b'\xfb\0\1' + DROP) * count, (1, kinds))
+
+
+def casts(count):
+    """br_on_cast from anyref to one structure after the other, all to the same label."""
+    kinds = types(func_type(), *[b'\x5f' + repeated(I32 + b'\0', n + 1) for n in range(200)])
+    tests = b''.join(b'\xfb\x18\3\0\x6e' + sleb(1 + i % 200) for i in range(count))
+    return program(b'\x02\x6e\xd0\x71' + tests + END + DROP, (1, kinds))
+
+
+# ---- Memories and tables ---------------------------------------------------------------------------------------------
+
+def memory(limits, more=b''):
+    return program(more, (5, section(5, vec([limits]))))
+
+
+def memories(limits, count):
+    return program(b'', (5, section(5, vec([limits] * count))))
+
+
+def table(limits):
+    return program(b'', (4, section(4, vec([FUNC + limits]))))
+
+
+def tables(limits, count):
+    return program(b'', (4, section(4, vec([FUNC + limits] * count))))
+
+
+def grown(grow, more):
+    """Grows by all there is, which fails in the program: the result has to be -1."""
+    return program(grow + b'\x42\x7f\x51\x45\x04\x40\0\x0b', more)
+
+
+# ---- Exceptions --------------------------------------------------------------------------------------------------------
+
+def tag_section(count, kind=0):
+    return section(13, repeated(b'\0' + leb(kind), count))
+
+
+def tags(count):
+    return program(b'', (13, tag_section(count)))
+
+
+def catches(count):
+    """One try_table with that many catches of one tag, which is thrown."""
+    return program(b'\x02\x40\x1f\x40' + repeated(b'\0\0\0', count) + b'\x08\0' + END + END, (13, tag_section(1)))
+
+
+def nested_tries(depth):
+    start, end = b'\x1f\x40\1\0\1\0', END
+    return program(b'\x02\x40' + start * depth + b'\x08\0' + end * depth + END, (13, tag_section(2)))
+
+
+def legacy_tries(depth):
+    return program(b'\x06\x40' * depth + b'\x08\0' + (b'\x07\1' + END) * (depth - 1) + b'\x07\0' + END,
+                   (13, tag_section(2)))
+
+
+def legacy_catches(count):
+    return program(b'\x06\x40\x08\1' + b'\x07\0' * count + b'\x07\1' + END, (13, tag_section(2)))
+
+
+def delegations(depth):
+    return program(b'\x06\x40' * (depth + 1) + b'\x08\0' + b'\x18\0' * depth + b'\x07\0' + END, (13, tag_section(1)))
+
+
+# ---- Code ----------------------------------------------------------------------------------------------------------------
+
+def wide_calls_in_dead_code(params, count):
+    kinds = types(func_type(), func_type(I32 * params))
+    functions = section(3, b'\2\0\1')
+    code = section(10, vec([body(UNREACHABLE + b'\x10\1' * count), body(b'')]))
+    return HEADER + kinds + functions + code
+
+
+def wide_branches(results, count):
+    """br_if over and over with all these values on the stack."""
+    kinds = types(func_type(), func_type(b'', I32 * results))
+    return program(b'\x02\1' + i32(0) * results + (i32(0) + b'\x0d\0') * count + END + DROP * results, (1, kinds))
+
+
+def wide_br_table(results, labels):
+    kinds = types(func_type(), func_type(b'', I32 * results))
+    return program(b'\x02\1' + i32(0) * (results + 1) + b'\x0e' + repeated(b'\0', labels) + b'\0' + END + DROP * results,
+                   (1, kinds))
+
+
+def blocks_with_unset_locals(locals_, depth):
+    """Locals without a default are set in nested blocks, whose ends make them unset again."""
+    kind = b'\x64\x70'
+    one = b'\x02\x40' + b'\xd2\0\x21\0'
+    code = leb(1) + leb(locals_) + kind + one * depth + END * depth + END
+    exports = section(7, vec([text('run') + b'\0\0']))
+    return HEADER + types(func_type()) + section(3, b'\1\0') + exports + section(10, b'\1' + leb(len(code)) + code)
+
+
+def all_locals_in_blocks(locals_, blocks):
+    """Each block sets all of them."""
+    kind = b'\x64\x70'
+    sets = b''.join(b'\xd2\0\x21' + leb(i) for i in range(locals_))
+    code = leb(1) + leb(locals_) + kind + (b'\x02\x40' + sets + END) * blocks + END
+    exports = section(7, vec([text('run') + b'\0\0']))
+    return HEADER + types(func_type()) + section(3, b'\1\0') + exports + section(10, b'\1' + leb(len(code)) + code)
+
+
+def allocates(code, kind, locals_=()):
+    return program(code, (1, types(func_type(), kind)), locals_=locals_)
+
+
+ARRAY = b'\x5e\x7e\1'   # of i64
+ENDLESS_LIST = b'\x5f\2\x63\1\1\x7e\0'
+
+
+def array_new(length):
+    return allocates(i32(length) + b'\xfb\7\1' + DROP, ARRAY)
+
+
+def endless_list():
+    """A list that never ends, all of it in use."""
+    loop = b'\x03\x40\x20\0' + i64(0) + b'\xfb\0\1\x21\0\x0c\0' + END
+    code = b'\xd0\1\x21\0' + loop
+    code = leb(1) + leb(1) + b'\x63\1' + code + END
+    return (HEADER + types(func_type(), ENDLESS_LIST) + section(3, b'\1\0') +
+            section(7, vec([text('run') + b'\0\0'])) + section(10, b'\1' + leb(len(code)) + code))
+
+
+def atomic_at(address, align=2):
+    return program(i32(address) + b'\xfe\x10' + leb(align) + b'\0' + DROP, (5, section(5, b'\1\3\1\1')))
+
+
+def hints(functions):
+    """A hint for each of many functions."""
+    one = body(b'\x41\0\x0d\0')
+    section_of_hints = section(0, text('metadata.code.branch_hint') + leb(functions) + b''.join(
+        leb(i) + b'\1\3\1\1' for i in range(functions)))
+    return (HEADER + types(func_type()) + section(3, repeated(b'\0', functions)) + section_of_hints +
+            section(10, repeated(one, functions)))
+
+
+def all_cases():
+    run = 'run --invoke run'
+    yield from memory_cases(run)
+    yield from table_cases(run)
+    yield from code_cases(run)
+
+
+def memory_cases(run):
+    page, exabytes = 1 << 16, 1 << 48
+    yield Case('16 exabytes', lambda: memory(b'\4' + leb(exabytes)), run, 126,
+               'a memory of 281474976710656 pages does not fit the address space')
+    yield Case('16 exabytes, validated', lambda: memory(b'\4' + leb(exabytes)), 'validate')
+    yield Case('16 exabytes and a page', lambda: memory(b'\4' + leb(exabytes + 1)), 'validate', 126,
+               'memory size must be at most 281474976710656')
+    yield Case('1 exabyte', lambda: memory(b'\4' + leb(1 << 44)), run, 125, 'the system has no room for a memory')
+    yield Case('1 terabyte', lambda: memory(b'\4' + leb(1 << 24)), run)
+    yield Case('1 terabyte, limited', lambda: memory(b'\4' + leb(1 << 24)), 'run --max-memory 1G --invoke run', 126,
+               'exceeds the memory limit')
+    yield Case('at most 16 exabytes', lambda: memory(b'\5\0' + leb(exabytes)), run)
+    yield Case('growing to 16 exabytes', lambda: grown(i64(exabytes) + b'\x40\0', (5, section(5, b'\1\4\0'))), run)
+    yield Case('growing beyond 2^64', lambda: grown(i64(-1) + b'\x40\0', (5, section(5, b'\1\4\1'))), run)
+    yield Case('100 memories of 4 GB', lambda: memories(b'\0' + leb(page), 100), run)
+    yield Case('100 memories of 1 TB', lambda: memories(b'\4' + leb(1 << 24), 100), run, 125,
+               'the system has no room for a memory')
+    yield Case('101 memories', lambda: memories(b'\0\0', 101), 'validate', 126, 'at most 100 are allowed')
+    yield Case('shared without a maximum', lambda: memory(b'\2\0'), 'validate', 126,
+               'a shared memory must have a maximum')
+    yield Case('shared, of 16 exabytes', lambda: memory(b'\7' + leb(exabytes) * 2), run, 126,
+               'does not fit the address space')
+    yield Case('shared, at most 16 exabytes', lambda: memory(b'\7\0' + leb(exabytes)), run)
+    yield Case('shared, at most 4 GB', lambda: memory(b'\3\0' + leb(page)), run)
+    yield Case('100 shared memories of 4 GB', lambda: memories(b'\3\0' + leb(page), 100), run)
+    yield Case('wrongly aligned atomic', lambda: atomic_at(0, align=1), 'validate', 126,
+               'the alignment must be natural')
+    yield Case('atomic at an odd address', lambda: atomic_at(2), run, 134, 'unaligned atomic')
+    yield Case('4 GB of pages of a byte', lambda: memory(b'\x08' + leb((1 << 32) - 1) + b'\0'),
+               'run -W custom-page-sizes --invoke run')
+    yield Case('pages of 2^64 bytes', lambda: memory(b'\x08\0\x40'), 'validate -W custom-page-sizes', 126,
+               'invalid custom page size')
+
+
+def table_cases(run):
+    yield Case('table of 2^64 elements', lambda: table(b'\4' + leb((1 << 64) - 1)), run, 126,
+               'a table of 18446744073709551615 elements exceeds the limit of 10000000')
+    yield Case('table of 2^64 elements, validated', lambda: table(b'\4' + leb((1 << 64) - 1)), 'validate')
+    yield Case('growing a table by 2^63 elements', lambda: grown(b'\xd0\x70' + i64((1 << 63) - 1) + b'\xfc\x0f\0',
+                                                                (4, section(4, b'\1\x70\4\0'))), run)
+    yield Case('1000 tables of 10 million elements', lambda: tables(b'\0' + leb(10000000), 1000), run,
+               more_bytes=8 << 20)
+    yield Case('too many tables', lambda: tables(b'\0\0', 65001), 'validate', 126, 'at most 65000 are allowed')
+
+
+def code_cases(run):
+    yield Case('calls with 1000 parameters in dead code', lambda: wide_calls_in_dead_code(1000, MANY), 'validate')
+    yield Case('branches with 1000 results', lambda: wide_branches(1000, MANY), 'validate')
+    # What such branches become is limited, as a part of the machine's memory would be gone otherwise.
+    yield Case('branches with 1000 results, translated', lambda: wide_branches(1000, MANY), run, 125, 'out of memory',
+               more_bytes=768 << 20)
+    yield Case('br_table of 65520 labels, 1000 results', lambda: wide_br_table(1000, 65520), run)
+    yield Case('hints for 500000 functions', lambda: hints(500000), 'validate')
