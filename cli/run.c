@@ -229,6 +229,8 @@ static int say_trap(struct session *session, const struct cay_error *error) {
   if (cay_run_result(session->run)->trap == CAY_TRAP_STACK_EXHAUSTED)
     cli_say_more("if it only needs more stack: --stack 64M");
   if (cay_run_result(session->run)->trap == CAY_TRAP_OUT_OF_MEMORY) say_out_of_memory();
+  if (cay_run_result(session->run)->trap == CAY_TRAP_HEAP_EXHAUSTED)
+    cli_say_more("if it only needs more memory: a larger --max-memory (or none, which is no limit)");
   return POLICY_EXIT_TRAP;
 }
 

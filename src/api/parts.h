@@ -65,5 +65,7 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 bool api_value_parse(module_type type, const char *text, uint64_t *slots);
 /* Adds the value in the slots as a text that api_value_parse reads. */
 void api_value_text(module_type type, const uint64_t *slots, struct base_text *out);
+/* "uncaught exception of tag "name" with i32 5", of the exception that ended the thread's last call. */
+void api_exception_text(struct engine_thread *thread, struct base_text *out);
 
 #endif

@@ -146,6 +146,16 @@ static void result_reset(struct cay_run *run) {
   base_text_deinit(&run->backtrace);
 }
 
+static enum cay_status result_of_exception(struct cay_run *run, struct cay_error *error) {
+  struct base_text text = {0};
+  api_exception_text(engine_store_thread(run->store), &text);
+  if (error)
+    base_error_set_at(error, CAY_ERROR_TRAP, run->result.trap_offset, "%s",
+                      text.failed ? engine_trap_text(ENGINE_TRAP_EXCEPTION) : text.bytes);
+  base_text_deinit(&text);
+  return CAY_ERROR_TRAP;
+}
+
 /* Turns a trap into result and error. */
 static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
   if (trap == ENGINE_TRAP_NONE) return CAY_OK;
@@ -166,6 +176,7 @@ static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap
                           (double)run->timeout_ns / 1e9);
   case ENGINE_TRAP_OUT_OF_MEMORY: return base_error_memory(error);
   case ENGINE_TRAP_HOST: return base_error_set(error, CAY_ERROR_TRAP, "%s", thread->host_error.text);
+  case ENGINE_TRAP_EXCEPTION: return result_of_exception(run, error);
   default:
     if (error) base_error_set_at(error, CAY_ERROR_TRAP, run->result.trap_offset, "%s", engine_trap_text(trap));
     return CAY_ERROR_TRAP;

@@ -136,7 +136,9 @@ static void add_type(const struct module *module, enum module_extern_kind kind, 
     base_text_format(out, "%s%s", module->globals[index].type.is_mutable ? "mutable " : "",
                      module_type_name(module->globals[index].type.type, name));
     return;
-  case MODULE_TAG: return;
+  case MODULE_TAG:
+    base_text_addz(out, module_func_type_text(&module->types[module->tags[index].type].func, text, sizeof text));
+    return;
   }
 }
 

@@ -132,6 +132,9 @@ def files():
                          exports=[('ask', 0, 1), ('_start', 0, 2)],
                          bodies=[body(b'\x10\0'), body(b'\x10\0\x1a')])
     forever = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x03\x40\x0c\0\x0b')])
+    throws = (HEADER + section(1, vec([func_type(*START), func_type((I32,), ())])) + section(3, vec([leb(0), leb(0)])) +
+              section(13, vec([b'\0' + leb(1)])) + section(7, vec([text('_start') + b'\0' + leb(1)])) +
+              section(10, vec([body(b'\x41\x2a\x08\0'), body(b'\x10\0')])))
     deep = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x10\0')])
     return {
         'nothing.wasm': NOTHING,
@@ -139,6 +142,7 @@ def files():
         'answer.wasm': answer,
         'uses-answer.wasm': uses_answer,
         'forever.wasm': forever,
+        'throws.wasm': throws,
         'deep.wasm': deep,
         'unreachable.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\0')]),
         'divide.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
