@@ -129,6 +129,40 @@ static inline void base_store_u16(void *p, uint16_t v) { memcpy(p, &v, 2); }
 static inline void base_store_u32(void *p, uint32_t v) { memcpy(p, &v, 4); }
 static inline void base_store_u64(void *p, uint64_t v) { memcpy(p, &v, 8); }
 
+/* Memory that a guest's threads may change at any moment. What they race for is their affair; these accesses are such
+ * that neither the compiler nor a sanitizer makes it ours: each byte is read or written once. */
+#define BASE_RACY __attribute__((no_sanitize("thread")))
+#define BASE_RACY_ACCESS(bits)                                                                                          \
+  struct base_racy_u##bits { uint##bits##_t value; } __attribute__((packed, may_alias));                                \
+  BASE_RACY static inline uint##bits##_t base_racy_load_u##bits(const void *p) {                                        \
+    return ((const volatile struct base_racy_u##bits *)p)->value;                                                       \
+  }                                                                                                                     \
+  BASE_RACY static inline void base_racy_store_u##bits(void *p, uint##bits##_t v) {                                     \
+    ((volatile struct base_racy_u##bits *)p)->value = v;                                                                \
+  }
+BASE_RACY_ACCESS(8) BASE_RACY_ACCESS(16) BASE_RACY_ACCESS(32) BASE_RACY_ACCESS(64)
+void base_racy_fill(void *to, uint8_t value, size_t count);
+void base_racy_move(void *to, const void *from, size_t count); /* as memmove */
+/* Around system calls that read or write such memory: the sanitizer watches what they are given. */
+#if defined(__SANITIZE_THREAD__)
+#define BASE_WATCHES_THREADS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BASE_WATCHES_THREADS 1
+#endif
+#endif
+#if defined(BASE_WATCHES_THREADS)
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+#define BASE_RACY_BEGIN() (AnnotateIgnoreReadsBegin(__FILE__, __LINE__), AnnotateIgnoreWritesBegin(__FILE__, __LINE__))
+#define BASE_RACY_END() (AnnotateIgnoreWritesEnd(__FILE__, __LINE__), AnnotateIgnoreReadsEnd(__FILE__, __LINE__))
+#else
+#define BASE_RACY_BEGIN() (void)0
+#define BASE_RACY_END() (void)0
+#endif
+
 /* A 64-bit hash with a key of the process: for tables in memory whose keys a stranger chooses; differs in each process. */
 uint64_t base_hash(const void *bytes, size_t len_bytes);
 

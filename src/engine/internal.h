@@ -187,9 +187,6 @@ enum cay_status engine_shared_new(struct engine_store *store, const struct modul
 /* Makes the store one that uses the memory, if it is not yet; false: out of memory. */
 bool engine_shared_use(struct engine_store *store, struct engine_memory *memory);
 uint64_t engine_shared_grow(struct engine_memory *memory, uint64_t delta_pages);
-/* As memset and memmove, for memories that other threads may change meanwhile. */
-void engine_shared_fill(uint8_t *to, uint8_t value, size_t count);
-void engine_shared_move(uint8_t *to, const uint8_t *from, size_t count);
 
 enum cay_status engine_import_check_typed(struct engine_store *store, const struct module *module,
                                           const struct engine_type *const *types, uint32_t index,

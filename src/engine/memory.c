@@ -267,7 +267,7 @@ enum engine_trap engine_memory_fill(struct engine_memory *memory, uint64_t at, u
   uint8_t *to = engine_memory_range(memory, at, count);
   if (!to) return ENGINE_TRAP_MEMORY_BOUNDS;
   if (memory->shared)
-    engine_shared_fill(to, (uint8_t)value, (size_t)count);
+    base_racy_fill(to, (uint8_t)value, (size_t)count);
   else
     memset(to, (int)(value & 0xFF), (size_t)count);
   return ENGINE_TRAP_NONE;
@@ -279,7 +279,7 @@ enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, st
   const uint8_t *source = engine_memory_range(from, from_at, count);
   if (!target || !source) return ENGINE_TRAP_MEMORY_BOUNDS;
   if (to->shared || from->shared)
-    engine_shared_move(target, source, (size_t)count);
+    base_racy_move(target, source, (size_t)count);
   else
     memmove(target, source, (size_t)count);
   return ENGINE_TRAP_NONE;

@@ -19,7 +19,7 @@ enum engine_trap engine_memory_init(struct engine_instance *instance, uint32_t m
   if (!to || from_at > len_bytes || count > len_bytes - from_at) return ENGINE_TRAP_MEMORY_BOUNDS;
   const uint8_t *from = instance->module->bytes + segment->bytes_offset + from_at;
   if (count && instance->memories[memory]->shared)
-    engine_shared_move(to, from, (size_t)count);
+    base_racy_move(to, from, (size_t)count);
   else if (count)
     memcpy(to, from, (size_t)count);
   return ENGINE_TRAP_NONE;

@@ -126,41 +126,6 @@ uint64_t engine_shared_grow(struct engine_memory *memory, uint64_t delta_pages) 
   return old_pages;
 }
 
-/* ---- Bytes ------------------------------------------------------------------------------------------------------------ */
-
-/* Guests may race for bytes: that is their affair, and neither the compiler nor the sanitizer may make it ours. */
-#define RACY __attribute__((no_sanitize("thread")))
-
-struct word {
-  uint64_t value;
-} __attribute__((packed, may_alias));
-
-RACY void engine_shared_fill(uint8_t *to, uint8_t value, size_t count) {
-  uint64_t word = value * UINT64_C(0x0101010101010101);
-  for (; count >= sizeof word; count -= sizeof word, to += sizeof word) ((volatile struct word *)to)->value = word;
-  for (; count; count--, to++) *(volatile uint8_t *)to = value;
-}
-
-RACY static void move_up(uint8_t *to, const uint8_t *from, size_t count) {
-  for (; count >= 8; count -= 8, to += 8, from += 8)
-    ((volatile struct word *)to)->value = ((const volatile struct word *)from)->value;
-  for (; count; count--, to++, from++) *(volatile uint8_t *)to = *(const volatile uint8_t *)from;
-}
-
-/* From the end, for a target that begins inside the source. */
-RACY static void move_down(uint8_t *to, const uint8_t *from, size_t count) {
-  for (; count >= 8; count -= 8)
-    ((volatile struct word *)(to + count - 8))->value = ((const volatile struct word *)(from + count - 8))->value;
-  for (; count; count--) *(volatile uint8_t *)(to + count - 1) = *(const volatile uint8_t *)(from + count - 1);
-}
-
-void engine_shared_move(uint8_t *to, const uint8_t *from, size_t count) {
-  if ((uintptr_t)to - (uintptr_t)from < count)
-    move_down(to, from, count);
-  else
-    move_up(to, from, count);
-}
-
 /* ---- Waiting and waking ------------------------------------------------------------------------------------------------- */
 
 static struct queue *queue_of(struct engine_shared *shared, uint64_t address) {

@@ -20,6 +20,15 @@ static bool is_socket(const struct host_object *object) {
          object->kind == HOST_KIND_LISTENER;
 }
 
+/* A system call on a guest's memory, which other threads of the guest may use at the same time. */
+#define ON_GUEST(call)          \
+  ({                            \
+    BASE_RACY_BEGIN();          \
+    ssize_t call_result = call; \
+    BASE_RACY_END();            \
+    call_result;                \
+  })
+
 static int finish(ssize_t got, size_t *done_bytes) {
   if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? HOST_PENDING : host_failed();
   *done_bytes = (size_t)got;
@@ -35,7 +44,7 @@ static int memory_read(struct host_bytes *memory, const struct iovec *iovecs, in
     size_t left = memory->len_bytes - memory->position;
     size_t take = iovecs[i].iov_len < left ? iovecs[i].iov_len : left;
     if (take == 0) continue;
-    memcpy(iovecs[i].iov_base, memory->bytes + memory->position, take);
+    base_racy_move(iovecs[i].iov_base, memory->bytes + memory->position, take);
     memory->position += take;
     *done_bytes += take;
   }
@@ -56,23 +65,38 @@ static int memory_write(struct host_bytes *memory, const struct iovec *iovecs, i
     size_t wanted = memory->len_bytes + take;
     if (wanted > memory->capacity && !base_vec_grow((void **)&memory->bytes, &memory->capacity, wanted, 1))
       return *done_bytes ? 0 : -HOST_ERROR_NOMEM;
-    memcpy(memory->bytes + memory->len_bytes, iovecs[i].iov_base, take);
+    base_racy_move(memory->bytes + memory->len_bytes, iovecs[i].iov_base, take);
     memory->len_bytes += take;
     *done_bytes += take;
   }
   return *done_bytes || count == 0 || memory->len_bytes < memory->limit_bytes ? 0 : -HOST_ERROR_NOSPC;
 }
 
+static int memory_transfer(struct host_bytes *memory, const struct iovec *iovecs, int count, bool writes,
+                           size_t *done_bytes) {
+  pthread_mutex_lock(&memory->lock);
+  int result = (writes ? memory_write : memory_read)(memory, iovecs, count, done_bytes);
+  pthread_mutex_unlock(&memory->lock);
+  return result;
+}
+
+static size_t memory_left(struct host_bytes *memory) {
+  pthread_mutex_lock(&memory->lock);
+  size_t left = memory->len_bytes - memory->position;
+  pthread_mutex_unlock(&memory->lock);
+  return left;
+}
+
 /* ---- Objects that may have to wait ----------------------------------------------------------------------------------- */
 
 static int socket_read(const struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
   struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
-  return finish(recvmsg(object->fd, &message, MSG_DONTWAIT), done_bytes);
+  return finish(ON_GUEST(recvmsg(object->fd, &message, MSG_DONTWAIT)), done_bytes);
 }
 
 static int socket_write(const struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
   struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
-  return finish(sendmsg(object->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL), done_bytes);
+  return finish(ON_GUEST(sendmsg(object->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)), done_bytes);
 }
 
 /* Whether the errors of a call with RWF_NOWAIT say that the descriptor or the kernel cannot do it at all. */
@@ -82,13 +106,13 @@ static bool cannot_nowait(ssize_t got) {
 
 static int stream_read(struct host_object *object, const struct iovec *iovecs, int count, size_t *done_bytes) {
   if (!object->no_nowait && !object->is_nonblocking) {
-    ssize_t got = host_os_read_nowait(object->fd, iovecs, count);
+    ssize_t got = ON_GUEST(host_os_read_nowait(object->fd, iovecs, count));
     if (!cannot_nowait(got)) return finish(got, done_bytes);
     object->no_nowait = true;
   }
   /* Reading a named pipe that nobody writes yet would say that it ended; poll knows better. */
   if (!host_poll_now(object->fd, POLLIN)) return HOST_PENDING;
-  return finish(readv(object->fd, iovecs, count), done_bytes);
+  return finish(ON_GUEST(readv(object->fd, iovecs, count)), done_bytes);
 }
 
 static int cut_to(struct iovec *iovecs, int count, size_t limit_bytes) {
@@ -103,15 +127,15 @@ static int cut_to(struct iovec *iovecs, int count, size_t limit_bytes) {
 }
 
 static int stream_write(struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
-  if (object->is_nonblocking) return finish(writev(object->fd, iovecs, count), done_bytes);
+  if (object->is_nonblocking) return finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
   if (!object->no_nowait) {
-    ssize_t got = host_os_write_nowait(object->fd, iovecs, count);
+    ssize_t got = ON_GUEST(host_os_write_nowait(object->fd, iovecs, count));
     if (!cannot_nowait(got)) return finish(got, done_bytes);
     object->no_nowait = true;
   }
   if (!host_poll_now(object->fd, POLLOUT)) return HOST_PENDING;
   if (object->kind == HOST_KIND_PIPE) count = cut_to(iovecs, count, PIPE_BUF);
-  return finish(writev(object->fd, iovecs, count), done_bytes);
+  return finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
 }
 
 /* ---- Reading and writing ----------------------------------------------------------------------------------------------- */
@@ -129,9 +153,9 @@ int host_read(struct host_object *object, const struct host_buffer *buffers, siz
   int iovec_count = 0;
   int result = prepare(object, HOST_RIGHT_READ, buffers, count, iovecs, &iovec_count);
   if (result) return result;
-  if (object->memory) return memory_read(object->memory, iovecs, iovec_count, done_bytes);
+  if (object->memory) return memory_transfer(object->memory, iovecs, iovec_count, false, done_bytes);
   if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
-    return finish(readv(object->fd, iovecs, iovec_count), done_bytes);
+    return finish(ON_GUEST(readv(object->fd, iovecs, iovec_count)), done_bytes);
   if (is_socket(object)) return socket_read(object, iovecs, iovec_count, done_bytes);
   return stream_read(object, iovecs, iovec_count, done_bytes);
 }
@@ -141,9 +165,9 @@ int host_write(struct host_object *object, const struct host_buffer *buffers, si
   int iovec_count = 0;
   int result = prepare(object, HOST_RIGHT_WRITE, buffers, count, iovecs, &iovec_count);
   if (result) return result;
-  if (object->memory) return memory_write(object->memory, iovecs, iovec_count, done_bytes);
+  if (object->memory) return memory_transfer(object->memory, iovecs, iovec_count, true, done_bytes);
   if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
-    return finish(writev(object->fd, iovecs, iovec_count), done_bytes);
+    return finish(ON_GUEST(writev(object->fd, iovecs, iovec_count)), done_bytes);
   if (is_socket(object)) return socket_write(object, iovecs, iovec_count, done_bytes);
   return stream_write(object, iovecs, iovec_count, done_bytes);
 }
@@ -161,7 +185,7 @@ int host_read_at(struct host_object *object, const struct host_buffer *buffers, 
   struct iovec iovecs[HOST_BUFFERS_MAX];
   int iovec_count = 0;
   int result = prepare_at(object, HOST_RIGHT_READ, buffers, count, offset, iovecs, &iovec_count);
-  return result ? result : finish(preadv(object->fd, iovecs, iovec_count, (off_t)offset), done_bytes);
+  return result ? result : finish(ON_GUEST(preadv(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
 }
 
 int host_write_at(struct host_object *object, const struct host_buffer *buffers, size_t count, uint64_t offset,
@@ -169,7 +193,7 @@ int host_write_at(struct host_object *object, const struct host_buffer *buffers,
   struct iovec iovecs[HOST_BUFFERS_MAX];
   int iovec_count = 0;
   int result = prepare_at(object, HOST_RIGHT_WRITE, buffers, count, offset, iovecs, &iovec_count);
-  return result ? result : finish(pwritev(object->fd, iovecs, iovec_count, (off_t)offset), done_bytes);
+  return result ? result : finish(ON_GUEST(pwritev(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
 }
 
 /* ---- Positions, sizes, flags ---------------------------------------------------------------------------------------------- */
@@ -229,7 +253,9 @@ int host_set_flags(struct host_object *object, uint32_t flags) {
   if (changed == 0) return 0;
   if (changed != HOST_FLAG_APPEND || !object->owns_fd || object->kind != HOST_KIND_REGULAR) return -HOST_ERROR_NOTSUP;
   int now = fcntl(object->fd, F_GETFL);
-  if (now < 0 || fcntl(object->fd, F_SETFL, now ^ O_APPEND) < 0) return host_failed();
+  if (now < 0) return host_failed();
+  now = flags & HOST_FLAG_APPEND ? now | O_APPEND : now & ~O_APPEND;
+  if (fcntl(object->fd, F_SETFL, now) < 0) return host_failed();
   object->flags = (uint8_t)flags;
   return 0;
 }
@@ -262,7 +288,7 @@ int host_stat(struct host_object *object, struct host_stat *out) {
 }
 
 uint64_t host_readable_bytes(struct host_object *object) {
-  if (object->memory) return object->memory->len_bytes - object->memory->position;
+  if (object->memory) return memory_left(object->memory);
   if (object->fd < 0) return 0;
   if (object->kind == HOST_KIND_REGULAR) {
     struct stat status;

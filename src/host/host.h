@@ -13,8 +13,9 @@
  * Signals. Writing to a pipe without readers raises SIGPIPE, as it does natively, unless the process ignores it; then it
  * is PIPE. Sockets never raise it.
  *
- * Ownership: objects are reference-counted. Threads: an object is used by one thread at a time; the count is atomic;
- * host_loop_wake may be called from any thread or signal handler. */
+ * Ownership: objects are reference-counted. Threads: an object may be used by several threads at once, as descriptors
+ * can; what grants and configures is for one thread, before that. A listing or a loop is used by one thread at a time,
+ * except that host_loop_wake may be called from any thread or signal handler. */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
 
@@ -190,7 +191,7 @@ enum cay_status host_memory_reader(const void *bytes, size_t len_bytes, struct h
 enum cay_status host_memory_writer(size_t limit_bytes, struct host_object **out, struct cay_error *error);
 /* Takes everything that is written and keeps nothing. */
 enum cay_status host_memory_sink(struct host_object **out, struct cay_error *error);
-/* What a memory writer holds; valid until the next write. */
+/* What a memory writer holds; valid until the next write, so no other thread may write meanwhile. */
 const char *host_memory_bytes(const struct host_object *object, size_t *len_bytes);
 
 /* Which path resolver a directory and everything opened from it uses. AUTO: the kernel's (openat2) where it exists. */

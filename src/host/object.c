@@ -56,7 +56,10 @@ void host_object_release(struct host_object *object) {
   if (!object || atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) != 1) return;
   if (object->owns_fd && object->fd >= 0) close(object->fd);
   synthetic_free(object->synthetic);
-  if (object->memory) base_free(object->memory->bytes);
+  if (object->memory) {
+    base_free(object->memory->bytes);
+    pthread_mutex_destroy(&object->memory->lock);
+  }
   base_free(object->memory);
   base_free(object);
 }
@@ -235,6 +238,7 @@ static enum cay_status memory_object(uint32_t rights, struct host_object **out, 
     base_free(object);
     return base_error_memory(error);
   }
+  pthread_mutex_init(&object->memory->lock, NULL);
   *out = object;
   return CAY_OK;
 }

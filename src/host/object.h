@@ -4,6 +4,7 @@
 #define HOST_OBJECT_H
 
 #include <limits.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -25,6 +26,7 @@ struct host_synthetic { BASE_VEC(struct host_synthetic_entry) entries; };
 
 /* Bytes in memory that stand in for a pipe. */
 struct host_bytes {
+  pthread_mutex_t lock;
   char *bytes;
   size_t len_bytes, capacity, limit_bytes, position;
   bool discards;
@@ -33,12 +35,13 @@ struct host_bytes {
 struct host_object {
   atomic_uint references;
   enum host_kind kind;
-  uint8_t rights, flags;
+  uint8_t rights;
+  _Atomic uint8_t flags;
   uint8_t granted;       /* rights of the grant it comes from, whatever it was opened for */
   uint8_t resolver;      /* enum host_resolver, of directories */
   bool owns_fd;          /* opened by us, so that its flags are ours to change and it is closed with the object */
   bool is_nonblocking;   /* the descriptor has O_NONBLOCK */
-  bool no_nowait;        /* the kernel cannot read or write it with RWF_NOWAIT: poll first */
+  atomic_bool no_nowait; /* the kernel cannot read or write it with RWF_NOWAIT: poll first */
   bool is_terminal;
   int fd;                /* -1: synthetic or in memory */
   struct host_synthetic *synthetic;

@@ -119,7 +119,9 @@ int host_receive(struct host_object *socket, const struct host_buffer *buffers, 
   struct msghdr message;
   int result = prepare(socket, HOST_RIGHT_READ, buffers, count, iovecs, &message);
   if (result) return result;
+  BASE_RACY_BEGIN();
   ssize_t got = recvmsg(socket->fd, &message, MSG_DONTWAIT | (how->peek ? MSG_PEEK : 0));
+  BASE_RACY_END();
   if (got < 0) return pending_or_failed();
   how->truncated = message.msg_flags & MSG_TRUNC;
   *done_bytes = (size_t)got;
@@ -131,7 +133,9 @@ int host_send(struct host_object *socket, const struct host_buffer *buffers, siz
   struct msghdr message;
   int result = prepare(socket, HOST_RIGHT_WRITE, buffers, count, iovecs, &message);
   if (result) return result;
+  BASE_RACY_BEGIN();
   ssize_t sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  BASE_RACY_END();
   if (sent < 0) return pending_or_failed();
   *done_bytes = (size_t)sent;
   return 0;

@@ -6,7 +6,8 @@
  * directory. A surface object (`struct wasi_p1`) is made from it for one guest and holds that guest's handles.
  *
  * Ownership: everything given to a configuration is copied or retained, and a surface keeps nothing of the
- * configuration, so it can be freed or reused. Threads: one at a time, except wasi_p1_wake.
+ * configuration, so it can be freed or reused. Threads: one at a time, except wasi_p1_wake; a guest with several threads
+ * has a wasi_p1_thread for each one besides the first, and all of them may call at once.
  * Source: WASI 0.1, witx files of `wasi_snapshot_preview1`, and the older `wasi_unstable`. */
 #ifndef WASI_WASI_H
 #define WASI_WASI_H
@@ -38,7 +39,8 @@ struct wasi_hooks {
   void *trace_env;
   void (*denied)(void *env, const struct wasi_denial *denial);
   void *denied_env;
-  /* Replacements of the host's clocks and random source; 0 or -HOST_ERROR_x. NULL: the host's. */
+  /* Replacements of the host's clocks and random source; 0 or -HOST_ERROR_x. NULL: the host's. May be called by several
+   * threads at once. */
   int (*clock_now)(void *env, enum host_clock clock, uint64_t *ns);
   void *clock_env;
   int (*random)(void *env, void *bytes, size_t len_bytes);
@@ -88,6 +90,18 @@ enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store
 void wasi_p1_wake(void *p1);
 /* Withdraws it, beside engine_interrupt_clear. */
 void wasi_p1_clear(struct wasi_p1 *p1);
+
+/* The share of another thread of the guest in the surface: its functions, and where they wait. */
+struct wasi_p1_thread;
+enum cay_status wasi_p1_thread_new(struct wasi_p1 *p1, struct wasi_p1_thread **out, struct cay_error *error);
+void wasi_p1_thread_free(struct wasi_p1_thread *thread); /* NULL allowed; after the store that uses it */
+/* As wasi_p1_define and wasi_p1_wake, for that thread and its store. */
+enum cay_status wasi_p1_thread_define(struct engine_linker *linker, struct engine_store *store,
+                                      struct wasi_p1_thread *thread, struct cay_error *error);
+void wasi_p1_thread_wake(void *thread);
+/* In the hooks trace and denied, which never run at the same time: the thread whose call they are told about. */
+struct engine_thread *wasi_p1_teller(const struct wasi_p1 *p1);
+
 /* Name and type of function `index` ("fd_read", params as text "iiii", result "i" or ""), for inspection and
  * documentation; false past the end. */
 bool wasi_p1_function(unsigned index, const char **name, const char **params, const char **results);

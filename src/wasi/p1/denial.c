@@ -17,11 +17,10 @@ static const struct wasi_preopen *preopen_of(const struct wasi_p1 *p1, const str
   return handle->preopen >= 0 ? &p1->preopens.items[handle->preopen] : NULL;
 }
 
-int p1_denied(struct p1_call *call, uint32_t fd, struct host_path path, uint32_t rights_needed, int result) {
+int p1_denied(struct p1_call *call, const struct p1_handle *handle, struct host_path path, uint32_t rights_needed,
+              int result) {
   const struct wasi_hooks *hooks = &call->p1->hooks;
-  struct p1_handle *handle;
   if (!hooks->denied || (result != -HOST_ERROR_NOTCAPABLE && result != -HOST_ERROR_ROFS)) return result;
-  if (p1_handle_get(call, fd, &handle)) return result;
   const struct wasi_preopen *preopen = preopen_of(call->p1, handle);
   bool is_synthetic = preopen && preopen->is_synthetic;
   uint32_t missing = rights_needed & ~host_object_rights(handle->object);
@@ -46,7 +45,9 @@ int p1_denied(struct p1_call *call, uint32_t fd, struct host_path path, uint32_t
     denial.preopen = denial.guest_path;
     denial.host_path = granted_file;
   }
+  p1_telling(call);
   hooks->denied(hooks->denied_env, &denial);
+  p1_told(call);
   base_text_deinit(&guest_path);
   return result;
 }

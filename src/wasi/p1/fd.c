@@ -9,7 +9,7 @@
 static int give_count(struct p1_call *call, unsigned argument, size_t count) {
   uint8_t *out = p1_range(call, p1_u32(call, argument), 4);
   if (!out) return -HOST_ERROR_FAULT;
-  base_store_u32(out, (uint32_t)count);
+  base_racy_store_u32(out, (uint32_t)count);
   return 0;
 }
 
@@ -92,7 +92,7 @@ static int seek(struct p1_call *call, uint64_t right, int64_t delta, enum host_w
   uint8_t *out = p1_range(call, p1_u32(call, argument), 8);
   if (result == 0 && !out) result = -HOST_ERROR_FAULT;
   if (result == 0) result = host_seek(handle->object, delta, whence, &position);
-  if (result == 0) base_store_u64(out, position);
+  if (result == 0) base_racy_store_u64(out, position);
   return result;
 }
 
@@ -160,11 +160,11 @@ int p1_fd_fdstat_get(struct p1_call *call) {
   uint8_t *out = p1_range(call, p1_u32(call, 1), 24);
   if (result) return result;
   if (!out) return -HOST_ERROR_FAULT;
-  memset(out, 0, 24);
-  out[0] = p1_filetype(host_object_kind(handle->object));
-  base_store_u16(out + 2, fdflags_of(handle));
-  base_store_u64(out + 8, handle->rights);
-  base_store_u64(out + 16, handle->inheriting);
+  base_racy_fill(out, 0, 24);
+  base_racy_store_u8(out, p1_filetype(host_object_kind(handle->object)));
+  base_racy_store_u16(out + 2, fdflags_of(handle));
+  base_racy_store_u64(out + 8, handle->rights);
+  base_racy_store_u64(out + 16, handle->inheriting);
   return 0;
 }
 
@@ -184,17 +184,6 @@ int p1_fd_fdstat_set_flags(struct p1_call *call) {
   return result;
 }
 
-int p1_fd_fdstat_set_rights(struct p1_call *call) {
-  struct p1_handle *handle;
-  uint64_t rights = p1_u64(call, 1), inheriting = p1_u64(call, 2);
-  int result = p1_handle_get(call, p1_u32(call, 0), &handle);
-  if (result) return result;
-  if ((rights & ~handle->rights) || (inheriting & ~handle->inheriting)) return -HOST_ERROR_NOTCAPABLE;
-  handle->rights = rights;
-  handle->inheriting = inheriting;
-  return 0;
-}
-
 /* ---- Names in directories ---------------------------------------------------------------------------------------------------- */
 
 enum { DIRENT_BYTES = 24 };
@@ -208,8 +197,8 @@ static size_t add_dirent(uint8_t *out, size_t capacity, const struct host_entry 
   head[20] = p1_filetype(entry->kind);
   size_t head_bytes = capacity < DIRENT_BYTES ? capacity : DIRENT_BYTES;
   size_t left = capacity - head_bytes, name_bytes = entry->len_bytes < left ? entry->len_bytes : left;
-  memcpy(out, head, head_bytes);
-  memcpy(out + head_bytes, entry->name, name_bytes);
+  base_racy_move(out, head, head_bytes);
+  base_racy_move(out + head_bytes, entry->name, name_bytes);
   return head_bytes + name_bytes;
 }
 
@@ -234,9 +223,11 @@ int p1_fd_readdir(struct p1_call *call) {
   if (result) return result;
   uint8_t *out = p1_range(call, p1_u32(call, 1), capacity), *used_out = p1_range(call, p1_u32(call, 4), 4);
   if (!out || !used_out) return -HOST_ERROR_FAULT;
+  pthread_mutex_lock(&handle->listing_lock);
   result = read_directory(handle, p1_u64(call, 3), out, capacity, &used);
-  if (result) return p1_denied(call, p1_u32(call, 0), (struct host_path){".", 1}, HOST_RIGHT_LIST, result);
-  base_store_u32(used_out, (uint32_t)used);
+  pthread_mutex_unlock(&handle->listing_lock);
+  if (result) return p1_denied(call, handle, (struct host_path){".", 1}, HOST_RIGHT_LIST, result);
+  base_racy_store_u32(used_out, (uint32_t)used);
   return 0;
 }
 
@@ -258,8 +249,8 @@ int p1_fd_prestat_get(struct p1_call *call) {
   if (result) return result;
   uint8_t *out = p1_range(call, p1_u32(call, 1), 8);
   if (!out) return -HOST_ERROR_FAULT;
-  base_store_u32(out, 0); /* the only kind there is: a directory */
-  base_store_u32(out + 4, (uint32_t)strlen(guest_path));
+  base_racy_store_u32(out, 0); /* the only kind there is: a directory */
+  base_racy_store_u32(out + 4, (uint32_t)strlen(guest_path));
   return 0;
 }
 
@@ -271,6 +262,6 @@ int p1_fd_prestat_dir_name(struct p1_call *call) {
   if (p1_u32(call, 2) < len_bytes) return -HOST_ERROR_NAMETOOLONG;
   uint8_t *out = p1_range(call, p1_u32(call, 1), len_bytes);
   if (!out) return -HOST_ERROR_FAULT;
-  memcpy(out, guest_path, len_bytes);
+  base_racy_move(out, guest_path, len_bytes);
   return 0;
 }

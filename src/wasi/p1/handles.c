@@ -6,7 +6,8 @@
  * were granted for reading still show every bit, and a guest that tries to write learns that the file system is
  * read-only when it opens the file, not when it writes.
  *
- * Invariant: every number below `lowest_free` is taken. */
+ * Invariants: 1. Every number below `lowest_free` is taken. 2. The table is read and changed under p1->lock; nothing is
+ * freed under it. */
 #include <assert.h>
 
 #include "wasi/p1/p1.h"
@@ -39,10 +40,24 @@ uint8_t p1_filetype(enum host_kind kind) {
   return types[kind];
 }
 
+/* The handle of a number, retained; NULL: none. */
+static struct p1_handle *look_up(struct wasi_p1 *p1, uint32_t fd) {
+  pthread_mutex_lock(&p1->lock);
+  struct p1_handle *handle = fd < p1->handle_count ? p1->handles[fd] : NULL;
+  if (handle) atomic_fetch_add_explicit(&handle->references, 1, memory_order_relaxed);
+  pthread_mutex_unlock(&p1->lock);
+  return handle;
+}
+
+static void hold(struct p1_call *call, struct p1_handle *handle) {
+  assert(call->held_count < P1_HELD_MAX);
+  call->held[call->held_count++] = handle;
+}
+
 int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out) {
-  struct wasi_p1 *p1 = call->p1;
-  if (fd >= p1->handle_count || !p1->handles[fd].object) return -HOST_ERROR_BADF;
-  *out = &p1->handles[fd];
+  *out = look_up(call->p1, fd);
+  if (!*out) return -HOST_ERROR_BADF;
+  hold(call, *out);
   return 0;
 }
 
@@ -62,74 +77,136 @@ static int explain(const struct host_object *object, uint64_t missing) {
   return -HOST_ERROR_NOTCAPABLE;
 }
 
-int p1_handle_need(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out) {
-  int result = p1_handle_get(call, fd, out);
-  if (result) return result;
+static int check_rights(const struct p1_handle *handle, uint64_t rights) {
   assert((rights & ~(uint64_t)P1_RIGHTS_INHERITING & ~(uint64_t)P1_SOCK_ACCEPT) == 0);
-  uint64_t missing = rights & ~(*out)->rights;
-  return missing ? explain((*out)->object, missing) : 0;
+  uint64_t missing = rights & ~(uint64_t)handle->rights;
+  return missing ? explain(handle->object, missing) : 0;
 }
 
-static void release(struct p1_handle *handle) {
+int p1_handle_need(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out) {
+  int result = p1_handle_get(call, fd, out);
+  return result ? result : check_rights(*out, rights);
+}
+
+int p1_handle_take(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out) {
+  *out = look_up(call->p1, fd);
+  int result = *out ? check_rights(*out, rights) : -HOST_ERROR_BADF;
+  if (result) p1_handle_release(*out);
+  return result;
+}
+
+static void opened_release(const struct p1_opened *opened) {
+  host_object_release(opened->object);
+  base_free(opened->guest_path);
+}
+
+void p1_handle_release(struct p1_handle *handle) {
+  if (!handle || atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) != 1) return;
   host_listing_close(handle->listing);
   host_object_release(handle->object);
   base_free(handle->guest_path);
-  *handle = (struct p1_handle){0};
+  pthread_mutex_destroy(&handle->listing_lock);
+  base_free(handle);
+}
+
+/* Takes over what was opened, except when memory is out. */
+static struct p1_handle *handle_new(const struct p1_opened *opened) {
+  assert(opened->object && opened->rights <= UINT32_MAX && opened->inheriting <= UINT32_MAX);
+  struct p1_handle *handle = base_alloc_zero(1, sizeof *handle);
+  if (!handle) return NULL;
+  atomic_init(&handle->references, 1);
+  handle->object = opened->object;
+  handle->rights = (uint32_t)opened->rights;
+  handle->inheriting = (uint32_t)opened->inheriting;
+  handle->is_nonblocking = opened->is_nonblocking;
+  handle->preopen = opened->preopen;
+  handle->is_preopen = opened->is_preopen;
+  handle->guest_path = opened->guest_path;
+  pthread_mutex_init(&handle->listing_lock, NULL);
+  return handle;
 }
 
 /* The lowest free number, which exists in the table afterwards. */
 static int reserve(struct wasi_p1 *p1, size_t *out) {
   size_t at = p1->lowest_free;
-  while (at < p1->handle_count && p1->handles[at].object) at++;
+  while (at < p1->handle_count && p1->handles[at]) at++;
   p1->lowest_free = at;
   if (at >= p1->max_handles) return -HOST_ERROR_MFILE;
   if (at == p1->handle_count) {
     if (at >= p1->handle_capacity &&
         !base_vec_grow((void **)&p1->handles, &p1->handle_capacity, at + 1, sizeof *p1->handles))
       return -HOST_ERROR_NOMEM;
-    p1->handles[p1->handle_count++] = (struct p1_handle){0};
+    p1->handles[p1->handle_count++] = NULL;
   }
   *out = at;
   return 0;
 }
 
-int p1_handle_add(struct wasi_p1 *p1, struct p1_handle handle, uint32_t *fd) {
+int p1_handle_add(struct wasi_p1 *p1, const struct p1_opened *opened, uint32_t *fd) {
   size_t at = 0;
-  int result = reserve(p1, &at);
-  if (result) {
-    release(&handle);
-    return result;
+  struct p1_handle *handle = handle_new(opened);
+  if (!handle) {
+    opened_release(opened);
+    return -HOST_ERROR_NOMEM;
   }
-  assert(handle.object);
-  p1->handles[at] = handle;
-  p1->lowest_free = at + 1;
-  *fd = (uint32_t)at;
-  return 0;
-}
-
-void p1_handle_close(struct wasi_p1 *p1, uint32_t fd) {
-  assert(fd < p1->handle_count);
-  release(&p1->handles[fd]);
-  if (fd < p1->lowest_free) p1->lowest_free = fd;
-}
-
-int p1_fd_close(struct p1_call *call) {
-  struct p1_handle *handle;
-  int result = p1_handle_get(call, p1_u32(call, 0), &handle);
-  if (result == 0) p1_handle_close(call->p1, p1_u32(call, 0));
+  pthread_mutex_lock(&p1->lock);
+  int result = reserve(p1, &at);
+  if (result == 0) {
+    p1->handles[at] = handle;
+    p1->lowest_free = at + 1;
+    *fd = (uint32_t)at;
+  }
+  pthread_mutex_unlock(&p1->lock);
+  if (result) p1_handle_release(handle);
   return result;
 }
 
+/* Takes a handle out of the table, which is locked. */
+static struct p1_handle *take_out(struct wasi_p1 *p1, uint32_t fd) {
+  struct p1_handle *handle = fd < p1->handle_count ? p1->handles[fd] : NULL;
+  if (!handle) return NULL;
+  p1->handles[fd] = NULL;
+  if (fd < p1->lowest_free) p1->lowest_free = fd;
+  return handle;
+}
+
+int p1_handle_close(struct wasi_p1 *p1, uint32_t fd) {
+  pthread_mutex_lock(&p1->lock);
+  struct p1_handle *handle = take_out(p1, fd);
+  pthread_mutex_unlock(&p1->lock);
+  p1_handle_release(handle); /* not under the lock: it may take long */
+  return handle ? 0 : -HOST_ERROR_BADF;
+}
+
+int p1_fd_close(struct p1_call *call) { return p1_handle_close(call->p1, p1_u32(call, 0)); }
+
 /* Both numbers have to be open: a guest cannot reserve numbers that it never got. */
 int p1_fd_renumber(struct p1_call *call) {
+  struct wasi_p1 *p1 = call->p1;
   uint32_t from = p1_u32(call, 0), to = p1_u32(call, 1);
-  struct p1_handle *source, *target;
-  int result = p1_handle_get(call, from, &source);
-  if (result == 0) result = p1_handle_get(call, to, &target);
-  if (result || from == to) return result;
-  release(target);
-  *target = *source;
-  *source = (struct p1_handle){0};
-  if (from < call->p1->lowest_free) call->p1->lowest_free = from;
-  return 0;
+  struct p1_handle *target = NULL;
+  pthread_mutex_lock(&p1->lock);
+  bool are_open = from < p1->handle_count && to < p1->handle_count && p1->handles[from] && p1->handles[to];
+  if (are_open && from != to) {
+    target = p1->handles[to];
+    p1->handles[to] = take_out(p1, from);
+  }
+  pthread_mutex_unlock(&p1->lock);
+  p1_handle_release(target);
+  return are_open ? 0 : -HOST_ERROR_BADF;
+}
+
+int p1_fd_fdstat_set_rights(struct p1_call *call) {
+  struct p1_handle *handle;
+  uint64_t rights = p1_u64(call, 1), inheriting = p1_u64(call, 2);
+  int result = p1_handle_get(call, p1_u32(call, 0), &handle);
+  if (result) return result;
+  pthread_mutex_lock(&call->p1->lock); /* two that give up different rights give up both */
+  bool grows = (rights & ~(uint64_t)handle->rights) || (inheriting & ~(uint64_t)handle->inheriting);
+  if (!grows) {
+    handle->rights = (uint32_t)rights;
+    handle->inheriting = (uint32_t)inheriting;
+  }
+  pthread_mutex_unlock(&call->p1->lock);
+  return grows ? -HOST_ERROR_NOTCAPABLE : 0;
 }

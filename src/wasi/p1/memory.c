@@ -18,7 +18,7 @@ int p1_buffers(const struct p1_call *call, uint32_t iovecs, uint32_t count, stru
   uint64_t total = 0;
   out->count = 0;
   for (uint32_t i = 0; i < count && i < HOST_BUFFERS_MAX && total < MAX_TOTAL_BYTES; i++, at += 8) {
-    uint64_t offset = base_load_u32(at), len_bytes = base_load_u32(at + 4);
+    uint64_t offset = base_racy_load_u32(at), len_bytes = base_racy_load_u32(at + 4);
     if (!p1_range(call, offset, len_bytes)) return -HOST_ERROR_FAULT;
     if (len_bytes > MAX_TOTAL_BYTES - total) len_bytes = MAX_TOTAL_BYTES - total;
     out->items[out->count++] = (struct host_buffer){call->memory, resolve, offset, len_bytes};
@@ -41,10 +41,24 @@ bool p1_buffers_advance(struct p1_buffers *buffers, size_t *first, size_t done_b
   return false;
 }
 
-int p1_path(const struct p1_call *call, unsigned argument, struct host_path *out) {
+/* What was checked has to be what is used. */
+static int copy_path(struct p1_call *call, const uint8_t *bytes, uint32_t len_bytes, struct host_path *out) {
+  enum { LONGEST_BYTES = 65536 };
+  assert(call->copy_count < P1_HELD_MAX);
+  if (len_bytes > LONGEST_BYTES) return -HOST_ERROR_NAMETOOLONG;
+  char *copy = base_alloc(len_bytes);
+  if (!copy) return -HOST_ERROR_NOMEM;
+  call->copies[call->copy_count++] = copy;
+  base_racy_move(copy, bytes, len_bytes);
+  *out = (struct host_path){copy, len_bytes};
+  return 0;
+}
+
+int p1_path(struct p1_call *call, unsigned argument, struct host_path *out) {
   uint32_t len_bytes = p1_u32(call, argument + 1);
   const uint8_t *bytes = p1_range(call, p1_u32(call, argument), len_bytes);
   if (!bytes) return -HOST_ERROR_FAULT;
+  if (call->memory->shared) return copy_path(call, bytes, len_bytes, out);
   *out = (struct host_path){(const char *)bytes, len_bytes};
   return 0;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* WASI 0.1: making the surface, defining its functions, and entering them.
  *
+ * A guest's threads share the surface: arguments and preopened directories never change, the table of handles has a
+ * lock, and a call holds the handles that it uses. Each thread has its own functions, which know where it waits.
+ *
  * Every function is a row of P1_FUNCTIONS and an `int p1_NAME(struct p1_call *)` that returns 0 or -HOST_ERROR_x. One
  * engine function, `enter`, runs them all: it finds the guest's memory, traces, and turns results into 0.1's numbers.
  * wasi_unstable is the same table under another name; the few layouts that differ ask call->is_unstable.
@@ -34,10 +37,23 @@ static enum engine_trap no_memory(const struct engine_call *call, const struct p
   return ENGINE_TRAP_HOST;
 }
 
+void p1_telling(struct p1_call *call) {
+  pthread_mutex_lock(&call->p1->told_lock);
+  call->p1->teller = call->thread;
+}
+
+void p1_told(struct p1_call *call) {
+  call->p1->teller = NULL;
+  pthread_mutex_unlock(&call->p1->told_lock);
+}
+
+struct engine_thread *wasi_p1_teller(const struct wasi_p1 *p1) { return p1->teller; }
+
 static enum engine_trap enter(struct engine_call *engine_call, uint64_t *slots) {
   const struct p1_binding *binding = engine_call->env;
   if (!engine_call->caller) return no_memory(engine_call, binding->function);
-  struct p1_call call = {.p1 = binding->p1,
+  struct p1_call call = {.p1 = binding->own->p1,
+                         .own = binding->own,
                          .memory = engine_call->caller->host_memory,
                          .thread = engine_call->thread,
                          .function = binding->function,
@@ -47,6 +63,8 @@ static enum engine_trap enter(struct engine_call *engine_call, uint64_t *slots) 
   if (BASE_UNLIKELY(traces)) p1_trace_begin(&call);
   int result = binding->function->run(&call);
   if (BASE_UNLIKELY(traces)) p1_trace_end(&call, result);
+  for (unsigned i = 0; i < call.held_count; i++) p1_handle_release(call.held[i]);
+  for (unsigned i = 0; i < call.copy_count; i++) base_free(call.copies[i]);
   if (result == P1_TRAPPED) {
     assert(call.trap != ENGINE_TRAP_NONE);
     return call.trap;
@@ -84,12 +102,12 @@ static enum cay_status define(struct engine_linker *linker, struct engine_store 
                               error);
 }
 
-enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
-                               struct cay_error *error) {
+enum cay_status wasi_p1_thread_define(struct engine_linker *linker, struct engine_store *store,
+                                      struct wasi_p1_thread *thread, struct cay_error *error) {
   static const char *const names[] = {"wasi_snapshot_preview1", "wasi_unstable"};
   for (unsigned surface = 0; surface < 2; surface++) {
     for (unsigned i = 0; i < p1_function_count; i++) {
-      struct p1_binding *binding = &p1->bindings[surface * p1_function_count + i];
+      struct p1_binding *binding = &thread->bindings[surface * p1_function_count + i];
       enum cay_status status = define(linker, store, names[surface], binding, error);
       if (status) return status;
     }
@@ -97,15 +115,45 @@ enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store
   return CAY_OK;
 }
 
+enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
+                               struct cay_error *error) {
+  return wasi_p1_thread_define(linker, store, &p1->main, error);
+}
+
 /* ---- Making a surface ----------------------------------------------------------------------------------------------------- */
 
-static enum cay_status bind_functions(struct wasi_p1 *p1, struct cay_error *error) {
-  p1->bindings = base_alloc_zero(2 * (size_t)p1_function_count, sizeof *p1->bindings);
-  if (!p1->bindings) return base_error_memory(error);
+/* Fills in what is zeroed; thread_deinit afterwards, also when it fails. */
+static enum cay_status thread_init(struct wasi_p1_thread *thread, struct wasi_p1 *p1, struct cay_error *error) {
+  thread->p1 = p1;
+  thread->bindings = base_alloc_zero(2 * (size_t)p1_function_count, sizeof *thread->bindings);
+  if (!thread->bindings) return base_error_memory(error);
   for (unsigned i = 0; i < 2 * p1_function_count; i++)
-    p1->bindings[i] = (struct p1_binding){
-        .p1 = p1, .function = &p1_functions[i % p1_function_count], .is_unstable = i >= p1_function_count};
-  return CAY_OK;
+    thread->bindings[i] = (struct p1_binding){
+        .own = thread, .function = &p1_functions[i % p1_function_count], .is_unstable = i >= p1_function_count};
+  return host_loop_new(&thread->loop, error);
+}
+
+static void thread_deinit(struct wasi_p1_thread *thread) {
+  base_free(thread->bindings);
+  base_text_deinit(&thread->trace);
+  host_loop_free(thread->loop);
+}
+
+enum cay_status wasi_p1_thread_new(struct wasi_p1 *p1, struct wasi_p1_thread **out, struct cay_error *error) {
+  struct wasi_p1_thread *thread = base_alloc_zero(1, sizeof *thread);
+  if (!thread) return base_error_memory(error);
+  enum cay_status status = thread_init(thread, p1, error);
+  if (status == CAY_OK)
+    *out = thread;
+  else
+    wasi_p1_thread_free(thread);
+  return status;
+}
+
+void wasi_p1_thread_free(struct wasi_p1_thread *thread) {
+  if (!thread) return;
+  thread_deinit(thread);
+  base_free(thread);
 }
 
 static enum cay_status join(char *const *strings, size_t count, const char *what, struct base_text *out,
@@ -118,16 +166,16 @@ static enum cay_status join(char *const *strings, size_t count, const char *what
 
 static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object, int32_t preopen,
                                   struct cay_error *error) {
-  struct p1_handle handle = {.object = host_object_retain(object),
+  struct p1_opened opened = {.object = host_object_retain(object),
                              .preopen = preopen,
                              .is_preopen = preopen >= 0,
                              .rights = p1_rights_of(object)};
   enum host_kind kind = host_object_kind(object);
-  handle.inheriting = kind == HOST_KIND_DIRECTORY  ? P1_RIGHTS_INHERITING
+  opened.inheriting = kind == HOST_KIND_DIRECTORY  ? P1_RIGHTS_INHERITING
                       : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET
                                                    : 0;
   uint32_t fd;
-  int result = p1_handle_add(p1, handle, &fd);
+  int result = p1_handle_add(p1, &opened, &fd);
   if (result == -HOST_ERROR_MFILE)
     return base_error_set(error, CAY_ERROR_LIMIT, "more than %u handles are granted", p1->max_handles);
   return result ? base_error_memory(error) : CAY_OK;
@@ -181,8 +229,9 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   p1->max_handles = config->max_handles;
   p1->arg_count = (uint32_t)config->args.count;
   p1->env_count = (uint32_t)config->env.count;
-  enum cay_status status = host_loop_new(&p1->loop, error);
-  if (status == CAY_OK) status = bind_functions(p1, error);
+  pthread_mutex_init(&p1->lock, NULL);
+  pthread_mutex_init(&p1->told_lock, NULL);
+  enum cay_status status = thread_init(&p1->main, p1, error);
   if (status == CAY_OK) status = join(config->args.items, config->args.count, "arguments", &p1->args, error);
   if (status == CAY_OK) status = join(config->env.items, config->env.count, "environment variables", &p1->env, error);
   if (status == CAY_OK) status = add_streams(p1, config, error);
@@ -198,21 +247,21 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
 
 void wasi_p1_free(struct wasi_p1 *p1) {
   if (!p1) return;
-  for (size_t i = 0; i < p1->handle_count; i++)
-    if (p1->handles[i].object) p1_handle_close(p1, (uint32_t)i);
+  for (size_t i = 0; i < p1->handle_count; i++) p1_handle_release(p1->handles[i]);
   for (size_t i = 0; i < p1->preopens.count; i++) {
     base_free(p1->preopens.items[i].guest_path);
     base_free(p1->preopens.items[i].host_path);
   }
   BASE_VEC_DEINIT(&p1->preopens);
   base_free(p1->handles);
-  base_free(p1->bindings);
   base_text_deinit(&p1->args);
   base_text_deinit(&p1->env);
-  base_text_deinit(&p1->trace);
-  host_loop_free(p1->loop);
+  thread_deinit(&p1->main);
+  pthread_mutex_destroy(&p1->lock);
+  pthread_mutex_destroy(&p1->told_lock);
   base_free(p1);
 }
 
-void wasi_p1_wake(void *p1) { host_loop_wake(((struct wasi_p1 *)p1)->loop); }
-void wasi_p1_clear(struct wasi_p1 *p1) { host_loop_clear(p1->loop); }
+void wasi_p1_wake(void *p1) { wasi_p1_thread_wake(&((struct wasi_p1 *)p1)->main); }
+void wasi_p1_thread_wake(void *thread) { host_loop_wake(((struct wasi_p1_thread *)thread)->loop); }
+void wasi_p1_clear(struct wasi_p1 *p1) { host_loop_clear(p1->main.loop); }

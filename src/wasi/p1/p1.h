@@ -4,6 +4,7 @@
 #define WASI_P1_P1_H
 
 #include <assert.h>
+#include <pthread.h>
 
 #include "wasi/config.h"
 
@@ -46,60 +47,93 @@ enum p1_fstflag { P1_ATIM = 1, P1_ATIM_NOW = 2, P1_MTIM = 4, P1_MTIM_NOW = 8 };
 
 /* ---- Handles --------------------------------------------------------------------------------------------------------- */
 
+/* Counted: by the table, and by each call that uses it, so that a call of another thread may close its number. */
 struct p1_handle {
-  struct host_object *object; /* NULL: a free number */
-  uint64_t rights, inheriting;
-  bool is_nonblocking;        /* the guest's wish; the host's descriptor is never changed for it */
+  atomic_uint references;
+  struct host_object *object;
+  _Atomic uint32_t rights, inheriting; /* bits of enum p1_right; they only shrink */
+  atomic_bool is_nonblocking; /* the guest's wish; the host's descriptor is never changed for it */
+  pthread_mutex_t listing_lock;
   struct host_listing *listing;
   int32_t preopen;            /* index of the preopened directory it is or comes from; -1: none */
   bool is_preopen;
   char *guest_path;           /* of directories, kept for denials; NULL when nobody listens or it is the preopen's */
 };
+/* What a new handle begins with. */
+struct p1_opened {
+  struct host_object *object;
+  uint64_t rights, inheriting;
+  bool is_nonblocking, is_preopen;
+  int32_t preopen;
+  char *guest_path;
+};
 
+/* What a thread of the guest has for itself. */
+struct wasi_p1_thread {
+  struct wasi_p1 *p1;
+  struct host_loop *loop;
+  struct base_text trace;
+  struct p1_binding *bindings;
+};
+
+/* What the threads of a guest share. It is made complete before the first call; after that only the handles change,
+ * under `lock`. */
 struct wasi_p1 {
-  struct p1_handle *handles;
+  pthread_mutex_t lock;
+  struct p1_handle **handles; /* NULL: a free number */
   size_t handle_count, handle_capacity, lowest_free;
   uint32_t max_handles;
-  struct host_loop *loop;
+  struct wasi_p1_thread main;
   BASE_VEC(struct wasi_preopen) preopens;
   /* Strings one after the other, NUL included, and how many. */
   struct base_text args, env;
   uint32_t arg_count, env_count;
   struct wasi_hooks hooks;
-  struct base_text trace;
-  struct p1_binding *bindings;
+  pthread_mutex_t told_lock;   /* held while hooks.trace or hooks.denied runs */
+  struct engine_thread *teller; /* whose call it is about */
 };
 
 /* A running call. */
+enum { P1_HELD_MAX = 4 };
 struct p1_call {
   struct wasi_p1 *p1;
+  struct wasi_p1_thread *own;
   struct engine_memory *memory;
   struct engine_thread *thread;
   const struct p1_function *function;
   bool is_unstable;       /* called through wasi_unstable: some layouts differ */
   enum engine_trap trap;  /* set together with the result P1_TRAPPED */
   const uint64_t *args;
+  struct p1_handle *held[P1_HELD_MAX]; /* released when the call ends, and so are the copies of paths */
+  char *copies[P1_HELD_MAX];
+  unsigned held_count, copy_count;
 };
 enum { P1_TRAPPED = 2 }; /* beside 0, -HOST_ERROR_x */
 
 
 /* handles.c */
-int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out); /* BADF */
+/* The handle stays until the end of the call, whatever becomes of its number. BADF. */
+int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out);
 /* ... and the rights are there: NOTCAPABLE, or ISDIR, NOTDIR, SPIPE, NOTSOCK where the kind of object is the reason. */
 int p1_handle_need(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out);
-/* Takes over the handle's references, also when it fails. Handles may move. */
-int p1_handle_add(struct wasi_p1 *p1, struct p1_handle handle, uint32_t *fd);
-void p1_handle_close(struct wasi_p1 *p1, uint32_t fd);
+/* As p1_handle_need, for the caller to release. */
+int p1_handle_take(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out);
+void p1_handle_release(struct p1_handle *handle); /* NULL allowed */
+/* Takes over what was opened, also when it fails. */
+int p1_handle_add(struct wasi_p1 *p1, const struct p1_opened *opened, uint32_t *fd);
+int p1_handle_close(struct wasi_p1 *p1, uint32_t fd); /* BADF */
 uint64_t p1_rights_of(const struct host_object *object);
 uint8_t p1_filetype(enum host_kind kind);
 
 /* memory.c: guest memory */
-uint8_t *p1_range(const struct p1_call *call, uint64_t at, uint64_t len_bytes); /* NULL: not all inside */
+/* NULL: not all inside. Other threads may change the bytes: use base_racy_load and its like. */
+uint8_t *p1_range(const struct p1_call *call, uint64_t at, uint64_t len_bytes);
 struct p1_buffers { struct host_buffer items[HOST_BUFFERS_MAX]; size_t count; };
 int p1_buffers(const struct p1_call *call, uint32_t iovecs, uint32_t count, struct p1_buffers *out);
 /* Cuts `done_bytes` off the front; true while something is left. */
 bool p1_buffers_advance(struct p1_buffers *buffers, size_t *first, size_t done_bytes);
-int p1_path(const struct p1_call *call, unsigned argument, struct host_path *out); /* pointer and length arguments */
+/* The path of the pointer argument and the length behind it: a copy where other threads may change it. */
+int p1_path(struct p1_call *call, unsigned argument, struct host_path *out);
 
 /* wait.c */
 /* Ends the call with the trap INTERRUPTED: returns P1_TRAPPED. */
@@ -108,12 +142,17 @@ int p1_interrupted(struct p1_call *call);
 int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest);
 int p1_clock_now(const struct wasi_p1 *p1, enum host_clock clock, uint64_t *ns);
 
-/* denial.c: `fd` is the directory handle in which `path` was refused with `result`. Returns `result`. */
-int p1_denied(struct p1_call *call, uint32_t fd, struct host_path path, uint32_t rights_needed, int result);
+/* denial.c: in the directory `handle`, `path` was refused with `result`. Returns `result`. */
+int p1_denied(struct p1_call *call, const struct p1_handle *handle, struct host_path path, uint32_t rights_needed,
+              int result);
 
 /* trace.c */
 void p1_trace_begin(struct p1_call *call);
 void p1_trace_end(struct p1_call *call, int result);
+
+/* Around a hook that may ask whose call it is. */
+void p1_telling(struct p1_call *call);
+void p1_told(struct p1_call *call);
 
 /* ---- The table of functions -------------------------------------------------------------------------------------------- */
 
@@ -192,7 +231,7 @@ P1_FUNCTIONS(X)
 
 /* What a defined function's env points to. */
 struct p1_binding {
-  struct wasi_p1 *p1;
+  struct wasi_p1_thread *own;
   const struct p1_function *function;
   bool is_unstable;
 };

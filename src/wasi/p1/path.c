@@ -7,19 +7,17 @@
 
 /* A directory handle and a path: arguments `fd` and `path`, `path` + 1. */
 struct target {
-  uint32_t fd;
   struct p1_handle *handle;
   struct host_path path;
 };
 
 static int target_of(struct p1_call *call, unsigned fd, unsigned path, uint64_t rights, struct target *out) {
-  out->fd = p1_u32(call, fd);
-  int result = p1_handle_need(call, out->fd, rights, &out->handle);
+  int result = p1_handle_need(call, p1_u32(call, fd), rights, &out->handle);
   return result ? result : p1_path(call, path, &out->path);
 }
 
 static int told(struct p1_call *call, const struct target *target, uint32_t rights_needed, int result) {
-  return result ? p1_denied(call, target->fd, target->path, rights_needed, result) : 0;
+  return result ? p1_denied(call, target->handle, target->path, rights_needed, result) : 0;
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------------------------------ */
@@ -28,21 +26,21 @@ static int give_filestat(struct p1_call *call, unsigned argument, const struct h
   const size_t len_bytes = call->is_unstable ? 56 : 64;
   uint8_t *out = p1_range(call, p1_u32(call, argument), len_bytes);
   if (!out) return -HOST_ERROR_FAULT;
-  memset(out, 0, len_bytes);
-  base_store_u64(out, stat->device);
-  base_store_u64(out + 8, stat->inode);
-  out[16] = p1_filetype(stat->kind);
+  base_racy_fill(out, 0, len_bytes);
+  base_racy_store_u64(out, stat->device);
+  base_racy_store_u64(out + 8, stat->inode);
+  base_racy_store_u8(out + 16, p1_filetype(stat->kind));
   uint8_t *rest = out + 32;
   if (call->is_unstable) {
-    base_store_u32(out + 20, (uint32_t)stat->links);
+    base_racy_store_u32(out + 20, (uint32_t)stat->links);
     rest = out + 24;
   } else {
-    base_store_u64(out + 24, stat->links);
+    base_racy_store_u64(out + 24, stat->links);
   }
-  base_store_u64(rest, stat->size_bytes);
-  base_store_u64(rest + 8, (uint64_t)stat->access_ns);
-  base_store_u64(rest + 16, (uint64_t)stat->modify_ns);
-  base_store_u64(rest + 24, (uint64_t)stat->change_ns);
+  base_racy_store_u64(rest, stat->size_bytes);
+  base_racy_store_u64(rest + 8, (uint64_t)stat->access_ns);
+  base_racy_store_u64(rest + 16, (uint64_t)stat->modify_ns);
+  base_racy_store_u64(rest + 24, (uint64_t)stat->change_ns);
   return 0;
 }
 
@@ -142,7 +140,7 @@ static int read_opening(struct p1_call *call, struct target *target, struct open
   if (!p1_range(call, p1_u32(call, 8), 4)) return -HOST_ERROR_FAULT;
   /* Rights that make no sense for what is opened are dropped; those that the directory cannot pass on are not. */
   uint64_t applicable = out->oflags & P1_OFLAG_DIRECTORY ? P1_RIGHTS_DIRECTORY : P1_RIGHTS_FILE;
-  if (out->rights & applicable & ~target->handle->inheriting) return -HOST_ERROR_NOTCAPABLE;
+  if (out->rights & applicable & ~(uint64_t)target->handle->inheriting) return -HOST_ERROR_NOTCAPABLE;
   decide_flags(call, out);
   return 0;
 }
@@ -159,9 +157,9 @@ static char *guest_path_below(const struct wasi_p1 *p1, const struct p1_handle *
   return text.bytes;
 }
 
-static struct p1_handle opened_handle(const struct wasi_p1 *p1, const struct target *target,
+static struct p1_opened opened_handle(const struct wasi_p1 *p1, const struct target *target,
                                       const struct opening *opening, struct host_object *object) {
-  struct p1_handle handle = {.object = object,
+  struct p1_opened handle = {.object = object,
                              .rights = opening->rights & target->handle->inheriting & p1_rights_of(object),
                              .is_nonblocking = opening->fdflags & P1_FDFLAG_NONBLOCK,
                              .preopen = target->handle->preopen};
@@ -183,8 +181,9 @@ int p1_path_open(struct p1_call *call) {
   result = host_open_at(target.handle->object, target.path, &opening.how, &object);
   if (result) return told(call, &target, opening.rights_needed, result);
   uint32_t fd = 0;
-  result = p1_handle_add(call->p1, opened_handle(call->p1, &target, &opening, object), &fd);
-  if (result == 0) base_store_u32(p1_range(call, p1_u32(call, 8), 4), fd);
+  struct p1_opened opened = opened_handle(call->p1, &target, &opening, object);
+  result = p1_handle_add(call->p1, &opened, &fd);
+  if (result == 0) base_racy_store_u32(p1_range(call, p1_u32(call, 8), 4), fd);
   return result;
 }
 
@@ -256,8 +255,10 @@ int p1_path_readlink(struct p1_call *call) {
   if (result) return result;
   uint8_t *out = p1_range(call, p1_u32(call, 3), capacity), *used_out = p1_range(call, p1_u32(call, 5), 4);
   if (!out || !used_out) return -HOST_ERROR_FAULT;
+  BASE_RACY_BEGIN();
   result = host_read_link_at(target.handle->object, target.path, (char *)out, capacity, &used);
+  BASE_RACY_END();
   if (result) return told(call, &target, HOST_RIGHT_READ, result);
-  base_store_u32(used_out, (uint32_t)used);
+  base_racy_store_u32(used_out, (uint32_t)used);
   return 0;
 }

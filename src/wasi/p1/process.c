@@ -8,9 +8,9 @@ static int give_strings(struct p1_call *call, const struct base_text *strings, u
   uint8_t *pointer = p1_range(call, pointers, (uint64_t)count * 4);
   uint8_t *bytes = p1_range(call, buffer, strings->len_bytes);
   if (!pointer || !bytes) return -HOST_ERROR_FAULT;
-  if (strings->len_bytes) memcpy(bytes, strings->bytes, strings->len_bytes);
+  if (strings->len_bytes) base_racy_move(bytes, strings->bytes, strings->len_bytes);
   for (size_t at = 0, i = 0; i < count; i++) {
-    base_store_u32(pointer + 4 * i, (uint32_t)(buffer + at));
+    base_racy_store_u32(pointer + 4 * i, (uint32_t)(buffer + at));
     at += strlen(strings->bytes + at) + 1;
   }
   return 0;
@@ -19,8 +19,8 @@ static int give_strings(struct p1_call *call, const struct base_text *strings, u
 static int give_sizes(struct p1_call *call, const struct base_text *strings, uint32_t count) {
   uint8_t *count_out = p1_range(call, p1_u32(call, 0), 4), *bytes_out = p1_range(call, p1_u32(call, 1), 4);
   if (!count_out || !bytes_out) return -HOST_ERROR_FAULT;
-  base_store_u32(count_out, count);
-  base_store_u32(bytes_out, (uint32_t)strings->len_bytes);
+  base_racy_store_u32(count_out, count);
+  base_racy_store_u32(bytes_out, (uint32_t)strings->len_bytes);
   return 0;
 }
 
@@ -36,7 +36,9 @@ static int fill_random(struct p1_call *call, uint8_t *out, uint32_t len_bytes) {
   for (uint32_t done = 0, part; done < len_bytes && result == 0; done += part) {
     if (atomic_load_explicit(&call->thread->interrupted, memory_order_relaxed)) return p1_interrupted(call);
     part = len_bytes - done < PART_BYTES ? len_bytes - done : PART_BYTES;
+    BASE_RACY_BEGIN();
     result = host_random(out + done, part);
+    BASE_RACY_END();
   }
   return result;
 }

@@ -17,12 +17,12 @@ int p1_sock_accept(struct p1_call *call) {
     if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
   }
   if (result) return result;
-  struct p1_handle accepted = {.object = socket,
+  struct p1_opened accepted = {.object = socket,
                                .rights = p1_rights_of(socket) & handle->inheriting,
                                .is_nonblocking = flags & P1_FDFLAG_NONBLOCK,
                                .preopen = -1};
-  result = p1_handle_add(call->p1, accepted, &fd);
-  if (result == 0) base_store_u32(p1_range(call, p1_u32(call, 2), 4), fd);
+  result = p1_handle_add(call->p1, &accepted, &fd);
+  if (result == 0) base_racy_store_u32(p1_range(call, p1_u32(call, 2), 4), fd);
   return result;
 }
 
@@ -66,8 +66,8 @@ int p1_sock_recv(struct p1_call *call) {
   struct host_receive how = {.peek = flags & RECV_PEEK, .wait_all = flags & RECV_WAIT_ALL};
   result = receive(call, handle, &buffers, &how, &total_bytes);
   if (result) return result;
-  base_store_u32(p1_range(call, p1_u32(call, 4), 4), (uint32_t)total_bytes);
-  base_store_u16(p1_range(call, p1_u32(call, 5), 2), how.truncated ? RECV_TRUNCATED : 0);
+  base_racy_store_u32(p1_range(call, p1_u32(call, 4), 4), (uint32_t)total_bytes);
+  base_racy_store_u16(p1_range(call, p1_u32(call, 5), 2), how.truncated ? RECV_TRUNCATED : 0);
   return 0;
 }
 
@@ -97,7 +97,7 @@ int p1_sock_send(struct p1_call *call) {
   if (!p1_range(call, p1_u32(call, 4), 4)) return -HOST_ERROR_FAULT;
   result = send_all(call, handle, &buffers, &total_bytes);
   if (result) return result;
-  base_store_u32(p1_range(call, p1_u32(call, 4), 4), (uint32_t)total_bytes);
+  base_racy_store_u32(p1_range(call, p1_u32(call, 4), 4), (uint32_t)total_bytes);
   return 0;
 }
 

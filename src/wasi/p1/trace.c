@@ -56,7 +56,7 @@ static void add_choice(struct base_text *text, uint32_t value, const char *const
     base_text_format(text, "%u", value);
 }
 
-static void add_path(struct base_text *text, const struct p1_call *call, unsigned argument) {
+static void add_path(struct base_text *text, struct p1_call *call, unsigned argument) {
   struct host_path path;
   char printable[512];
   if (p1_path(call, argument, &path)) {
@@ -73,11 +73,12 @@ static void add_buffers(struct base_text *text, const struct p1_call *call, unsi
     base_text_format(text, "(bad pointer 0x%x)", p1_u32(call, argument));
     return;
   }
-  for (uint32_t i = 0; i < shown; i++) base_text_format(text, "%s%u", i ? ", " : "[", base_load_u32(at + 8 * i + 4));
+  for (uint32_t i = 0; i < shown; i++)
+    base_text_format(text, "%s%u", i ? ", " : "[", base_racy_load_u32(at + 8 * i + 4));
   base_text_addz(text, count > shown ? ", ...]" : count ? "]" : "[]");
 }
 
-static void add_value(struct base_text *text, const struct p1_call *call, unsigned at, char kind) {
+static void add_value(struct base_text *text, struct p1_call *call, unsigned at, char kind) {
   assert(at < strlen(call->function->params));
   uint64_t value = call->args[at];
   switch (kind) {
@@ -100,7 +101,7 @@ static void add_value(struct base_text *text, const struct p1_call *call, unsign
 }
 
 void p1_trace_begin(struct p1_call *call) {
-  struct base_text *text = &call->p1->trace;
+  struct base_text *text = &call->own->trace;
   text->len_bytes = 0;
   text->failed = false;
   base_text_format(text, "%s(", call->function->name);
@@ -122,9 +123,9 @@ static void add_result(struct base_text *text, const struct p1_call *call, unsig
   const uint8_t *from = p1_range(call, p1_u32(call, at), kind == 'U' ? 8 : 4);
   if (!from) return;
   if (kind == 'U')
-    base_text_format(text, "%llu", (unsigned long long)base_load_u64(from));
+    base_text_format(text, "%llu", (unsigned long long)base_racy_load_u64(from));
   else
-    base_text_format(text, "%u", base_load_u32(from));
+    base_text_format(text, "%u", base_racy_load_u32(from));
 }
 
 static void add_results(struct base_text *text, const struct p1_call *call) {
@@ -143,7 +144,7 @@ static void add_results(struct base_text *text, const struct p1_call *call) {
 }
 
 void p1_trace_end(struct p1_call *call, int result) {
-  struct base_text *text = &call->p1->trace;
+  struct base_text *text = &call->own->trace;
   const struct wasi_hooks *hooks = &call->p1->hooks;
   if (result == P1_TRAPPED) {
     base_text_format(text, " = ? (%s)", call->trap == ENGINE_TRAP_EXIT ? "the program ends" : "interrupted");
@@ -154,5 +155,7 @@ void p1_trace_end(struct p1_call *call, int result) {
     base_text_addz(text, " = 0");
     add_results(text, call);
   }
+  p1_telling(call);
   hooks->trace(hooks->trace_env, text->bytes ? text->bytes : "");
+  p1_told(call);
 }

@@ -17,7 +17,7 @@ int p1_interrupted(struct p1_call *call) {
 
 int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest) {
   struct host_wait wait = {.object = object, .interest = (uint8_t)interest};
-  int result = host_loop_wait(call->p1->loop, &wait, 1, HOST_NO_DEADLINE);
+  int result = host_loop_wait(call->own->loop, &wait, 1, HOST_NO_DEADLINE);
   if (result == -HOST_ERROR_INTR) return p1_interrupted(call);
   return result < 0 ? result : 0;
 }
@@ -39,7 +39,7 @@ static bool clock_of(uint32_t id, enum host_clock *out) {
 static int give_time(struct p1_call *call, unsigned argument, uint64_t ns) {
   uint8_t *out = p1_range(call, p1_u32(call, argument), 8);
   if (!out) return -HOST_ERROR_FAULT;
-  base_store_u64(out, ns);
+  base_racy_store_u64(out, ns);
   return 0;
 }
 
@@ -67,7 +67,7 @@ enum { FLAG_ABSOLUTE = 1, EVENT_HANGUP = 1 };
 /* A subscription, and what became of it. */
 struct item {
   uint64_t userdata, due_ns; /* of clocks: when, on the monotonic clock */
-  struct host_object *object;
+  struct p1_handle *handle;  /* held */
   uint8_t type;
   bool is_done, hangup;
   enum host_error error;
@@ -79,9 +79,9 @@ static uint64_t saturating_add(uint64_t a, uint64_t b) { return a + b < a ? UINT
 static void read_clock(struct p1_call *call, const uint8_t *at, struct item *item, uint64_t now_ns) {
   if (call->is_unstable) at += 8;
   enum host_clock clock;
-  uint64_t timeout = base_load_u64(at + 8), clock_ns = 0;
-  bool is_absolute = base_load_u16(at + 24) & FLAG_ABSOLUTE;
-  bool known = clock_of(base_load_u32(at), &clock) && clock <= HOST_CLOCK_MONOTONIC;
+  uint64_t timeout = base_racy_load_u64(at + 8), clock_ns = 0;
+  bool is_absolute = base_racy_load_u16(at + 24) & FLAG_ABSOLUTE;
+  bool known = clock_of(base_racy_load_u32(at), &clock) && clock <= HOST_CLOCK_MONOTONIC;
   item->error = known ? HOST_OK : HOST_ERROR_INVAL;
   if (known && is_absolute) {
     item->error = (enum host_error) - p1_clock_now(call->p1, clock, &clock_ns);
@@ -94,14 +94,14 @@ static void read_clock(struct p1_call *call, const uint8_t *at, struct item *ite
 static void read_handle(struct p1_call *call, const uint8_t *at, struct item *item) {
   struct p1_handle *handle;
   uint64_t direction = item->type == EVENT_READ ? P1_FD_READ : P1_FD_WRITE;
-  int result = p1_handle_need(call, base_load_u32(at), direction | P1_POLL_FD_READWRITE, &handle);
+  int result = p1_handle_take(call, base_racy_load_u32(at), direction | P1_POLL_FD_READWRITE, &handle);
   item->error = (enum host_error) - result;
   item->is_done = result != 0;
-  if (result == 0) item->object = handle->object;
+  if (result == 0) item->handle = handle;
 }
 
 static int read_subscription(struct p1_call *call, const uint8_t *at, struct item *item, uint64_t now_ns) {
-  *item = (struct item){.userdata = base_load_u64(at), .type = at[8]};
+  *item = (struct item){.userdata = base_racy_load_u64(at), .type = base_racy_load_u8(at + 8)};
   if (item->type == EVENT_CLOCK)
     read_clock(call, at + 16, item, now_ns);
   else if (item->type == EVENT_READ || item->type == EVENT_WRITE)
@@ -112,14 +112,14 @@ static int read_subscription(struct p1_call *call, const uint8_t *at, struct ite
 }
 
 static void write_event(uint8_t *out, const struct item *item) {
-  memset(out, 0, EVENT_BYTES);
-  base_store_u64(out, item->userdata);
-  base_store_u16(out + 8, host_error_p1(item->error));
-  out[10] = item->type;
+  base_racy_fill(out, 0, EVENT_BYTES);
+  base_racy_store_u64(out, item->userdata);
+  base_racy_store_u16(out + 8, host_error_p1(item->error));
+  base_racy_store_u8(out + 10, item->type);
   if (item->type == EVENT_CLOCK || item->error) return;
-  uint64_t ready_bytes = item->type == EVENT_READ ? host_readable_bytes(item->object) : 1;
-  base_store_u64(out + 16, ready_bytes);
-  base_store_u16(out + 24, item->hangup ? EVENT_HANGUP : 0);
+  uint64_t ready_bytes = item->type == EVENT_READ ? host_readable_bytes(item->handle->object) : 1;
+  base_racy_store_u64(out + 16, ready_bytes);
+  base_racy_store_u16(out + 24, item->hangup ? EVENT_HANGUP : 0);
 }
 
 /* Waits for the items; `waits` has room for all of them. */
@@ -130,12 +130,12 @@ static int wait_for(struct p1_call *call, struct item *items, uint32_t count, st
     if (items[i].is_done)
       deadline_ns = 0;
     else if (items[i].type != EVENT_CLOCK)
-      waits[wait_count++] = (struct host_wait){.object = items[i].object,
+      waits[wait_count++] = (struct host_wait){.object = items[i].handle->object,
                                                .interest = items[i].type == EVENT_READ ? HOST_READABLE : HOST_WRITABLE};
     else if (items[i].due_ns < deadline_ns)
       deadline_ns = items[i].due_ns;
   }
-  int result = host_loop_wait(call->p1->loop, waits, wait_count, deadline_ns);
+  int result = host_loop_wait(call->own->loop, waits, wait_count, deadline_ns);
   if (result < 0) return result == -HOST_ERROR_INTR ? p1_interrupted(call) : result;
   uint64_t now_ns = base_os_monotonic_ns();
   /* The wait ended for this deadline, whatever a second look at the clock says. */
@@ -157,14 +157,16 @@ static int wait_for(struct p1_call *call, struct item *items, uint32_t count, st
   return 0;
 }
 
-static int poll_items(struct p1_call *call, struct item *items, struct host_wait *waits, uint32_t count) {
+/* `*read_count` items hold handles afterwards. */
+static int poll_items(struct p1_call *call, struct item *items, struct host_wait *waits, uint32_t count,
+                      uint32_t *read_count) {
   const size_t stride = call->is_unstable ? 56 : 48;
   const uint8_t *in = p1_range(call, p1_u32(call, 0), count * stride);
   uint8_t *event_count = p1_range(call, p1_u32(call, 3), 4);
   if (!in || !event_count || !p1_range(call, p1_u32(call, 1), (uint64_t)count * EVENT_BYTES)) return -HOST_ERROR_FAULT;
   uint64_t now_ns = base_os_monotonic_ns();
   int result = 0;
-  for (uint32_t i = 0; i < count && result == 0; i++)
+  for (uint32_t i = 0; i < count && result == 0; i++, (*read_count)++)
     result = read_subscription(call, in + i * stride, &items[i], now_ns);
   if (result == 0) result = wait_for(call, items, count, waits);
   if (result) return result;
@@ -172,7 +174,7 @@ static int poll_items(struct p1_call *call, struct item *items, struct host_wait
   uint32_t written = 0;
   for (uint32_t i = 0; i < count; i++)
     if (items[i].is_done) write_event(out + (size_t)EVENT_BYTES * written++, &items[i]);
-  base_store_u32(p1_range(call, p1_u32(call, 3), 4), written);
+  base_racy_store_u32(p1_range(call, p1_u32(call, 3), 4), written);
   return 0;
 }
 
@@ -186,7 +188,9 @@ int p1_poll_oneoff(struct p1_call *call) {
     items = base_alloc(count * sizeof *items);
     waits = base_alloc(count * sizeof *waits);
   }
-  int result = items && waits ? poll_items(call, items, waits, count) : -HOST_ERROR_NOMEM;
+  uint32_t read_count = 0;
+  int result = items && waits ? poll_items(call, items, waits, count, &read_count) : -HOST_ERROR_NOMEM;
+  for (uint32_t i = 0; i < read_count; i++) p1_handle_release(items[i].handle);
   if (count > FEW) {
     base_free(items);
     base_free(waits);
