@@ -179,6 +179,8 @@ static enum cay_status make_values(struct engine_instance *instance, const struc
                                    struct cay_error *error) {
   enum engine_trap trap = make_globals(instance, module);
   if (trap == ENGINE_TRAP_NONE) trap = fill_tables(instance, module);
+  for (uint32_t i = 0; trap == ENGINE_TRAP_NONE && i < module->elem_count; i++)
+    if (engine_elem_makes_objects(instance, i)) trap = engine_elem_evaluate(instance, i);
   return trap == ENGINE_TRAP_NONE ? CAY_OK : value_failed(instance, trap, error);
 }
 

@@ -209,6 +209,9 @@ enum engine_trap engine_const_value(struct engine_instance *instance, struct mod
 /* Copies `count` items of an element segment from `from_at` on, which the segment has. */
 enum engine_trap engine_elem_copy(struct engine_instance *instance, uint32_t elem, uint64_t from_at, uint64_t count,
                                   uint64_t *to);
+/* Whether evaluating a segment may collect: then that is done at instantiation. */
+bool engine_elem_makes_objects(const struct engine_instance *instance, uint32_t elem);
+enum engine_trap engine_elem_evaluate(struct engine_instance *instance, uint32_t elem);
 /* How long segments are now: 0 when they were dropped. */
 uint64_t engine_elem_length(const struct engine_instance *instance, uint32_t elem);
 uint64_t engine_data_length(const struct engine_instance *instance, uint32_t data);

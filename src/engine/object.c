@@ -122,15 +122,9 @@ static bool elem_has(const struct engine_instance *instance, uint32_t elem, uint
   return from_at <= length && count <= length - from_at;
 }
 
-/* The segment's items may have to be made first, which can collect: the new array is kept alive meanwhile. */
 static enum engine_trap elems_into(struct engine_instance *instance, struct engine_array *array, uint32_t at,
                                    uint32_t elem, uint32_t from_at, uint32_t count) {
-  uint64_t reference = engine_ref_of(array);
-  struct engine_root_span span = {.slots = &reference, .count = 1};
-  engine_roots_push(instance->store, &span);
-  enum engine_trap trap = engine_elem_copy(instance, elem, from_at, count, (uint64_t *)engine_array_elems(array) + at);
-  engine_roots_pop(instance->store, &span);
-  return trap;
+  return engine_elem_copy(instance, elem, from_at, count, (uint64_t *)engine_array_elems(array) + at);
 }
 
 enum engine_trap engine_array_new_elem(struct engine_instance *instance, uint32_t type, uint32_t elem, uint32_t from_at,

@@ -2,8 +2,9 @@
 /* Element and data segments: the instructions that read them, and dropping.
  *
  * Segments stay in the module, which never changes; an instance only remembers which it has dropped. Elements given as
- * function indices need no storage; those given as expressions are evaluated once, on first use, which nobody can
- * tell from instantiation because they read only constants. */
+ * function indices need no storage; those given as expressions are evaluated once: on first use, which nobody can tell from
+ * instantiation because they read only constants, but at instantiation when they may make objects, because the
+ * instructions that read segments are no place to collect. */
 #include "engine/internal.h"
 
 static bool is_dropped(const uint8_t *bits, uint32_t index) { return bits[index / 8] >> (index % 8) & 1; }
@@ -35,8 +36,13 @@ uint64_t engine_elem_length(const struct engine_instance *instance, uint32_t ele
   return is_dropped(instance->elems_dropped, elem) ? 0 : instance->module->elems[elem].count;
 }
 
+bool engine_elem_makes_objects(const struct engine_instance *instance, uint32_t elem) {
+  const struct module_elem *segment = &instance->module->elems[elem];
+  return segment->exprs && module_type_is_traced(instance->module->types, segment->type);
+}
+
 /* The items are the instance's from the beginning, so that a collection finds those that are there. */
-static enum engine_trap elem_evaluate(struct engine_instance *instance, uint32_t elem) {
+enum engine_trap engine_elem_evaluate(struct engine_instance *instance, uint32_t elem) {
   const struct module_elem *segment = &instance->module->elems[elem];
   uint64_t *items = base_alloc_zero(segment->count, sizeof *items);
   if (!items) return ENGINE_TRAP_OUT_OF_MEMORY;
@@ -65,7 +71,8 @@ enum engine_trap engine_elem_copy(struct engine_instance *instance, uint32_t ele
     return ENGINE_TRAP_NONE;
   }
   if (!instance->elem_items[elem]) {
-    enum engine_trap trap = elem_evaluate(instance, elem);
+    assert(!engine_elem_makes_objects(instance, elem));
+    enum engine_trap trap = engine_elem_evaluate(instance, elem);
     if (trap != ENGINE_TRAP_NONE) return trap;
   }
   memcpy(to, instance->elem_items[elem] + from_at, (size_t)count * sizeof *to);

@@ -72,8 +72,8 @@ static void do_ref_i31(struct ir_frontend *fe) {
 
 /* Checks the topmost operand, which stays where it is. */
 static void do_check(struct ir_frontend *fe, uint16_t op, module_type type) {
-  struct operand *top = &fe->operands.items[fe->operands.count - 1];
   if (fe->operands.count == 0) return; /* memory ran out */
+  struct operand *top = &fe->operands.items[fe->operands.count - 1];
   if (top->place == PLACE_CONST) frontend_settle_top(fe, 1);
   struct ir_insn *insn = frontend_emit(fe, op);
   insn->a = frontend_slot(fe, top);
