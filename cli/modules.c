@@ -125,9 +125,12 @@ static void add_version_text(struct base_text *out, const char *cpu) {
   base_text_addz(out, "\nproposals:");
   for (unsigned i = 0; (name = api_proposal(i, &runs, &is_default)); i++)
     if (runs) base_text_format(out, " %s%s", name, is_default ? "" : " (off)");
-  base_text_addz(out, "\ndecoded and validated only:");
-  for (unsigned i = 0; (name = api_proposal(i, &runs, &is_default)); i++)
-    if (!runs) base_text_format(out, " %s", name);
+  const char *heading = "\ndecoded and validated only:";
+  for (unsigned i = 0; (name = api_proposal(i, &runs, &is_default)); i++) {
+    if (runs) continue;
+    base_text_format(out, "%s %s", heading, name);
+    heading = "";
+  }
   base_text_format(out, "\nWASI:      0.1 (wasi_snapshot_preview1, wasi_unstable)\nprocessor: %s\n", cpu);
 }
 

@@ -42,6 +42,14 @@ static void add_tag(struct engine_thread *thread, const struct engine_tag *tag, 
   }
 }
 
+/* Whether the collector follows the value at `slot`, which lies in the exception. */
+static bool is_traced(const struct engine_exception *exception, const uint64_t *slot) {
+  uint64_t offset = (uint64_t)((const uint8_t *)slot - (const uint8_t *)exception);
+  for (uint32_t i = 0; i < exception->type->ref_count; i++)
+    if (exception->type->ref_offsets[i] == offset) return true;
+  return false;
+}
+
 void api_exception_text(struct engine_thread *thread, struct base_text *out) {
   const struct engine_exception *exception = (const void *)engine_ref_object(thread->exception);
   base_text_addz(out, engine_trap_text(ENGINE_TRAP_EXCEPTION));
@@ -52,6 +60,6 @@ void api_exception_text(struct engine_thread *thread, struct base_text *out) {
   char name[32];
   for (uint32_t i = 0; i < type->param_count; slot += module_type_slots(type->params[i++])) {
     base_text_format(out, "%s%s ", i ? ", " : " with ", module_type_name(type->params[i], name));
-    api_value_text(type->params[i], slot, out);
+    api_value_text(type->params[i], is_traced(exception, slot), slot, out);
   }
 }

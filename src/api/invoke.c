@@ -82,7 +82,24 @@ static void float_text(double value, bool single, uint64_t bits, struct base_tex
     base_text_format(out, single ? "%.9g" : "%.17g", value);
 }
 
-void api_value_text(module_type type, const uint64_t *slots, struct base_text *out) {
+static void reference_text(uint64_t reference, bool is_traced, struct base_text *out) {
+  static const char *const kinds[] = {[ENGINE_TYPE_FUNC] = "a function",
+                                      [ENGINE_TYPE_STRUCT] = "a structure",
+                                      [ENGINE_TYPE_ARRAY] = "an array",
+                                      [ENGINE_TYPE_EXCEPTION] = "an exception"};
+  if (reference == 0)
+    base_text_addz(out, "null");
+  else if (!is_traced)
+    base_text_addz(out, "a function");
+  else if (engine_ref_is_host(reference))
+    base_text_format(out, "%" PRIu64, engine_ref_host_number(reference));
+  else if (engine_ref_is_i31(reference))
+    base_text_format(out, "i31 %" PRId32, engine_ref_i31_signed(reference));
+  else
+    base_text_addz(out, kinds[engine_ref_object(reference)->type->kind]);
+}
+
+void api_value_text(module_type type, bool is_traced, const uint64_t *slots, struct base_text *out) {
   float single;
   double number;
   switch (type) {
@@ -97,16 +114,8 @@ void api_value_text(module_type type, const uint64_t *slots, struct base_text *o
     float_text(number, false, slots[0], out);
     return;
   case MODULE_V128: base_text_format(out, "0x%016" PRIx64 "%016" PRIx64, slots[1], slots[0]); return;
-  default: break;
+  default: reference_text(slots[0], is_traced, out); return;
   }
-  if (slots[0] == 0)
-    base_text_addz(out, "null");
-  else if (engine_ref_is_host(slots[0]))
-    base_text_format(out, "%" PRIu64, engine_ref_host_number(slots[0]));
-  else if (engine_ref_is_i31(slots[0]))
-    base_text_format(out, "i31 %" PRId32, engine_ref_i31_signed(slots[0]));
-  else
-    base_text_addz(out, type == MODULE_FUNCREF ? "a function" : "an object");
 }
 
 /* ---- Calls --------------------------------------------------------------------------------------------------------- */
@@ -144,7 +153,7 @@ enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *
   enum cay_status status = api_run_call(run, name, slots, error);
   slot = slots;
   for (uint32_t i = 0; status == CAY_OK && i < type->result_count; slot += module_type_slots(type->results[i++])) {
-    api_value_text(type->results[i], slot, out);
+    api_value_text(type->results[i], module_type_is_traced(api_run_types(run), type->results[i]), slot, out);
     base_text_addz(out, "\n");
   }
   return status;

@@ -55,6 +55,8 @@ void api_timeout_stop(struct api_timeout *timeout);
 
 /* The type of the exported function `name`; NULL and CAY_ERROR_ARGUMENT when there is none. */
 const struct module_func_type *api_run_export_type(cay_run *run, const char *name, struct cay_error *error);
+/* The types that indices in it mean. */
+const struct module_def_type *api_run_types(const cay_run *run);
 /* Instantiates and initialises if that has not happened, and calls the exported function `name`, which exists, under
  * the run's limits. `slots` has room for its parameters and for its results. */
 enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, struct cay_error *error);
@@ -63,8 +65,9 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 
 /* Reads one value of `type` into its slots (two for v128); false when the text is not one. */
 bool api_value_parse(module_type type, const char *text, uint64_t *slots);
-/* Adds the value in the slots as a text that api_value_parse reads. */
-void api_value_text(module_type type, const uint64_t *slots, struct base_text *out);
+/* Adds the value in the slots as a text that api_value_parse reads; what belongs to the guest is described. `is_traced`:
+ * of a reference, whether module_type_is_traced says so. */
+void api_value_text(module_type type, bool is_traced, const uint64_t *slots, struct base_text *out);
 /* "uncaught exception of tag "name" with i32 5", of the exception that ended the thread's last call. */
 void api_exception_text(struct engine_thread *thread, struct base_text *out);
 

@@ -234,6 +234,8 @@ const struct module_func_type *api_run_export_type(cay_run *run, const char *nam
   return export_type(run->module->module, name, error);
 }
 
+const struct module_def_type *api_run_types(const cay_run *run) { return run->module->module->types; }
+
 /* An entry point is a function () -> (); `*exists` tells whether the module exports it. */
 static enum cay_status entry_check(const struct module *module, const char *name, bool *exists,
                                    struct cay_error *error) {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Values as the JSON scripts spell them. Numbers are decimal texts; floats are their bit patterns or a kind of NaN; a
- * v128 is a list of lanes. References that a script makes up are numbers of the host's. */
+ * v128 is a list of lanes. References that a script makes up are numbers of the host's; a reference to something of the
+ * guest's can only be asked what it is.
+ *
+ * Nothing here keeps a reference: a result is looked at before the guest, or its collector, can run again. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -32,13 +35,8 @@ static bool type_is(module_type type, const char *name) {
   static const struct {
     const char *name;
     module_type type;
-  } types[] = {{"i32", MODULE_I32},
-               {"i64", MODULE_I64},
-               {"f32", MODULE_F32},
-               {"f64", MODULE_F64},
-               {"v128", MODULE_V128},
-               {"funcref", MODULE_FUNCREF},
-               {"externref", MODULE_EXTERNREF}};
+  } types[] = {
+      {"i32", MODULE_I32}, {"i64", MODULE_I64}, {"f32", MODULE_F32}, {"f64", MODULE_F64}, {"v128", MODULE_V128}};
   for (size_t i = 0; i < BASE_ARRAY_LEN(types); i++)
     if (strcmp(types[i].name, name) == 0) return types[i].type == type;
   return false;
@@ -61,21 +59,67 @@ static bool v128_arg(const struct api_json_table *json, const struct api_json *v
   return true;
 }
 
-static bool reference_arg(const char *text, module_type type, uint64_t *slot) {
-  *slot = 0;
-  if (!text) return false;
-  if (strcmp(text, "null") == 0) return true;
-  if (type != MODULE_EXTERNREF || !bits_parse(text, 8, slot)) return false;
-  *slot = engine_ref_host(*slot);
+/* ---- References ----------------------------------------------------------------------------------------------------- */
+
+/* The top of the hierarchy that a heap type belongs to. */
+static module_type top_of(const struct engine_instance *instance, module_type heap) {
+  switch (heap) {
+  case MODULE_HEAP_FUNC:
+  case MODULE_HEAP_NOFUNC: return MODULE_HEAP_FUNC;
+  case MODULE_HEAP_EXTERN:
+  case MODULE_HEAP_NOEXTERN: return MODULE_HEAP_EXTERN;
+  case MODULE_HEAP_EXN:
+  case MODULE_HEAP_NOEXN: return MODULE_HEAP_EXN;
+  default: break;
+  }
+  bool is_func = !(heap & MODULE_HEAP_ABSTRACT) && instance && instance->module->types[heap].kind == MODULE_DEF_FUNC;
+  return is_func ? MODULE_HEAP_FUNC : MODULE_HEAP_ANY;
+}
+
+static bool is_bottom(module_type heap) {
+  return heap == MODULE_HEAP_NONE || heap == MODULE_HEAP_NOFUNC || heap == MODULE_HEAP_NOEXTERN ||
+         heap == MODULE_HEAP_NOEXN;
+}
+
+/* The heap type that a script's name for a reference means; false for a name that is none, or of another hierarchy
+ * than `type`. */
+static bool heap_of(const char *name, const struct engine_instance *instance, module_type type, module_type *heap) {
+  static const module_type heaps[] = {MODULE_HEAP_ANY,    MODULE_HEAP_EQ,       MODULE_HEAP_I31,  MODULE_HEAP_STRUCT,
+                                      MODULE_HEAP_ARRAY,  MODULE_HEAP_NONE,     MODULE_HEAP_FUNC, MODULE_HEAP_NOFUNC,
+                                      MODULE_HEAP_EXTERN, MODULE_HEAP_NOEXTERN, MODULE_HEAP_EXN,  MODULE_HEAP_NOEXN};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(heaps); i++) {
+    char built[32];
+    if (strcmp(module_type_name(MODULE_REF | MODULE_REF_NULL | heaps[i], built), name) != 0) continue;
+    *heap = heaps[i];
+    return top_of(instance, heaps[i]) == top_of(instance, type & MODULE_HEAP_MASK);
+  }
+  return false;
+}
+
+/* A number of the host's. */
+static bool host_reference(const char *text, module_type heap, uint64_t *out) {
+  if ((heap != MODULE_HEAP_ANY && heap != MODULE_HEAP_EXTERN) || !bits_parse(text, 8, out)) return false;
+  *out = engine_ref_host(*out);
   return true;
 }
 
-bool api_wast_arg(const struct api_json_table *json, const struct api_json *value, module_type type, uint64_t *slots) {
-  const char *name = text_of(json, value, "type");
-  if (!name || !type_is(type, name)) return false;
+static bool reference_arg(const char *name, const char *text, const struct engine_instance *instance, module_type type,
+                          uint64_t *slot) {
+  module_type heap;
+  if (!heap_of(name, instance, type, &heap)) return false;
+  *slot = 0;
+  if (is_bottom(heap) || (text && strcmp(text, "null") == 0)) return (type & MODULE_REF_NULL) != 0;
+  module_type wanted = type & MODULE_HEAP_MASK;
+  return (wanted == MODULE_HEAP_ANY || wanted == MODULE_HEAP_EXTERN) && host_reference(text, heap, slot);
+}
+
+bool api_wast_arg(const struct api_json_table *json, const struct api_json *value,
+                  const struct engine_instance *instance, module_type type, uint64_t *slots) {
+  const char *name = text_of(json, value, "type"), *text = text_of(json, value, "value");
+  if (!name) return false;
+  if (module_type_is_ref(type)) return reference_arg(name, text, instance, type, slots);
+  if (!type_is(type, name)) return false;
   if (type == MODULE_V128) return v128_arg(json, value, slots);
-  const char *text = text_of(json, value, "value");
-  if (module_type_is_ref(type)) return reference_arg(text, type, slots);
   return bits_parse(text, width_of(name), slots);
 }
 
@@ -105,32 +149,33 @@ static bool v128_matches(const struct api_json_table *json, const struct api_jso
   return true;
 }
 
-/* The heap type that a reference named in a script has to belong to; false for an unknown name. Those without a value
- * mean "not null", except the bottom types and "refnull", which mean null. */
-static bool reference_matches(const char *name, const char *text, module_type type, uint64_t bits) {
-  if (strcmp(name, "refnull") == 0) return bits == 0;
-  if (text && strcmp(text, "null") == 0) return bits == 0;
-  if (!type_is(type, name) && strncmp(name, "null", 4) != 0) return false;
-  if (!text) return strncmp(name, "null", 4) == 0 ? bits == 0 : bits != 0;
+/* Without a value a name means "not null", except those of the bottom types, and "refnull", which mean null. */
+static bool reference_matches(const char *name, const char *text, const struct engine_instance *instance,
+                              module_type type, uint64_t reference) {
+  module_type heap;
+  if (strcmp(name, "refnull") == 0) return reference == 0;
+  if (!heap_of(name, instance, type, &heap)) return false;
+  if (is_bottom(heap) || (text && strcmp(text, "null") == 0)) return reference == 0;
   uint64_t wanted;
-  return reference_arg(text, type, &wanted) && wanted == bits;
+  if (text) return host_reference(text, heap, &wanted) && wanted == reference;
+  return reference != 0 && engine_ref_matches(instance, reference, MODULE_REF | heap);
 }
 
-static bool either_matches(const struct api_json_table *json, const struct api_json *expected, module_type type,
-                           const uint64_t *slots) {
+static bool either_matches(const struct api_json_table *json, const struct api_json *expected,
+                           const struct engine_instance *instance, module_type type, const uint64_t *slots) {
   const struct api_json *values = json->member(expected, "values");
   for (size_t i = 0; i < json->count(values); i++)
-    if (api_wast_matches(json, json->item(values, i), type, slots)) return true;
+    if (api_wast_matches(json, json->item(values, i), instance, type, slots)) return true;
   return false;
 }
 
-bool api_wast_matches(const struct api_json_table *json, const struct api_json *expected, module_type type,
-                      const uint64_t *slots) {
+bool api_wast_matches(const struct api_json_table *json, const struct api_json *expected,
+                      const struct engine_instance *instance, module_type type, const uint64_t *slots) {
   const char *name = text_of(json, expected, "type");
   if (!name) return false;
-  if (strcmp(name, "either") == 0) return either_matches(json, expected, type, slots);
+  if (strcmp(name, "either") == 0) return either_matches(json, expected, instance, type, slots);
   const char *text = text_of(json, expected, "value");
-  if (module_type_is_ref(type)) return reference_matches(name, text, type, slots[0]);
+  if (module_type_is_ref(type)) return reference_matches(name, text, instance, type, slots[0]);
   if (!type_is(type, name)) return false;
   if (type == MODULE_V128) return v128_matches(json, expected, slots);
   return scalar_matches(text, width_of(name), slots[0]);

@@ -122,6 +122,16 @@ def says_hello_from(memory, memories):
 EIGHT_GIB = b'\4' + leb(1 << 17)
 
 
+def references():
+    """Functions that return references of each kind."""
+    types = [b'\x5f\0', b'\x5e\x78\0', func_type([], [0x6E]), func_type([0x6F], [0x6E]), func_type([], [0x70])]
+    code = [b'\xfb\0\0', b'\x41\3\xfb\7\1', b'\x41\x7b\xfb\x1c', b'\xd0\x71', b'\x20\0\xfb\x1a', b'\xd2\0']
+    names = ['struct', 'array', 'i31', 'null', 'any', 'func']
+    exports = [text(name) + b'\0' + bytes([i]) for i, name in enumerate(names)]
+    return (HEADER + section(1, vec(types)) + section(3, vec([leb(t) for t in (2, 2, 2, 2, 3, 4)])) +
+            section(7, vec(exports)) + section(10, vec([body(c) for c in code])))
+
+
 def files():
     """name -> bytes"""
     add = module([((I32, I32), (I32,)), ((F64,), (F64, F64))], funcs=[0, 1],
@@ -165,6 +175,7 @@ def files():
         'hello-64.wasm': says_hello_from(0, [b'\4\1']),
         'hello-second.wasm': says_hello_from(1, [b'\0\1', b'\0\1']),
         'wide-wasi.wasm': command([b'\4\1'], imports=[('fd_write', ((I32, I64, I64, I64), (I32,)))], memory=0),
+        'references.wasm': references(),
         'hints.wasm': hinted(1),
         'wrong-hints.wasm': hinted(7),
         # Wrong ones.

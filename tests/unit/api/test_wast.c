@@ -88,10 +88,12 @@ TEST(traps_are_compared_by_kind) {
                     4, "boom", "some trap of a later proposal") RETURN(5, "boom", "", "") TRAP(6, "add", "unreachable"),
                 &counts),
             CAY_OK);
-  CHECK_INT(counts.passed, 2);
-  CHECK_INT(counts.failed, 3);
+  CHECK_INT(counts.passed, 1);
+  CHECK_INT(counts.failed, 4);
   CHECK_TEXT(lines.bytes,
              "3: assert_trap: got the trap \"unreachable instruction executed\", expected \"integer overflow\"\n"
+             "4: assert_trap: got the trap \"unreachable instruction executed\", expected \"some trap of a later "
+             "proposal\"\n"
              "5: assert_return: trap: unreachable instruction executed\n"
              "6: assert_trap: 0 arguments for a function of 2\n");
 }
@@ -116,6 +118,69 @@ TEST(refusals_are_compared_by_kind) {
   CHECK(strstr(lines.bytes, "7: assert_uninstantiable: link: "));
   CHECK(strstr(lines.bytes, "8: assert_malformed_custom: the custom sections were accepted, expected \"why\"\n"));
   CHECK(strstr(lines.bytes, "9: assert_unlinkable: argument: the command names no file beside the script"));
+}
+
+/* Functions that return references: s a structure, a an array, i an i31, n null, f a function; in converts its externref
+ * to anyref, and throws throws. */
+static const unsigned char references_wasm[] = {
+    0,    0x61, 0x73, 0x6D, 1,    0,    0,    0,    1,    0x16, 6,    0x5F, 0,    0x5E, 0x78, 0,    0x60, 0,    1,
+    0x6E, 0x60, 1,    0x6F, 1,    0x6E, 0x60, 0,    1,    0x70, 0x60, 0,    0,    3,    8,    7,    2,    2,    2,
+    2,    3,    4,    5,    0x0D, 3,    1,    0,    5,    7,    0x22, 7,    1,    0x73, 0,    0,    1,    0x61, 0,
+    1,    1,    0x69, 0,    2,    1,    0x6E, 0,    3,    2,    0x69, 0x6E, 0,    4,    1,    0x66, 0,    5,    5,
+    0x74, 0x68, 0x72, 0x6F, 0x77, 0,    6,    0x0A, 0x2C, 7,    5,    0,    0xFB, 0,    0,    0x0B, 7,    0,    0x41,
+    3,    0xFB, 7,    1,    0x0B, 6,    0,    0x41, 5,    0xFB, 0x1C, 0x0B, 4,    0,    0xD0, 0x71, 0x0B, 6,    0,
+    0x20, 0,    0xFB, 0x1A, 0x0B, 4,    0,    0xD2, 0,    0x0B, 4,    0,    8,    0,    0x0B};
+
+#define KIND(type) "{\"type\":\"" type "\"}"
+
+TEST(references_are_compared_by_kind) {
+  struct api_wast_counts counts;
+  CHECK_INT(run(MODULE(1, "references.wasm") RETURN(2, "s", "", KIND("structref")) RETURN(3, "s", "", KIND("eqref"))
+                    RETURN(4, "s", "", KIND("anyref")) RETURN(5, "a", "", KIND("arrayref"))
+                        RETURN(6, "i", "", KIND("i31ref")) RETURN(7, "i", "", KIND("eqref"))
+                            RETURN(8, "n", "", KIND("nullref")) RETURN(9, "n", "", KIND("refnull"))
+                                RETURN(10, "n", "", VALUE("anyref", "null")) RETURN(11, "f", "", KIND("funcref"))
+                                    RETURN(12, "in", VALUE("externref", "7"), VALUE("anyref", "7"))
+                                        RETURN(13, "in", VALUE("externref", "null"), VALUE("anyref", "null"))
+                                            RETURN(14, "in", VALUE("externref", "0"), KIND("anyref")),
+                &counts),
+            CAY_OK);
+  CHECK_INT(counts.passed, 13);
+  CHECK_INT(counts.failed, 0);
+  CHECK_INT(run(MODULE(1, "references.wasm") RETURN(2, "s", "", KIND("arrayref")) RETURN(3, "s", "", KIND("i31ref"))
+                    RETURN(4, "s", "", VALUE("anyref", "null")) RETURN(5, "s", "", KIND("funcref"))
+                        RETURN(6, "i", "", KIND("structref")) RETURN(7, "n", "", KIND("structref"))
+                            RETURN(8, "n", "", KIND("anyref")) RETURN(9, "f", "", KIND("anyref"))
+                                RETURN(10, "f", "", KIND("nullfuncref"))
+                                    RETURN(11, "in", VALUE("externref", "7"), VALUE("anyref", "8"))
+                                        RETURN(12, "in", VALUE("externref", "7"), KIND("eqref"))
+                                            RETURN(13, "in", VALUE("structref", "7"), KIND("eqref")),
+                &counts),
+            CAY_OK);
+  CHECK_INT(counts.passed, 0);
+  CHECK_TEXT(lines.bytes, "2: assert_return: got anyref a structure, expected arrayref\n"
+                          "3: assert_return: got anyref a structure, expected i31ref\n"
+                          "4: assert_return: got anyref a structure, expected anyref null\n"
+                          "5: assert_return: got anyref a structure, expected funcref\n"
+                          "6: assert_return: got anyref i31 5, expected structref\n"
+                          "7: assert_return: got anyref null, expected structref\n"
+                          "8: assert_return: got anyref null, expected anyref\n"
+                          "9: assert_return: got funcref a function, expected anyref\n"
+                          "10: assert_return: got funcref a function, expected nullfuncref\n"
+                          "11: assert_return: got anyref 7, expected anyref 8\n"
+                          "12: assert_return: got anyref 7, expected eqref\n"
+                          "13: assert_return: argument 0 is not understood\n");
+}
+
+#define EXCEPTION(line, field) ",{\"type\":\"assert_exception\",\"line\":" #line "," INVOKE(field, "") "}"
+
+TEST(exceptions_are_expected) {
+  struct api_wast_counts counts;
+  CHECK_INT(run(MODULE(1, "references.wasm") EXCEPTION(2, "throw") EXCEPTION(3, "s") EXCEPTION(4, "none"), &counts),
+            CAY_OK);
+  CHECK_INT(counts.passed, 1);
+  CHECK_TEXT(lines.bytes, "3: assert_exception: got results, expected an exception\n"
+                          "4: assert_exception: there is no export \"none\"\n");
 }
 
 TEST(instances_have_names) {
@@ -164,10 +229,13 @@ int main(int argc, char **argv) {
   write_file("kinds.wasm", (const unsigned char[]){KINDS_WASM}, sizeof((const unsigned char[]){KINDS_WASM}));
   write_file("importer.wasm", (const unsigned char[]){IMPORTER_WASM}, sizeof((const unsigned char[]){IMPORTER_WASM}));
   write_file("reactor.wasm", (const unsigned char[]){REACTOR_WASM}, sizeof((const unsigned char[]){REACTOR_WASM}));
+  write_file("references.wasm", references_wasm, sizeof references_wasm);
   write_file("broken.wasm", (const unsigned char[]){KINDS_WASM}, 40);
   RUN(results_are_compared)
   RUN(traps_are_compared_by_kind)
   RUN(refusals_are_compared_by_kind)
+  RUN(references_are_compared_by_kind)
+  RUN(exceptions_are_expected)
   RUN(instances_have_names)
   RUN(what_is_no_script_is_refused)
   base_text_deinit(&lines);
