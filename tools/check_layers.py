@@ -71,7 +71,7 @@ def check_include(path, header, owner):
         return f"{name} may not include {room} (it may include: {', '.join(rooms) or 'only public headers'})"
     if header in SECOND_DOORS:
         users = SECOND_DOORS[header]
-        return None if users is None or name in users else f'"{header}" is only for {", ".join(users)}'
+        return None if users is None or own_room in users else f'"{header}" is only for {", ".join(users)}'
     if header != f"{room}/{room}.h":
         return f'"{header}" is private to {room}; its door is "{room}/{room}.h"'
     return None
