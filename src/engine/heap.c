@@ -50,7 +50,7 @@ static void classes_init(struct engine_heap *heap) {
     if (granules * HEAP_GRANULE_BYTES > class_bytes[index]) index++;
     heap->class_of[granules] = index;
   }
-  for (index = 0; index < HEAP_CLASSES; index++) heap->classes[index].cell_bytes = class_bytes[index];
+  for (size_t i = 0; i < HEAP_CLASSES; i++) heap->classes[i].cell_bytes = class_bytes[i];
 }
 
 /* The store's heap, made now if there is none; NULL: no memory. */
