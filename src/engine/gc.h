@@ -49,7 +49,7 @@ struct engine_tag;
 struct engine_exception {
   _Alignas(8) const struct engine_type *type;
   _Alignas(8) const struct engine_tag *tag;
-  uint64_t values[]; /* the arguments, as they lie in slots */
+  _Alignas(8) uint64_t values[]; /* the arguments, as they lie in slots */
 };
 
 static inline uint8_t *engine_array_elems(struct engine_array *array) {
