@@ -88,9 +88,14 @@ static inline bool push(struct module_body *body, module_type type) {
   return true;
 }
 
+/* Equality decides nearly always; what needs more stays out of the way. */
+static __attribute__((noinline)) bool matches_as_subtype(const struct module_body *body, module_type actual,
+                                                         module_type expected) {
+  return expected == MODULE_BOTTOM || module_types_match(body->module->types, actual, expected);
+}
+
 static inline bool matches(const struct module_body *body, module_type actual, module_type expected) {
-  return BASE_LIKELY(actual == expected) || expected == MODULE_BOTTOM ||
-         module_types_match(body->module->types, actual, expected);
+  return BASE_LIKELY(actual == expected) || matches_as_subtype(body, actual, expected);
 }
 
 /* Pops a value of type `expected` (MODULE_BOTTOM: any); `*actual`, if wanted, is its type, MODULE_BOTTOM when the code
@@ -654,7 +659,8 @@ static bool check_indices(struct module_body *body, const struct module_insn *in
 }
 
 /* The usual case of check_plain: number types in one slot each, all there. False: look closer. */
-static inline bool apply_plain(struct module_body *body, const struct module_op_info *row) {
+static inline __attribute__((always_inline)) bool apply_plain(struct module_body *body,
+                                                              const struct module_op_info *row) {
   size_t height = body->operands.count - row->param_count; /* huge when there are too few */
   if (row->feature != MODULE_FEATURE_COUNT || body->operands.count < row->param_count ||
       height < top_frame(body)->height || height + row->result_count > body->operands.capacity) {
@@ -697,7 +703,8 @@ static bool is_wide(const struct module_body *body, const struct module_insn *in
 }
 
 /* A row's types are the codes of number types; its rows with references are all SPECIAL. */
-static bool check_plain(struct module_body *body, const struct module_insn *insn) {
+static inline __attribute__((always_inline)) bool check_plain(struct module_body *body,
+                                                              const struct module_insn *insn) {
   const struct module_op_info *row = &module_ops[insn->op];
   assert(!(row->flags & MODULE_OP_SPECIAL));
   if (row->imm == MODULE_IMM_MEMARG) {
@@ -760,8 +767,11 @@ static inline bool check(struct module_body *body, struct module_insn *insn) {
   case MODULE_OP_CATCH_ALL:
   case MODULE_OP_DELEGATE:
   case MODULE_OP_RETHROW: return validate_exceptions(body, insn);
-  default:
-    return module_ops[insn->op].flags & MODULE_OP_SPECIAL ? validate_references(body, insn) : check_plain(body, insn);
+  case MODULE_OP_CALL_REF:
+  case MODULE_OP_RETURN_CALL_REF:
+  case MODULE_OP_REF_EQ ... MODULE_OP_BR_ON_NON_NULL:
+  case MODULE_OP_STRUCT_NEW ... MODULE_OP_I31_GET_U: return validate_references(body, insn);
+  default: return check_plain(body, insn);
   }
 }
 
