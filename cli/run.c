@@ -159,6 +159,9 @@ static void limit(struct session *session) {
   if (settings->max_memory != POLICY_NOT_GIVEN) cay_run_set_memory_bytes(session->run, settings->max_memory);
   if (settings->max_table_elements != POLICY_NOT_GIVEN)
     cay_run_set_table_elements(session->run, settings->max_table_elements);
+  if (settings->max_threads != POLICY_NOT_GIVEN)
+    cay_run_set_max_threads(session->run,
+                            settings->max_threads < UINT32_MAX ? (uint32_t)settings->max_threads : UINT32_MAX);
   if (settings->timeout != POLICY_NOT_GIVEN) cay_run_set_timeout_ns(session->run, settings->timeout);
   cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
 }
@@ -222,9 +225,11 @@ static void say_out_of_memory(void) {
 }
 
 static int say_trap(struct session *session, const struct cay_error *error) {
-  char where[32] = "";
+  char where[32] = "", thread[32] = "";
+  uint32_t tid = cay_run_result(session->run)->thread;
   if (error->offset != CAY_ERROR_NO_OFFSET) snprintf(where, sizeof where, " (byte 0x%" PRIx64 ")", error->offset);
-  cli_say("%s: trap: %s%s", session->file, error->text, where);
+  if (tid) snprintf(thread, sizeof thread, " in thread %" PRIu32, tid);
+  cli_say("%s: trap%s: %s%s", session->file, thread, error->text, where);
   say_backtrace(session);
   if (cay_run_result(session->run)->trap == CAY_TRAP_STACK_EXHAUSTED)
     cli_say_more("if it only needs more stack: --stack 64M");
@@ -246,7 +251,9 @@ static int say_interrupted(struct session *session) {
 
 static int say_unlinked(struct session *session, const struct cay_error *error) {
   cli_say_error(session->file, error);
-  if (strstr(error->text, "unknown import"))
+  bool wants_threads = strstr(error->text, "\"thread-spawn\"") && session->settings.max_threads == 0;
+  if (wants_threads) cli_say_more("threads are switched off by --max-threads 0");
+  if (strstr(error->text, "unknown import") && !wants_threads)
     cli_say_more("to provide imports: --preload NAME=FILE; to run until one is used: --unknown-imports trap");
   if (strstr(error->text, "cannot be started"))
     cli_say_more("to call one of its functions: cay run --invoke NAME %s [arguments]", session->file);

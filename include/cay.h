@@ -152,8 +152,8 @@ CAY_API enum cay_status cay_wasi_set_stdio(cay_wasi *wasi, unsigned index, enum 
                                            struct cay_error *error);
 
 /* Calls `trace` with one line (no newline) for each WASI call of the program: name, arguments, result. NULL: off. The
- * callback runs on the thread of the run and may call nothing of this library but cay_run_calls; a run starts no callback
- * before cay_run_start or cay_run_invoke. The same holds for the next. */
+ * callback runs on the thread of the program that calls, never twice at once, and may call nothing of this library but
+ * cay_run_calls; a run starts no callback before cay_run_start or cay_run_invoke. The same holds for the next. */
 CAY_API void cay_wasi_set_trace(cay_wasi *wasi, void (*trace)(void *env, const char *line), void *env);
 
 enum cay_denial_reason {
@@ -207,6 +207,12 @@ CAY_API void cay_run_set_memory_bytes(cay_run *run, uint64_t bytes);      /* all
 CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements); /* of one table; 10,000,000 by default */
 /* Wall-clock time of each start or invoke. A thread that waits for it exists only while one runs. */
 CAY_API void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns);
+
+/* How many threads the program may have at once besides its first, 64 when never set. A module that imports
+ * "wasi" "thread-spawn" (the extension wasi-threads of WASI 0.1) and a shared memory gets both; a thread too many is an
+ * error for the program. 0: it gets no thread-spawn. Threads end with the start or invoke that they were started in;
+ * a trap or proc_exit in one ends all. */
+CAY_API void cay_run_set_max_threads(cay_run *run, uint32_t max_threads);
 
 /* Lets the program import the exports of `module` under `name`. It is instantiated, its `_initialize` called, when the
  * run starts, in the order of these calls; it may import WASI and the ones before it. */
@@ -265,6 +271,7 @@ typedef struct cay_result {
   uint32_t exit_code; /* of an ended program; 0 when `_start` returned */
   enum cay_trap trap;
   uint64_t trap_offset; /* of the instruction in the module's bytes, or CAY_ERROR_NO_OFFSET */
+  uint32_t thread;      /* the thread whose trap or proc_exit ended it; 0: the first */
 } cay_result;
 /* What the last start or invoke did. */
 CAY_API const cay_result *cay_run_result(const cay_run *run);

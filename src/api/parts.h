@@ -51,6 +51,58 @@ enum cay_status api_timeout_start(uint64_t timeout_ns, void (*expired)(void *env
 /* Ends the thread and frees; after it returns, `expired` will not be called any more. NULL allowed. */
 void api_timeout_stop(struct api_timeout *timeout);
 
+/* ---- What is imported (imports.c) ----------------------------------------------------------------------------------- */
+
+bool api_name_is(struct module_name name, const char *text);
+/* Defines functions for the imports that the linker lacks, as `policy` says. */
+enum cay_status api_define_missing(struct engine_linker *linker, struct engine_store *store,
+                                   const struct module *module, enum cay_unknown_imports policy,
+                                   struct cay_error *error);
+/* Defines the shared memories that the module imports and the linker lacks: those of the linker `first`, of the guest's
+ * first thread; NULL: new ones. */
+enum cay_status api_define_memories(struct engine_linker *linker, struct engine_store *store,
+                                    const struct module *module, const struct engine_linker *first,
+                                    struct cay_error *error);
+
+/* ---- Threads of a guest (threads.c) ----------------------------------------------------------------------------------- */
+
+#define API_THREAD_MODULE "wasi"
+#define API_THREAD_SPAWN "thread-spawn"
+#define API_THREAD_START "wasi_thread_start"
+enum { API_MAX_THREADS = 64 };
+
+bool api_uses_threads(const struct module *module);
+/* Whether a module that imports thread-spawn has what its threads need; CAY_ERROR_LINK. */
+enum cay_status api_threads_check(const struct module *module, struct cay_error *error);
+
+/* The threads of a run besides the first. */
+struct api_threads;
+struct api_thread_setup {
+  struct engine_store *store; /* the first thread's */
+  struct wasi_p1 *p1;
+  struct module *module;
+  uint32_t max_threads; /* at once, besides the first */
+  /* Defines in a new thread's linker what the module imports. Called by several threads at once. */
+  enum cay_status (*define)(void *env, struct engine_linker *linker, struct engine_store *store,
+                            struct wasi_p1_thread *own, struct cay_error *error);
+  void *env;
+};
+enum cay_status api_threads_new(const struct api_thread_setup *setup, struct api_threads **out,
+                                struct cay_error *error);
+void api_threads_free(struct api_threads *threads); /* NULL allowed; none may run */
+/* Defines thread-spawn for a store. */
+enum cay_status api_threads_define(struct api_threads *threads, struct engine_linker *linker,
+                                   struct engine_store *store, struct cay_error *error);
+/* Before and after a call of the first thread. The end interrupts the others and waits for them. */
+void api_threads_begin(struct api_threads *threads);
+struct api_thread_end {
+  struct engine_thread *thread; /* whose trap ended the call, valid until the next begin; NULL: of none of them */
+  enum engine_trap trap;
+  uint32_t tid;
+  bool main_interrupted; /* the first thread was interrupted for it */
+};
+void api_threads_end(struct api_threads *threads, struct api_thread_end *out);
+
 /* ---- Runs (run.c) ---------------------------------------------------------------------------------------------------- */
 
 /* The type of the exported function `name`; NULL and CAY_ERROR_ARGUMENT when there is none. */

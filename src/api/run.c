@@ -8,9 +8,12 @@
  * publishes the store and then looks at the flag, so a wish is never lost. A call that ended by it clears it; the time
  * limit's own wish is withdrawn when its thread has ended, which leaves a wish of the embedder's in place.
  *
+ * Threads. The store is the first thread's; the others are in `threads`, and end with each start or invoke. What ended
+ * it, the first thread or another, is what the result is about (`reported`).
+ *
  * Invariants: 1. `store` once set stays until free. 2. `instance` is set exactly when opening succeeded. 3. A run whose
  * opening failed is failed for good: starting it again gives the same status.
- * Order of freeing: linker, store, surface (its functions are the store's), modules. */
+ * Order of freeing: threads, linker, store, surface (its functions are the store's), modules. */
 #include "api/parts.h"
 
 #include <assert.h>
@@ -32,11 +35,14 @@ struct cay_run {
   BASE_VEC(struct preload) preloads;
   struct engine_limits limits;
   uint64_t timeout_ns;
+  uint32_t max_threads;
   enum cay_unknown_imports unknown_imports;
 
   _Atomic(struct engine_store *) store;
   struct engine_linker *linker;
   struct engine_instance *instance;
+  struct api_threads *threads;    /* NULL: the module starts none */
+  struct engine_thread *reported; /* that the result is about; NULL: the first */
   bool opened, started;
   struct cay_error open_error; /* when opened without instance */
 
@@ -75,6 +81,7 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
   cay_run *run = base_alloc_zero(1, sizeof *run);
   if (!run) return base_error_memory(error);
   run->result.trap_offset = CAY_ERROR_NO_OFFSET;
+  run->max_threads = API_MAX_THREADS;
   enum cay_status status = wasi ? surface_new(run, wasi, error) : CAY_OK;
   if (status != CAY_OK) {
     base_free(run);
@@ -87,6 +94,7 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
 
 void cay_run_free(cay_run *run) {
   if (!run) return;
+  api_threads_free(run->threads);
   if (run->linker) engine_linker_free(run->linker);
   if (run->store) engine_store_free(run->store);
   wasi_p1_free(run->p1);
@@ -103,6 +111,7 @@ void cay_run_free(cay_run *run) {
 void cay_run_set_memory_bytes(cay_run *run, uint64_t bytes) { run->limits.memory_bytes = bytes; }
 void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->limits.table_elements = elements; }
 void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns) { run->timeout_ns = timeout_ns; }
+void cay_run_set_max_threads(cay_run *run, uint32_t max_threads) { run->max_threads = max_threads; }
 void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) { run->unknown_imports = policy; }
 
 enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error) {
@@ -132,10 +141,10 @@ static void time_is_up(void *env) {
 }
 
 /* Withdraws the wishes that the call which just ended has met; one that came too late is kept for the next call. */
-static void withdraw_interrupts(struct cay_run *run, bool interrupted) {
+static void withdraw_interrupts(struct cay_run *run, bool interrupted, bool by_thread) {
   bool timed_out = atomic_exchange(&run->expired, false);
   if (interrupted) atomic_store(&run->interrupt_wanted, false);
-  if (!interrupted && !timed_out) return;
+  if (!interrupted && !timed_out && !by_thread) return;
   engine_interrupt_clear(run->store);
   if (run->p1) wasi_p1_clear(run->p1);
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(run->store);
@@ -144,11 +153,16 @@ static void withdraw_interrupts(struct cay_run *run, bool interrupted) {
 static void result_reset(struct cay_run *run) {
   run->result = (struct cay_result){.trap_offset = CAY_ERROR_NO_OFFSET};
   base_text_deinit(&run->backtrace);
+  run->reported = NULL;
+}
+
+static struct engine_thread *reported_thread(const struct cay_run *run) {
+  return run->reported ? run->reported : engine_store_thread(run->store);
 }
 
 static enum cay_status result_of_exception(struct cay_run *run, struct cay_error *error) {
   struct base_text text = {0};
-  api_exception_text(engine_store_thread(run->store), &text);
+  api_exception_text(reported_thread(run), &text);
   if (error)
     base_error_set_at(error, CAY_ERROR_TRAP, run->result.trap_offset, "%s",
                       text.failed ? engine_trap_text(ENGINE_TRAP_EXCEPTION) : text.bytes);
@@ -159,7 +173,7 @@ static enum cay_status result_of_exception(struct cay_run *run, struct cay_error
 /* Turns a trap into result and error. */
 static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
   if (trap == ENGINE_TRAP_NONE) return CAY_OK;
-  struct engine_thread *thread = engine_store_thread(run->store);
+  struct engine_thread *thread = reported_thread(run);
   run->result.trap = (enum cay_trap)trap;
   struct engine_frame frame;
   if (trap != ENGINE_TRAP_EXIT && engine_backtrace_frame(thread, 0, &frame) && frame.offset != UINT32_MAX)
@@ -252,12 +266,8 @@ static enum cay_status entry_check(const struct module *module, const char *name
                         name, module_func_type_text(type, text, sizeof text));
 }
 
-static bool name_is(struct module_name name, const char *text) {
-  return name.len_bytes == strlen(text) && memcmp(name.bytes, text, name.len_bytes) == 0;
-}
-
 static bool is_wasi(const struct module_import *import) {
-  return name_is(import->module, "wasi_snapshot_preview1") || name_is(import->module, "wasi_unstable");
+  return api_name_is(import->module, "wasi_snapshot_preview1") || api_name_is(import->module, "wasi_unstable");
 }
 
 static bool uses_wasi(const struct module *module) {
@@ -274,7 +284,7 @@ static enum cay_status memory_check(const struct module *module, struct cay_erro
   for (uint32_t i = 0; i < module->import_count; i++) {
     const struct module_import *import = &module->imports[i];
     bool needs = is_wasi(import);
-    for (size_t k = 0; k < BASE_ARRAY_LEN(without); k++) needs &= !name_is(import->name, without[k]);
+    for (size_t k = 0; k < BASE_ARRAY_LEN(without); k++) needs &= !api_name_is(import->name, without[k]);
     if (!needs) continue;
     char name[64];
     base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
@@ -286,44 +296,6 @@ static enum cay_status memory_check(const struct module *module, struct cay_erro
 }
 
 /* ---- Opening -------------------------------------------------------------------------------------------------------------- */
-
-static enum engine_trap missing_function(struct engine_call *call, uint64_t *slots) {
-  const struct engine_function *function = call->function;
-  base_error_set(&call->thread->host_error, CAY_ERROR_LINK, "the imported function \"%s\" \"%s\" is not provided",
-                 function->host_module, function->host_name);
-  return ENGINE_TRAP_HOST;
-}
-
-static enum engine_trap default_function(struct engine_call *call, uint64_t *slots) {
-  memset(slots, 0, call->function->type->result_slots * sizeof *slots);
-  return ENGINE_TRAP_NONE;
-}
-
-static enum cay_status define_missing(struct cay_run *run, const struct module *module,
-                                      const struct module_import *import, struct cay_error *error) {
-  char module_name[128], name[128];
-  base_printable(module_name, sizeof module_name, import->module.bytes, import->module.len_bytes);
-  base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
-  struct engine_extern value = {.kind = MODULE_FUNC};
-  enum cay_status status =
-      engine_function_new(run->store, module_func_type_of(module, import->index),
-                          run->unknown_imports == CAY_UNKNOWN_TRAP ? missing_function : default_function, NULL,
-                          module_name, name, &value.func, error);
-  if (status != CAY_OK) return status;
-  return engine_linker_define(run->linker, import->module.bytes, import->module.len_bytes, import->name.bytes,
-                              import->name.len_bytes, value, error);
-}
-
-static enum cay_status fill_missing(struct cay_run *run, const struct module *module, struct cay_error *error) {
-  for (uint32_t i = 0; i < module->import_count; i++) {
-    const struct module_import *import = &module->imports[i];
-    struct engine_extern found;
-    if (import->kind != MODULE_FUNC || engine_linker_find(run->linker, import->module, import->name, &found)) continue;
-    enum cay_status status = define_missing(run, module, import, error);
-    if (status != CAY_OK) return status;
-  }
-  return CAY_OK;
-}
 
 /* Calls an exported function without parameters and results, if there is one. */
 static enum cay_status call_entry(struct cay_run *run, struct engine_instance *instance, const char *name,
@@ -345,7 +317,8 @@ static enum cay_status instantiate(struct cay_run *run, struct module *module, c
   bool has_initialize;
   enum cay_status status = entry_check(module, "_initialize", &has_initialize, error);
   if (status == CAY_OK && run->p1) status = memory_check(module, error);
-  if (status == CAY_OK && run->unknown_imports != CAY_UNKNOWN_ERROR) status = fill_missing(run, module, error);
+  if (status == CAY_OK) status = api_define_memories(run->linker, run->store, module, NULL, error);
+  if (status == CAY_OK) status = api_define_missing(run->linker, run->store, module, run->unknown_imports, error);
   if (status != CAY_OK) return status;
   status = engine_linker_instantiate(run->linker, module, name, out, error);
   if (status == CAY_ERROR_TRAP) return result_of_trap(run, engine_store_thread(run->store)->trap, error);
@@ -374,6 +347,33 @@ static bool any_uses_wasi(const struct cay_run *run) {
   return uses;
 }
 
+/* What a further thread of the guest imports: the same as the first, with functions of its own. */
+static enum cay_status define_in_thread(void *env, struct engine_linker *linker, struct engine_store *store,
+                                        struct wasi_p1_thread *own, struct cay_error *error) {
+  struct cay_run *run = env;
+  const struct module *module = run->module->module;
+  enum cay_status status = api_threads_define(run->threads, linker, store, error);
+  if (status == CAY_OK && uses_wasi(module)) status = wasi_p1_thread_define(linker, store, own, error);
+  if (status == CAY_OK) status = api_define_memories(linker, store, module, run->linker, error);
+  if (status == CAY_OK) status = api_define_missing(linker, store, module, run->unknown_imports, error);
+  return status;
+}
+
+static enum cay_status make_threads(struct cay_run *run, struct cay_error *error) {
+  const struct api_thread_setup setup = {.store = run->store,
+                                         .p1 = run->p1,
+                                         .module = run->module->module,
+                                         .max_threads = run->max_threads,
+                                         .define = define_in_thread,
+                                         .env = run};
+  if (run->preloads.count)
+    return base_error_set(error, CAY_ERROR_LINK, "a module that starts threads cannot be run with preloaded modules");
+  enum cay_status status = api_threads_check(setup.module, error);
+  if (status == CAY_OK) status = api_threads_new(&setup, &run->threads, error);
+  if (status == CAY_OK) status = api_threads_define(run->threads, run->linker, run->store, error);
+  return status;
+}
+
 /* Makes store and linker. The surface is defined only for a module that imports it: half of a small program's start. */
 static enum cay_status make_store(struct cay_run *run, struct cay_error *error) {
   struct engine_store *store = NULL;
@@ -384,6 +384,8 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
   status = engine_linker_new(store, &run->linker, error);
   if (status == CAY_OK && run->p1 && any_uses_wasi(run)) status = wasi_p1_define(run->linker, store, run->p1, error);
+  bool has_threads = run->p1 && run->max_threads && api_uses_threads(run->module->module);
+  if (status == CAY_OK && has_threads) status = make_threads(run, error);
   return status;
 }
 
@@ -412,6 +414,7 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
 
 static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **timeout, struct cay_error *error) {
   result_reset(run);
+  if (run->threads) api_threads_begin(run->threads);
   if (!run->store && !run->opened) {
     run->open_error.status = make_store(run, &run->open_error);
     run->opened = run->open_error.status != CAY_OK;
@@ -421,9 +424,27 @@ static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **ti
   return api_timeout_start(run->timeout_ns, time_is_up, run, timeout, error);
 }
 
-static void limits_end(struct cay_run *run, struct api_timeout *timeout, enum cay_status status) {
+/* Ends the other threads; when one of them ended the call, its trap is the result. */
+static enum cay_status end_threads(struct cay_run *run, enum cay_status status, bool *by_thread,
+                                   struct cay_error *error) {
+  struct api_thread_end ended;
+  api_threads_end(run->threads, &ended);
+  *by_thread = ended.main_interrupted;
+  if (!ended.thread) return status;
+  result_reset(run);
+  run->reported = ended.thread;
+  run->result.thread = ended.tid;
+  return result_of_trap(run, ended.trap, error);
+}
+
+/* `status` is how the first thread's call ended; returns how the whole did. */
+static enum cay_status limits_end(struct cay_run *run, struct api_timeout *timeout, enum cay_status status,
+                                  struct cay_error *error) {
+  bool by_thread = false;
+  if (run->threads) status = end_threads(run, status, &by_thread, error);
   api_timeout_stop(timeout);
-  withdraw_interrupts(run, status == CAY_ERROR_INTERRUPTED);
+  if (run->store) withdraw_interrupts(run, status == CAY_ERROR_INTERRUPTED, by_thread);
+  return status;
 }
 
 /* Neither a command nor a reactor: says what there is instead. */
@@ -453,7 +474,7 @@ enum cay_status cay_run_start(cay_run *run, struct cay_error *error) {
     status = call_entry(run, run->instance, "_start", error);
     run->result.exited |= status == CAY_OK;
   }
-  limits_end(run, timeout, status);
+  status = limits_end(run, timeout, status, error);
   return status == CAY_ERROR_EXIT ? CAY_OK : status;
 }
 
@@ -467,8 +488,7 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
     assert(found && function.kind == MODULE_FUNC);
     if (found) status = result_of_trap(run, engine_call(run->store, function.func, slots), error);
   }
-  limits_end(run, timeout, status);
-  return status;
+  return limits_end(run, timeout, status, error);
 }
 
 /* ---- Results ------------------------------------------------------------------------------------------------------------------ */
@@ -476,20 +496,22 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 const cay_result *cay_run_result(const cay_run *run) { return &run->result; }
 
 /* Makes the text of the frames that the thread has recorded. */
-static const char *frames_text(struct cay_run *run, size_t max_frames) {
-  inspect_backtrace(engine_store_thread(run->store), max_frames, &run->backtrace);
+static const char *frames_text(struct cay_run *run, struct engine_thread *thread, size_t max_frames) {
+  inspect_backtrace(thread, max_frames, &run->backtrace);
   if (run->backtrace.failed) return NULL;
   return run->backtrace.bytes ? run->backtrace.bytes : "";
 }
 
 const char *cay_run_backtrace(cay_run *run, size_t max_frames) {
   base_text_deinit(&run->backtrace);
-  return run->store && run->result.trap != CAY_TRAP_NONE ? frames_text(run, max_frames) : "";
+  return run->store && run->result.trap != CAY_TRAP_NONE ? frames_text(run, reported_thread(run), max_frames) : "";
 }
 
 const char *cay_run_calls(cay_run *run, size_t max_frames) {
   base_text_deinit(&run->backtrace);
   if (!run->store) return "";
-  engine_backtrace_capture(engine_store_thread(run->store));
-  return frames_text(run, max_frames);
+  struct engine_thread *thread = run->p1 ? wasi_p1_teller(run->p1) : NULL;
+  if (!thread) thread = engine_store_thread(run->store);
+  engine_backtrace_capture(thread);
+  return frames_text(run, thread, max_frames);
 }

@@ -283,6 +283,8 @@ enum cay_status engine_store_new_beside(const struct engine_store *with, struct 
                                         struct cay_error *error);
 void engine_store_free(struct engine_store *store);
 struct engine_thread *engine_store_thread(struct engine_store *store);
+/* Stack that a host thread needs for calls of the guest, beyond what other code on it needs. */
+size_t engine_host_stack_bytes(const struct engine_store *store);
 /* Asks the guest running in the store to stop with ENGINE_TRAP_INTERRUPTED; async-signal-safe. `wake` (below) is
  * called so that a blocking host call returns. engine_interrupt_clear withdraws it. */
 void engine_interrupt(struct engine_store *store);
@@ -315,6 +317,11 @@ enum cay_status engine_global_new(struct engine_store *store, const struct modul
 enum cay_status engine_instantiate(struct engine_store *store, struct module *module,
                                    const struct engine_extern *imports, const char *name,
                                    struct engine_instance **out, struct cay_error *error);
+/* The two halves of it: everything but the start function, and the start function. */
+enum cay_status engine_instance_new(struct engine_store *store, struct module *module,
+                                    const struct engine_extern *imports, const char *name,
+                                    struct engine_instance **out, struct cay_error *error);
+enum cay_status engine_instance_start(struct engine_instance *instance, struct cay_error *error);
 /* Whether `value` may be given for import `index`; a message that says both types when not. */
 enum cay_status engine_import_check(struct engine_store *store, struct module *module, uint32_t index,
                                     const struct engine_extern *value, struct cay_error *error);
@@ -338,6 +345,10 @@ bool engine_linker_find(const struct engine_linker *linker, struct module_name m
  * usually provides it. */
 enum cay_status engine_linker_instantiate(struct engine_linker *linker, struct module *module, const char *name,
                                           struct engine_instance **out, struct cay_error *error);
+
+/* The same without running the start function, as engine_instance_new. */
+enum cay_status engine_linker_instance_new(struct engine_linker *linker, struct module *module, const char *name,
+                                           struct engine_instance **out, struct cay_error *error);
 
 /* ---- Calls ------------------------------------------------------------------------------------------------------------ */
 

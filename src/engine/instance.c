@@ -229,7 +229,7 @@ static enum cay_status run_data(struct engine_instance *instance, struct cay_err
   return CAY_OK;
 }
 
-static enum cay_status run_start(struct engine_instance *instance, struct cay_error *error) {
+enum cay_status engine_instance_start(struct engine_instance *instance, struct cay_error *error) {
   const struct module *module = instance->module;
   if (module->start_func == UINT32_MAX) return CAY_OK;
   uint64_t no_slots[1] = {0};
@@ -275,9 +275,9 @@ static enum cay_status make_parts(struct engine_store *store, struct module *mod
   return CAY_OK;
 }
 
-enum cay_status engine_instantiate(struct engine_store *store, struct module *module,
-                                   const struct engine_extern *imports, const char *name, struct engine_instance **out,
-                                   struct cay_error *error) {
+enum cay_status engine_instance_new(struct engine_store *store, struct module *module,
+                                    const struct engine_extern *imports, const char *name, struct engine_instance **out,
+                                    struct cay_error *error) {
   enum cay_status status = check_features(module, error);
   if (status != CAY_OK) return status;
   if (store->instance_count >= store->limits.instances)
@@ -296,10 +296,19 @@ enum cay_status engine_instantiate(struct engine_store *store, struct module *mo
   status = make_values(instance, module, error);
   if (status == CAY_OK) status = run_elements(instance, error);
   if (status == CAY_OK) status = run_data(instance, error);
-  if (status == CAY_OK) status = run_start(instance, error);
   if (status != CAY_OK) return status;
   *out = instance;
   return CAY_OK;
+}
+
+enum cay_status engine_instantiate(struct engine_store *store, struct module *module,
+                                   const struct engine_extern *imports, const char *name, struct engine_instance **out,
+                                   struct cay_error *error) {
+  struct engine_instance *instance = NULL;
+  enum cay_status status = engine_instance_new(store, module, imports, name, &instance, error);
+  if (status == CAY_OK) status = engine_instance_start(instance, error);
+  if (status == CAY_OK) *out = instance;
+  return status;
 }
 
 void engine_instance_deinit(struct engine_instance *instance) {

@@ -167,7 +167,7 @@ static const struct hint {
     {"wasi_unstable", NULL, not_in_wasi},
     {"wasi_snapshot_preview2", NULL, "core modules import WASI 0.1, as wasi_snapshot_preview1"},
     {"wasi:*", NULL, "this is the core module of a component; run the component that it was taken from"},
-    {"wasi", "thread-spawn", "threads are not supported yet"},
+    {"wasi", "thread-spawn", "the host offers no threads here"},
     {"env", NULL, "made by Emscripten or for another host; build it for wasm32-wasi"},
     {"wbg", NULL, "wasm-bindgen's output is for browsers and JavaScript; build for wasm32-wasip1"},
     {"__wbindgen*", NULL, "wasm-bindgen's output is for browsers and JavaScript; build for wasm32-wasip1"},
@@ -251,11 +251,22 @@ static enum cay_status look_up(const struct engine_linker *linker, const struct 
   return report_missing(linker, module, missing, count < MISSING_LISTED ? count : MISSING_LISTED, count, error);
 }
 
-enum cay_status engine_linker_instantiate(struct engine_linker *linker, struct module *module, const char *name,
-                                          struct engine_instance **out, struct cay_error *error) {
+static enum cay_status link_and(struct engine_linker *linker, struct module *module, const char *name,
+                                __typeof__(engine_instantiate) *make, struct engine_instance **out,
+                                struct cay_error *error) {
   BASE_AUTO_FREE struct engine_extern *imports = base_alloc_zero(module->import_count, sizeof *imports);
   if (!imports) return base_error_memory(error);
   enum cay_status status = look_up(linker, module, imports, error);
   if (status != CAY_OK) return status;
-  return engine_instantiate(linker->store, module, imports, name, out, error);
+  return make(linker->store, module, imports, name, out, error);
+}
+
+enum cay_status engine_linker_instance_new(struct engine_linker *linker, struct module *module, const char *name,
+                                           struct engine_instance **out, struct cay_error *error) {
+  return link_and(linker, module, name, engine_instance_new, out, error);
+}
+
+enum cay_status engine_linker_instantiate(struct engine_linker *linker, struct module *module, const char *name,
+                                          struct engine_instance **out, struct cay_error *error) {
+  return link_and(linker, module, name, engine_instantiate, out, error);
 }

@@ -27,6 +27,10 @@ static struct layout layout_of(const struct engine *engine) {
   return layout;
 }
 
+size_t engine_host_stack_bytes(const struct engine_store *store) {
+  return engine_arch_switches ? 0 : store->engine->options.stack_bytes + ENGINE_NATIVE_MARGIN_BYTES;
+}
+
 static struct engine_stack *stack_new(const struct engine *engine) {
   struct engine_stack *stack = base_alloc_zero(1, sizeof *stack);
   if (!stack) return NULL;

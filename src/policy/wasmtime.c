@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-enum action { MAP, SWITCH, SET_NO, SET_YES, PROPOSAL, ALWAYS, NEVER, EITHER, REFUSE };
+enum action { MAP, SWITCH, SET_NO, SET_ZERO, SET_YES, PROPOSAL, ALWAYS, NEVER, EITHER, REFUSE };
 
 struct key_row {
   const char *key, *text;
@@ -88,6 +88,7 @@ static enum cay_status apply_switch(struct policy_settings *settings, const stru
   switch ((enum action)row->action) {
   case SWITCH: return yes ? policy_set(settings, row->option, NULL, error) : CAY_OK;
   case SET_NO: return yes ? CAY_OK : policy_set(settings, row->option, "null", error);
+  case SET_ZERO: return yes ? CAY_OK : policy_set(settings, row->option, "0", error);
   case SET_YES:
     if (!yes) return CAY_OK;
     value = first_word(settings, row->text);
@@ -150,6 +151,7 @@ static const char *const action_texts[] = {
     [MAP] = "",
     [SWITCH] = "",
     [SET_NO] = "",
+    [SET_ZERO] = "",
     [SET_YES] = "",
     [PROPOSAL] = "proposal: ",
     [ALWAYS] = "always so: ",

@@ -145,6 +145,12 @@ def files():
     throws = (HEADER + section(1, vec([func_type(*START), func_type((I32,), ())])) + section(3, vec([leb(0), leb(0)])) +
               section(13, vec([b'\0' + leb(1)])) + section(7, vec([text('_start') + b'\0' + leb(1)])) +
               section(10, vec([body(b'\x41\x2a\x08\0'), body(b'\x10\0')])))
+    shared_memory = text('env') + text('memory') + b'\2\3' + leb(1) + leb(1)
+    threads = (HEADER + section(1, vec([func_type(*START), func_type((I32,), (I32,)), func_type((I32, I32), ())])) +
+               section(2, vec([text('wasi') + text('thread-spawn') + b'\0' + leb(1), shared_memory])) +
+               section(3, vec([leb(0), leb(2)])) +
+               section(7, vec([text('_start') + b'\0' + leb(1), text('wasi_thread_start') + b'\0' + leb(2)])) +
+               section(10, vec([body(b'\x41\0\x10\0\x1a\x03\x40\x0c\0\x0b'), body(b'\0')])))
     deep = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x10\0')])
     return {
         'nothing.wasm': NOTHING,
@@ -153,6 +159,7 @@ def files():
         'uses-answer.wasm': uses_answer,
         'forever.wasm': forever,
         'throws.wasm': throws,
+        'threads.wasm': threads,
         'deep.wasm': deep,
         'unreachable.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\0')]),
         'divide.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
