@@ -40,7 +40,6 @@ static int options_of(const struct policy_settings *settings, struct api_wast_op
 static void add_counts(struct api_wast_counts *sum, const struct api_wast_counts *counts) {
   sum->passed += counts->passed;
   sum->failed += counts->failed;
-  sum->skipped += counts->skipped;
   sum->text += counts->text;
 }
 
@@ -49,12 +48,10 @@ static void print_counts(const char *path, const struct api_wast_counts *counts,
   if (json) {
     base_text_addz(&line, "{\"file\":");
     base_text_add_json(&line, path, strlen(path));
-    base_text_format(&line,
-                     ",\"passed\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"skipped\":%" PRIu64 ",\"text\":%" PRIu64 "}\n",
-                     counts->passed, counts->failed, counts->skipped, counts->text);
+    base_text_format(&line, ",\"passed\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"text\":%" PRIu64 "}\n", counts->passed,
+                     counts->failed, counts->text);
   } else {
-    base_text_format(&line, "%s: %" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped", path, counts->passed,
-                     counts->failed, counts->skipped);
+    base_text_format(&line, "%s: %" PRIu64 " passed, %" PRIu64 " failed", path, counts->passed, counts->failed);
     if (text_shown) base_text_format(&line, ", %" PRIu64 " on text", text_shown);
     base_text_addz(&line, "\n");
   }
@@ -81,8 +78,7 @@ static int print_totals(const struct policy_settings *settings, const struct tot
   struct base_text line = {0};
   const struct api_wast_counts *counts = &totals->counts;
   if (!cli_wants_json(settings)) {
-    base_text_format(&line, "%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped", counts->passed,
-                     counts->failed + totals->broken, counts->skipped);
+    base_text_format(&line, "%" PRIu64 " passed, %" PRIu64 " failed", counts->passed, counts->failed + totals->broken);
     if (counts->text) base_text_format(&line, ", %" PRIu64 " on text", counts->text);
     base_text_addz(&line, "\n");
   }

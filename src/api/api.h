@@ -62,8 +62,8 @@ struct api_wast_options {
   void *failed_env;
 };
 struct api_wast_counts {
-  uint64_t passed, failed, skipped;
-  uint64_t text; /* assertions on malformed text: not run, not counted in `skipped` */
+  uint64_t passed, failed;
+  uint64_t text; /* assertions on malformed text: not run */
 };
 /* Runs one JSON script; the .wasm files lie beside it. Adds to `*counts`. A failed assertion is no error; a file that
  * cannot be read, that is not a script, or a command of an unknown type is. Loads libcay-json.so on first use. */
