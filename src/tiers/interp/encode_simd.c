@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The encoder's part for vectors and wide arithmetic: which form of a family. Vectors are in slots; a number among the
  * operands may be in its accumulator, one that is the result goes there. */
+#include "tiers/interp/arch_shuffle.h"
 #include "tiers/interp/encode.h"
 
 #include <assert.h>
@@ -34,6 +35,10 @@ static void encode_access(struct interp_encoder *e, const struct ir_insn *insn, 
   interp_emit(e, row->first + address_form(e, insn), vector, a, (uint32_t)insn->imm);
 }
 
+static bool is_swizzle(const struct ir_insn *insn) {
+  return insn->op == MODULE_OP_I8X16_SWIZZLE || insn->op == MODULE_OP_I8X16_RELAXED_SWIZZLE;
+}
+
 void interp_encode_vector(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
   switch (row->kind) {
   case INTERP_KIND_V_SPLAT:
@@ -48,8 +53,12 @@ void interp_encode_vector(struct interp_encoder *e, const struct ir_insn *insn, 
   case INTERP_KIND_V_SHIFT: encode_shift(e, insn, row); break;
   case INTERP_KIND_V_LOAD: encode_access(e, insn, row); break;
   case INTERP_KIND_V_STORE: encode_access(e, insn, row); return;
+  case INTERP_KIND_V_BINARY:
+    interp_emit(e, is_swizzle(insn) && interp_arch_shuffles() ? (uint32_t)INTERP_i8x16_swizzle_fast : row->first,
+                insn->d, insn->a, insn->b);
+    break;
   default:
-    assert(row->kind >= INTERP_KIND_V_UNARY && row->kind <= INTERP_KIND_V_TERNARY);
+    assert(row->kind == INTERP_KIND_V_UNARY || row->kind == INTERP_KIND_V_TERNARY);
     interp_emit(e, row->first, insn->d, insn->a, insn->b | insn->c << 16);
     break;
   }
@@ -57,8 +66,10 @@ void interp_encode_vector(struct interp_encoder *e, const struct ir_insn *insn, 
 }
 
 void interp_encode_inline_vector(struct interp_encoder *e, const struct ir_insn *insn) {
-  bool is_const = insn->op == MODULE_OP_V128_CONST;
-  interp_emit(e, is_const ? INTERP_v128_const : INTERP_i8x16_shuffle, insn->d, insn->a, insn->b);
+  uint32_t handler = insn->op == MODULE_OP_V128_CONST ? INTERP_v128_const
+                     : interp_arch_shuffles()         ? INTERP_i8x16_shuffle_fast
+                                                      : INTERP_i8x16_shuffle;
+  interp_emit(e, handler, insn->d, insn->a, insn->b);
   uint64_t halves[2] = {insn->imm, insn->konst};
   void *room = interp_emit_room(e, INTERP_V128_INSNS);
   if (room) memcpy(room, halves, sizeof halves);

@@ -13,6 +13,7 @@
  * Rejected: one handler for each instruction that decodes its operand kinds (2.4 times the dispatches), and `setjmp`
  * for traps (a trap is an ordinary return of the handler chain). */
 #include "module/ops/sem_simd.h"
+#include "tiers/interp/arch_shuffle.h"
 #include "tiers/interp/fault.h"
 #include "tiers/interp/insn.h"
 

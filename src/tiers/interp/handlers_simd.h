@@ -21,6 +21,18 @@ H(import_set_v) { VECTOR_AT(inst->globals[ip->b].cell) = SLOT_v(ip->a); NEXT(); 
 H(v128_const) { SET_v(VECTOR_AT(ip + 1)); NEXT_BEHIND_v128(); }
 H(i8x16_shuffle) { SET_v(sem_i8x16_shuffle(SLOT_v(ip->a), SLOT_v(ip->lo), VECTOR_AT(ip + 1))); NEXT_BEHIND_v128(); }
 
+/* Where the processor has an instruction for it; elsewhere nobody asks for these. */
+#ifdef ARCH_SHUFFLE_TARGET
+ARCH_SHUFFLE_TARGET H(i8x16_shuffle_fast) {
+  SET_v(arch_shuffle(SLOT_v(ip->a), SLOT_v(ip->lo), VECTOR_AT(ip + 1)));
+  NEXT_BEHIND_v128();
+}
+ARCH_SHUFFLE_TARGET V(i8x16_swizzle_fast, arch_swizzle(SLOT_v(ip->a), SLOT_v(ip->lo)))
+#else
+H(i8x16_shuffle_fast) { TRAP(ENGINE_TRAP_UNREACHABLE); }
+H(i8x16_swizzle_fast) { TRAP(ENGINE_TRAP_UNREACHABLE); }
+#endif
+
 /* ---- Wide arithmetic. d, d + 1 <- a and lo; of 128-bit operands these are the halves of the first, hi and the next
  * instruction's a those of the second ---- */
 

@@ -46,7 +46,7 @@ enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct
 /* Vectors, and what has two results. */
 #define INTERP_VECTOR_HAND_WRITTEN(X)                                                                             \
   X(move_v) X(return_v) X(select_vs) X(select_vr) X(global_get_v) X(global_set_v) X(import_get_v) X(import_set_v) \
-  X(v128_const) X(i8x16_shuffle) X(i64_add128) X(i64_sub128) X(i64_mul_wide_s) X(i64_mul_wide_u)
+  X(v128_const) X(i8x16_shuffle) X(i8x16_shuffle_fast) X(i8x16_swizzle_fast) X(i64_add128) X(i64_sub128) X(i64_mul_wide_s) X(i64_mul_wide_u)
 
 /* By what lies in an object: signed and unsigned bytes and halves, words, f32 and f64, which go to accumulators of their
  * own, v128. Storing asks for sizes only. */
