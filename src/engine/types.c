@@ -147,6 +147,19 @@ static bool group_add(struct engine_types *types, const struct translation *tran
   return is_added;
 }
 
+static bool names_no_types(const module_type *types, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++)
+    if (module_type_is_defined(types[i])) return false;
+  return true;
+}
+
+/* Nearly all types are of this kind, which reads the same in the module's and the engine's terms. */
+static bool is_plain_func(const struct module_def_type *def, uint32_t count) {
+  return count == 1 && def->kind == MODULE_DEF_FUNC && def->super == MODULE_NO_TYPE &&
+         names_no_types(def->func.params, def->func.param_count) &&
+         names_no_types(def->func.results, def->func.result_count);
+}
+
 /* Adds the group of `defs` in the module's terms, or finds its equal; `*first` is the id of its first type. */
 static bool group_intern(struct engine_types *types, const struct module_def_type *defs,
                          const struct engine_type *const *known, uint32_t start, uint32_t count, uint32_t *first) {
@@ -155,7 +168,9 @@ static bool group_intern(struct engine_types *types, const struct module_def_typ
   if (!BASE_VEC_RESERVE(&types->defs, (size_t)base + count) || !BASE_VEC_RESERVE(&types->list, (size_t)base + count))
     return false;
   struct base_arena scratch = {0};
-  bool is_looked_up = defs_copied(types, &scratch, &translation, defs) &&
+  bool is_plain = is_plain_func(&defs[start], count);
+  if (is_plain) types->defs.items[base] = defs[start];
+  bool is_looked_up = (is_plain || defs_copied(types, &scratch, &translation, defs)) &&
                       module_groups_find(&types->groups, types->defs.items, base, count, first);
   base_arena_deinit(&scratch);
   if (!is_looked_up || *first != base) return is_looked_up;

@@ -187,9 +187,8 @@ bool module_heap_types_match(const struct module_def_type *types, module_type su
   return sub == MODULE_HEAP_BOT || sub == (is_func ? MODULE_HEAP_NOFUNC : MODULE_HEAP_NONE);
 }
 
-bool module_type_is_traced(const struct module_def_type *types, module_type type) {
-  if (!module_type_is_ref(type)) return false;
-  module_type heap = type & MODULE_HEAP_MASK;
+bool module_ref_is_traced(const struct module_def_type *types, module_type ref) {
+  module_type heap = ref & MODULE_HEAP_MASK;
   if (heap & MODULE_HEAP_ABSTRACT) return heap != MODULE_HEAP_FUNC && heap != MODULE_HEAP_NOFUNC;
   return types[heap].kind != MODULE_DEF_FUNC;
 }

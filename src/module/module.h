@@ -122,7 +122,10 @@ static inline module_type module_type_with_index(module_type type, uint32_t inde
 }
 
 /* Whether a garbage collector follows references of the type: all hierarchies but that of functions. */
-bool module_type_is_traced(const struct module_def_type *types, module_type type);
+bool module_ref_is_traced(const struct module_def_type *types, module_type ref);
+static inline bool module_type_is_traced(const struct module_def_type *types, module_type type) {
+  return module_type_is_ref(type) && module_ref_is_traced(types, type);
+}
 /* Subtyping of canonical types (specification 3.3.3-3.3.7). MODULE_BOTTOM matches everything as the first. */
 bool module_types_match(const struct module_def_type *types, module_type sub, module_type super);
 bool module_heap_types_match(const struct module_def_type *types, module_type sub, module_type super);

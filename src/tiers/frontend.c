@@ -21,6 +21,10 @@
 
 #include <assert.h>
 
+/* What nearly every instruction goes through. Translation is what a short run pays for: the compiler's own idea of what
+ * to inline in a function as large as the dispatcher costs a tenth of it. */
+#define HOT inline __attribute__((always_inline))
+
 struct ir_frontend *ir_frontend_new(bool deterministic) {
   struct ir_frontend *fe = base_alloc_zero(1, sizeof *fe);
   if (fe) fe->deterministic = deterministic;
@@ -56,7 +60,7 @@ static _Thread_local struct ir_insn scratch_insn;
  * each make more; without a limit they could outgrow the 32-bit distances of the tiers' code. */
 enum { MAX_INSNS = 1 << 24 };
 
-static struct ir_insn *emit(struct ir_frontend *fe, uint16_t op) {
+static HOT struct ir_insn *emit(struct ir_frontend *fe, uint16_t op) {
   struct ir_insn *insn = &scratch_insn;
   bool fits = fe->out.insns.count < MAX_INSNS;
   if (BASE_LIKELY(fits && BASE_VEC_RESERVE(&fe->out.insns, fe->out.insns.count + 1)))
@@ -89,7 +93,7 @@ static uint32_t top_slot(const struct ir_frontend *fe) {
   return top->slot + top->slots;
 }
 
-static struct operand *push(struct ir_frontend *fe, enum place place, enum ir_class cls) {
+static HOT struct operand *push(struct ir_frontend *fe, enum place place, enum ir_class cls) {
   static _Thread_local struct operand scratch;
   uint32_t slot = top_slot(fe);
   struct operand *operand = &scratch;
@@ -115,13 +119,13 @@ static void trace(struct ir_frontend *fe, struct operand *operand) {
   operand->node = (uint32_t)fe->out.nodes.count;
 }
 
-static struct operand *push_typed(struct ir_frontend *fe, enum place place, module_type type) {
+static HOT struct operand *push_typed(struct ir_frontend *fe, enum place place, module_type type) {
   struct operand *operand = push(fe, place, ir_class_of(type));
   if (module_type_is_traced(fe->body.module->types, type)) trace(fe, operand);
   return operand;
 }
 
-static struct operand pop(struct ir_frontend *fe) {
+static HOT struct operand pop(struct ir_frontend *fe) {
   if (fe->operands.count == 0) { /* only after memory ran out */
     assert(fe->no_memory);
     return (struct operand){.slots = 1, .cls = IR_CLASS_INT};
@@ -213,7 +217,7 @@ static struct operand pop_slot(struct ir_frontend *fe) {
   return pop(fe);
 }
 
-static void push_result(struct ir_frontend *fe, struct ir_insn *insn, enum ir_class cls) {
+static HOT void push_result(struct ir_frontend *fe, struct ir_insn *insn, enum ir_class cls) {
   insn->result = cls;
   insn->d = push(fe, PLACE_TEMP, cls)->slot;
 }
@@ -592,7 +596,7 @@ static void do_unary(struct ir_frontend *fe, const struct module_op_info *row, u
   push_result(fe, insn, ir_class_of(row->results[0]));
 }
 
-static void do_binary(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
+static HOT void do_binary(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
   struct operand b = pop(fe), a = pop(fe);
   if (a.place == PLACE_CONST && b.place != PLACE_CONST && ir_mirrored[op] != MODULE_OP_COUNT) {
     struct operand exchanged = a;
@@ -832,24 +836,29 @@ void frontend_end_arm(struct ir_frontend *fe, const struct control *control) { e
 
 /* ---- Instructions ----------------------------------------------------------------------------------------------------------- */
 
-/* Numbers and memory accesses, by what their row says. */
-static void translate_by_row(struct ir_frontend *fe, const struct module_insn *insn) {
-  const struct module_op_info *row = &module_ops[insn->op];
-  uint16_t op = fe->deterministic ? deterministic_op(insn->op) : insn->op;
+static void translate_access(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *insn) {
   if (row->flags & MODULE_OP_ATOMIC)
     do_atomic(fe, row, insn);
   else if (row->flags & MODULE_OP_LOAD)
     do_load(fe, row, insn);
-  else if (row->flags & MODULE_OP_STORE)
+  else
     do_store(fe, insn);
+}
+
+/* Numbers and memory accesses, by what their row says. */
+static HOT void translate_by_row(struct ir_frontend *fe, const struct module_insn *insn) {
+  const struct module_op_info *row = &module_ops[insn->op];
+  uint16_t op = BASE_UNLIKELY(fe->deterministic) ? deterministic_op(insn->op) : insn->op;
+  if (BASE_UNLIKELY(row->result_count == 2))
+    do_wide(fe, row, insn->op);
   else if (row->imm == MODULE_IMM_LANE)
     do_lane(fe, row, insn);
-  else if (row->result_count == 2)
-    do_wide(fe, row, insn->op);
-  else if (row->param_count == 1)
-    do_unary(fe, row, op);
+  else if (row->imm != MODULE_IMM_NONE)
+    translate_access(fe, row, insn);
   else if (row->param_count == 2)
     do_binary(fe, row, op);
+  else if (row->param_count == 1)
+    do_unary(fe, row, op);
   else
     do_ternary(fe, op);
 }
@@ -926,11 +935,11 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
   case MODULE_OP_CATCH:
   case MODULE_OP_CATCH_ALL:
   case MODULE_OP_DELEGATE: frontend_exceptions_insn(fe, insn); break;
-  default:
-    if (module_ops[insn->op].flags & MODULE_OP_SPECIAL)
-      frontend_references_insn(fe, insn);
-    else
-      translate_by_row(fe, insn);
+  case MODULE_OP_CALL_REF:
+  case MODULE_OP_RETURN_CALL_REF:
+  case MODULE_OP_REF_EQ ... MODULE_OP_BR_ON_NON_NULL:
+  case MODULE_OP_STRUCT_NEW ... MODULE_OP_I31_GET_U: frontend_references_insn(fe, insn); break;
+  default: translate_by_row(fe, insn);
   }
 }
 
