@@ -275,7 +275,7 @@ TEST(out_of_memory) {
     cay_engine_free(engine);
   }
   cay_set_allocator(NULL);
-  CHECK(status == CAY_OK && refused == 0 && count > 200);
+  CHECK(status == CAY_OK && refused == 0 && count > 100);
   engine = usual;
 }
 
