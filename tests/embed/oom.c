@@ -70,6 +70,8 @@ static enum cay_status run_program(cay_engine *engine, const void *bytes, size_t
     /* A trap that was expected: its backtrace may fail, the trap may not get lost. */
     if (function && status == CAY_ERROR_TRAP) status = cay_run_backtrace(run, 0) ? CAY_OK : CAY_ERROR_MEMORY;
   }
+  /* The guest's heap says in its own way that there is no more memory. */
+  if (run && cay_run_result(run)->trap == CAY_TRAP_HEAP_EXHAUSTED) status = CAY_ERROR_MEMORY;
   cay_run_free(run);
   cay_wasi_free(wasi);
   cay_module_release(module);
@@ -77,13 +79,16 @@ static enum cay_status run_program(cay_engine *engine, const void *bytes, size_t
 }
 
 static enum cay_status run_all(void) {
-  static const unsigned char hello[] = {HELLO_WASM}, open_file[] = {OPEN_WASM}, kinds[] = {KINDS_WASM};
+  static const unsigned char hello[] = {HELLO_WASM}, open_file[] = {OPEN_WASM}, kinds[] = {KINDS_WASM},
+                             objects[] = {OBJECTS_WASM};
   struct cay_error error;
   cay_engine *engine = NULL;
   enum cay_status status = expect(cay_engine_new(NULL, &engine, &error), &error, "engine");
   if (status == CAY_OK) status = expect(run_program(engine, hello, sizeof hello, NULL, &error), &error, "hello");
   if (status == CAY_OK) status = expect(run_program(engine, open_file, sizeof open_file, NULL, &error), &error, "open");
   if (status == CAY_OK) status = expect(run_program(engine, kinds, sizeof kinds, "boom", &error), &error, "boom");
+  if (status == CAY_OK) status = expect(run_program(engine, objects, sizeof objects, NULL, &error), &error, "objects");
+  if (status == CAY_OK) status = expect(run_program(engine, objects, sizeof objects, "boom", &error), &error, "throw");
   cay_engine_free(engine);
   return status;
 }

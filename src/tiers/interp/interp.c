@@ -38,8 +38,8 @@ struct interp_code {
   mtx_t lock;
   struct ir_frontend *frontend;
   struct interp_encoder encoder;
-  uint32_t *by_address; /* translated functions in the order of their addresses; rebuilt when stale */
-  uint32_t by_address_count, translated_count;
+  uint32_t *by_address; /* translated functions, the first `sorted_count` in the order of their addresses */
+  uint32_t translated_count, sorted_count, by_address_capacity;
   atomic_uint last_located;
 };
 
@@ -98,6 +98,18 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
 
 /* ---- Translation --------------------------------------------------------------------------------------------------- */
 
+/* Room for one more function in by_address. It is made here so that finding a function never needs memory: a
+ * collection or an exception that found none would do worse than fail. */
+static bool reserve_address(struct interp_code *code) {
+  if (code->translated_count < code->by_address_capacity) return true;
+  uint32_t capacity = code->by_address_capacity ? code->by_address_capacity * 2 : 16;
+  uint32_t *order = base_resize_array(code->by_address, capacity, sizeof *order);
+  if (!order) return false;
+  code->by_address = order;
+  code->by_address_capacity = capacity;
+  return true;
+}
+
 /* Instructions and constants in one block of their own, as they stay. */
 static const struct interp_insn *publish_function(struct interp_code *code, const struct ir_function *ir,
                                                   struct translated *function) {
@@ -105,7 +117,7 @@ static const struct interp_insn *publish_function(struct interp_code *code, cons
   size_t insn_bytes = encoder->insns.count * sizeof(struct interp_insn);
   size_t pool_bytes = encoder->pool.count * sizeof(uint64_t);
   struct interp_tables *tables;
-  if (!interp_tables_new(encoder, ir, &tables)) return NULL;
+  if (!reserve_address(code) || !interp_tables_new(encoder, ir, &tables)) return NULL;
   struct interp_insn *insns = base_alloc(insn_bytes + pool_bytes);
   if (!insns) {
     base_free(tables);
@@ -114,7 +126,7 @@ static const struct interp_insn *publish_function(struct interp_code *code, cons
   memcpy(insns, encoder->insns.items, insn_bytes);
   if (pool_bytes) memcpy((char *)insns + insn_bytes, encoder->pool.items, pool_bytes);
   *function = (struct translated){insns, tables, (uint32_t)encoder->insns.count, (uint32_t)(insn_bytes + pool_bytes)};
-  code->translated_count++;
+  code->by_address[code->translated_count++] = (uint32_t)(function - code->functions);
   return insns;
 }
 
@@ -183,24 +195,20 @@ static int compare_addresses(const void *a, const void *b) {
   return (first > second) - (first < second);
 }
 
-static bool sort_functions(struct interp_code *code) {
-  if (code->by_address_count == code->translated_count) return true;
-  uint32_t *order = base_resize_array(code->by_address, code->translated_count, sizeof *order);
-  if (!order) return false;
-  code->by_address = order;
-  code->by_address_count = 0;
-  for (uint32_t i = 0; i < entry_count(code); i++)
-    if (code->functions[i].insns) order[code->by_address_count++] = i;
-  assert(code->by_address_count == code->translated_count);
+/* New functions wait unsorted until they are a small part of all, so that a guest that calls one, throws, calls the next
+ * and so on does not have all of them sorted each time. */
+static void sort_functions(struct interp_code *code) {
+  enum { FEW = 32, PART = 16 };
+  if (code->translated_count - code->sorted_count <= FEW + code->sorted_count / PART) return;
   sorting = code;
-  qsort(order, code->by_address_count, sizeof *order, compare_addresses);
-  return true;
+  qsort(code->by_address, code->translated_count, sizeof *code->by_address, compare_addresses);
+  code->sorted_count = code->translated_count;
 }
 
 /* The entry of the function that `site` lies in, or UINT32_MAX. */
 static uint32_t find_locked(struct interp_code *code, const struct interp_insn *site) {
-  if (!sort_functions(code)) return UINT32_MAX;
-  uint32_t low = 0, high = code->by_address_count;
+  sort_functions(code);
+  uint32_t low = 0, high = code->sorted_count;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
     const struct translated *function = &code->functions[code->by_address[middle]];
@@ -210,6 +218,8 @@ static uint32_t find_locked(struct interp_code *code, const struct interp_insn *
     else
       low = middle + 1;
   }
+  for (uint32_t i = code->sorted_count; i < code->translated_count; i++)
+    if (contains(&code->functions[code->by_address[i]], site)) return code->by_address[i];
   return UINT32_MAX;
 }
 
