@@ -70,13 +70,13 @@ TEST(lanes) {
              0x0B);
 }
 
-/* A memory, and one function; its body with the size in front. */
+/* A memory, another one with 64-bit addresses, and one function; its body with the size in front. */
 static void build_memory_body(struct build *b, const void *body, size_t len_bytes) {
   struct build code = {0};
   build_head(b);
   BUILD_SECTION(b, 1, 1, 0x60, 0, 0);
   BUILD_SECTION(b, 3, 1, 0);
-  BUILD_SECTION(b, 5, 1, 0, 0);
+  BUILD_SECTION(b, 5, 2, 0, 0, 4, 0);
   build_u32(&code, 1);
   build_u32(&code, (uint32_t)len_bytes);
   build_bytes(&code, body, len_bytes);
@@ -98,6 +98,28 @@ TEST(lanes_in_memory) {
   CHECK_MEMORY_BODY(CAY_ERROR_INVALID,
                     "v128.load32_splat: the alignment must not be larger than natural (2**2 bytes), found 2**3", 0,
                     0x41, 0, 0xFD, 0x09, 3, 0, 0x1A, 0x0B);
+}
+
+TEST(address_types) {
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: i32.load expects i64, but found i32", 0, 0x41, 0, 0x28, 0x42, 1,
+                    0, 0x1A, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: f64.store expects i32, but found i64", 0, 0x42, 0, 0x44, 0, 0, 0,
+                    0, 0, 0, 0, 0, 0x39, 3, 0, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: v128.load8_lane expects i64, but found i32", 0, 0x41, 0, ZEROS,
+                    0xFD, 0x54, 0x40, 1, 0, 0, 0x1A, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "i32.load: unknown memory 2", 0, 0x41, 0, 0x28, 0x42, 2, 0, 0x1A, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "i32.load: offset out of range: 4294967296 does not fit in 32 bits", 0, 0x41, 0,
+                    0x28, 2, 0x80, 0x80, 0x80, 0x80, 0x10, 0x1A, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: i32.eqz expects i32, but found i64", 0, 0x3F, 1, 0x45, 0x1A,
+                    0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: memory.grow expects i64, but found i32", 0, 0x41, 0, 0x40, 1,
+                    0x1A, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: memory.fill expects i64, but found i32", 0, 0x42, 0, 0x41, 0,
+                    0x41, 0, 0xFC, 11, 1, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: memory.copy expects i32, but found i64", 0, 0x41, 0, 0x42, 0,
+                    0x42, 0, 0xFC, 10, 0, 1, 0x0B);
+  CHECK_MEMORY_BODY(CAY_ERROR_INVALID, "type mismatch: memory.copy expects i64, but found i32", 0, 0x42, 0, 0x42, 0,
+                    0x41, 0, 0xFC, 10, 1, 1, 0x0B);
 }
 
 /* Vectors take two slots: a type with 20 of them and an i32 is counted as such where types are handled as blocks. */
@@ -272,7 +294,7 @@ TEST(locals_stay_groups) {
   module_release(module);
 }
 
-TEST_MAIN(RUN(locals_stay_groups) RUN(messages) RUN(lanes) RUN(lanes_in_memory) RUN(slots_of_many_types)
-              RUN(reader_shows_frames_and_operands) RUN(reader_marks_unreachable_code)
+TEST_MAIN(RUN(locals_stay_groups) RUN(messages) RUN(lanes) RUN(lanes_in_memory) RUN(address_types)
+              RUN(slots_of_many_types) RUN(reader_shows_frames_and_operands) RUN(reader_marks_unreachable_code)
                   RUN(short_forms_agree_with_long_ones) RUN(operands_of_huge_blocks_are_bounded)
                       RUN(ref_func_needs_a_declaration))
