@@ -125,17 +125,16 @@ def families(rows):
             yield row, which, [f"{name}_{form}{dest}" for form in "sri" for dest in "rs"]
             yield row, "INDEXED", [f"{name}_{form}_{dest}" for form in INDEXED_FORMS for dest in "rs"]
             yield row, "LOAD_GENERAL", [f"{name}_m"]
-            yield row, "LOAD_WIDE", [f"{name}_w{form}{dest}" for form in "sr" for dest in "rs"]
+            yield row, "LOAD_WIDE", [f"{name}_w{form}{dest}" for form in "sri" for dest in "rs"]
         elif which in VECTOR_FORMS:
             yield row, which, [name + form for form in VECTOR_FORMS[which]]
             if which in ("V_LOAD", "V_STORE"):
                 yield row, which + "_GENERAL", [name + "_m"]
         elif which == "STORE":
-            yield row, which, [f"{name}_{form}" for form in
-                                (STORE_FORMS if row.params[1] in "iI" else STORE_FLOAT_FORMS)]
-            yield row, "STORE_GENERAL", [f"{name}_m"]
             forms = STORE_FORMS if row.params[1] in "iI" else STORE_FLOAT_FORMS
-            yield row, "STORE_WIDE", [f"{name}_w{form}" for form in forms if form[0] != "i"]
+            yield row, which, [f"{name}_{form}" for form in forms]
+            yield row, "STORE_GENERAL", [f"{name}_m"]
+            yield row, "STORE_WIDE", [f"{name}_w{form}" for form in forms]
 
 
 def write_names(rows):

@@ -614,12 +614,19 @@ static HOT void do_binary(struct ir_frontend *fe, const struct module_op_info *r
   push_result(fe, insn, ir_class_of(row->results[0]));
 }
 
-/* The operand of a memory access. A constant address joins the offset where the sum is still one. */
-static struct operand pop_address(struct ir_frontend *fe, const struct module_memarg *memarg) {
+/* A constant address joins the offset where 32 bits hold the sum and the tiers have a form for it: of scalar accesses to
+ * memory 0, whatever its address type is; of vectors', only where it is 32 bits. */
+static bool joins_offset(const struct ir_frontend *fe, const struct module_insn *from, uint64_t address) {
+  const struct module_memarg *memarg = &from->imm.memarg;
+  bool has_form =
+      module_ops[from->op].prefix == 0 ? memarg->memory == 0 : !ir_access_is_general(fe->body.module, memarg->memory);
+  return has_form && address <= UINT32_MAX && memarg->offset <= UINT32_MAX - address;
+}
+
+/* The operand of a memory access. */
+static struct operand pop_address(struct ir_frontend *fe, const struct module_insn *from) {
   struct operand *top = fe->operands.count ? &fe->operands.items[fe->operands.count - 1] : NULL;
-  bool joins = top && top->place == PLACE_CONST && !ir_access_is_general(fe->body.module, memarg->memory) &&
-               top->konst + memarg->offset <= UINT32_MAX;
-  return joins ? pop(fe) : pop_slot(fe);
+  return top && top->place == PLACE_CONST && joins_offset(fe, from, top->konst) ? pop(fe) : pop_slot(fe);
 }
 
 static void use_address(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *address,
@@ -634,14 +641,14 @@ static void use_address(struct ir_frontend *fe, struct ir_insn *insn, const stru
 }
 
 static void do_load(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
-  struct operand address = pop_address(fe, &from->imm.memarg);
+  struct operand address = pop_address(fe, from);
   struct ir_insn *insn = emit(fe, from->op);
   use_address(fe, insn, &address, &from->imm.memarg);
   push_result(fe, insn, ir_class_of(row->results[0]));
 }
 
 static void do_store(struct ir_frontend *fe, const struct module_insn *from) {
-  struct operand value = pop(fe), address = pop_address(fe, &from->imm.memarg);
+  struct operand value = pop(fe), address = pop_address(fe, from);
   struct ir_insn *insn = emit(fe, from->op);
   use_address(fe, insn, &address, &from->imm.memarg);
   use_b(fe, insn, &value);
@@ -698,7 +705,7 @@ static void do_ternary(struct ir_frontend *fe, uint16_t op) {
 
 /* The number goes to the address's temporary, which is free then, and on from there. */
 static void do_load_lane(struct ir_frontend *fe, const struct module_insn *from, uint16_t load, uint16_t replace) {
-  struct operand vector = pop(fe), address = pop_address(fe, &from->imm.memarg);
+  struct operand vector = pop(fe), address = pop_address(fe, from);
   struct ir_insn *insn = emit(fe, load);
   use_address(fe, insn, &address, &from->imm.memarg);
   insn->result = IR_CLASS_INT;
@@ -713,7 +720,7 @@ static void do_load_lane(struct ir_frontend *fe, const struct module_insn *from,
 
 /* The number goes to the vector's temporary. */
 static void do_store_lane(struct ir_frontend *fe, const struct module_insn *from, uint16_t extract, uint16_t store) {
-  struct operand vector = pop(fe), address = pop_address(fe, &from->imm.memarg);
+  struct operand vector = pop(fe), address = pop_address(fe, from);
   struct ir_insn *insn = emit(fe, extract);
   use_a(fe, insn, &vector);
   insn->imm = from->imm.memarg.lane;

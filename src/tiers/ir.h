@@ -118,8 +118,7 @@ void ir_frontend_trim(struct ir_frontend *frontend);
 /* Translates a validated function. The result is the front-end's and valid until the next call. NULL: no memory. */
 const struct ir_function *ir_translate(struct ir_frontend *frontend, const struct module *module, uint32_t func);
 
-/* Whether accesses to a memory need the tiers' general form: 64-bit address and offset, any memory. All others are to
- * memory 0, and 32 bits hold their addresses and offsets. */
+/* Whether accesses to a memory are none of the usual ones: to memory 0, with 32-bit address and offset. */
 static inline bool ir_access_is_general(const struct module *module, uint32_t memory) {
   return memory != 0 || module->memories[0].limits.is_64;
 }

@@ -293,11 +293,9 @@ static void encode_store_general(struct interp_encoder *e, const struct ir_insn 
   interp_target_place(e, insn);
 }
 
-/* The two families have the same forms; the wide one lacks those with a constant address. */
+/* The two families have the same forms. */
 static uint32_t first_form(const struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
-  bool is_wide = interp_is_wide(e, insn);
-  assert(!is_wide || !(insn->flags & IR_A_CONST));
-  return is_wide ? row->wide : row->first;
+  return interp_is_wide(e, insn) ? row->wide : row->first;
 }
 
 static void encode_load(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {

@@ -317,7 +317,9 @@ static inline bool is_outside_wide(const struct engine_memory *memory, uint64_t 
   LOAD_WIDE_FORM(name##_wsr, type, r, fp[ip->a], NO_KEEP)             \
   LOAD_WIDE_FORM(name##_wss, type, r, fp[ip->a], KEEP_##r)            \
   LOAD_WIDE_FORM(name##_wrr, type, r, acc, NO_KEEP)                   \
-  LOAD_WIDE_FORM(name##_wrs, type, r, acc, KEEP_##r)
+  LOAD_WIDE_FORM(name##_wrs, type, r, acc, KEEP_##r)                  \
+  LOAD_WIDE_FORM(name##_wir, type, r, 0, NO_KEEP)                     \
+  LOAD_WIDE_FORM(name##_wis, type, r, 0, KEEP_##r)
 
 #define STORE_WIDE_FORM(name, type, to, from)                         \
   H(name) {                                                           \
@@ -332,11 +334,16 @@ static inline bool is_outside_wide(const struct engine_memory *memory, uint64_t 
   STORE_WIDE_FORM(name##_wsr, type, fp[ip->a], ACC_##t)
 #define STORE_WIDE_FLOAT(name, type, t)                               \
   STORE_WIDE_SLOTS(name, type, t)                                     \
-  STORE_WIDE_FORM(name##_wrr, type, acc, ACC_##t)
+  STORE_WIDE_FORM(name##_wrr, type, acc, ACC_##t)                     \
+  STORE_WIDE_FORM(name##_wis, type, 0, SLOT_##t(ip->d))               \
+  STORE_WIDE_FORM(name##_wir, type, 0, ACC_##t)
 #define STORE_WIDE(name, type, t)                                     \
   STORE_WIDE_SLOTS(name, type, t)                                     \
   STORE_WIDE_FORM(name##_wsi, type, fp[ip->a], IMM16_##t)             \
-  STORE_WIDE_FORM(name##_wri, type, acc, IMM16_##t)
+  STORE_WIDE_FORM(name##_wri, type, acc, IMM16_##t)                   \
+  STORE_WIDE_FORM(name##_wis, type, 0, SLOT_##t(ip->d))               \
+  STORE_WIDE_FORM(name##_wir, type, 0, ACC_##t)                       \
+  STORE_WIDE_FORM(name##_wii, type, 0, IMM16_##t)
 
 #include "tiers/interp/families_simd.h"
 #include "tiers/interp/families_atomic.h"
