@@ -3,12 +3,12 @@
  *
  * Names and types of modules go into hash tables, and whoever writes a module chooses them. Without a secret key he
  * could choose a million that collide. */
-#include <threads.h>
+#include <pthread.h>
 
 #include "base/base.h"
 
 static uint64_t key[2];
-static once_flag key_once = ONCE_FLAG_INIT;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
 static void make_key(void) { base_os_random(key, sizeof key); }
 
@@ -34,7 +34,7 @@ static inline void sip_word(uint64_t v[4], uint64_t word) {
 }
 
 uint64_t base_hash(const void *bytes, size_t len_bytes) {
-  call_once(&key_once, make_key);
+  pthread_once(&key_once, make_key);
   uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
                    key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
   const uint8_t *at = bytes;

@@ -19,8 +19,8 @@
 #include "tiers/tiers.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
-#include <threads.h>
 
 struct translated {
   const struct interp_insn *insns; /* NULL: not yet */
@@ -35,7 +35,7 @@ struct interp_code {
   struct interp_insn *stubs;
   struct translated *functions;
   struct interp_insn exit_pair[2]; /* where the first frame of an activation returns to */
-  mtx_t lock;
+  pthread_mutex_t lock;
   struct ir_frontend *frontend;
   struct interp_encoder encoder;
   uint32_t *by_address; /* translated functions, the first `sorted_count` in the order of their addresses */
@@ -60,7 +60,7 @@ static void code_free(void *object) {
   base_free(code->by_address);
   ir_frontend_free(code->frontend);
   interp_encoder_deinit(&code->encoder);
-  mtx_destroy(&code->lock);
+  pthread_mutex_destroy(&code->lock);
   module_release(code->module);
   base_free(code);
 }
@@ -81,7 +81,7 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   code->handlers = options->explicit_bounds ? NULL : interp_handlers_guarded();
   if (!code->handlers) code->handlers = interp_handlers_explicit();
   uint32_t count = entry_count(code);
-  mtx_init(&code->lock, mtx_plain);
+  pthread_mutex_init(&code->lock, NULL);
   code->entries = base_alloc_zero(count, sizeof *code->entries);
   code->stubs = base_alloc_zero(count, sizeof *code->stubs);
   code->functions = base_alloc_zero(count, sizeof *code->functions);
@@ -152,9 +152,9 @@ static const struct interp_insn *translate_locked(struct interp_code *code, uint
 const struct interp_insn *interp_translate(void *object, uint32_t entry) {
   struct interp_code *code = object;
   assert(entry < entry_count(code));
-  mtx_lock(&code->lock);
+  pthread_mutex_lock(&code->lock);
   const struct interp_insn *insns = translate_locked(code, entry);
-  mtx_unlock(&code->lock);
+  pthread_mutex_unlock(&code->lock);
   return insns;
 }
 
@@ -175,7 +175,8 @@ static enum engine_trap invoke(struct engine_thread *thread, struct engine_activ
   for (;;) {
     const struct interp_code *code = activation->instance->code;
     assert(activation->instance->tier == &tiers_interp);
-    const struct interp_insn *first = activation->instance->entries[activation->function->entry];
+    const struct interp_insn *first =
+        atomic_load_explicit(&code->entries[activation->function->entry], memory_order_acquire);
     int ended = code->handlers->run(first, activation->base_fp, activation->instance, code->exit_pair);
     if (ended != INTERP_AGAIN) return (enum engine_trap)ended;
   }
@@ -187,7 +188,7 @@ static bool contains(const struct translated *function, const struct interp_insn
   return function->insns && site >= function->insns && site < function->insns + function->count;
 }
 
-static thread_local const struct interp_code *sorting; /* qsort has no argument for it */
+static _Thread_local const struct interp_code *sorting; /* qsort has no argument for it */
 
 static int compare_addresses(const void *a, const void *b) {
   uintptr_t first = (uintptr_t)sorting->functions[*(const uint32_t *)a].insns;
@@ -226,9 +227,9 @@ static uint32_t find_locked(struct interp_code *code, const struct interp_insn *
 static uint32_t find(struct interp_code *code, const struct interp_insn *site) {
   uint32_t last = atomic_load_explicit(&code->last_located, memory_order_acquire);
   if (last < entry_count(code) && contains(&code->functions[last], site)) return last;
-  mtx_lock(&code->lock);
+  pthread_mutex_lock(&code->lock);
   uint32_t found = find_locked(code, site);
-  mtx_unlock(&code->lock);
+  pthread_mutex_unlock(&code->lock);
   if (found != UINT32_MAX) atomic_store_explicit(&code->last_located, found, memory_order_release);
   return found;
 }
@@ -295,10 +296,10 @@ static uint32_t offset_of(void *object, uint32_t func, const void *site) {
   uint32_t entry = func - code->module->imported_func_count, offset = UINT32_MAX;
   assert(entry < entry_count(code) && contains(&code->functions[entry], site));
   uint32_t insn = (uint32_t)((const struct interp_insn *)site - code->functions[entry].insns);
-  mtx_lock(&code->lock);
+  pthread_mutex_lock(&code->lock);
   const struct ir_function *ir = ir_translate(code->frontend, code->module, func);
   if (ir) offset = interp_encode_offset(&code->encoder, code->module, code->handlers, ir, insn);
-  mtx_unlock(&code->lock);
+  pthread_mutex_unlock(&code->lock);
   return offset;
 }
 
