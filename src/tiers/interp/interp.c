@@ -82,6 +82,7 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   if (!code->handlers) code->handlers = interp_handlers_explicit();
   uint32_t count = entry_count(code);
   pthread_mutex_init(&code->lock, NULL);
+  atomic_init(&code->last_located, UINT32_MAX); /* none: what it names was seen under the lock */
   code->entries = base_alloc_zero(count, sizeof *code->entries);
   code->stubs = base_alloc_zero(count, sizeof *code->stubs);
   code->functions = base_alloc_zero(count, sizeof *code->functions);
