@@ -74,22 +74,50 @@ bool side_value_equal(struct side_value a, struct side_value b) {
 }
 
 enum side_hierarchy side_hierarchy(const struct module *module, module_type type) {
-  (void)module;
-  return (type & MODULE_HEAP_MASK) == MODULE_HEAP_EXTERN ? SIDE_EXTERN : SIDE_FUNC;
+  if (module_type_is_defined(type))
+    return module->types[type & MODULE_HEAP_MASK].kind == MODULE_DEF_FUNC ? SIDE_FUNC : SIDE_ANY;
+  switch (type & MODULE_HEAP_MASK) {
+  case MODULE_HEAP_FUNC:
+  case MODULE_HEAP_NOFUNC: return SIDE_FUNC;
+  case MODULE_HEAP_EXTERN:
+  case MODULE_HEAP_NOEXTERN: return SIDE_EXTERN;
+  case MODULE_HEAP_EXN:
+  case MODULE_HEAP_NOEXN: return SIDE_EXN;
+  default: return SIDE_ANY;
+  }
 }
 
-/* The first export from `start` on, around the end, that has a value of `type`. */
+static bool is_value_of(const struct module *module, const struct module_export *export, module_type type) {
+  if (export->kind == MODULE_GLOBAL)
+    return module_types_match(module->types, module->globals[export->index].type.type, type);
+  if (export->kind != MODULE_FUNC) return false;
+  uint32_t canonical = module->types[module->funcs[export->index].type].canonical;
+  return module_types_match(module->types, MODULE_REF | canonical, type);
+}
+
+/* The first export from `start` on, around the end, that is or has a value of `type`. */
 static bool exported_value(const struct side *side, module_type type, uint64_t start, struct side_value *out) {
   const struct module *module = side->module;
   for (uint32_t i = 0; i < module->export_count && side->has_exports; i++) {
     uint32_t at = (uint32_t)((start + i) % module->export_count);
-    const struct module_export *export = &module->exports[at];
-    bool is_global = export->kind == MODULE_GLOBAL && module->globals[export->index].type.type == type;
-    if (!is_global && (export->kind != MODULE_FUNC || type != MODULE_FUNCREF)) continue;
-    *out = (struct side_value){is_global ? SIDE_OF_GLOBAL : SIDE_FUNCTION, {at}};
+    if (!is_value_of(module, &module->exports[at], type)) continue;
+    *out = (struct side_value){module->exports[at].kind == MODULE_FUNC ? SIDE_FUNCTION : SIDE_OF_GLOBAL, {at}};
     return true;
   }
   return false;
+}
+
+/* What needs no instance. */
+static bool made_value(module_type type, uint64_t random, struct side_value *out) {
+  uint32_t heap = type & MODULE_HEAP_MASK;
+  bool is_top = heap == MODULE_HEAP_ANY || heap == MODULE_HEAP_EXTERN;
+  if (is_top && random % 2) {
+    *out = (struct side_value){SIDE_FOREIGN, {1 + (random >> 1) % 3}};
+    return true;
+  }
+  if (!is_top && heap != MODULE_HEAP_EQ && heap != MODULE_HEAP_I31) return false;
+  *out = (struct side_value){SIDE_I31, {integer_value(random) & INT32_MAX}};
+  return true;
 }
 
 bool side_value(const struct side *side, module_type type, uint64_t random, struct side_value *out) {
@@ -99,9 +127,7 @@ bool side_value(const struct side *side, module_type type, uint64_t random, stru
   if (has_null && random % 4 == 0) return true;
   random = side_mix(random, 6);
   if (random % 2 && exported_value(side, type, random >> 8, out)) return true;
-  if ((type & MODULE_HEAP_MASK) == MODULE_HEAP_EXTERN)
-    return *out = (struct side_value){SIDE_FOREIGN, {1 + random % 3}}, true;
-  return exported_value(side, type, random >> 8, out) || has_null;
+  return made_value(type, random >> 1, out) || exported_value(side, type, random >> 8, out) || has_null;
 }
 
 /* ---- Imports ---------------------------------------------------------------------------------------------------- */

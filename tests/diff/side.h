@@ -14,17 +14,18 @@
 #include <string.h>
 
 /* What both sides run; the rest of what cay runs the reference does not know. */
-#define SIDE_FEATURES MODULE_FEATURES_RUNNABLE
+#define SIDE_FEATURES (MODULE_FEATURES_RUNNABLE & ~MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS))
 
-#define SIDE_OUTCOMES(X)                                                                                   \
-  X(DONE)                                                                                                  \
-  X(UNREACHABLE)                                                                                           \
-  X(MEMORY_BOUNDS)                                                                                         \
-  X(TABLE_BOUNDS) X(NULL_ELEMENT) X(CALL_TYPE) X(INTEGER_OVERFLOW) X(DIVIDE_BY_ZERO) X(INVALID_CONVERSION) \
-      X(STACK_EXHAUSTED) X(NULL_REFERENCE) X(ARRAY_BOUNDS) X(CAST) X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT)    \
-          X(EXCEPTION)          /* that nobody caught */                                                   \
-      X(HEAP_EXHAUSTED) X(HOST) /* an import trapped */                                                    \
-      X(REFUSED)                /* neither done nor a trap the test knows: `reason` tells */
+#define SIDE_OUTCOMES(X)                                                                                        \
+  X(DONE)                                                                                                       \
+  X(UNREACHABLE)                                                                                                \
+  X(MEMORY_BOUNDS)                                                                                              \
+  X(TABLE_BOUNDS)                                                                                               \
+  X(NULL_ELEMENT)                                                                                               \
+  X(CALL_TYPE) X(INTEGER_OVERFLOW) X(DIVIDE_BY_ZERO) X(INVALID_CONVERSION) X(STACK_EXHAUSTED) X(NULL_REFERENCE) \
+      X(ARRAY_BOUNDS) X(CAST) X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT) X(EXCEPTION) /* that nobody caught */        \
+      X(HEAP_EXHAUSTED) X(HOST)                                                 /* an import trapped */         \
+      X(REFUSED) /* neither done nor a trap the test knows: `reason` tells */
 enum side_outcome {
 #define X(NAME) SIDE_##NAME,
   SIDE_OUTCOMES(X)
@@ -85,7 +86,7 @@ struct side_kind {
 };
 
 /* NULL after a message. */
-struct side *side_cay_new(bool explicit_bounds);
+struct side *side_cay_new(bool is_checked); /* with explicit bounds, and a collection at every allocation */
 struct side *side_reference_new(const char *library_path);
 
 /* ---- Values ----------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* cay as a side of the differential test: the rooms module, engine and tiers, below the public API. */
+#include "engine/heap.h"
 #include "side.h"
 #include "tiers/tiers.h"
 
 enum { STACK_BYTES = 64 << 20 };
+#define GC_FEATURES (MODULE_FEATURE_BIT(GC) | MODULE_FEATURE_BIT(EXCEPTIONS))
 
 struct cay_import {
   struct side *side;
@@ -12,58 +14,16 @@ struct cay_import {
 
 struct cay_side {
   struct side side;
-  bool explicit_bounds;
+  bool is_checked;
   struct engine *engine;
   struct engine_store *store;
-  struct engine_instance *instance;
+  struct engine_instance *instance;       /* NULL until it is made */
+  const struct engine_type *const *types; /* of it */
   struct engine_extern *imports;
   struct cay_import *import_functions;
 };
 
 static struct cay_side *cay_of(struct side *side) { return (struct cay_side *)side; }
-
-static enum side_outcome outcome_of(struct side *side, enum engine_trap trap) {
-  switch (trap) {
-  case ENGINE_TRAP_NONE: return SIDE_DONE;
-  case ENGINE_TRAP_UNREACHABLE: return SIDE_UNREACHABLE;
-  case ENGINE_TRAP_MEMORY_BOUNDS: return SIDE_MEMORY_BOUNDS;
-  case ENGINE_TRAP_TABLE_BOUNDS:
-  case ENGINE_TRAP_UNDEFINED_ELEMENT: return SIDE_TABLE_BOUNDS;
-  case ENGINE_TRAP_NULL_ELEMENT: return SIDE_NULL_ELEMENT;
-  case ENGINE_TRAP_CALL_TYPE: return SIDE_CALL_TYPE;
-  case ENGINE_TRAP_INTEGER_OVERFLOW: return SIDE_INTEGER_OVERFLOW;
-  case ENGINE_TRAP_INTEGER_DIVIDE_BY_ZERO: return SIDE_DIVIDE_BY_ZERO;
-  case ENGINE_TRAP_INVALID_CONVERSION: return SIDE_INVALID_CONVERSION;
-  case ENGINE_TRAP_STACK_EXHAUSTED: return SIDE_STACK_EXHAUSTED;
-  case ENGINE_TRAP_UNALIGNED_ATOMIC: return SIDE_UNALIGNED_ATOMIC;
-  case ENGINE_TRAP_NOT_SHARED: return SIDE_UNSHARED_WAIT;
-  case ENGINE_TRAP_HOST: return SIDE_HOST;
-  default: break;
-  }
-  snprintf(side->reason, sizeof side->reason, "%s", engine_trap_text(trap));
-  return SIDE_REFUSED;
-}
-
-/* Translates every function of what it accepts, which may be a module that is never run. */
-static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
-  struct cay_error error = {0};
-  struct module *module;
-  void *code;
-  const void *const *entries;
-  const struct engine_code_options options = {.explicit_bounds = cay_of(side)->explicit_bounds,
-                                              .deterministic_relaxed_simd = true};
-  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, &error) != CAY_OK) {
-    snprintf(side->reason, sizeof side->reason, "%s (offset %llu)", error.text, (unsigned long long)error.offset);
-    side->refuses_proposal = error.status == CAY_ERROR_UNSUPPORTED;
-    return false;
-  }
-  if (tiers_interp.code_new(module, &options, &code, &entries, &error) == CAY_OK) {
-    tiers_interp.code_bytes(code, true);
-    tiers_interp.code_free(code);
-  }
-  module_release(module);
-  return true;
-}
 
 /* ---- Values ----------------------------------------------------------------------------------------------------- */
 
@@ -83,19 +43,102 @@ static struct side_value see_function(struct side *side, const struct engine_fun
   return (struct side_value){SIDE_FUNCTION, {SIDE_NO_EXPORT}};
 }
 
-/* Of a value in slots. */
-static struct side_value see(struct side *side, module_type type, const uint64_t *slots) {
-  if (!module_type_is_ref(type))
-    return (struct side_value){SIDE_NUMBER, {slots[0], type == MODULE_V128 ? slots[1] : 0}};
-  if (!slots[0]) return (struct side_value){.kind = SIDE_NULL};
-  if (side_hierarchy(side->module, type) == SIDE_FUNC)
-    return see_function(side, (const struct engine_function *)(uintptr_t)slots[0]);
-  return (struct side_value){SIDE_FOREIGN, {engine_ref_host_number(slots[0])}};
+/* What is left to be seen of one value. */
+struct walk {
+  struct side *side;
+  int values, depth;
+};
+
+static struct side_value see(struct walk *walk, module_type type, const void *bytes);
+
+static uint64_t see_part(struct walk *walk, uint64_t digest, module_type type, const void *bytes) {
+  return side_mix(digest, side_value_digest(see(walk, type, bytes)));
+}
+
+static const struct module_def_type *def_of(const struct side *side, const struct engine_type *type) {
+  const struct engine_type *const *types = ((const struct cay_side *)side)->types;
+  for (uint32_t i = 0; i < side->module->type_count; i++)
+    if (types[i] == type) return &side->module->types[i];
+  abort();
+}
+
+static uint64_t see_struct(struct walk *walk, const struct engine_object *object) {
+  const struct module_def_type *def = def_of(walk->side, object->type);
+  uint64_t digest = def->field_count;
+  for (uint32_t i = 0; i < def->field_count && walk->values; i++)
+    digest = see_part(walk, digest, def->fields[i].type, (const uint8_t *)object + def->fields[i].offset);
+  return digest;
+}
+
+static uint64_t see_array(struct walk *walk, struct engine_array *array) {
+  module_type type = def_of(walk->side, array->type)->fields->type;
+  const uint8_t *elems = engine_array_elems(array);
+  uint64_t digest = array->length;
+  for (uint32_t i = 0; i < array->length && i < SIDE_WALK_ELEMENTS && walk->values; i++)
+    digest = see_part(walk, digest, type, elems + (size_t)i * module_storage_bytes(type));
+  return digest;
+}
+
+/* Types of tags, as of other things that the engine keeps, are not the module's: the module's tag is looked for. */
+static uint64_t see_thrown(struct walk *walk, const struct engine_exception *exception) {
+  const struct module *module = walk->side->module;
+  const struct engine_instance *instance = cay_of(walk->side)->instance;
+  uint32_t tag = 0, export_index = 0;
+  if (!instance) return SIDE_NO_EXPORT;
+  while (instance->tags[tag] != exception->tag) tag++;
+  while (module->exports[export_index].kind != MODULE_TAG || module->exports[export_index].index != tag)
+    if (++export_index == module->export_count) abort();
+  const struct module_func_type *type = &module->types[module->tags[tag].type].func;
+  const uint64_t *values = exception->values;
+  uint64_t digest = export_index;
+  for (uint32_t i = 0; i < type->param_count && walk->values; values += module_type_slots(type->params[i]), i++)
+    digest = see_part(walk, digest, type->params[i], values);
+  return digest;
+}
+
+static struct side_value see_object(struct walk *walk, uint64_t reference) {
+  struct engine_object *object = engine_ref_object(reference);
+  switch (object->type->kind) {
+  case ENGINE_TYPE_STRUCT: return (struct side_value){SIDE_STRUCT, {see_struct(walk, object)}};
+  case ENGINE_TYPE_ARRAY: return (struct side_value){SIDE_ARRAY, {see_array(walk, (struct engine_array *)object)}};
+  default: return (struct side_value){SIDE_THROWN, {see_thrown(walk, (struct engine_exception *)object)}};
+  }
+}
+
+static struct side_value see_reference(struct walk *walk, module_type type, uint64_t reference) {
+  if (!reference) return (struct side_value){.kind = SIDE_NULL};
+  if (side_hierarchy(walk->side->module, type) == SIDE_FUNC)
+    return see_function(walk->side, (const struct engine_function *)(uintptr_t)reference);
+  if (walk->depth == 0) return (struct side_value){SIDE_FOREIGN, {0}};
+  if (engine_ref_is_i31(reference)) return (struct side_value){SIDE_I31, {engine_ref_i31_unsigned(reference)}};
+  if (engine_ref_is_host(reference)) return (struct side_value){SIDE_FOREIGN, {engine_ref_host_number(reference)}};
+  walk->depth--;
+  struct side_value seen = see_object(walk, reference);
+  walk->depth++;
+  return seen;
+}
+
+/* Of a value in slots, or in the field of an object. */
+static struct side_value see(struct walk *walk, module_type type, const void *bytes) {
+  uint64_t words[2] = {0};
+  walk->values -= walk->values > 0;
+  memcpy(words, bytes, module_type_is_ref(type) ? sizeof words[0] : module_storage_bytes(type));
+  return module_type_is_ref(type) ? see_reference(walk, type, words[0])
+                                  : (struct side_value){SIDE_NUMBER, {words[0], words[1]}};
+}
+
+static struct side_value see_value(struct side *side, module_type type, const void *bytes) {
+  return see(&(struct walk){side, SIDE_WALK_VALUES, SIDE_WALK_DEPTH}, type, bytes);
 }
 
 static void see_all(struct side *side, const module_type *types, uint32_t count, const uint64_t *slots,
                     struct side_value *out) {
-  for (uint32_t i = 0; i < count; slots += module_type_slots(types[i]), i++) out[i] = see(side, types[i], slots);
+  for (uint32_t i = 0; i < count; slots += module_type_slots(types[i]), i++) out[i] = see_value(side, types[i], slots);
+}
+
+static uint64_t thrown_digest(struct side *side, uint64_t reference) {
+  return see_thrown(&(struct walk){side, SIDE_WALK_VALUES, SIDE_WALK_DEPTH},
+                    (struct engine_exception *)engine_ref_object(reference));
 }
 
 static void put(struct side *side, struct side_value value, uint64_t *slots, uint32_t slot_count) {
@@ -123,8 +166,59 @@ static void put_all(struct side *side, const module_type *types, uint32_t count,
 
 /* ---- Instances ------------------------------------------------------------------------------------------------- */
 
+static enum side_outcome outcome_of(struct side *side, enum engine_trap trap) {
+  switch (trap) {
+  case ENGINE_TRAP_NONE: return SIDE_DONE;
+  case ENGINE_TRAP_UNREACHABLE: return SIDE_UNREACHABLE;
+  case ENGINE_TRAP_MEMORY_BOUNDS: return SIDE_MEMORY_BOUNDS;
+  case ENGINE_TRAP_TABLE_BOUNDS:
+  case ENGINE_TRAP_UNDEFINED_ELEMENT: return SIDE_TABLE_BOUNDS;
+  case ENGINE_TRAP_NULL_ELEMENT: return SIDE_NULL_ELEMENT;
+  case ENGINE_TRAP_CALL_TYPE: return SIDE_CALL_TYPE;
+  case ENGINE_TRAP_INTEGER_OVERFLOW: return SIDE_INTEGER_OVERFLOW;
+  case ENGINE_TRAP_INTEGER_DIVIDE_BY_ZERO: return SIDE_DIVIDE_BY_ZERO;
+  case ENGINE_TRAP_INVALID_CONVERSION: return SIDE_INVALID_CONVERSION;
+  case ENGINE_TRAP_STACK_EXHAUSTED: return SIDE_STACK_EXHAUSTED;
+  case ENGINE_TRAP_UNALIGNED_ATOMIC: return SIDE_UNALIGNED_ATOMIC;
+  case ENGINE_TRAP_NOT_SHARED: return SIDE_UNSHARED_WAIT;
+  case ENGINE_TRAP_NULL_REFERENCE: return SIDE_NULL_REFERENCE;
+  case ENGINE_TRAP_CAST: return SIDE_CAST;
+  case ENGINE_TRAP_ARRAY_BOUNDS: return SIDE_ARRAY_BOUNDS;
+  case ENGINE_TRAP_HEAP_EXHAUSTED: return SIDE_HEAP_EXHAUSTED;
+  case ENGINE_TRAP_EXCEPTION:
+    side->exception_digest = thrown_digest(side, engine_store_thread(cay_of(side)->store)->exception);
+    return SIDE_EXCEPTION;
+  case ENGINE_TRAP_HOST: return SIDE_HOST;
+  default: break;
+  }
+  snprintf(side->reason, sizeof side->reason, "%s", engine_trap_text(trap));
+  return SIDE_REFUSED;
+}
+
+/* Translates every function of what it accepts, which may be a module that is never run. */
+static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
+  struct cay_error error = {0};
+  struct module *module;
+  void *code;
+  const void *const *entries;
+  const struct engine_code_options options = {.explicit_bounds = cay_of(side)->is_checked,
+                                              .deterministic_relaxed_simd = true};
+  if (module_load(bytes, len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, &error) != CAY_OK) {
+    snprintf(side->reason, sizeof side->reason, "%s (offset %llu)", error.text, (unsigned long long)error.offset);
+    side->refuses_proposal = error.status == CAY_ERROR_UNSUPPORTED;
+    return false;
+  }
+  if (tiers_interp.code_new(module, &options, &code, &entries, &error) == CAY_OK) {
+    tiers_interp.code_bytes(code, true);
+    tiers_interp.code_free(code);
+  }
+  module_release(module);
+  return true;
+}
+
 static enum engine_trap call_import(struct engine_call *call, uint64_t *slots) {
   const struct cay_import *import = call->env;
+  if (call->caller) cay_of(import->side)->types = call->caller->types;
   const struct module_func_type *type = side_func_type(import->side, import->func);
   struct side_value *args = calloc(type->param_count + type->result_count + 1, sizeof *args);
   struct side_value *results = args + type->param_count;
@@ -154,6 +248,7 @@ static enum cay_status make_import(struct cay_side *cay, uint32_t position, stru
     put(side, value, slots, 1);
     return engine_table_new(cay->store, &module->tables[index].type, slots[0], &out->table, error);
   case MODULE_MEMORY: return engine_memory_new(cay->store, &module->memories[index], &out->memory, error);
+  case MODULE_TAG: return engine_tag_new(cay->store, &module->types[module->tags[index].type].func, &out->tag, error);
   default: break;
   }
   const struct module_global_type *type = &module->globals[index].type;
@@ -169,9 +264,13 @@ static enum side_outcome instantiate(struct side *side, const uint8_t *bytes, si
   cay->imports = calloc(import_count + 1, sizeof *cay->imports);
   cay->import_functions = calloc(import_count + 1, sizeof *cay->import_functions);
   enum cay_status status = engine_store_new(cay->engine, NULL, &cay->store, &error);
+  if (status == CAY_OK && cay->is_checked && (side->module->features_used & GC_FEATURES) &&
+      !engine_heap_set_stress(cay->store, true))
+    abort();
   for (uint32_t i = 0; i < import_count && status == CAY_OK; i++) status = make_import(cay, i, &error);
   if (status == CAY_OK)
     status = engine_instantiate(cay->store, side->module, cay->imports, "generated", &cay->instance, &error);
+  if (status == CAY_OK) cay->types = cay->instance->types;
   if (status == CAY_OK) return SIDE_DONE;
   if (status == CAY_ERROR_TRAP) return outcome_of(side, engine_store_thread(cay->store)->trap);
   snprintf(side->reason, sizeof side->reason, "%s", error.text);
@@ -181,7 +280,7 @@ static enum side_outcome instantiate(struct side *side, const uint8_t *bytes, si
 static enum side_outcome call(struct side *side, uint32_t export_index, const struct side_value *args,
                               struct side_value *results) {
   struct engine_function *function = export_of(side, export_index).func;
-  const struct module_func_type *type = function->type;
+  const struct module_func_type *type = side_func_type(side, side->module->exports[export_index].index);
   uint32_t slot_count = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
   uint64_t *slots = calloc(slot_count + 1, sizeof *slots);
   put_all(side, type->params, type->param_count, args, slots);
@@ -192,8 +291,8 @@ static enum side_outcome call(struct side *side, uint32_t export_index, const st
 }
 
 static struct side_value global(struct side *side, uint32_t export_index) {
-  struct engine_global_ref ref = export_of(side, export_index).global;
-  return see(side, ref.type.type, ref.cell->value);
+  module_type type = side->module->globals[side->module->exports[export_index].index].type.type;
+  return see_value(side, type, export_of(side, export_index).global.cell->value);
 }
 
 static void set_global(struct side *side, uint32_t export_index, uint32_t value) {
@@ -210,8 +309,8 @@ static uint64_t table_size(struct side *side, uint32_t export_index) {
 }
 
 static struct side_value table_element(struct side *side, uint32_t export_index, uint64_t at) {
-  const struct engine_table *table = export_of(side, export_index).table;
-  return see(side, table->type.elem, &table->elems[at]);
+  module_type type = side->module->tables[side->module->exports[export_index].index].type.elem;
+  return see_value(side, type, &export_of(side, export_index).table->elems[at]);
 }
 
 static void set_table_function(struct side *side, uint32_t export_index, uint64_t at, uint32_t function_export) {
@@ -248,14 +347,14 @@ static const struct side_kind cay_kind = {
     .free = free_side,
 };
 
-struct side *side_cay_new(bool explicit_bounds) {
+struct side *side_cay_new(bool is_checked) {
   struct cay_side *cay = calloc(1, sizeof *cay);
-  cay->side.name = explicit_bounds ? "cay with explicit bounds" : "cay";
+  cay->side.name = is_checked ? "checked cay" : "cay";
   cay->side.kind = &cay_kind;
-  cay->explicit_bounds = explicit_bounds;
+  cay->is_checked = is_checked;
   const struct engine_options options = {.tier = &tiers_interp,
                                          .stack_bytes = STACK_BYTES,
-                                         .explicit_bounds = explicit_bounds,
+                                         .explicit_bounds = is_checked,
                                          .deterministic_relaxed_simd = true};
   struct cay_error error;
   if (engine_new(&options, &cay->engine, &error) == CAY_OK) return &cay->side;

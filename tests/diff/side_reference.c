@@ -117,9 +117,10 @@ static uint64_t see_thrown(struct walk *walk, const struct wt_ref *ref) {
   const struct reference_side *reference = walk->reference;
   const struct module *module = reference->side.module;
   struct wt_place tag;
+  if (!reference->exports) return SIDE_NO_EXPORT;
   expect(wt.wasmtime_exnref_tag(reference->context, ref, &tag));
   uint64_t digest = SIDE_NO_EXPORT;
-  for (uint32_t i = 0; i < module->export_count && reference->exports && digest == SIDE_NO_EXPORT; i++)
+  for (uint32_t i = 0; i < module->export_count && digest == SIDE_NO_EXPORT; i++)
     if (module->exports[i].kind == MODULE_TAG &&
         wt.wasmtime_tag_eq(reference->context, &tag, &reference->exports[i].of.place))
       digest = i;

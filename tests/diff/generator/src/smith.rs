@@ -10,6 +10,7 @@ use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices,
 
 const EXPORT_SECTION: u8 = 7;
 const GLOBAL_KIND: u8 = 3;
+const TAG_KIND: u8 = 4;
 
 /// Mostly all instructions; sometimes few, so that those of a proposal come in numbers.
 fn instructions(random: &mut Random, proposals: Proposals) -> InstructionKinds {
@@ -103,17 +104,39 @@ fn config(random: &mut Random, proposals: Proposals) -> Config {
     }
 }
 
-/// The module with one more export, of global `index`.
-fn with_export(module: &[u8], index: u32) -> Vec<u8> {
-    let mut entry = Vec::new();
-    write_export(FUEL, GLOBAL_KIND, index, &mut entry);
+/// Imported ones, too.
+fn tag_count(module: &[u8]) -> Option<u32> {
+    use wasmparser::{Payload, TypeRef};
+    let mut count = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(module) {
+        match payload.ok()? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    count += u32::from(matches!(import.ok()?.ty, TypeRef::Tag(_)));
+                }
+            }
+            Payload::TagSection(section) => count += section.count(),
+            _ => (),
+        }
+    }
+    Some(count)
+}
+
+/// The module with more exports: the tags, which wasm-smith does not count to everything, and global `index`.
+fn with_exports(module: &[u8], index: u32) -> Option<Vec<u8>> {
+    let mut entries = Vec::new();
+    let tag_count = tag_count(module)?;
+    for tag in 0..tag_count {
+        write_export(format!("the tag {tag}").as_bytes(), TAG_KIND, tag, &mut entries);
+    }
+    write_export(FUEL, GLOBAL_KIND, index, &mut entries);
 
     let mut out = module[..8].to_vec();
     let push_exports = |out: &mut Vec<u8>, count: u32, others: &[u8]| {
         let mut contents = Vec::new();
-        write_leb(count + 1, &mut contents);
+        write_leb(count + tag_count + 1, &mut contents);
         contents.extend(others);
-        contents.extend(&entry);
+        contents.extend(&entries);
         write_section(EXPORT_SECTION, &contents, out);
     };
     let (mut at, mut is_done) = (8, false);
@@ -138,7 +161,7 @@ fn with_export(module: &[u8], index: u32) -> Vec<u8> {
     if !is_done {
         push_exports(&mut out, 0, &[]);
     }
-    out
+    Some(out)
 }
 
 fn attempt(random: &mut Random, proposals: Proposals, variant: u32) -> Option<Vec<u8>> {
@@ -148,7 +171,7 @@ fn attempt(random: &mut Random, proposals: Proposals, variant: u32) -> Option<Ve
     let input: Vec<u8> = (0..words).flat_map(|_| random.next().to_le_bytes()).collect();
     let mut module = Module::new(config, &mut Unstructured::new(&input)).ok()?;
     let fuel_global = module.ensure_termination(fuel).ok()?;
-    let module = with_export(&module.to_bytes(), fuel_global);
+    let module = with_exports(&module.to_bytes(), fuel_global)?;
     if proposals.has(THREADS) || variant != 0 {
         patch(&module, variant)
     } else {

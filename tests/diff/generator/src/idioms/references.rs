@@ -357,7 +357,14 @@ impl Body<'_> {
         if has_defaults && is_deep {
             return self.gc_object(1, object);
         }
-        fields.iter().for_each(|field| self.field_value(field.of, depth.saturating_sub(1).min(1)));
+        for field in &fields {
+            let can_be_null = is_reference(field.of) && field.of & NON_NULL == 0;
+            if can_be_null && depth == 0 {
+                self.null(field.of); // or there might be no end
+            } else {
+                self.field_value(field.of, depth.saturating_sub(1).min(1));
+            }
+        }
         self.gc_object(0, object);
     }
 
