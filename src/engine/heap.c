@@ -61,6 +61,7 @@ static struct engine_heap *heap_of(struct engine_store *store) {
   heap->store = store;
   heap->roots = engine_roots_mark;
   heap->trigger_bytes = TRIGGER_BYTES;
+  heap->stress_bytes = ENGINE_HEAP_STRESS_BYTES;
   heap->marker.words = heap->marker.first;
   classes_init(heap);
   store->heap = heap;
@@ -90,7 +91,7 @@ static void count_live(struct engine_heap *heap, uint64_t objects, uint64_t byte
 }
 
 static void finish_block(struct engine_heap *heap, struct engine_heap_block *block) {
-  if (heap->is_stressed) overwrite_dead(heap, block);
+  if (heap->stress_bytes) overwrite_dead(heap, block);
   if (block->marked == 0) {
     engine_heap_block_drop(heap, block);
     return;
@@ -217,7 +218,7 @@ static bool next_block(struct engine_heap *heap, struct engine_heap_class *class
 /* Clears the next cells of the run. */
 static void extend(struct engine_heap *heap, struct engine_heap_class *class) {
   size_t bytes = (size_t)(class->run_end - class->end), step = CLEAR_BYTES / class->cell_bytes * class->cell_bytes;
-  if (step == 0 || heap->is_stressed) step = class->cell_bytes;
+  if (step == 0 || heap->stress_bytes) step = class->cell_bytes;
   if (bytes > step) bytes = step;
   if (!class->current->is_zero) memset(class->end, 0, bytes);
   class->end += bytes;
@@ -247,7 +248,7 @@ static inline void *take_cell(struct engine_heap_class *class, const struct engi
 }
 
 static bool is_due(const struct engine_heap *heap) {
-  return heap->is_stressed || heap->since_bytes >= heap->trigger_bytes;
+  return heap->since_bytes >= (heap->stress_bytes ? heap->stress_bytes : heap->trigger_bytes);
 }
 
 /* The smallest class from `index` on that has a cell; NO_CLASS: none. */
@@ -341,7 +342,7 @@ struct engine_heap_stats engine_heap_stats(const struct engine_store *store) {
 bool engine_heap_set_stress(struct engine_store *store, bool is_stressed) {
   struct engine_heap *heap = heap_of(store);
   if (!heap) return false;
-  heap->is_stressed = is_stressed;
+  heap->stress_bytes = is_stressed ? 1 : 0;
   collect(heap); /* so that no class has more than a cell ready */
   return true;
 }

@@ -85,7 +85,8 @@ struct engine_heap {
 
   uint64_t since_bytes;    /* handed out since the last collection */
   uint64_t trigger_bytes;  /* collect when so many were */
-  bool is_stressed, is_collecting;
+  uint64_t stress_bytes;   /* collect when so many were, for tests; 0: no stress */
+  bool is_collecting;
   engine_heap_roots roots;
   size_t mark_words_limit; /* for tests; 0: none */
   struct engine_heap_marker marker;
