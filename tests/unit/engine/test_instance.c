@@ -106,6 +106,32 @@ TEST(match_memories_and_globals) {
   world_free(&world);
 }
 
+TEST(match_address_types) {
+  struct world world = world_new(NULL, NULL);
+  tested_features |= MODULE_FEATURE_BIT(CUSTOM_PAGE_SIZES);
+  struct module_memory_type type = {.limits = {.min = 1, .max = 3, .has_max = true}, .page_log2 = 16};
+  struct engine_extern usual = {.kind = MODULE_MEMORY}, wide = usual, bytes = usual;
+  CHECK_INT(engine_memory_new(world.store, &type, &usual.memory, NULL), CAY_OK);
+  type.limits.is_64 = true;
+  CHECK_INT(engine_memory_new(world.store, &type, &wide.memory, NULL), CAY_OK);
+  type.page_log2 = 0;
+  CHECK_INT(engine_memory_new(world.store, &type, &bytes.memory, NULL), CAY_OK);
+  CHECK(!match(&world, IMPORTING(2, 5, 1, 3), wide));
+  CHECK(!match(&world, IMPORTING(2, 13, 1, 3, 0), bytes));
+  CHECK_TEXT(
+      match(&world, IMPORTING(2, 4, 1), usual),
+      "import \"env\" \"x\" is a memory of at least 1 page, no maximum, 64-bit, but a memory of 1 page, at most 3 "
+      "was given");
+  CHECK(match(&world, IMPORTING(2, 0, 1), wide));
+  CHECK_TEXT(
+      match(&world, IMPORTING(2, 5, 1, 3), bytes),
+      "import \"env\" \"x\" is a memory of at least 1 page, at most 3, 64-bit, but a memory with pages of 1 byte "
+      "and 1 page, at most 3, 64-bit was given");
+  CHECK(match(&world, IMPORTING(1, 0x70, 4, 10), table(&world, MODULE_FUNCREF, 10, UINT64_MAX)));
+  tested_features = MODULE_FEATURES_DEFAULT;
+  world_free(&world);
+}
+
 /* ---- Instantiation -------------------------------------------------------------------------------------------------- */
 
 static int started;
@@ -423,5 +449,6 @@ TEST(allocation_failure) {
   base_allocator_set(NULL);
 }
 
-TEST_MAIN(RUN(match_functions) RUN(match_tables) RUN(match_memories_and_globals) RUN(instantiates) RUN(segment_traps)
-              RUN(limits) RUN(deep_constant) RUN(unknown_imports) RUN(linker_finds) RUN(allocation_failure))
+TEST_MAIN(RUN(match_functions) RUN(match_tables) RUN(match_memories_and_globals) RUN(match_address_types)
+              RUN(instantiates) RUN(segment_traps) RUN(limits) RUN(deep_constant) RUN(unknown_imports) RUN(linker_finds)
+                  RUN(allocation_failure))
