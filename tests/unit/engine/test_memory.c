@@ -162,6 +162,39 @@ TEST(address_space) {
   CHECK_INT(status, 0);
 }
 
+static long resident_kib(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss : 0;
+}
+
+/* 1.5 TiB of which two pages are touched grow beyond what was reserved: they move, and nothing is copied. */
+TEST(sparse_moves) {
+  if (sizeof(void *) < 8) return;
+  const uint64_t tib = UINT64_C(1) << 40;
+  void *room = base_os_reserve((size_t)(10 * tib));
+  if (!room) return; /* no such address space here */
+  base_os_release(room, (size_t)(10 * tib));
+  struct world world = world_new(NULL, NULL);
+  struct engine_memory *memory = NULL;
+  struct module_memory_type type = {.limits = {.min = (tib + tib / 2) >> 16, .is_64 = true}, .page_log2 = 16};
+  CHECK_INT(engine_memory_new(world.store, &type, &memory, NULL), CAY_OK);
+  CHECK(!memory->guarded && memory->reserved_bytes < 4 * tib);
+  long before_kib = resident_kib();
+  memory->base[5] = 1;
+  memory->base[tib] = 2;
+  CHECK(engine_memory_grow(memory, 4 * tib >> 16) == type.limits.min);
+  CHECK_INT(memory->base[5], 1);
+  CHECK_INT(memory->base[tib], 2);
+  memory->base[memory->len_bytes - 1] = 3;
+  CHECK(engine_memory_grow(memory, 1) != UINT64_MAX); /* and once more, after the mapping was extended */
+  CHECK_INT(memory->base[memory->len_bytes - 65537], 3);
+  CHECK_INT(memory->base[tib], 2);
+  CHECK(engine_memory_grow(memory, UINT64_MAX >> 17) == UINT64_MAX);
+  CHECK_INT(memory->base[tib], 2);
+  CHECK(resident_kib() - before_kib < 64 * 1024);
+  world_free(&world);
+}
+
 /* More memories than address space has room for with guard pages: the later ones check bounds. */
 TEST(many) {
   struct world world = world_new(NULL, NULL);
@@ -180,4 +213,5 @@ TEST(many) {
   world_free(&world);
 }
 
-TEST_MAIN(RUN(guarded) RUN(explicit) RUN(explicit_moves) RUN(bulk) RUN(budget) RUN(tables) RUN(address_space) RUN(many))
+TEST_MAIN(RUN(guarded) RUN(explicit) RUN(explicit_moves) RUN(bulk) RUN(budget) RUN(tables) RUN(address_space)
+              RUN(sparse_moves) RUN(many))
