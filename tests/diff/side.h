@@ -16,16 +16,18 @@
 /* What both sides run; the rest of what cay runs the reference does not know. */
 #define SIDE_FEATURES (MODULE_FEATURES_RUNNABLE & ~MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS))
 
-#define SIDE_OUTCOMES(X)                                                                                        \
-  X(DONE)                                                                                                       \
-  X(UNREACHABLE)                                                                                                \
-  X(MEMORY_BOUNDS)                                                                                              \
-  X(TABLE_BOUNDS)                                                                                               \
-  X(NULL_ELEMENT)                                                                                               \
-  X(CALL_TYPE) X(INTEGER_OVERFLOW) X(DIVIDE_BY_ZERO) X(INVALID_CONVERSION) X(STACK_EXHAUSTED) X(NULL_REFERENCE) \
-      X(ARRAY_BOUNDS) X(CAST) X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT) X(EXCEPTION) /* that nobody caught */        \
-      X(HEAP_EXHAUSTED) X(HOST)                                                 /* an import trapped */         \
-      X(REFUSED) /* neither done nor a trap the test knows: `reason` tells */
+#define SIDE_OUTCOMES(X)                                                                               \
+  X(DONE)                                                                                              \
+  X(UNREACHABLE)                                                                                       \
+  X(MEMORY_BOUNDS)                                                                                     \
+  X(TABLE_BOUNDS)                                                                                      \
+  X(NULL_ELEMENT)                                                                                      \
+  X(CALL_TYPE)                                                                                         \
+  X(INTEGER_OVERFLOW)                                                                                  \
+  X(DIVIDE_BY_ZERO) X(INVALID_CONVERSION) X(STACK_EXHAUSTED) X(NULL_REFERENCE) X(ARRAY_BOUNDS) X(CAST) \
+      X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT) X(EXCEPTION) /* that nobody caught */                       \
+      X(HEAP_EXHAUSTED) X(HOST)                         /* an import trapped */                        \
+      X(REFUSED)                                        /* neither done nor a trap the test knows: `reason` tells */
 enum side_outcome {
 #define X(NAME) SIDE_##NAME,
   SIDE_OUTCOMES(X)
@@ -63,6 +65,7 @@ struct side {
   uint64_t import_digest;    /* of all these calls' functions and arguments, and of what they call */
   uint64_t exception_digest; /* of what nobody caught last */
   bool has_exports;          /* imports may use them */
+  bool is_stressed;          /* a heap that can be stressed collects at every allocation */
   int depth;                 /* of calls of exports by imports now */
   bool stack_ended;          /* in one of them */
   char reason[CAY_ERROR_TEXT_BYTES];
@@ -86,7 +89,7 @@ struct side_kind {
 };
 
 /* NULL after a message. */
-struct side *side_cay_new(bool is_checked); /* with explicit bounds, and a collection at every allocation */
+struct side *side_cay_new(bool is_checked); /* with explicit bounds, and a heap that can be stressed */
 struct side *side_reference_new(const char *library_path);
 
 /* ---- Values ----------------------------------------------------------------------------------------------------- */

@@ -264,7 +264,7 @@ static enum side_outcome instantiate(struct side *side, const uint8_t *bytes, si
   cay->imports = calloc(import_count + 1, sizeof *cay->imports);
   cay->import_functions = calloc(import_count + 1, sizeof *cay->import_functions);
   enum cay_status status = engine_store_new(cay->engine, NULL, &cay->store, &error);
-  if (status == CAY_OK && cay->is_checked && (side->module->features_used & GC_FEATURES) &&
+  if (status == CAY_OK && cay->is_checked && side->is_stressed && (side->module->features_used & GC_FEATURES) &&
       !engine_heap_set_stress(cay->store, true))
     abort();
   for (uint32_t i = 0; i < import_count && status == CAY_OK; i++) status = make_import(cay, i, &error);
