@@ -370,6 +370,7 @@ enum engine_trap engine_memory_wait(struct engine_thread *thread, struct engine_
 enum engine_trap engine_memory_notify(struct engine_memory *memory, uint64_t at, uint64_t offset, uint32_t count,
                                       uint32_t *woken);
 uint64_t engine_table_grow(struct engine_table *table, uint64_t delta, uint64_t value);
+/* These two end with INTERRUPTED, half done, when the store of a large memory that is not shared is interrupted. */
 enum engine_trap engine_memory_fill(struct engine_memory *memory, uint64_t at, uint32_t value, uint64_t count);
 enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, struct engine_memory *from,
                                     uint64_t from_at, uint64_t count);

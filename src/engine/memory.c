@@ -263,14 +263,39 @@ uint64_t engine_memory_grow(struct engine_memory *memory, uint64_t delta_pages) 
   return old_pages;
 }
 
+/* ---- Bulk operations ------------------------------------------------------------------------------------------------ */
+
+/* Long ones are done in steps, so that whoever stops the guest need not wait until all of a huge memory is touched. */
+#define STEP_BYTES (UINT64_C(64) << 20)
+
+/* Of a shared memory nobody knows here which thread is at work. */
+static bool is_stopped(const struct engine_memory *memory) {
+  return !memory->shared && atomic_load_explicit(&memory->store->thread.interrupted, memory_order_relaxed);
+}
+
+static void fill_step(const struct engine_memory *memory, uint8_t *to, uint8_t value, uint64_t count) {
+  if (memory->shared)
+    base_racy_fill(to, value, (size_t)count);
+  else
+    memset(to, value, (size_t)count);
+}
+
 enum engine_trap engine_memory_fill(struct engine_memory *memory, uint64_t at, uint32_t value, uint64_t count) {
   uint8_t *to = engine_memory_range(memory, at, count);
   if (!to) return ENGINE_TRAP_MEMORY_BOUNDS;
-  if (memory->shared)
-    base_racy_fill(to, (uint8_t)value, (size_t)count);
-  else
-    memset(to, (int)(value & 0xFF), (size_t)count);
+  for (; BASE_UNLIKELY(count > STEP_BYTES); to += STEP_BYTES, count -= STEP_BYTES) {
+    fill_step(memory, to, (uint8_t)value, STEP_BYTES);
+    if (is_stopped(memory)) return ENGINE_TRAP_INTERRUPTED;
+  }
+  fill_step(memory, to, (uint8_t)value, count);
   return ENGINE_TRAP_NONE;
+}
+
+static void copy_step(bool is_shared, uint8_t *target, const uint8_t *source, uint64_t count) {
+  if (is_shared)
+    base_racy_move(target, source, (size_t)count);
+  else
+    memmove(target, source, (size_t)count);
 }
 
 enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, struct engine_memory *from,
@@ -278,9 +303,15 @@ enum engine_trap engine_memory_copy(struct engine_memory *to, uint64_t to_at, st
   uint8_t *target = engine_memory_range(to, to_at, count);
   const uint8_t *source = engine_memory_range(from, from_at, count);
   if (!target || !source) return ENGINE_TRAP_MEMORY_BOUNDS;
-  if (to->shared || from->shared)
-    base_racy_move(target, source, (size_t)count);
-  else
-    memmove(target, source, (size_t)count);
+  bool is_shared = to->shared || from->shared;
+  bool from_end =
+      (uintptr_t)target > (uintptr_t)source; /* where they overlap, what is read later must not be written */
+  for (; BASE_UNLIKELY(count > STEP_BYTES); count -= STEP_BYTES) {
+    uint64_t at = from_end ? count - STEP_BYTES : 0;
+    copy_step(is_shared, target + at, source + at, STEP_BYTES);
+    if (!from_end) target += STEP_BYTES, source += STEP_BYTES;
+    if (is_stopped(to)) return ENGINE_TRAP_INTERRUPTED;
+  }
+  copy_step(is_shared, target, source, count);
   return ENGINE_TRAP_NONE;
 }

@@ -79,6 +79,32 @@ TEST(bulk) {
   world_free(&world);
 }
 
+/* Steps of 64 MiB must not show, but where somebody stops the guest. */
+TEST(bulk_of_many_steps) {
+  const uint64_t mib = UINT64_C(1) << 20, count = 200 * mib;
+  struct world world = world_new(NULL, NULL);
+  struct engine_memory *memory = NULL;
+  struct module_memory_type type = pages(8000, 8000);
+  if (engine_memory_new(world.store, &type, &memory, NULL) == CAY_OK) {
+    for (uint64_t i = 0; i < count / mib; i++) memory->base[i * mib] = (uint8_t)(i + 1);
+    CHECK_INT(engine_memory_copy(memory, 3 * mib, memory, 0, count), ENGINE_TRAP_NONE);
+    for (uint64_t i = 0; i < count / mib; i++) CHECK_INT(memory->base[(i + 3) * mib], (uint8_t)(i + 1));
+    CHECK_INT(engine_memory_copy(memory, 1 * mib, memory, 3 * mib, count), ENGINE_TRAP_NONE);
+    for (uint64_t i = 0; i < count / mib; i++) CHECK_INT(memory->base[(i + 1) * mib], (uint8_t)(i + 1));
+    CHECK_INT(engine_memory_fill(memory, 0, 9, count), ENGINE_TRAP_NONE);
+    CHECK_INT(memory->base[count - 1], 9);
+    CHECK_INT(memory->base[count], (uint8_t)(count / mib));
+    engine_interrupt(world.store);
+    CHECK_INT(engine_memory_fill(memory, 0, 7, count), ENGINE_TRAP_INTERRUPTED);
+    CHECK_INT(memory->base[64 * mib - 1], 7);
+    CHECK_INT(memory->base[64 * mib], 9);
+    CHECK_INT(engine_memory_copy(memory, 1, memory, 0, count), ENGINE_TRAP_INTERRUPTED);
+    CHECK_INT(engine_memory_copy(memory, 0, memory, 1, 64 * mib), ENGINE_TRAP_NONE);
+    engine_interrupt_clear(world.store);
+  }
+  world_free(&world);
+}
+
 TEST(budget) {
   struct engine_limits limits = {.memory_bytes = 3 * 65536 + 80, .memories = 2};
   struct world world = world_new(NULL, &limits);
@@ -213,5 +239,5 @@ TEST(many) {
   world_free(&world);
 }
 
-TEST_MAIN(RUN(guarded) RUN(explicit) RUN(explicit_moves) RUN(bulk) RUN(budget) RUN(tables) RUN(address_space)
-              RUN(sparse_moves) RUN(many))
+TEST_MAIN(RUN(guarded) RUN(explicit) RUN(explicit_moves) RUN(bulk) RUN(bulk_of_many_steps) RUN(budget) RUN(tables)
+              RUN(address_space) RUN(sparse_moves) RUN(many))
