@@ -519,7 +519,7 @@ static bool has_elem(struct module_body *body, const struct module_insn *insn, u
   return index < body->module->elem_count || validate_fail_unknown(body, insn, "element segment", index);
 }
 
-static bool has_data(struct module_body *body, const struct module_insn *insn, uint32_t index) {
+bool validate_has_data(struct module_body *body, const struct module_insn *insn, uint32_t index) {
   const struct module_private *private_part = body->module->private_part;
   if (!private_part->has_data_count) {
     return fail(body, CAY_ERROR_MALFORMED, insn, "%s needs a data count section", module_ops[insn->op].mnemonic);
@@ -646,9 +646,9 @@ void validate_reserve_slots(struct module_body *body, uint32_t slots) {
 static bool check_indices(struct module_body *body, const struct module_insn *insn, const struct module_op_info *row) {
   switch (row->imm) {
   case MODULE_IMM_MEMORY: return has_memory(body, insn, insn->imm.index[0]);
-  case MODULE_IMM_DATA: return has_data(body, insn, insn->imm.index[0]);
+  case MODULE_IMM_DATA: return validate_has_data(body, insn, insn->imm.index[0]);
   case MODULE_IMM_DATA_MEMORY:
-    return has_memory(body, insn, insn->imm.index[1]) && has_data(body, insn, insn->imm.index[0]);
+    return has_memory(body, insn, insn->imm.index[1]) && validate_has_data(body, insn, insn->imm.index[0]);
   case MODULE_IMM_ELEM: return has_elem(body, insn, insn->imm.index[0]);
   case MODULE_IMM_LANE: return check_lane(body, insn, insn->imm.index[0], lanes_of(row));
   case MODULE_IMM_SHUFFLE: return check_shuffle(body, insn);

@@ -47,6 +47,8 @@ const struct module_func_type *validate_func_type(struct module_body *body, cons
 static inline module_type validate_canonical(const struct module_body *body, uint32_t type) {
   return body->module->types[type].canonical;
 }
+/* There is a data count section, and it announces data segment `index`. */
+bool validate_has_data(struct module_body *body, const struct module_insn *insn, uint32_t index);
 /* Parameters popped, results pushed, or for a tail call compared with the function's. */
 bool validate_call_type(struct module_body *body, const struct module_insn *insn, const struct module_func_type *type);
 

@@ -200,18 +200,9 @@ static bool pop_i32s(struct module_body *body, const struct module_insn *insn, u
   return true;
 }
 
-static bool has_data(struct module_body *body, const struct module_insn *insn, uint32_t index) {
-  const struct module_private *private_part = body->module->private_part;
-  if (!private_part->has_data_count) {
-    return validate_fail(body, CAY_ERROR_MALFORMED, insn, "%s needs a data count section",
-                         module_ops[insn->op].mnemonic);
-  }
-  return index < private_part->declared_data_count || validate_fail_unknown(body, insn, "data segment", index);
-}
-
 /* Bytes of a data segment can only be numbers and vectors. */
 static bool check_data(struct module_body *body, const struct module_insn *insn, const struct module_field *element) {
-  return has_data(body, insn, insn->imm.index[1]) &&
+  return validate_has_data(body, insn, insn->imm.index[1]) &&
          (!module_type_is_ref(element->type) ||
           validate_fail(body, CAY_ERROR_INVALID, insn, "type mismatch: array type is not numeric or vector"));
 }

@@ -357,17 +357,6 @@ static void do_br_if(struct ir_frontend *fe, uint32_t depth) {
   branch_if(fe, &condition, depth, false);
 }
 
-static uint32_t read_leb_u32(const uint8_t **cursor) { /* valid by construction */
-  uint32_t value = 0, shift = 0;
-  uint8_t byte;
-  do {
-    byte = *(*cursor)++;
-    value |= (uint32_t)(byte & 0x7F) << shift;
-    shift += 7;
-  } while (byte & 0x80);
-  return value;
-}
-
 /* Arms whose values are not in place, and returns, go to a landing pad behind the table; equal neighbours share it. */
 static void do_br_table(struct ir_frontend *fe, const struct module_insn *insn) {
   struct operand index = pop_slot(fe);
@@ -385,7 +374,7 @@ static void do_br_table(struct ir_frontend *fe, const struct module_insn *insn) 
   const uint8_t *cursor = fe->body.module->bytes + insn->imm.br_table.targets_offset;
   uint32_t previous_depth = UINT32_MAX;
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t depth = read_leb_u32(&cursor);
+    uint32_t depth = frontend_read_u32(&cursor);
     const struct control *target = control_at(fe, depth);
     uint32_t *label = &fe->out.targets.items[first + i];
     if (target->kind != MODULE_FRAME_FUNC && branch_values_in_place(fe, target)) {

@@ -52,6 +52,18 @@ static inline const module_type *frontend_results(const struct control *control)
   return control->results ? control->results : &control->single;
 }
 
+/* A LEB128 number of a validated body. */
+static inline uint32_t frontend_read_u32(const uint8_t **cursor) {
+  uint32_t value = 0, shift = 0;
+  uint8_t byte;
+  do {
+    byte = *(*cursor)++;
+    value |= (uint32_t)(byte & 0x7F) << shift;
+    shift += 7;
+  } while (byte & 0x80);
+  return value;
+}
+
 struct ir_insn *frontend_emit(struct ir_frontend *fe, uint16_t op);
 uint32_t frontend_new_label(struct ir_frontend *fe);
 void frontend_emit_label(struct ir_frontend *fe, uint32_t label);

@@ -94,21 +94,10 @@ struct clause {
   uint32_t tag, depth;
 };
 
-static uint32_t read_leb_u32(const uint8_t **cursor) { /* valid by construction */
-  uint32_t value = 0, shift = 0;
-  uint8_t byte;
-  do {
-    byte = *(*cursor)++;
-    value |= (uint32_t)(byte & 0x7F) << shift;
-    shift += 7;
-  } while (byte & 0x80);
-  return value;
-}
-
 static struct clause read_clause(const uint8_t **cursor) {
   struct clause clause = {.kind = *(*cursor)++, .tag = IR_ANY_TAG};
-  if (!(clause.kind & CLAUSE_ALL)) clause.tag = read_leb_u32(cursor);
-  clause.depth = read_leb_u32(cursor);
+  if (!(clause.kind & CLAUSE_ALL)) clause.tag = frontend_read_u32(cursor);
+  clause.depth = frontend_read_u32(cursor);
   return clause;
 }
 
