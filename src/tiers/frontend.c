@@ -805,7 +805,6 @@ void frontend_use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct o
 }
 uint32_t frontend_slot(const struct ir_frontend *fe, const struct operand *operand) { return place_slot(fe, operand); }
 uint32_t frontend_top_slot(const struct ir_frontend *fe) { return top_slot(fe); }
-void frontend_settle_all(struct ir_frontend *fe) { settle_all(fe); }
 void frontend_settle_top(struct ir_frontend *fe, uint32_t count) { settle_top(fe, count); }
 void frontend_cut(struct ir_frontend *fe, uint32_t height) { cut(fe, height); }
 uint32_t frontend_take_arguments(struct ir_frontend *fe, const struct module_func_type *type) {

@@ -85,7 +85,6 @@ void frontend_use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct o
 void frontend_use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand);
 uint32_t frontend_slot(const struct ir_frontend *fe, const struct operand *operand);
 uint32_t frontend_top_slot(const struct ir_frontend *fe);
-void frontend_settle_all(struct ir_frontend *fe);
 void frontend_settle_top(struct ir_frontend *fe, uint32_t count);
 void frontend_cut(struct ir_frontend *fe, uint32_t height);
 /* Consumes the arguments, which become the callee's first locals; returns their first slot. */
