@@ -66,21 +66,41 @@ static void walk_again(const struct module *module, uint32_t func) {
   module_body_deinit(&again);
 }
 
-static void look_up(const struct module *module) {
+/* A type is what its canonical one is; supertypes come before, and subtypes match them. */
+static void look_up_types(const struct module *module) {
   char text[64];
+  for (uint32_t i = 0; i < module->type_count; i++) {
+    const struct module_def_type *type = &module->types[i], *same = &module->types[type->canonical];
+    REQUIRE(type->canonical <= i && same->canonical == type->canonical && same->kind == type->kind);
+    REQUIRE(type->group_start <= i && i < type->group_start + type->group_count);
+    REQUIRE(type->group_start + type->group_count <= module->type_count);
+    if (type->super != MODULE_NO_TYPE) {
+      const struct module_def_type *super = &module->types[type->super];
+      REQUIRE(type->super < i && type->depth == super->depth + 1 && type->depth <= MODULE_SUBTYPE_DEPTH_MAX);
+      REQUIRE(!super->is_final && super->kind == type->kind);
+      module_type reference = MODULE_REF | type->canonical, above = MODULE_REF | type->super;
+      REQUIRE(module_types_match(module->types, reference, above));
+      REQUIRE(!module_types_match(module->types, above, reference));
+    }
+    if (type->kind == MODULE_DEF_FUNC) module_func_type_text(&type->func, text, sizeof text);
+  }
+}
+
+static void look_up(const struct module *module) {
   for (uint32_t i = 0; i < module->export_count; i++) {
     const struct module_export *export = &module->exports[i];
     REQUIRE(module_export_find(module, export->name.bytes, export->name.len_bytes) == export);
   }
-  for (uint32_t i = 0; i < module->type_count; i++) {
-    const struct module_func_type *type = &module->types[i];
-    REQUIRE(type->canonical <= i && module_func_type_equal(type, &module->types[type->canonical]));
-    module_func_type_text(type, text, sizeof text);
-  }
+  look_up_types(module);
   for (uint32_t i = 0; i < module->global_count; i++) {
     const struct module_const_expr *init = &module->globals[i].init;
     disassemble(module, init->offset, init->offset + init->len_bytes);
   }
+  for (uint32_t i = 0; i < module->elem_count; i++)
+    for (uint32_t item = 0; module->elems[i].exprs && item < module->elems[i].count; item++) {
+      const struct module_const_expr *expr = &module->elems[i].exprs[item];
+      disassemble(module, expr->offset, expr->offset + expr->len_bytes);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {

@@ -1,6 +1,6 @@
 # Sourced by ./x and tools/test.sh: the fuzz targets. A target is the executable build-fuzz/fuzz/NAME, its seeds lie in
-# fuzz/corpus/NAME (optional), what it found earlier in build-fuzz/corpus/NAME. A finding is kept in
-# build-fuzz/findings/ and belongs, once mended, among the seeds.
+# fuzz/corpus/NAME (optional) and in what fuzz/seeds.py writes, what it found earlier in build-fuzz/corpus/NAME. A finding
+# is kept in build-fuzz/findings/ and belongs, once mended, among the seeds.
 # shellcheck shell=bash
 
 fuzz_targets() {
@@ -8,9 +8,10 @@ fuzz_targets() {
 }
 
 fuzz_one() { # TARGET SECONDS
-  local target=$1 seeds=()
+  local target=$1 seeds=(build-fuzz/seeds)
   mkdir -p "build-fuzz/corpus/$target" build-fuzz/findings
-  [ ! -d "fuzz/corpus/$target" ] || seeds=("fuzz/corpus/$target")
+  python3 fuzz/seeds.py build-fuzz/seeds
+  [ ! -d "fuzz/corpus/$target" ] || seeds+=("fuzz/corpus/$target")
   "build-fuzz/fuzz/$target" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
     -artifact_prefix="build-fuzz/findings/$target-" "build-fuzz/corpus/$target" "${seeds[@]}"
 }
