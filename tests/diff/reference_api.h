@@ -142,6 +142,9 @@ typedef void (*wt_finalizer)(void *env);
   X(void *, wasmtime_arrayref_len, (void *context, const struct wt_ref *ref, uint32_t *out))                          \
   X(void *, wasmtime_arrayref_get, (void *context, const struct wt_ref *ref, uint32_t index, struct wt_value *out))   \
   X(void, wasmtime_arrayref_unroot, (struct wt_ref * ref))                                                            \
+  X(void *, wasmtime_exnref_new,                                                                                      \
+    (void *context, const struct wt_place *tag, const struct wt_value *fields, size_t count, struct wt_ref *out))     \
+  X(void *, wasmtime_context_set_exception, (void *context, const struct wt_ref *ref))                                \
   X(void *, wasmtime_exnref_tag, (void *context, const struct wt_ref *ref, struct wt_place *out))                     \
   X(size_t, wasmtime_exnref_field_count, (void *context, const struct wt_ref *ref))                                   \
   X(void *, wasmtime_exnref_field, (void *context, const struct wt_ref *ref, size_t index, struct wt_value *out))     \

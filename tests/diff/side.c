@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "side.h"
 
-/* One call in this many of an imported function traps; one calls an export. */
-enum { IMPORT_TRAPS_ONE_IN = 16, IMPORT_REENTERS_ONE_IN = 3, MAX_DEPTH = 3 };
+/* One call in this many of an imported function traps; one calls an export; one throws. */
+enum { IMPORT_TRAPS_ONE_IN = 16, IMPORT_THROWS_ONE_IN = 4, IMPORT_REENTERS_ONE_IN = 3, MAX_DEPTH = 3 };
 
 const struct module_func_type *side_func_type(const struct side *side, uint32_t func) {
   return module_func_type_of(side->module, func);
@@ -148,10 +148,10 @@ void side_reset(struct side *side) {
   side->depth = 0;
 }
 
-static bool make_args(const struct side *side, const struct module_func_type *type, uint64_t random,
-                      struct side_value *args) {
-  for (uint32_t i = 0; i < type->param_count; i++)
-    if (!side_value(side, type->params[i], side_mix(random, i), &args[i])) return false;
+static bool make_values(const struct side *side, const module_type *types, uint32_t count, uint64_t random,
+                        struct side_value *out) {
+  for (uint32_t i = 0; i < count; i++)
+    if (!side_value(side, types[i], side_mix(random, i), &out[i])) return false;
   return true;
 }
 
@@ -164,7 +164,7 @@ static void reenter(struct side *side) {
   struct side_value *results = args + type->param_count;
   enum side_outcome outcome = SIDE_REFUSED;
   side->depth++;
-  if (make_args(side, type, digest, args))
+  if (make_values(side, type->params, type->param_count, digest, args))
     outcome = side->kind->call(side, (uint32_t)(export - side->module->exports), args, results);
   side->depth--;
   if (outcome == SIDE_STACK_EXHAUSTED) side->stack_ended = true;
@@ -175,7 +175,25 @@ static void reenter(struct side *side) {
   free(args);
 }
 
-bool side_import_call(struct side *side, uint32_t func, const struct side_value *args, struct side_value *results) {
+const struct module_func_type *side_tag_type(const struct side *side, uint32_t tag_export) {
+  const struct module *module = side->module;
+  return &module->types[module->tags[module->exports[tag_export].index].type].func;
+}
+
+static bool make_exception(const struct side *side, uint64_t random, struct side_value *made, uint32_t *tag_export) {
+  const struct module *module = side->module;
+  if (random % IMPORT_THROWS_ONE_IN || !side->has_exports) return false;
+  for (uint32_t i = 0; i < module->export_count; i++) {
+    *tag_export = (uint32_t)(((random >> 8) + i) % module->export_count);
+    if (module->exports[*tag_export].kind != MODULE_TAG) continue;
+    const struct module_func_type *type = side_tag_type(side, *tag_export);
+    return make_values(side, type->params, type->param_count, random, made);
+  }
+  return false;
+}
+
+enum side_import side_import_call(struct side *side, uint32_t func, const struct side_value *args,
+                                  struct side_value *made, uint32_t *tag_export) {
   const struct module_func_type *type = side_func_type(side, func);
   uint64_t digest = side_mix(side->import_digest, func);
   for (uint32_t i = 0; i < type->param_count; i++) digest = side_mix(digest, side_value_digest(args[i]));
@@ -183,7 +201,7 @@ bool side_import_call(struct side *side, uint32_t func, const struct side_value 
   side->import_calls++;
   if (side->has_exports && side->import_calls % IMPORT_REENTERS_ONE_IN == 0) reenter(side);
   digest = side->import_digest;
-  for (uint32_t i = 0; i < type->result_count; i++)
-    if (!side_value(side, type->results[i], side_mix(digest, i), &results[i])) return false;
-  return digest % IMPORT_TRAPS_ONE_IN != 0;
+  if (digest % IMPORT_TRAPS_ONE_IN == 0) return SIDE_TRAPS;
+  if (make_exception(side, side_mix(digest, 9), made, tag_export)) return SIDE_THROWS;
+  return make_values(side, type->results, type->result_count, digest, made) ? SIDE_RETURNS : SIDE_TRAPS;
 }

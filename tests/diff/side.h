@@ -16,18 +16,20 @@
 /* What both sides run; the rest of what cay runs the reference does not know. */
 #define SIDE_FEATURES (MODULE_FEATURES_RUNNABLE & ~MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS))
 
-#define SIDE_OUTCOMES(X)                                                                               \
-  X(DONE)                                                                                              \
-  X(UNREACHABLE)                                                                                       \
-  X(MEMORY_BOUNDS)                                                                                     \
-  X(TABLE_BOUNDS)                                                                                      \
-  X(NULL_ELEMENT)                                                                                      \
-  X(CALL_TYPE)                                                                                         \
-  X(INTEGER_OVERFLOW)                                                                                  \
-  X(DIVIDE_BY_ZERO) X(INVALID_CONVERSION) X(STACK_EXHAUSTED) X(NULL_REFERENCE) X(ARRAY_BOUNDS) X(CAST) \
-      X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT) X(EXCEPTION) /* that nobody caught */                       \
-      X(HEAP_EXHAUSTED) X(HOST)                         /* an import trapped */                        \
-      X(REFUSED)                                        /* neither done nor a trap the test knows: `reason` tells */
+#define SIDE_OUTCOMES(X)                                                                            \
+  X(DONE)                                                                                           \
+  X(UNREACHABLE)                                                                                    \
+  X(MEMORY_BOUNDS)                                                                                  \
+  X(TABLE_BOUNDS)                                                                                   \
+  X(NULL_ELEMENT)                                                                                   \
+  X(CALL_TYPE)                                                                                      \
+  X(INTEGER_OVERFLOW)                                                                               \
+  X(DIVIDE_BY_ZERO)                                                                                 \
+  X(INVALID_CONVERSION)                                                                             \
+  X(STACK_EXHAUSTED) X(NULL_REFERENCE) X(ARRAY_BOUNDS) X(CAST) X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT) \
+      X(EXCEPTION)              /* that nobody caught */                                            \
+      X(HEAP_EXHAUSTED) X(HOST) /* an import trapped */                                             \
+      X(REFUSED)                /* neither done nor a trap the test knows: `reason` tells */
 enum side_outcome {
 #define X(NAME) SIDE_##NAME,
   SIDE_OUTCOMES(X)
@@ -116,9 +118,14 @@ bool side_import_global(const struct side *side, uint32_t index, struct side_val
 bool side_import_element(const struct side *side, uint32_t table, struct side_value *out);
 /* For a new instance. */
 void side_reset(struct side *side);
-/* An imported function: sometimes calls an export, whatever comes of it, then makes results of the arguments. False: it
- * traps. */
-bool side_import_call(struct side *side, uint32_t func, const struct side_value *args, struct side_value *results);
+enum side_import { SIDE_RETURNS, SIDE_TRAPS, SIDE_THROWS };
+/* An imported function: sometimes calls an export, whatever comes of it, then makes results of the arguments, or throws
+ * an exception of the exported tag `*tag_export`, whose arguments it makes. `made` has SIDE_MADE_VALUES. */
+enum { SIDE_MADE_VALUES = 2048 };
+enum side_import side_import_call(struct side *side, uint32_t func, const struct side_value *args,
+                                  struct side_value *made, uint32_t *tag_export);
+/* Of the tag that is exported. */
+const struct module_func_type *side_tag_type(const struct side *side, uint32_t tag_export);
 
 const struct module_func_type *side_func_type(const struct side *side, uint32_t func);
 

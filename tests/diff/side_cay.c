@@ -216,17 +216,36 @@ static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   return true;
 }
 
+static enum engine_trap throw_exception(struct side *side, uint32_t tag_export, const struct side_value *made) {
+  struct cay_side *cay = cay_of(side);
+  const struct module_func_type *type = side_tag_type(side, tag_export);
+  uint64_t *slots = calloc(type->param_slots + 1, sizeof *slots);
+  put_all(side, type->params, type->param_count, made, slots);
+  struct engine_root_span span = {.slots = slots, .count = type->param_slots};
+  engine_roots_push(cay->store, &span);
+  enum engine_trap trap = engine_exception_new(cay->store, export_of(side, tag_export).tag, slots,
+                                               &engine_store_thread(cay->store)->exception);
+  engine_roots_pop(cay->store, &span);
+  free(slots);
+  return trap == ENGINE_TRAP_NONE ? ENGINE_TRAP_EXCEPTION : trap;
+}
+
 static enum engine_trap call_import(struct engine_call *call, uint64_t *slots) {
   const struct cay_import *import = call->env;
   if (call->caller) cay_of(import->side)->types = call->caller->types;
   const struct module_func_type *type = side_func_type(import->side, import->func);
-  struct side_value *args = calloc(type->param_count + type->result_count + 1, sizeof *args);
-  struct side_value *results = args + type->param_count;
+  struct side_value *args = calloc(type->param_count + SIDE_MADE_VALUES, sizeof *args);
+  struct side_value *made = args + type->param_count;
+  enum engine_trap trap = ENGINE_TRAP_NONE;
+  uint32_t tag_export = 0;
   see_all(import->side, type->params, type->param_count, slots, args);
-  bool is_done = side_import_call(import->side, import->func, args, results);
-  if (is_done) put_all(import->side, type->results, type->result_count, results, slots);
+  switch (side_import_call(import->side, import->func, args, made, &tag_export)) {
+  case SIDE_RETURNS: put_all(import->side, type->results, type->result_count, made, slots); break;
+  case SIDE_THROWS: trap = throw_exception(import->side, tag_export, made); break;
+  default: trap = ENGINE_TRAP_HOST;
+  }
   free(args);
-  return is_done ? ENGINE_TRAP_NONE : ENGINE_TRAP_HOST;
+  return trap;
 }
 
 static enum cay_status make_import(struct cay_side *cay, uint32_t position, struct cay_error *error) {

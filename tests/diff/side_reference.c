@@ -270,17 +270,19 @@ static enum side_outcome outcome_of_code(uint8_t code) {
   return is_known ? outcomes[code] : SIDE_REFUSED;
 }
 
-static enum side_outcome outcome_of_trap(struct side *side, void *trap) {
+static bool take_exception(struct side *side) {
   struct reference_side *reference = reference_of(side);
+  struct wt_ref thrown;
+  if (!wt.wasmtime_context_take_exception(reference->context, &thrown)) return false;
+  side->exception_digest = see_thrown(&(struct walk){reference, SIDE_WALK_VALUES, SIDE_WALK_DEPTH}, &thrown);
+  wt.wasmtime_exnref_unroot(&thrown);
+  return true;
+}
+
+static enum side_outcome outcome_of_trap(struct side *side, void *trap) {
   uint8_t code = UINT8_MAX;
   enum side_outcome outcome = SIDE_REFUSED;
-  struct wt_ref thrown;
-  if (wt.wasmtime_context_take_exception(reference->context, &thrown)) {
-    outcome = SIDE_EXCEPTION;
-    side->exception_digest = see_thrown(&(struct walk){reference, SIDE_WALK_VALUES, SIDE_WALK_DEPTH}, &thrown);
-    wt.wasmtime_exnref_unroot(&thrown);
-  } else if (wt.wasmtime_trap_code(trap, &code))
-    outcome = outcome_of_code(code);
+  if (wt.wasmtime_trap_code(trap, &code)) outcome = outcome_of_code(code);
   if (outcome == SIDE_REFUSED) {
     struct wt_vec text;
     wt.wasm_trap_message(trap, &text);
@@ -294,11 +296,30 @@ static enum side_outcome outcome_of_trap(struct side *side, void *trap) {
 static enum side_outcome outcome_of(struct side *side, void *error, void *trap) {
   bool import_trapped = reference_of(side)->import_trapped;
   reference_of(side)->import_trapped = false;
-  if (error) return refuse(side, error), import_trapped ? SIDE_HOST : SIDE_REFUSED;
+  if (error) refuse(side, error);
+  if ((error || trap) && take_exception(side)) {
+    if (trap) wt.wasm_trap_delete(trap);
+    return SIDE_EXCEPTION;
+  }
+  if (error) return import_trapped ? SIDE_HOST : SIDE_REFUSED;
   return trap ? outcome_of_trap(side, trap) : SIDE_DONE;
 }
 
 /* ---- Imports --------------------------------------------------------------------------------------------------- */
+
+static void *throw_exception(struct reference_side *reference, uint32_t tag_export, const struct side_value *made) {
+  const struct module_func_type *type = side_tag_type(&reference->side, tag_export);
+  struct wt_value *args = calloc(type->param_count + 1, sizeof *args);
+  struct wt_ref exception;
+  for (uint32_t i = 0; i < type->param_count; i++) args[i] = value_new(reference, type->params[i], made[i]);
+  expect(wt.wasmtime_exnref_new(reference->context, &reference->exports[tag_export].of.place, args, type->param_count,
+                                &exception));
+  for (uint32_t i = 0; i < type->param_count; i++) wt.wasmtime_val_unroot(&args[i]);
+  void *trap = wt.wasmtime_context_set_exception(reference->context, &exception);
+  wt.wasmtime_exnref_unroot(&exception);
+  free(args);
+  return trap;
+}
 
 static void *call_import(void *env, void *caller, const struct wt_value *args, size_t arg_count,
                          struct wt_value *results, size_t result_count) {
@@ -306,13 +327,18 @@ static void *call_import(void *env, void *caller, const struct wt_value *args, s
   const struct reference_import *import = env;
   struct reference_side *reference = reference_of(import->side);
   const struct module_func_type *type = side_func_type(import->side, import->func);
-  struct side_value *values = calloc(arg_count + result_count + 1, sizeof *values), *made = values + arg_count;
+  struct side_value *values = calloc(arg_count + SIDE_MADE_VALUES, sizeof *values), *made = values + arg_count;
+  uint32_t tag_export = 0;
+  void *trap = NULL;
   for (size_t i = 0; i < arg_count; i++) values[i] = see_value(reference, &args[i]);
-  bool is_done = side_import_call(import->side, import->func, values, made);
-  for (size_t i = 0; i < result_count && is_done; i++) results[i] = value_new(reference, type->results[i], made[i]);
+  enum side_import done = side_import_call(import->side, import->func, values, made, &tag_export);
+  for (size_t i = 0; i < result_count && done == SIDE_RETURNS; i++)
+    results[i] = value_new(reference, type->results[i], made[i]);
+  if (done == SIDE_THROWS) trap = throw_exception(reference, tag_export, made);
+  if (done == SIDE_TRAPS) trap = wt.wasmtime_trap_new("import", strlen("import"));
   free(values);
-  reference->import_trapped = !is_done;
-  return is_done ? NULL : wt.wasmtime_trap_new("import", strlen("import"));
+  reference->import_trapped = done == SIDE_TRAPS;
+  return trap;
 }
 
 static void *make_global(struct reference_side *reference, uint32_t index, const void *type, struct wt_place *out) {

@@ -75,6 +75,7 @@ struct Plan {
     values: Vec<Type>, // the types of locals, parameters and results
     types: Vec<FuncType>,
     funcs: Vec<usize>,  // the type of each
+    imported: usize,    // how many of them
     globals: Vec<Type>, // one of a type; the last is the fuel
     tags: Vec<usize>,   // the type of each
     memories: Vec<Memory>,
@@ -700,6 +701,7 @@ fn plan(random: &mut Random, proposals: Proposals) -> Plan {
         values: NUMBERS.to_vec(),
         types: (0..random.below(4) + 2).map(|_| FuncType { params: Vec::new(), results: Vec::new() }).collect(),
         funcs: Vec::new(),
+        imported: 0,
         globals: NUMBERS.to_vec(),
         tags: Vec::new(),
         memories: memory::draw(random, proposals),
@@ -723,6 +725,10 @@ fn plan(random: &mut Random, proposals: Proposals) -> Plan {
     plan.globals.push(I32);
     exceptions::tags(random, &mut plan);
     references::only_earlier_types(&mut plan);
+    let can_be_imported = |&of_type: &usize| references::names_no_type(&plan.types[of_type]);
+    let all_but_last = &plan.funcs[..plan.funcs.len() - 1];
+    let imported = all_but_last.iter().take_while(|of_type| can_be_imported(of_type)).count();
+    plan.imported = random.pick(&[0, 0, 1, 2, 3]).min(imported);
     exceptions::add_block_types(&mut plan);
     plan
 }
@@ -760,7 +766,8 @@ fn write_global(of: Type, out: &mut Vec<u8>) {
 
 pub fn generate(random: &mut Random, proposals: Proposals) -> Vec<u8> {
     let plan = plan(random, proposals);
-    let bodies: Vec<Vec<u8>> = plan.funcs.iter().map(|&of_type| body(random, &plan, of_type)).collect();
+    let defined = &plan.funcs[plan.imported..];
+    let bodies: Vec<Vec<u8>> = defined.iter().map(|&of_type| body(random, &plan, of_type)).collect();
     let elements: Vec<u32> = (0..TABLE_SIZE - 1).map(|i| i % plan.funcs.len() as u32).collect();
 
     let mut out = b"\0asm\x01\0\0\0".to_vec();
@@ -771,7 +778,14 @@ pub fn generate(random: &mut Random, proposals: Proposals) -> Vec<u8> {
     }
     plan.types.iter().for_each(|of| write_func_type(of, &mut types));
     write_section(1, &types, &mut out);
-    write_section(3, &vector(&plan.funcs, |&of_type, out| write_leb(plan.type_index(of_type) as u32, out)), &mut out);
+    if plan.imported != 0 {
+        let imports = vector(&plan.funcs[..plan.imported], |&of_type, out| {
+            out.extend(b"\x03env\x01f\0");
+            write_leb(plan.type_index(of_type) as u32, out);
+        });
+        write_section(2, &imports, &mut out);
+    }
+    write_section(3, &vector(defined, |&of_type, out| write_leb(plan.type_index(of_type) as u32, out)), &mut out);
     write_section(4, &[1, 0x70, 1 | u8::from(plan.is_table_64) << 2, TABLE_SIZE as u8, TABLE_SIZE as u8], &mut out);
     write_section(5, &vector(&plan.memories, |memory, out| memory.write(out)), &mut out);
     if !plan.tags.is_empty() {

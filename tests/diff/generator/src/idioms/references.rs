@@ -179,6 +179,10 @@ pub fn non_null(of: Type) -> Type {
     of | NON_NULL
 }
 
+pub fn names_no_type(of: &FuncType) -> bool {
+    of.params.iter().chain(&of.results).all(|&of| of < DEFINED)
+}
+
 pub fn can_be_local(of: Type) -> bool {
     of & NON_NULL == 0
 }
