@@ -199,3 +199,16 @@ bool module_types_match(const struct module_def_type *types, module_type sub, mo
   if ((sub & MODULE_REF_NULL) && !(super & MODULE_REF_NULL)) return false;
   return module_heap_types_match(types, sub & MODULE_HEAP_MASK, super & MODULE_HEAP_MASK);
 }
+
+/* Long lists are mostly of one type, so a pair is compared with the pair before it first. */
+bool module_type_lists_match(const struct module_def_type *types, const module_type *sub, const module_type *super,
+                             uint32_t count) {
+  module_type fitting_sub = MODULE_BOTTOM, fitting_super = MODULE_BOTTOM;
+  if (count == 0 || memcmp(sub, super, count * sizeof *sub) == 0) return true;
+  for (uint32_t i = 0; i < count; i++) {
+    if (sub[i] == super[i] || (sub[i] == fitting_sub && super[i] == fitting_super)) continue;
+    if (!module_types_match(types, sub[i], super[i])) return false;
+    fitting_sub = sub[i], fitting_super = super[i];
+  }
+  return true;
+}

@@ -85,6 +85,7 @@ struct module_def_type {
   uint8_t kind; /* enum module_def_kind */
   bool is_final;
   uint8_t depth;      /* how many supertypes it has */
+  bool has_default;   /* of a structure: all its fields have one */
   uint32_t super;     /* canonical index, or MODULE_NO_TYPE */
   uint32_t canonical;
   uint32_t group_start, group_count;
@@ -128,6 +129,8 @@ static inline bool module_type_is_traced(const struct module_def_type *types, mo
 }
 /* Subtyping of canonical types (specification 3.3.3-3.3.7). MODULE_BOTTOM matches everything as the first. */
 bool module_types_match(const struct module_def_type *types, module_type sub, module_type super);
+bool module_type_lists_match(const struct module_def_type *types, const module_type *sub, const module_type *super,
+                             uint32_t count);
 bool module_heap_types_match(const struct module_def_type *types, module_type sub, module_type super);
 /* "(i32, i64) -> (f32)", truncated with "..." to `capacity`. Returns `out`. */
 const char *module_func_type_text(const struct module_func_type *type, char *out, size_t capacity);

@@ -73,8 +73,10 @@ static bool struct_type(struct decoder *decoder, struct module_def_type *type) {
   if (!fields) return false;
   type->fields = fields;
   uint32_t at = OBJECT_HEADER_BYTES;
+  type->has_default = true;
   for (uint32_t i = 0; i < type->field_count; i++) {
     if (!field(decoder, &fields[i])) return false;
+    if (!module_type_has_default(fields[i].type)) type->has_default = false;
     uint32_t bytes = module_storage_bytes(fields[i].type), align = bytes < 8 ? bytes : 8;
     fields[i].offset = (at + align - 1) & ~(align - 1);
     at = fields[i].offset + bytes;
@@ -155,19 +157,11 @@ static bool fields_match(const struct module_def_type *types, const struct modul
   return sub->is_mutable ? sub->type == super->type : module_types_match(types, sub->type, super->type);
 }
 
-static bool lists_match(const struct module_def_type *types, const module_type *sub, const module_type *super,
-                        uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    if (!module_types_match(types, sub[i], super[i])) return false;
-  }
-  return true;
-}
-
 static bool func_matches(const struct module_def_type *types, const struct module_func_type *sub,
                          const struct module_func_type *super) {
   return sub->param_count == super->param_count && sub->result_count == super->result_count &&
-         lists_match(types, super->params, sub->params, sub->param_count) &&
-         lists_match(types, sub->results, super->results, sub->result_count);
+         module_type_lists_match(types, super->params, sub->params, sub->param_count) &&
+         module_type_lists_match(types, sub->results, super->results, sub->result_count);
 }
 
 static bool def_matches(const struct module_def_type *types, const struct module_def_type *sub,

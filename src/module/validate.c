@@ -124,6 +124,13 @@ static bool top_is(const struct module_body *body, uint32_t height, const module
   return count == 0 || memcmp(top, types, count * sizeof *types) == 0;
 }
 
+/* Are there enough operands above `height`, and do they fit these types? */
+static bool top_fits(const struct module_body *body, uint32_t height, const module_type *types, uint32_t count) {
+  return body->operands.count - height >= count &&
+         module_type_lists_match(body->module->types, body->operands.items + body->operands.count - count, types,
+                                 count);
+}
+
 /* Types beyond this number are handled as blocks of memory: a call with a thousand operands takes two bytes of code,
  * and going through them one by one would make such code a thousand times slower to load than any other. */
 enum { MANY_TYPES = 16 };
@@ -137,9 +144,9 @@ static uint32_t slots_of(const module_type *types, uint32_t count) {
 static bool pop_types(struct module_body *body, const struct module_insn *insn, const module_type *types,
                       uint32_t count) {
   const struct module_frame *frame = top_frame(body);
-  if (BASE_UNLIKELY(count > MANY_TYPES) && top_is(body, frame->height, types, count)) {
+  if (BASE_UNLIKELY(count > MANY_TYPES) && top_fits(body, frame->height, types, count)) {
     body->operands.count -= count;
-    body->operand_slots -= slots_of(types, count);
+    body->operand_slots -= slots_of(body->operands.items + body->operands.count, count);
     return true;
   }
   for (uint32_t i = count; i-- > 0;) {
@@ -169,7 +176,7 @@ static bool push_types(struct module_body *body, const module_type *types, uint3
 static bool check_top(struct module_body *body, const struct module_insn *insn, const module_type *types,
                       uint32_t count) {
   const struct module_frame *frame = top_frame(body);
-  if (count > MANY_TYPES && top_is(body, frame->height, types, count)) return true;
+  if (count > MANY_TYPES && top_fits(body, frame->height, types, count)) return true;
   size_t at = body->operands.count;
   for (uint32_t i = count; i-- > 0;) {
     if (at == frame->height) return frame->unreachable || validate_fail_operand(body, insn, types[i], NULL);

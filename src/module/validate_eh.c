@@ -38,9 +38,7 @@ static bool check_catch_label(struct module_body *body, const struct module_insn
   uint32_t values = tag ? tag->param_count : 0, count = values + (kind & CATCH_REF);
   bool fits = label.count == count;
   validate_need_slots(body, (tag ? tag->param_slots : 0) + 1); /* where the values land */
-  if (fits && values > 0 && memcmp(tag->params, label.types, values * sizeof *label.types) != 0) {
-    for (uint32_t i = 0; fits && i < values; i++) fits = module_types_match(types, tag->params[i], label.types[i]);
-  }
+  if (fits && tag) fits = module_type_lists_match(types, tag->params, label.types, values);
   if (fits && (kind & CATCH_REF)) fits = module_types_match(types, MODULE_REF | MODULE_HEAP_EXN, label.types[values]);
   return fits || validate_fail(body, CAY_ERROR_INVALID, insn,
                                "type mismatch: a catch clause passes other values than label %u takes", depth);

@@ -159,24 +159,31 @@ static bool check_mutable(struct module_body *body, const struct module_insn *in
                                             module_ops[insn->op].mnemonic);
 }
 
-static bool check_default(struct module_body *body, const struct module_insn *insn, const struct module_field *field) {
-  return module_type_has_default(field->type) ||
-         validate_fail(body, CAY_ERROR_INVALID, insn, "type mismatch: %s, but a field has no default",
-                       module_ops[insn->op].mnemonic);
+static bool check_default(struct module_body *body, const struct module_insn *insn, bool has_default) {
+  return has_default || validate_fail(body, CAY_ERROR_INVALID, insn, "type mismatch: %s, but a field has no default",
+                                      module_ops[insn->op].mnemonic);
+}
+
+/* Code that is never reached may lack the operands below what it has pushed itself. */
+static bool may_lack_operands(const struct module_body *body) {
+  const struct module_frame *frame = &body->frames.items[body->frames.count - 1];
+  return frame->unreachable && body->operands.count == frame->height;
+}
+
+static bool pop_fields(struct module_body *body, const struct module_insn *insn, const struct module_def_type *type) {
+  for (uint32_t i = type->field_count; i-- > 0 && !may_lack_operands(body);) {
+    if (!validate_pop(body, insn, unpacked(type->fields[i].type), NULL)) return false;
+  }
+  return true;
 }
 
 static bool check_struct_new(struct module_body *body, const struct module_insn *insn) {
   uint32_t index = insn->imm.index[0];
   const struct module_def_type *type = find_def(body, insn, index, MODULE_DEF_STRUCT);
   if (!type) return false;
-  for (uint32_t i = type->field_count; i-- > 0;) {
-    if (insn->op == MODULE_OP_STRUCT_NEW) {
-      if (!validate_pop(body, insn, unpacked(type->fields[i].type), NULL)) return false;
-    } else if (!check_default(body, insn, &type->fields[i])) {
-      return false;
-    }
-  }
-  return push_ref_to(body, index);
+  bool fits =
+      insn->op == MODULE_OP_STRUCT_NEW ? pop_fields(body, insn, type) : check_default(body, insn, type->has_default);
+  return fits && push_ref_to(body, index);
 }
 
 static bool check_struct_access(struct module_body *body, const struct module_insn *insn) {
@@ -218,9 +225,7 @@ static bool check_elem(struct module_body *body, const struct module_insn *insn,
 }
 
 static bool pop_elements(struct module_body *body, const struct module_insn *insn, module_type type, uint32_t count) {
-  const struct module_frame *frame = &body->frames.items[body->frames.count - 1];
-  for (uint32_t i = 0; i < count; i++) {
-    if (frame->unreachable && body->operands.count == frame->height) return true;
+  for (uint32_t i = 0; i < count && !may_lack_operands(body); i++) {
     if (!validate_pop(body, insn, type, NULL)) return false;
   }
   return true;
@@ -237,7 +242,9 @@ static bool check_array_new(struct module_body *body, const struct module_insn *
   case MODULE_OP_ARRAY_NEW:
     fits = pop_i32s(body, insn, 1) && validate_pop(body, insn, unpacked(element->type), NULL);
     break;
-  case MODULE_OP_ARRAY_NEW_DEFAULT: fits = check_default(body, insn, element) && pop_i32s(body, insn, 1); break;
+  case MODULE_OP_ARRAY_NEW_DEFAULT:
+    fits = check_default(body, insn, module_type_has_default(element->type)) && pop_i32s(body, insn, 1);
+    break;
   case MODULE_OP_ARRAY_NEW_DATA: fits = check_data(body, insn, element) && pop_i32s(body, insn, 2); break;
   case MODULE_OP_ARRAY_NEW_ELEM: fits = check_elem(body, insn, element) && pop_i32s(body, insn, 2); break;
   default:

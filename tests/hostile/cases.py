@@ -8,6 +8,7 @@ from modules import HEADER, body, leb, section, text, vec  # noqa: E402
 
 I32, I64, V128, FUNC, EXTERN = b'\x7f', b'\x7e', b'\x7b', b'\x70', b'\x6f'
 END, DROP, UNREACHABLE, NOP = b'\x0b', b'\x1a', b'\0', b'\1'
+RUN = 'run --invoke run'
 MANY = 1000000  # as many types, functions ... as a module may have
 
 
@@ -84,7 +85,7 @@ def refers_to(index):
     return b'\x5f\1\x63' + sleb(index) + b'\0'
 
 
-def group_of_a_ring(count):
+def ring_of_types(count):
     return HEADER + types(rec([refers_to((i + 1) % count) for i in range(count)]))
 
 
@@ -129,6 +130,10 @@ def casts(count):
     kinds = types(func_type(), *[b'\x5f' + repeated(I32 + b'\0', n + 1) for n in range(200)])
     tests = b''.join(b'\xfb\x18\3\0\x6e' + sleb(1 + i % 200) for i in range(count))
     return program(b'\x02\x6e\xd0\x71' + tests + END + DROP, (1, kinds))
+
+
+def instance_of_types(group):
+    return program(b'', (1, section(1, leb(2) + func_type() + group)))
 
 
 # ---- Memories and tables ---------------------------------------------------------------------------------------------
@@ -259,64 +264,173 @@ def hints(functions):
     return (HEADER + types(func_type()) + section(3, repeated(b'\0', functions)) + section_of_hints +
             section(10, repeated(one, functions)))
 
+def default_structs(fields, count):
+    kinds = types(func_type(), b'\x5f' + repeated(I32 + b'\0', fields))
+    return program((b'\xfb\1\1' + DROP) * count, (1, kinds))
+
+
+def fixed_arrays_in_dead_code(length, count):
+    kinds = types(func_type(), b'\x5e\x7f\0')
+    return program(UNREACHABLE + (b'\xfb\x08\1' + leb(length) + DROP) * count, (1, kinds))
+
+
+EQ, ANY = b'\x6d', b'\x6e'
+
+
+def subtype_catches(values, count):
+    """Clauses whose values are of subtypes of what the label takes."""
+    kinds = types(func_type(), func_type(EQ * values), func_type(b'', ANY * values))
+    code = b'\x02\2\x1f\x40' + repeated(b'\0\0\0', count) + END + UNREACHABLE + END + DROP * values
+    return program(code, (1, kinds), (13, tag_section(1, 1)))
+
+
+def subtype_br_table(values, labels):
+    kinds = types(func_type(), func_type(b'', ANY * values))
+    code = b'\x02\1' + b'\xd0\x6d' * values + i32(0) + b'\x0e' + repeated(b'\0', labels) + b'\0' + END + DROP * values
+    return program(code, (1, kinds))
+
+
+def subtype_calls(values, count):
+    """Calls of a function whose results are of subtypes of its parameters."""
+    kinds = types(func_type(), func_type(ANY * values, EQ * values))
+    first = body(b'\xd0\x6d' * values + b'\x10\1' * count + DROP * values)
+    return HEADER + kinds + section(3, b'\2\0\1') + section(10, vec([first, body(UNREACHABLE)]))
+
+
+def wide_null_branches(values, count):
+    """br_on_null over and over with all these values on the stack."""
+    kinds = types(func_type(), func_type(b'', I32 * values))
+    code = b'\x02\1' + i32(0) * values + (b'\xd0\x6e\xd5\0' + DROP) * count + END + DROP * values
+    return program(code, (1, kinds))
+
+
+def nested_tries_that_call(depth):
+    """Each level has a call of its own, which may throw through all levels around it."""
+    start = b'\x1f\x40\1\0\1\0\x10\1'
+    kinds = types(func_type())
+    first = body(b'\x02\x40' + start * depth + END * depth + END)
+    return (HEADER + kinds + section(3, b'\2\0\0') + tag_section(2) + section(7, vec([text('run') + b'\0\0'])) +
+            section(10, vec([first, body(b'')])))
+
+
+def references_under_calls(references, calls):
+    """All these references have to be found by the collector at every call."""
+    kinds = types(func_type(), STRUCT)
+    one = b'\xfb\0\1' + b'\x10\1' * calls
+    first = body(one * references + DROP * references)
+    return (HEADER + kinds + section(3, b'\2\0\0') + section(7, vec([text('run') + b'\0\0'])) +
+            section(10, vec([first, body(b'')])))
+
+
+
+# ---- What is expected ----------------------------------------------------------------------------------------------------
 
 def all_cases():
-    run = 'run --invoke run'
-    yield from memory_cases(run)
-    yield from table_cases(run)
-    yield from code_cases(run)
+    for cases in (memory_cases, table_cases, code_cases, type_cases, object_cases, exception_cases):
+        yield from cases()
 
 
-def memory_cases(run):
+def memory_cases():
     page, exabytes = 1 << 16, 1 << 48
-    yield Case('16 exabytes', lambda: memory(b'\4' + leb(exabytes)), run, 126,
+    yield Case('16 exabytes', lambda: memory(b'\4' + leb(exabytes)), RUN, 126,
                'a memory of 281474976710656 pages does not fit the address space')
     yield Case('16 exabytes, validated', lambda: memory(b'\4' + leb(exabytes)), 'validate')
     yield Case('16 exabytes and a page', lambda: memory(b'\4' + leb(exabytes + 1)), 'validate', 126,
                'memory size must be at most 281474976710656')
-    yield Case('1 exabyte', lambda: memory(b'\4' + leb(1 << 44)), run, 125, 'the system has no room for a memory')
-    yield Case('1 terabyte', lambda: memory(b'\4' + leb(1 << 24)), run)
+    yield Case('1 exabyte', lambda: memory(b'\4' + leb(1 << 44)), RUN, 125, 'the system has no room for a memory')
+    yield Case('1 terabyte', lambda: memory(b'\4' + leb(1 << 24)), RUN)
     yield Case('1 terabyte, limited', lambda: memory(b'\4' + leb(1 << 24)), 'run --max-memory 1G --invoke run', 126,
                'exceeds the memory limit')
-    yield Case('at most 16 exabytes', lambda: memory(b'\5\0' + leb(exabytes)), run)
-    yield Case('growing to 16 exabytes', lambda: grown(i64(exabytes) + b'\x40\0', (5, section(5, b'\1\4\0'))), run)
-    yield Case('growing beyond 2^64', lambda: grown(i64(-1) + b'\x40\0', (5, section(5, b'\1\4\1'))), run)
-    yield Case('100 memories of 4 GB', lambda: memories(b'\0' + leb(page), 100), run)
-    yield Case('100 memories of 1 TB', lambda: memories(b'\4' + leb(1 << 24), 100), run, 125,
+    yield Case('at most 16 exabytes', lambda: memory(b'\5\0' + leb(exabytes)), RUN)
+    yield Case('growing to 16 exabytes', lambda: grown(i64(exabytes) + b'\x40\0', (5, section(5, b'\1\4\0'))), RUN)
+    yield Case('growing beyond 2^64', lambda: grown(i64(-1) + b'\x40\0', (5, section(5, b'\1\4\1'))), RUN)
+    yield Case('100 memories of 4 GB', lambda: memories(b'\0' + leb(page), 100), RUN)
+    yield Case('100 memories of 1 TB', lambda: memories(b'\4' + leb(1 << 24), 100), RUN, 125,
                'the system has no room for a memory')
     yield Case('101 memories', lambda: memories(b'\0\0', 101), 'validate', 126, 'at most 100 are allowed')
     yield Case('shared without a maximum', lambda: memory(b'\2\0'), 'validate', 126,
                'a shared memory must have a maximum')
-    yield Case('shared, of 16 exabytes', lambda: memory(b'\7' + leb(exabytes) * 2), run, 126,
+    yield Case('shared, of 16 exabytes', lambda: memory(b'\7' + leb(exabytes) * 2), RUN, 126,
                'does not fit the address space')
-    yield Case('shared, at most 16 exabytes', lambda: memory(b'\7\0' + leb(exabytes)), run)
-    yield Case('shared, at most 4 GB', lambda: memory(b'\3\0' + leb(page)), run)
-    yield Case('100 shared memories of 4 GB', lambda: memories(b'\3\0' + leb(page), 100), run)
+    yield Case('shared, at most 16 exabytes', lambda: memory(b'\7\0' + leb(exabytes)), RUN)
+    yield Case('shared, at most 4 GB', lambda: memory(b'\3\0' + leb(page)), RUN)
+    yield Case('100 shared memories of 4 GB', lambda: memories(b'\3\0' + leb(page), 100), RUN)
     yield Case('wrongly aligned atomic', lambda: atomic_at(0, align=1), 'validate', 126,
                'the alignment must be natural')
-    yield Case('atomic at an odd address', lambda: atomic_at(2), run, 134, 'unaligned atomic')
+    yield Case('atomic at an odd address', lambda: atomic_at(2), RUN, 134, 'unaligned atomic')
     yield Case('4 GB of pages of a byte', lambda: memory(b'\x08' + leb((1 << 32) - 1) + b'\0'),
                'run -W custom-page-sizes --invoke run')
     yield Case('pages of 2^64 bytes', lambda: memory(b'\x08\0\x40'), 'validate -W custom-page-sizes', 126,
                'invalid custom page size')
 
 
-def table_cases(run):
-    yield Case('table of 2^64 elements', lambda: table(b'\4' + leb((1 << 64) - 1)), run, 126,
+def table_cases():
+    yield Case('table of 2^64 elements', lambda: table(b'\4' + leb((1 << 64) - 1)), RUN, 126,
                'a table of 18446744073709551615 elements exceeds the limit of 10000000')
     yield Case('table of 2^64 elements, validated', lambda: table(b'\4' + leb((1 << 64) - 1)), 'validate')
     yield Case('growing a table by 2^63 elements', lambda: grown(b'\xd0\x70' + i64((1 << 63) - 1) + b'\xfc\x0f\0',
-                                                                (4, section(4, b'\1\x70\4\0'))), run)
-    yield Case('1000 tables of 10 million elements', lambda: tables(b'\0' + leb(10000000), 1000), run,
+                                                                (4, section(4, b'\1\x70\4\0'))), RUN)
+    yield Case('1000 tables of 10 million elements', lambda: tables(b'\0' + leb(10000000), 1000), RUN,
                more_bytes=8 << 20)
     yield Case('too many tables', lambda: tables(b'\0\0', 65001), 'validate', 126, 'at most 65000 are allowed')
 
 
-def code_cases(run):
+def code_cases():
     yield Case('calls with 1000 parameters in dead code', lambda: wide_calls_in_dead_code(1000, MANY), 'validate')
     yield Case('branches with 1000 results', lambda: wide_branches(1000, MANY), 'validate')
     # What such branches become is limited, as a part of the machine's memory would be gone otherwise.
-    yield Case('branches with 1000 results, translated', lambda: wide_branches(1000, MANY), run, 125, 'out of memory',
+    yield Case('branches with 1000 results, translated', lambda: wide_branches(1000, MANY), RUN, 125, 'out of memory',
                more_bytes=768 << 20)
-    yield Case('br_table of 65520 labels, 1000 results', lambda: wide_br_table(1000, 65520), run)
+    yield Case('br_table of 65520 labels, 1000 results', lambda: wide_br_table(1000, 65520), RUN)
     yield Case('hints for 500000 functions', lambda: hints(500000), 'validate')
+
+
+def type_cases():
+    yield Case('chain of a million subtypes', lambda: chain_of_subtypes(MANY), 'validate', 126,
+               'type 64 has more than 63 supertypes')
+    yield Case('group of a million types', lambda: one_group(MANY), 'validate')
+    yield Case('ring of a million types', lambda: ring_of_types(MANY), 'validate')
+    yield Case('a million equal groups', lambda: equal_groups(MANY), 'validate')
+    yield Case('1000 equal rings of 1000', lambda: equal_rings(1000, 1000), 'validate')
+    yield Case('10 equal rings of 100000', lambda: equal_rings(10, 100000), 'validate')
+    yield Case('1000 groups that differ at the end', lambda: groups_that_differ_at_the_end(1000, 1000), 'validate')
+    yield Case('types that double', lambda: doubling_types(MANY), 'validate')
+    yield Case('300 subtypes with 10000 fields', lambda: wide_subtypes(10000, 300), 'validate')
+    yield Case('too many fields', lambda: struct_of(10001), 'validate', 126, 'at most 10000 are allowed')
+    yield Case('too many types', lambda: equal_groups(MANY + 1), 'validate', 126, 'at most 1000000 are allowed')
+    # An engine keeps its types; each takes some 100 bytes beyond those in the module.
+    yield Case('group of a million types, run', lambda: instance_of_types(rec([STRUCT] * (MANY - 1))), RUN,
+               more_bytes=128 << 20)
+    yield Case('ring of a million types, run', lambda: instance_of_types(
+        rec([refers_to(1 + (i + 1) % (MANY - 1)) for i in range(MANY - 1)])), RUN, more_bytes=128 << 20)
+
+
+def object_cases():
+    yield Case('structures of 10000 fields in dead code', lambda: huge_struct_in_dead_code(10000, MANY), 'validate')
+    yield Case('structures of 10000 default fields', lambda: default_structs(10000, MANY), 'validate')
+    yield Case('fixed arrays in dead code', lambda: fixed_arrays_in_dead_code(10000, MANY), 'validate')
+    yield Case('100000 casts', lambda: casts(100000), RUN)
+    yield Case('array of 2^32 elements', lambda: array_new(-1), RUN, 134, 'no memory left for objects')
+    yield Case('array of 2^27 elements, limited', lambda: array_new(1 << 27), 'run --max-memory 64M --invoke run', 134,
+               'no memory left for objects')
+    yield Case('endless list', endless_list, 'run --max-memory 64M --invoke run', 134, 'no memory left for objects',
+               more_bytes=80 << 20)
+    yield Case('20000 references under 50 calls each', lambda: references_under_calls(20000, 50), RUN)
+    yield Case('unset locals in deep blocks', lambda: blocks_with_unset_locals(40000, 40000), 'validate')
+    yield Case('40000 locals set in each block', lambda: all_locals_in_blocks(40000, 30), 'validate')
+    yield Case('calls with 1000 subtypes', lambda: subtype_calls(1000, 100000), 'validate')
+    yield Case('br_table of 65520 labels, 1000 subtypes', lambda: subtype_br_table(1000, 65520), 'validate')
+    yield Case('br_on_null with 1000 values', lambda: wide_null_branches(1000, 100000), 'validate')
+
+
+def exception_cases():
+    legacy = 'run -W legacy-exceptions --invoke run'
+    yield Case('a million tags', lambda: tags(MANY), RUN)
+    yield Case('too many tags', lambda: tags(MANY + 1), 'validate', 126, 'at most 1000000 are allowed')
+    yield Case('100000 catches', lambda: catches(100000), RUN)
+    yield Case('100000 catches of 1000 subtypes', lambda: subtype_catches(1000, 100000), 'validate')
+    yield Case('40000 nested tries', lambda: nested_tries(40000), RUN, 134, 'uncaught exception')
+    yield Case('40000 nested tries that call', lambda: nested_tries_that_call(40000), RUN)
+    yield Case('40000 legacy tries', lambda: legacy_tries(40000), legacy)
+    yield Case('100000 legacy catches', lambda: legacy_catches(100000), legacy)
+    yield Case('40000 delegations', lambda: delegations(40000), legacy)
