@@ -23,30 +23,33 @@ static enum engine_trap default_function(struct engine_call *call, uint64_t *slo
   return ENGINE_TRAP_NONE;
 }
 
-static enum cay_status define_missing(struct engine_linker *linker, struct engine_store *store,
-                                      const struct module *module, const struct module_import *import,
-                                      engine_host_function function, struct cay_error *error) {
-  char module_name[128], name[128];
-  base_printable(module_name, sizeof module_name, import->module.bytes, import->module.len_bytes);
-  base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
+/* Only a result that has a default can be returned; there is no reference that is never null. */
+static bool has_default(const struct module_func_type *type) {
+  for (uint32_t i = 0; i < type->result_count; i++)
+    if (!module_type_has_default(type->results[i])) return false;
+  return true;
+}
+
+static enum cay_status define_missing(struct engine_linker *linker, struct engine_store *store, struct module *module,
+                                      uint32_t index, enum cay_unknown_imports policy, struct cay_error *error) {
+  const struct module_import *import = &module->imports[index];
+  bool traps = policy == CAY_UNKNOWN_TRAP || !has_default(module_func_type_of(module, import->index));
   struct engine_extern value = {.kind = MODULE_FUNC};
-  enum cay_status status = engine_function_new(store, module_func_type_of(module, import->index), function, NULL,
-                                               module_name, name, &value.func, error);
+  enum cay_status status = engine_function_for_import(store, module, index, traps ? missing_function : default_function,
+                                                      NULL, &value.func, error);
   if (status != CAY_OK) return status;
   return engine_linker_define(linker, import->module.bytes, import->module.len_bytes, import->name.bytes,
                               import->name.len_bytes, value, error);
 }
 
-enum cay_status api_define_missing(struct engine_linker *linker, struct engine_store *store,
-                                   const struct module *module, enum cay_unknown_imports policy,
-                                   struct cay_error *error) {
+enum cay_status api_define_missing(struct engine_linker *linker, struct engine_store *store, struct module *module,
+                                   enum cay_unknown_imports policy, struct cay_error *error) {
   if (policy == CAY_UNKNOWN_ERROR) return CAY_OK;
-  engine_host_function function = policy == CAY_UNKNOWN_TRAP ? missing_function : default_function;
   for (uint32_t i = 0; i < module->import_count; i++) {
     const struct module_import *import = &module->imports[i];
     struct engine_extern found;
     if (import->kind != MODULE_FUNC || engine_linker_find(linker, import->module, import->name, &found)) continue;
-    enum cay_status status = define_missing(linker, store, module, import, function, error);
+    enum cay_status status = define_missing(linker, store, module, i, policy, error);
     if (status != CAY_OK) return status;
   }
   return CAY_OK;

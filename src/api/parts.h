@@ -55,9 +55,8 @@ void api_timeout_stop(struct api_timeout *timeout);
 
 bool api_name_is(struct module_name name, const char *text);
 /* Defines functions for the imports that the linker lacks, as `policy` says. */
-enum cay_status api_define_missing(struct engine_linker *linker, struct engine_store *store,
-                                   const struct module *module, enum cay_unknown_imports policy,
-                                   struct cay_error *error);
+enum cay_status api_define_missing(struct engine_linker *linker, struct engine_store *store, struct module *module,
+                                   enum cay_unknown_imports policy, struct cay_error *error);
 /* Defines the shared memories that the module imports and the linker lacks: those of the linker `first`, of the guest's
  * first thread; NULL: new ones. */
 enum cay_status api_define_memories(struct engine_linker *linker, struct engine_store *store,

@@ -351,7 +351,7 @@ static bool any_uses_wasi(const struct cay_run *run) {
 static enum cay_status define_in_thread(void *env, struct engine_linker *linker, struct engine_store *store,
                                         struct wasi_p1_thread *own, struct cay_error *error) {
   struct cay_run *run = env;
-  const struct module *module = run->module->module;
+  struct module *module = run->module->module;
   enum cay_status status = api_threads_define(run->threads, linker, store, error);
   if (status == CAY_OK && uses_wasi(module)) status = wasi_p1_thread_define(linker, store, own, error);
   if (status == CAY_OK) status = api_define_memories(linker, store, module, run->linker, error);

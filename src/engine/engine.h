@@ -298,6 +298,11 @@ enum engine_trap engine_exit(struct engine_thread *thread, uint32_t exit_code);
 enum cay_status engine_function_new(struct engine_store *store, const struct module_func_type *type,
                                     engine_host_function host, void *env, const char *module_name, const char *name,
                                     struct engine_function **out, struct cay_error *error); /* type and names copied */
+/* A host function of exactly the type and with the names of a module's import, which is one of a function. Its type may
+ * name other types; what the host returns has to be of them. */
+enum cay_status engine_function_for_import(struct engine_store *store, struct module *module, uint32_t index,
+                                           engine_host_function host, void *env, struct engine_function **out,
+                                           struct cay_error *error);
 /* A shared one may be given to the instances of other stores, as long as one that uses it exists. */
 enum cay_status engine_memory_new(struct engine_store *store, const struct module_memory_type *type,
                                   struct engine_memory **out, struct cay_error *error);

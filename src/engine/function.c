@@ -23,23 +23,44 @@ static bool func_type_names_types(const struct module_func_type *type) {
   return false;
 }
 
-enum cay_status engine_function_new(struct engine_store *store, const struct module_func_type *type,
-                                    engine_host_function host, void *env, const char *module_name, const char *name,
-                                    struct engine_function **out, struct cay_error *error) {
-  if (func_type_names_types(type))
-    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "a host function cannot have a type that names another type");
+static enum cay_status make(struct engine_store *store, const struct engine_type *def, engine_host_function host,
+                            void *env, const char *module_name, const char *name, struct engine_function **out,
+                            struct cay_error *error) {
   struct engine_function *function = base_arena_alloc(&store->arena, 1, sizeof *function);
-  if (!function) return base_error_memory(error);
+  if (!function || !def) return base_error_memory(error);
   bool failed = false;
   function->host = host;
   function->env = env;
   function->host_module = copy_name(store, module_name, &failed);
   function->host_name = copy_name(store, name, &failed);
-  function->def = engine_types_intern(store->engine, type);
-  if (failed || !function->def) return base_error_memory(error);
-  function->type = function->def->func;
+  function->def = def;
+  function->type = def->func;
+  if (failed) return base_error_memory(error);
   *out = function;
   return CAY_OK;
+}
+
+enum cay_status engine_function_new(struct engine_store *store, const struct module_func_type *type,
+                                    engine_host_function host, void *env, const char *module_name, const char *name,
+                                    struct engine_function **out, struct cay_error *error) {
+  if (func_type_names_types(type))
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "a host function cannot have a type that names another type");
+  return make(store, engine_types_intern(store->engine, type), host, env, module_name, name, out, error);
+}
+
+enum cay_status engine_function_for_import(struct engine_store *store, struct module *module, uint32_t index,
+                                           engine_host_function host, void *env, struct engine_function **out,
+                                           struct cay_error *error) {
+  assert(index < module->import_count && module->imports[index].kind == MODULE_FUNC);
+  const struct module_import *import = &module->imports[index];
+  char from[ENGINE_NAME_TEXT_BYTES], name[ENGINE_NAME_TEXT_BYTES];
+  base_printable(from, sizeof from, import->module.bytes, import->module.len_bytes);
+  base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
+  const struct engine_type *const *types = engine_types_take(store->engine, module);
+  if (!types) return base_error_memory(error);
+  enum cay_status status = make(store, types[module->funcs[import->index].type], host, env, from, name, out, error);
+  engine_types_give(store->engine, module);
+  return status;
 }
 
 enum cay_status engine_global_new(struct engine_store *store, const struct module_global_type *type,

@@ -122,6 +122,15 @@ def says_hello_from(memory, memories):
 EIGHT_GIB = b'\4' + leb(1 << 17)
 
 
+def typed_imports():
+    """Imports functions of types that name another: one may return null, one never does."""
+    types = [b'\x5f\0', b'\x60\0' + vec([b'\x63\0']), b'\x60\0' + vec([b'\x64\0']), func_type((), (I32,))]
+    imports = [text('env') + text(name) + b'\0' + leb(kind) for name, kind in (('nullable', 1), ('never', 2))]
+    return HEADER + section(1, vec(types)) + section(2, vec(imports)) + section(3, vec([leb(3)] * 2)) + \
+        section(7, vec([text('ask') + b'\0\2', text('need') + b'\0\3'])) + \
+        section(10, vec([body(b'\x10\0\xd1'), body(b'\x10\1\x1a\x41\1')]))
+
+
 def references():
     """Functions that return references of each kind."""
     types = [b'\x5f\0', b'\x5e\x78\0', func_type([], [0x6E]), func_type([0x6F], [0x6E]), func_type([], [0x70])]
@@ -183,6 +192,7 @@ def files():
         'hello-second.wasm': says_hello_from(1, [b'\0\1', b'\0\1']),
         'wide-wasi.wasm': command([b'\4\1'], imports=[('fd_write', ((I32, I64, I64, I64), (I32,)))], memory=0),
         'references.wasm': references(),
+        'typed-imports.wasm': typed_imports(),
         'hints.wasm': hinted(1),
         'wrong-hints.wasm': hinted(7),
         # Wrong ones.

