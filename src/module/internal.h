@@ -19,6 +19,7 @@ struct module_private {
   uint32_t declared_data_count;     /* of the data count section: what code may refer to before the segments are read */
   bool has_data_count;
   bool has_memory64;                    /* a memory with 64-bit addresses */
+  bool has_vector_types;                /* a function type with a parameter or result of two slots */
   _Atomic(struct module_names *) names; /* NULL until somebody asks for a name */
   _Atomic(struct module_hints *) hints; /* NULL until somebody asks for a hint */
 };

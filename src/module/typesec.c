@@ -32,6 +32,7 @@ static bool value_types(struct decoder *decoder, const char *what, uint32_t limi
     if (!module_read_value_type(&decoder->reader, &list[i])) return false;
     *slots += module_type_slots(list[i]);
   }
+  if (*slots != *count) decoder->module->private_part->has_vector_types = true;
   return true;
 }
 

@@ -135,7 +135,8 @@ static bool top_fits(const struct module_body *body, uint32_t height, const modu
  * and going through them one by one would make such code a thousand times slower to load than any other. */
 enum { MANY_TYPES = 16 };
 
-static uint32_t slots_of(const module_type *types, uint32_t count) {
+static uint32_t slots_of(const struct module_body *body, const module_type *types, uint32_t count) {
+  if (!body->module->private_part->has_vector_types) return count;
   uint32_t slots = 0;
   for (uint32_t i = 0; i < count; i++) slots += module_type_slots(types[i]);
   return slots;
@@ -146,7 +147,7 @@ static bool pop_types(struct module_body *body, const struct module_insn *insn, 
   const struct module_frame *frame = top_frame(body);
   if (BASE_UNLIKELY(count > MANY_TYPES) && top_fits(body, frame->height, types, count)) {
     body->operands.count -= count;
-    body->operand_slots -= slots_of(body->operands.items + body->operands.count, count);
+    body->operand_slots -= slots_of(body, body->operands.items + body->operands.count, count);
     return true;
   }
   for (uint32_t i = count; i-- > 0;) {
@@ -162,7 +163,7 @@ static bool push_types(struct module_body *body, const module_type *types, uint3
     if (wanted > body->operands.capacity && !grow_operands(body, wanted)) return false;
     memcpy(body->operands.items + body->operands.count, types, count * sizeof *types);
     body->operands.count = wanted;
-    body->operand_slots += slots_of(types, count);
+    body->operand_slots += slots_of(body, types, count);
     if (body->operand_slots > body->max_operand_slots) body->max_operand_slots = body->operand_slots;
     return true;
   }
