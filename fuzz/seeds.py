@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes small valid modules, one for each proposal and ways to mix them, as seeds for the fuzz targets that read modules.
+"""Writes small valid modules, one for each proposal and ways to mix them, and small ones of the shapes that tests/hostile
+makes large, as seeds for the fuzz targets that read modules.
 
 usage: seeds.py FOLDER
 """
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/hostile"))
+import cases  # noqa: E402
 
 I32, I64, F32, F64, V128, I8, I16 = 0x7F, 0x7E, 0x7D, 0x7C, 0x7B, 0x78, 0x77
 NONE, FUNC, EXTERN, ANY, EQ, I31, STRUCT, ARRAY, EXN = 0x71, 0x70, 0x6F, 0x6E, 0x6D, 0x6C, 0x6B, 0x6A, 0x69
@@ -191,6 +195,8 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     for make in (objects, functions, exceptions, legacy_exceptions, vectors, threads, memories, arithmetic, imports):
         (folder / f"{make.__name__}.wasm").write_bytes(make().binary())
+    for shape, module in cases.small().items():
+        (folder / f"hostile-{shape}.wasm").write_bytes(module)
 
 
 if __name__ == "__main__":

@@ -127,8 +127,9 @@ def huge_struct_in_dead_code(fields, count):
 
 def casts(count):
     """br_on_cast from anyref to one structure after the other, all to the same label."""
-    kinds = types(func_type(), *[b'\x5f' + repeated(I32 + b'\0', n + 1) for n in range(200)])
-    tests = b''.join(b'\xfb\x18\3\0\x6e' + sleb(1 + i % 200) for i in range(count))
+    structures = min(count, 200)
+    kinds = types(func_type(), *[b'\x5f' + repeated(I32 + b'\0', n + 1) for n in range(structures)])
+    tests = b''.join(b'\xfb\x18\3\0\x6e' + sleb(1 + i % structures) for i in range(count))
     return program(b'\x02\x6e\xd0\x71' + tests + END + DROP, (1, kinds))
 
 
@@ -321,6 +322,22 @@ def references_under_calls(references, calls):
     return (HEADER + kinds + section(3, b'\2\0\0') + section(7, vec([text('run') + b'\0\0'])) +
             section(10, vec([first, body(b'')])))
 
+
+
+def small():
+    """Small ones of the same shapes, for the fuzz targets: name -> bytes."""
+    return {
+        'subtypes': chain_of_subtypes(5), 'ring': ring_of_types(3), 'equal-rings': equal_rings(3, 3),
+        'groups': groups_that_differ_at_the_end(3, 3), 'doubling': doubling_types(4), 'wide-subtypes': wide_subtypes(3, 3),
+        'casts': casts(4), 'dead-structures': huge_struct_in_dead_code(4, 2), 'default-structures': default_structs(4, 2),
+        'fixed-arrays': fixed_arrays_in_dead_code(3, 2), 'null-branches': wide_null_branches(2, 2),
+        'references': references_under_calls(3, 2), 'unset-locals': blocks_with_unset_locals(3, 3),
+        'catches': catches(3), 'subtype-catches': subtype_catches(2, 2), 'nested-tries': nested_tries_that_call(3),
+        'legacy-tries': legacy_tries(3), 'legacy-catches': legacy_catches(3), 'delegations': delegations(3),
+        'br-table': subtype_br_table(2, 3), 'subtype-calls': subtype_calls(2, 2), 'tables': tables(b'\0\1', 2),
+        'growing': grown(i64(1) + b'\x40\0', (5, section(5, b'\1\5\0\1'))), 'page-of-a-byte': memory(b'\x08\1\0'),
+        'atomic': atomic_at(0), 'hints': hints(3),
+    }
 
 
 # ---- What is expected ----------------------------------------------------------------------------------------------------
