@@ -168,7 +168,8 @@ static void reenter(struct side *side) {
     outcome = side->kind->call(side, (uint32_t)(export - side->module->exports), args, results);
   side->depth--;
   if (outcome == SIDE_STACK_EXHAUSTED) side->stack_ended = true;
-  digest = side_mix(side->import_digest, outcome == SIDE_UNSHARED_WAIT ? SIDE_MEMORY_BOUNDS : outcome); /* see diff.c */
+  bool may_be_bounds = outcome == SIDE_UNSHARED_WAIT || outcome == SIDE_UNALIGNED_ATOMIC; /* see diff.c */
+  digest = side_mix(side->import_digest, may_be_bounds ? SIDE_MEMORY_BOUNDS : outcome);
   for (uint32_t i = 0; i < type->result_count && outcome == SIDE_DONE; i++)
     digest = side_mix(digest, side_value_digest(results[i]));
   side->import_digest = digest;
