@@ -88,6 +88,14 @@ static void pause_ms(unsigned ms) { usleep(ms * 1000); }
 
 /* ---- Opening, using and closing -------------------------------------------------------------------------------------- */
 
+/* poll_oneoff for the handle and a clock that has run out. */
+static void poll_both(struct worker *worker, uint32_t fd) {
+  memset(at(worker, 0x1000), 0, 96);
+  *at(worker, 0x1000 + 8) = 1;
+  base_store_u32(at(worker, 0x1000 + 16), fd);
+  CALL_OF(worker, poll_oneoff, worker->area + 0x1000, worker->area + 0x1100, 2, worker->area + 20);
+}
+
 /* Others may close the handle or give up its rights at any moment; then the answer says so. */
 static void churn(struct worker *worker) {
   memcpy(at(worker, 0), "note", 4);
@@ -102,6 +110,7 @@ static void churn(struct worker *worker) {
     int result = CALL_OF(worker, fd_read, fd, worker->area + 32, 1, worker->area + 20);
     if (result && result != E_BADF && result != E_NOTCAPABLE) worker->failures++;
     CALL_OF(worker, fd_fdstat_get, fd, worker->area + 128);
+    poll_both(worker, fd);
     CALL_OF(worker, fd_readdir, 3, worker->area + 256, 512, 0, worker->area + 20);
     CALL_OF(worker, fd_renumber, fd, fd ^ 1);
     CALL_OF(worker, fd_close, fd + i % 3 % 2);
@@ -122,6 +131,62 @@ TEST(churning) {
   }
   CHECK_INT(failures, 0);
   workers_end();
+}
+
+/* ---- A path that changes while it is used ------------------------------------------------------------------------------ */
+
+static atomic_bool is_over;
+
+/* "a/../inner" with something else in it now and then: "../../inner", an absolute path, a NUL. */
+static void change_path(struct worker *worker) {
+  (void)worker;
+  volatile uint8_t *path = at(&workers[0], 0);
+  while (!atomic_load(&is_over)) {
+    path[0] = '.', path[1] = '.';
+    path[0] = '/', path[2] = '/';
+    path[2] = 0;
+    path[0] = 'a', path[1] = '/', path[2] = '.';
+  }
+}
+
+static void open_often(struct worker *worker) {
+  for (unsigned i = 0; i < 20 * TIMES; i++) {
+    if (CALL_OF(worker, path_open, 3, 1, worker->area, 10, 0, RIGHT_READ, 0, 0, worker->area + 16)) continue;
+    uint32_t fd = base_load_u32(at(worker, 16));
+    base_store_u32(at(worker, 32), worker->area + 64);
+    base_store_u32(at(worker, 36), 5);
+    CALL_OF(worker, fd_read, fd, worker->area + 32, 1, worker->area + 20);
+    if (memcmp(at(worker, 64), "inner", 5) != 0) worker->failures++;
+    CALL_OF(worker, fd_close, fd);
+    worker->result++;
+  }
+  atomic_store(&is_over, true);
+}
+
+static void check_changing_path(enum host_resolver resolver) {
+  struct wasi_config *config = config_new();
+  struct host_object *directory = NULL;
+  CHECK_INT(host_grant_directory("granted", HOST_RIGHTS_ALL, &directory, NULL), CAY_OK);
+  host_directory_set_resolver(directory, resolver);
+  CHECK_INT(wasi_config_preopen(config, directory, "/", NULL, NULL), CAY_OK);
+  host_object_release(directory);
+  workers_set_up(config);
+  memcpy(at(&workers[0], 0), "a/../inner", 10);
+  atomic_store(&is_over, false);
+  worker_start(&workers[0], open_often);
+  worker_start(&workers[1], change_path);
+  for (unsigned i = 0; i < 2; i++) pthread_join(workers[i].thread, NULL);
+  CHECK_INT(workers[0].failures, 0);
+  CHECK(workers[0].result > 0);
+  workers_end();
+}
+
+TEST(changing_path) {
+  CHECK(mkdir("granted", 0700) == 0 && mkdir("granted/a", 0700) == 0);
+  write_file("granted/inner", "inner");
+  write_file("inner", "outer");
+  check_changing_path(HOST_RESOLVER_AUTO);
+  check_changing_path(HOST_RESOLVER_WALKER);
 }
 
 /* ---- Blocking ---------------------------------------------------------------------------------------------------------- */
@@ -215,6 +280,7 @@ TEST(hooks) {
 TEST_MAIN({
   scratch_enter();
   RUN(churning)
+  RUN(changing_path)
   RUN(blocked_and_closed)
   RUN(woken_alone)
   RUN(hooks)
