@@ -11,7 +11,8 @@
  * failure names its seed and leaves the module in FOLDER/diff-SEED.wasm; FOLDER/diff-seed holds the seed in work, for
  * when the process dies. The last lines count outcomes, modules by the proposals that they use, and modules.
  *
- * The proposals are those that cay runs and the reference knows. It does not know the legacy form of exceptions.
+ * The proposals are those that cay runs. The reference does not know the legacy form of exceptions: it gets the same
+ * module with the newer one.
  *
  * Where two runs may differ, and what becomes of it; each is counted:
  *
@@ -48,7 +49,8 @@ struct bytes {
 };
 
 /* Variants of a module, as the generator numbers them (patch.rs). */
-enum { CANONICAL_NANS = 1, TWO_ROUNDINGS = 2 };
+enum { CANONICAL_NANS = 1, TWO_ROUNDINGS = 2, LEGACY_FORM = 4 };
+#define LEGACY MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS)
 
 /* Why two runs may differ. */
 #define EXPLANATIONS(X)                                                                    \
@@ -385,8 +387,10 @@ static enum verdict compare_run(const struct run *run) {
 /* `reference_bytes`: what the reference runs in their place; not NULL. */
 static enum verdict compare_running(struct test *test, const struct bytes *bytes, const struct bytes *reference_bytes) {
   struct module *module;
-  if (module_load(bytes->base, bytes->len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES, NULL, &module, NULL) != CAY_OK)
-    return SKIPPED;
+  struct cay_error error = {0};
+  if (module_load(bytes->base, bytes->len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES | LEGACY, NULL, &module, &error) !=
+      CAY_OK)
+    return fail(test, bytes, "cay refuses the module in the legacy form: %s", error.text);
   for (int i = 0; i < SIDES; i++) test->sides[i]->module = module;
   for (int i = 0; i < MODULE_FEATURE_COUNT && !test->is_again; i++) test->users[i] += module->features_used >> i & 1;
   enum verdict verdict = compare_run(&(struct run){test, *bytes, *reference_bytes, module});
@@ -414,10 +418,10 @@ static void module_free(const struct test *test, struct bytes bytes) {
 }
 
 /* The run that differed, again with what may differ done away with. What differs no more is no fault; it is counted. */
-static enum verdict judge_again(struct test *test, const struct bytes *bytes) {
+static enum verdict judge_again(struct test *test, const struct bytes *bytes, const struct bytes *reference_bytes) {
   uint64_t random = test->random;
   enum verdict verdict = FAILED;
-  struct bytes variant = module_new(test, TWO_ROUNDINGS);
+  struct bytes variant = module_new(test, TWO_ROUNDINGS), own;
   test->is_silent = test->is_again = true;
   if (variant.base) verdict = compare_running(test, bytes, &variant);
   module_free(test, variant);
@@ -425,33 +429,36 @@ static enum verdict judge_again(struct test *test, const struct bytes *bytes) {
     test->explained[ROUNDING]++;
   } else {
     variant = module_new(test, TWO_ROUNDINGS | CANONICAL_NANS);
+    own = module_new(test, TWO_ROUNDINGS | CANONICAL_NANS | LEGACY_FORM);
     test->random = random;
-    if (variant.base) verdict = compare_running(test, &variant, &variant);
+    if (variant.base && own.base) verdict = compare_running(test, &own, &variant);
     module_free(test, variant);
+    module_free(test, own);
     if (verdict != FAILED) test->explained[NAN_BITS]++;
   }
   test->is_silent = false;
   test->random = random;
-  if (verdict == FAILED) compare_running(test, bytes, bytes);
+  if (verdict == FAILED) compare_running(test, bytes, reference_bytes);
   test->is_again = false;
   return verdict == FAILED ? FAILED : PASSED;
 }
 
 static enum verdict compare_module(struct test *test) {
-  struct bytes bytes = module_new(test, 0);
-  if (!bytes.base) return SKIPPED;
+  struct bytes bytes = module_new(test, 0), own = module_new(test, LEGACY_FORM);
+  if (!bytes.base || !own.base) return module_free(test, bytes), module_free(test, own), SKIPPED;
   enum verdict verdict = compare_acceptance(test, &bytes, false);
   if (verdict == SKIPPED) verdict = fail(test, &bytes, "all refuse: %s", test->sides[0]->reason);
   if (verdict == PASSED) verdict = compare_mutants(test, &bytes);
   if (verdict == PASSED) {
     uint64_t random = test->random;
     test->is_silent = true;
-    verdict = compare_running(test, &bytes, &bytes);
+    verdict = compare_running(test, &own, &bytes);
     test->is_silent = false;
     test->random = random;
-    if (verdict == FAILED) verdict = judge_again(test, &bytes);
+    if (verdict == FAILED) verdict = judge_again(test, &own, &bytes);
   }
   module_free(test, bytes);
+  module_free(test, own);
   return verdict;
 }
 
@@ -502,7 +509,7 @@ static bool load_generator(struct test *test, const char *path) {
   *(void **)&test->module_free = dlsym(library, "diff_module_free");
   if (!test->proposal || !test->module_new || !test->module_free) return fputs("not a generator\n", stderr), false;
   for (int i = 0; i < MODULE_FEATURE_COUNT; i++)
-    if (SIDE_FEATURES >> i & 1) test->proposals |= test->proposal(module_feature_name(i));
+    if ((SIDE_FEATURES | LEGACY) >> i & 1) test->proposals |= test->proposal(module_feature_name(i));
   return true;
 }
 

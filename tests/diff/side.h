@@ -13,22 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What both sides run; the rest of what cay runs the reference does not know. */
+/* What both sides run. What cay runs in addition, the legacy form of exceptions, is translated for the reference. */
 #define SIDE_FEATURES (MODULE_FEATURES_RUNNABLE & ~MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS))
 
-#define SIDE_OUTCOMES(X)                                                                                               \
-  X(DONE)                                                                                                              \
-  X(UNREACHABLE)                                                                                                       \
-  X(MEMORY_BOUNDS)                                                                                                     \
-  X(TABLE_BOUNDS)                                                                                                      \
-  X(NULL_ELEMENT)                                                                                                      \
-  X(CALL_TYPE)                                                                                                         \
-  X(INTEGER_OVERFLOW)                                                                                                  \
-  X(DIVIDE_BY_ZERO)                                                                                                    \
-  X(INVALID_CONVERSION)                                                                                                \
-  X(STACK_EXHAUSTED)                                                                                                   \
-  X(NULL_REFERENCE) X(ARRAY_BOUNDS) X(CAST) X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT) X(EXCEPTION) /* that nobody caught */ \
-      X(HEAP_EXHAUSTED) X(HOST)                                                               /* an import trapped */  \
+#define SIDE_OUTCOMES(X)                                                                             \
+  X(DONE)                                                                                            \
+  X(UNREACHABLE)                                                                                     \
+  X(MEMORY_BOUNDS)                                                                                   \
+  X(TABLE_BOUNDS)                                                                                    \
+  X(NULL_ELEMENT)                                                                                    \
+  X(CALL_TYPE)                                                                                       \
+  X(INTEGER_OVERFLOW)                                                                                \
+  X(DIVIDE_BY_ZERO)                                                                                  \
+  X(INVALID_CONVERSION)                                                                              \
+  X(STACK_EXHAUSTED)                                                                                 \
+  X(NULL_REFERENCE)                                                                                  \
+  X(ARRAY_BOUNDS) X(CAST) X(UNALIGNED_ATOMIC) X(UNSHARED_WAIT) X(EXCEPTION) /* that nobody caught */ \
+      X(HEAP_EXHAUSTED) X(HOST)                                             /* an import trapped */  \
       X(REFUSED) /* neither done nor a trap the test knows: `reason` tells */
 enum side_outcome {
 #define X(NAME) SIDE_##NAME,

@@ -23,7 +23,7 @@ fn generate(seed: u64, allowed: u64, variant: u32) -> Option<Vec<u8>> {
     let mut random = Random(seed);
     let proposals = Proposals::draw(&mut random, allowed);
     if random.one_in(2) {
-        let module = idioms::generate(&mut random, proposals);
+        let module = idioms::generate(&mut random, proposals, variant & patch::LEGACY_FORM != 0);
         if variant & patch::TWO_ROUNDINGS != 0 {
             patch::patch(&module, patch::TWO_ROUNDINGS)
         } else {

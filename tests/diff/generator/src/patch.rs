@@ -13,6 +13,7 @@ use wasmparser::FunctionBody;
 /// Bits of a variant.
 pub const CANONICAL_NANS: u32 = 1;
 pub const TWO_ROUNDINGS: u32 = 2;
+pub const LEGACY_FORM: u32 = 4; // not this file's, see idioms/exceptions.rs
 
 const NAN32: u32 = 0x7FC0_0000;
 const NAN64: u64 = 0x7FF8_0000_0000_0000;
@@ -162,6 +163,7 @@ fn param_counts(module: &[u8]) -> Option<Vec<u32>> {
 }
 
 pub fn patch(module: &[u8], variant: u32) -> Option<Vec<u8>> {
+    let variant = variant & !LEGACY_FORM;
     let mut patch = Patch { variant, param_counts: param_counts(module)?, next: 0 };
     let mut out = wasm_encoder::Module::new();
     patch.parse_core_module(&mut out, wasmparser::Parser::new(0), module).ok()?;

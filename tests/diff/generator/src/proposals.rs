@@ -22,10 +22,11 @@ proposals! {
     THREADS = 7, "threads";
     WIDE_ARITHMETIC = 8, "wide-arithmetic";
     CUSTOM_PAGE_SIZES = 9, "custom-page-sizes";
+    LEGACY_EXCEPTIONS = 10, "legacy-exceptions";
 }
 
 /// What one cannot be used without.
-const NEEDS: &[(u64, u64)] = &[(RELAXED_SIMD, SIMD), (GC, FUNCTION_REFERENCES)];
+const NEEDS: &[(u64, u64)] = &[(RELAXED_SIMD, SIMD), (GC, FUNCTION_REFERENCES), (LEGACY_EXCEPTIONS, EXCEPTIONS)];
 
 #[derive(Clone, Copy)]
 pub struct Proposals(pub u64);

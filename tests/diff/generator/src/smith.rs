@@ -2,7 +2,7 @@
 //! Modules of wasm-smith: every instruction and every section in every combination, drawn one by one.
 
 use crate::bytes::*;
-use crate::patch::patch;
+use crate::patch::{patch, LEGACY_FORM};
 use crate::proposals::*;
 use crate::random::Random;
 use arbitrary::Unstructured;
@@ -172,7 +172,7 @@ fn attempt(random: &mut Random, proposals: Proposals, variant: u32) -> Option<Ve
     let mut module = Module::new(config, &mut Unstructured::new(&input)).ok()?;
     let fuel_global = module.ensure_termination(fuel).ok()?;
     let module = with_exports(&module.to_bytes(), fuel_global)?;
-    if proposals.has(THREADS) || variant != 0 {
+    if proposals.has(THREADS) || variant & !LEGACY_FORM != 0 {
         patch(&module, variant)
     } else {
         Some(module)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Exceptions as C++ and Kotlin use them: calls in a `try_table` whose handlers take the arguments, keep the exception,
 //! throw it again or go on.
+//!
+//! A module that may have the legacy form is made in both, by the same draws, so that an implementation of the one can be
+//! compared with one of the other. It keeps to what both can say: references to exceptions go no further than from a
+//! handler to the instruction that throws again, and whatever catches all comes last.
 
 use super::*;
 use references::EXN;
@@ -8,6 +12,10 @@ use references::EXN;
 const THROW: u8 = 0x08;
 const THROW_REF: u8 = 0x0A;
 const TRY_TABLE: u8 = 0x1F;
+const LEGACY_TRY: u8 = 0x06;
+const LEGACY_CATCH: u8 = 0x07;
+const LEGACY_CATCH_ALL: u8 = 0x19;
+const LEGACY_RETHROW: u8 = 0x09;
 
 /// Tags, whose types are added to the others.
 pub fn tags(random: &mut Random, plan: &mut Plan) {
@@ -72,13 +80,19 @@ impl Body<'_> {
     }
 
     fn catches(&mut self) -> Vec<Catch> {
-        (0..self.random.below(3) + 1)
+        let mut out: Vec<Catch> = (0..self.random.below(3) + 1)
             .map(|_| {
                 let tag = self.tag();
                 let tag = if self.random.one_in(3) { None } else { Some(tag) };
                 (tag, self.random.one_in(2))
             })
-            .collect()
+            .collect();
+        if self.plan.proposals.has(LEGACY_EXCEPTIONS) {
+            let all = out.iter().copied().find(|catch| catch.0.is_none());
+            out.retain(|catch| catch.0.is_some());
+            out.extend(all);
+        }
+        out
     }
 
     /// What a handler finds on the stack.
@@ -91,11 +105,48 @@ impl Body<'_> {
         out
     }
 
-    /// A block for each handler, around a try_table that goes out of all of them when it is done.
+    fn tried(&mut self) {
+        self.labels.push(true);
+        self.statements(3);
+        if self.random.one_in(2) {
+            self.exception_statement_in();
+        }
+        self.labels.pop();
+    }
+
     fn try_statement(&mut self) {
         let catches = self.catches();
         self.out.extend([BLOCK, NO_RESULT]);
         self.labels.push(true);
+        if self.plan.is_legacy {
+            self.legacy_try(&catches);
+        } else {
+            self.try_table(&catches);
+        }
+        self.op(END);
+        self.labels.pop();
+    }
+
+    fn legacy_try(&mut self, catches: &[Catch]) {
+        self.out.extend([LEGACY_TRY, NO_RESULT]);
+        self.tried();
+        self.labels.push(false);
+        self.handlers += 1;
+        for &catch in catches {
+            match catch.0 {
+                Some(tag) => self.indexed(LEGACY_CATCH, tag as u32),
+                None => self.op(LEGACY_CATCH_ALL),
+            }
+            self.handle(catch);
+            self.indexed(BR, 1);
+        }
+        self.op(END);
+        self.labels.pop();
+        self.handlers -= 1;
+    }
+
+    /// A block for each handler, around a try_table that goes out of all of them when it is done.
+    fn try_table(&mut self, catches: &[Catch]) {
         for &catch in catches.iter().rev() {
             self.op(BLOCK);
             let caught = self.caught(catch);
@@ -109,6 +160,7 @@ impl Body<'_> {
             }
             self.labels.push(false);
         }
+        self.handlers += catches.len();
         self.out.extend([TRY_TABLE, NO_RESULT]);
         write_leb(catches.len() as u32, &mut self.out);
         for (label, &(tag, is_ref)) in catches.iter().enumerate() {
@@ -118,23 +170,17 @@ impl Body<'_> {
             }
             write_leb(label as u32, &mut self.out);
         }
-        self.labels.push(true);
-        self.statements(3);
-        if self.random.one_in(2) {
-            self.exception_statement_in();
-        }
+        self.tried();
         self.op(END);
-        self.labels.pop();
         self.indexed(BR, catches.len() as u32);
         for (position, &catch) in catches.iter().enumerate() {
             self.op(END);
             self.labels.pop();
+            self.handlers -= 1;
             self.handle(catch);
             let out = catches.len() - 1 - position;
             self.indexed(BR, out as u32);
         }
-        self.op(END);
-        self.labels.pop();
     }
 
     /// A throw that is likely to be caught here.
@@ -160,18 +206,30 @@ impl Body<'_> {
 
     fn handle(&mut self, catch: Catch) {
         let caught = self.caught(catch);
-        if catch.1 && self.random.one_in(4) {
-            // Thrown again, unless a condition holds.
-            let kept = self.hidden_local(EXN);
-            self.indexed(LOCAL_SET, kept);
-            self.take(&caught[..caught.len() - 1]);
-            self.leaf(I32);
-            self.out.extend([IF, NO_RESULT]);
-            self.indexed(LOCAL_GET, kept);
-            self.out.extend([THROW_REF, END]);
+        let arguments = &caught[..caught.len() - usize::from(catch.1)];
+        if catch.1 && (self.plan.proposals.has(LEGACY_EXCEPTIONS) || self.random.one_in(4)) {
+            self.throw_again(arguments);
         } else {
             self.take(&caught);
         }
         self.statements(2);
+    }
+
+    /// If a condition holds.
+    fn throw_again(&mut self, arguments: &[Type]) {
+        let kept = self.hidden_local(EXN);
+        if !self.plan.is_legacy {
+            self.indexed(LOCAL_SET, kept);
+        }
+        self.take(arguments);
+        self.leaf(I32);
+        self.out.extend([IF, NO_RESULT]);
+        if self.plan.is_legacy {
+            self.indexed(LEGACY_RETHROW, 1);
+        } else {
+            self.indexed(LOCAL_GET, kept);
+            self.op(THROW_REF);
+        }
+        self.op(END);
     }
 }

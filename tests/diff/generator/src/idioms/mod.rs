@@ -81,6 +81,7 @@ struct Plan {
     memories: Vec<Memory>,
     is_table_64: bool,
     objects: Option<ObjectTypes>,
+    is_legacy: bool, // exceptions are written in their legacy form, where the module may have that
 }
 
 struct Body<'a> {
@@ -91,6 +92,7 @@ struct Body<'a> {
     locals: Vec<Type>, // parameters first; only these are drawn
     hidden: Vec<Type>, // after them: temporaries of NaNs, counters and indices, which only what declares them uses
     labels: Vec<bool>, // whether a branch to it takes no value; innermost last
+    handlers: usize,   // how many of the labels are there for exceptions only, which depends on their form
     budget: usize,     // statements that may still be written
 }
 
@@ -407,7 +409,7 @@ impl Body<'_> {
 
     fn statements(&mut self, count: u64) {
         for _ in 0..self.random.below(count) + 1 {
-            if self.budget == 0 || self.labels.len() >= MAX_DEPTH {
+            if self.budget == 0 || self.labels.len() - self.handlers >= MAX_DEPTH {
                 return;
             }
             self.budget -= 1;
@@ -664,7 +666,8 @@ fn body(random: &mut Random, plan: &Plan, own_type: usize) -> Vec<u8> {
     locals.push(I32);
     let budget = random.pick(&[5, 20, 60]);
     let hidden = if plan.proposals.has(SIMD) { vec![F32, F64, V128] } else { vec![F32, F64] };
-    let mut body = Body { random, plan, own_type, out: Vec::new(), locals, hidden, labels: Vec::new(), budget };
+    let mut body =
+        Body { random, plan, own_type, out: Vec::new(), locals, hidden, labels: Vec::new(), handlers: 0, budget };
     body.use_fuel();
     body.fill_references(param_count);
     body.statements(12);
@@ -695,7 +698,7 @@ fn write_func_type(of: &FuncType, out: &mut Vec<u8>) {
     }
 }
 
-fn plan(random: &mut Random, proposals: Proposals) -> Plan {
+fn plan(random: &mut Random, proposals: Proposals, is_legacy: bool) -> Plan {
     let mut plan = Plan {
         proposals,
         values: NUMBERS.to_vec(),
@@ -707,6 +710,7 @@ fn plan(random: &mut Random, proposals: Proposals) -> Plan {
         memories: memory::draw(random, proposals),
         is_table_64: proposals.has(MEMORY64) && random.one_in(2),
         objects: ObjectTypes::draw(random, proposals),
+        is_legacy: is_legacy && proposals.has(LEGACY_EXCEPTIONS),
     };
     if proposals.has(SIMD) {
         plan.values.extend([V128, V128]);
@@ -764,8 +768,8 @@ fn write_global(of: Type, out: &mut Vec<u8>) {
     out.push(END);
 }
 
-pub fn generate(random: &mut Random, proposals: Proposals) -> Vec<u8> {
-    let plan = plan(random, proposals);
+pub fn generate(random: &mut Random, proposals: Proposals, is_legacy: bool) -> Vec<u8> {
+    let plan = plan(random, proposals, is_legacy);
     let defined = &plan.funcs[plan.imported..];
     let bodies: Vec<Vec<u8>> = defined.iter().map(|&of_type| body(random, &plan, of_type)).collect();
     let elements: Vec<u32> = (0..TABLE_SIZE - 1).map(|i| i % plan.funcs.len() as u32).collect();

@@ -163,7 +163,7 @@ pub fn value_types(random: &mut Random, plan: &Plan) -> Vec<Type> {
         out.extend([ANY, random.pick(&[EQ, I31, STRUCT, ARRAY, EXTERN]), DEFINED + BASE as Type]);
         out.extend([index(random), index(random), index(random) | NON_NULL]);
     }
-    if plan.proposals.has(EXCEPTIONS) {
+    if plan.proposals.has(EXCEPTIONS) && !plan.proposals.has(LEGACY_EXCEPTIONS) {
         out.push(EXN);
     }
     out
