@@ -78,8 +78,10 @@ static bool check_call_ref(struct module_body *body, const struct module_insn *i
 }
 
 static bool check_ref_eq(struct module_body *body, const struct module_insn *insn) {
-  module_type eq = MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_EQ;
-  return validate_pop(body, insn, eq, NULL) && validate_pop(body, insn, eq, NULL) && validate_push(body, MODULE_I32);
+  for (unsigned operand = 0; operand < 2; operand++) {
+    if (!validate_pop(body, insn, MODULE_REF | MODULE_REF_NULL | MODULE_HEAP_EQ, NULL)) return false;
+  }
+  return validate_push(body, MODULE_I32);
 }
 
 /* ---- Casts ------------------------------------------------------------------------------------------------------- */
