@@ -13,21 +13,35 @@ static uint64_t max_count_of(const struct engine_store *store, const struct modu
   return type->limits.has_max && type->limits.max < max ? type->limits.max : max;
 }
 
+/* The first time as zeros, which the system gives without touching them: a module may ask for thousands of tables. */
+static bool resize(struct engine_table *table, uint64_t capacity) {
+  uint64_t *elems = table->elems ? base_resize_array(table->elems, (size_t)capacity, sizeof *elems)
+                                 : base_alloc_zero((size_t)capacity, sizeof *elems);
+  if (!elems) return false;
+  table->elems = elems;
+  table->capacity = capacity;
+  return true;
+}
+
 /* Makes room for `capacity` elements, more than there is. */
 static bool reserve(struct engine_table *table, uint64_t capacity) {
   assert(capacity > table->capacity && capacity <= table->max_count);
   uint64_t more_bytes = (capacity - table->capacity) * sizeof(uint64_t);
   if (!engine_budget_take(table->store, more_bytes)) return false;
-  /* The first time as zeros, which the system gives without touching them: a module may ask for thousands of tables. */
-  uint64_t *elems = table->elems ? base_resize_array(table->elems, (size_t)capacity, sizeof *elems)
-                                 : base_alloc_zero((size_t)capacity, sizeof *elems);
-  if (!elems) {
-    engine_budget_give(table->store, more_bytes);
-    return false;
-  }
-  table->elems = elems;
-  table->capacity = capacity;
-  return true;
+  if (resize(table, capacity)) return true;
+  engine_budget_give(table->store, more_bytes);
+  return false;
+}
+
+/* As reserve, for a new table, saying why not. */
+static enum cay_status reserve_first(struct engine_table *table, uint64_t count, struct cay_error *error) {
+  struct engine_store *store = table->store;
+  if (!engine_budget_take(store, count * sizeof(uint64_t)))
+    return base_error_set(error, CAY_ERROR_LIMIT, "a table of %llu elements exceeds the memory limit of %llu bytes",
+                          (unsigned long long)count, (unsigned long long)store->limits.memory_bytes);
+  if (count == 0 || resize(table, count)) return CAY_OK;
+  engine_budget_give(store, count * sizeof(uint64_t));
+  return base_error_set(error, CAY_ERROR_MEMORY, "no memory for a table of %llu elements", (unsigned long long)count);
 }
 
 enum cay_status engine_table_new(struct engine_store *store, const struct module_table_type *type, uint64_t init,
@@ -44,8 +58,8 @@ enum cay_status engine_table_new(struct engine_store *store, const struct module
   table->is_traced = engine_types_traced(store->engine, type->elem);
   table->store = store;
   table->max_count = max_count;
-  if (count && !reserve(table, count))
-    return base_error_set(error, CAY_ERROR_MEMORY, "no memory for a table of %llu elements", (unsigned long long)count);
+  enum cay_status status = reserve_first(table, count, error);
+  if (status != CAY_OK) return status;
   if (init != 0) fill(table->elems, init, count);
   table->count = count;
   table->next = store->tables;

@@ -261,8 +261,8 @@ TEST(limits) {
   x = global_i32(&world, 1);
   for (int i = 0; i < 3; i++) {
     struct cay_error error = {0};
-    CHECK_INT(engine_instantiate(world.store, module, &x, NULL, &instance, &error), CAY_ERROR_MEMORY);
-    CHECK_TEXT(error.text, "no memory for a table of 10 elements");
+    CHECK_INT(engine_instantiate(world.store, module, &x, NULL, &instance, &error), CAY_ERROR_LIMIT);
+    CHECK_TEXT(error.text, "a table of 10 elements exceeds the memory limit of 65615 bytes");
   }
   module_release(module);
   world_free(&world);
