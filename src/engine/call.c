@@ -162,6 +162,12 @@ static enum engine_trap host_invoke_switching(struct engine_store *store, struct
   return (enum engine_trap)trap;
 }
 
+/* A host function that lost the exception which it means to throw: the next call of the guest let it go. */
+BASE_COLD static enum engine_trap nothing_thrown(struct engine_thread *thread) {
+  base_error_set(&thread->host_error, CAY_ERROR_ARGUMENT, "the host function threw, but set no exception");
+  return ENGINE_TRAP_HOST;
+}
+
 /* Runs a host function with its frame recorded; a trap that a nested call has reported keeps its own backtrace. */
 static enum engine_trap host_call(struct engine_store *store, struct engine_instance *caller,
                                   struct engine_function *function, uint64_t *slots) {
@@ -176,6 +182,7 @@ static enum engine_trap host_call(struct engine_store *store, struct engine_inst
   enum engine_trap trap = host_invoke_switching(store, &frame);
   if (BASE_UNLIKELY(trap == ENGINE_TRAP_NONE && atomic_load_explicit(&thread->interrupted, memory_order_relaxed)))
     trap = ENGINE_TRAP_INTERRUPTED;
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION && !thread->exception)) trap = nothing_thrown(thread);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE && trap != thread->trap)) engine_trap_raise(thread, trap);
   if (trap == ENGINE_TRAP_NONE) thread->trap = ENGINE_TRAP_NONE; /* whatever a nested call came to was dealt with */
   assert(store->host_frame == &frame && thread->top == frame.activation);

@@ -99,7 +99,8 @@ struct engine_call {
   void *env;
 };
 /* A function of the host. Arguments are in slots[0..]; results go to slots[0..], i32 zero-extended. A trap other than
- * NONE ends the guest's call: EXIT with thread->exit_code set, HOST with thread->host_error set. */
+ * NONE ends the guest's call: EXIT with thread->exit_code set, HOST with thread->host_error set, EXCEPTION with
+ * thread->exception set, which any engine_call in between has reset. */
 typedef enum engine_trap (*engine_host_function)(struct engine_call *call, uint64_t *slots);
 
 struct engine_function {

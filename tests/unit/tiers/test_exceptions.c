@@ -290,7 +290,7 @@ TEST(instances) {
 /* ---- The host ---------------------------------------------------------------------------------------------------------------- */
 
 /* What the host function of these tests does with the guest function that it calls. */
-enum manner { PROPAGATE, SWALLOW, KEEP_AND_THROW, THROW_OWN };
+enum manner { PROPAGATE, SWALLOW, KEEP_AND_THROW, THROW_OWN, LOSE_AND_THROW };
 struct host_part {
   enum manner manner;
   struct engine_function *guest;
@@ -324,6 +324,12 @@ static enum engine_trap host_part(struct engine_call *call, uint64_t *slots) {
   part->seen++;
   if (part->manner == PROPAGATE) return trap;
   if (part->manner == KEEP_AND_THROW) return keep_and_throw(store, part);
+  if (part->manner == LOSE_AND_THROW) {
+    uint64_t argument = 1;
+    CHECK_INT(engine_call(store, part->guest, &argument), ENGINE_TRAP_EXCEPTION);
+    call->thread->exception = 0;
+    return ENGINE_TRAP_EXCEPTION;
+  }
   slots[0] = 1000;
   return ENGINE_TRAP_NONE;
 }
@@ -367,6 +373,11 @@ static void check_host(struct world *world, struct engine_instance *instance, st
   CHECK_CALL(world, instance, "tail", 5, 1000);
   CHECK_CALL(world, instance, "many", 500, 500 * 1000);
   CHECK_INT(engine_store_thread(world->store)->trap, ENGINE_TRAP_NONE);
+  part->manner = LOSE_AND_THROW; /* a host's mistake: a trap that says so */
+  uint64_t slots[2] = {5};
+  struct engine_extern lost;
+  CHECK(engine_export(instance, "call", 4, &lost));
+  CHECK_INT(engine_call(world->store, lost.func, slots), ENGINE_TRAP_HOST);
 }
 
 TEST(host) {
