@@ -61,7 +61,7 @@ static const struct {
     {"args_*", "arguments"},    {"environ_*", "environment"}, {"clock_*", "clocks"},     {"random_get", "random"},
     {"sock_*", "sockets"},      {"path_*", "files"},          {"fd_prestat_*", "files"}, {"fd_readdir", "files"},
     {"fd_write", "output"},     {"fd_pwrite", "output"},      {"fd_read", "input"},      {"fd_pread", "input"},
-    {"poll_oneoff", "waiting"},
+    {"poll_oneoff", "waiting"}, {"thread-spawn", "threads"},
 };
 
 /* Which rows of the table a module's imports meet, and whether it imports from anything but WASI. */
@@ -76,11 +76,23 @@ static bool name_fits(struct module_name name, const char *pattern) {
   return name.len_bytes == len && memcmp(name.bytes, pattern, len) == 0;
 }
 
+/* Functions of WASI 0.1 and its extension for threads. */
+static bool is_wasi(const struct module_import *import) {
+  return name_fits(import->module, "wasi_snapshot_preview1") || name_fits(import->module, "wasi_unstable") ||
+         (name_fits(import->module, "wasi") && name_fits(import->name, "thread-spawn"));
+}
+
+/* Any run provides it. */
+static bool is_shared_memory(const struct module *module, const struct module_import *import) {
+  return import->kind == MODULE_MEMORY && module->memories[import->index].limits.is_shared;
+}
+
 static struct wishes wishes_of(const struct module *module) {
   struct wishes wishes = {0};
   for (uint32_t i = 0; i < module->import_count; i++) {
     const struct module_import *import = &module->imports[i];
-    if (!name_fits(import->module, "wasi_snapshot_preview1") && !name_fits(import->module, "wasi_unstable")) {
+    if (is_shared_memory(module, import)) continue;
+    if (!is_wasi(import)) {
       wishes.other = true;
       continue;
     }
