@@ -182,6 +182,7 @@ build_zstd() {
   mapfile -t files < <(find "$source/common" "$source/compress" "$source/decompress" -name '*.c' | sort)
   files+=(-I"$source" -DZSTD_DISABLE_ASM=1 -DZSTD_LEGACY_SUPPORT=0 -DDEBUGLEVEL=0 "$guests/c/zstdround.c")
   wasm zstdround "${files[@]}"
+  wasm zstdround.simd -msimd128 "${files[@]}"
   native zstdround "${files[@]}"
 }
 

@@ -23,7 +23,8 @@ CAY = os.path.abspath(os.environ.get("CAY") or ROOT / "build/cay")
 GUESTS = pathlib.Path(os.environ.get("CAY_GUESTS") or ROOT / "build/guests").resolve()
 FLAGS = os.environ.get("CAY_FLAGS", "").split()
 TIMEOUT_S = 600
-SOAK = {"copy", "large", "zigcc"}  # only when named
+# Only when named; and the guest without which they are skipped.
+SOAK = {"copy": "own", "large": "own", "manythreads": "threads", "zigcc": "zigcc"}
 
 TESTS = {}
 
@@ -290,6 +291,14 @@ def zstd_round_trip(work):
     for level in (1, 3, 12):
         expect_same(guest("zstdround", "/d/in.json", level, options=folder_option(work)),
                     native("zstdround", "in.json", level, folder=work))
+
+
+@smoke("zstd")
+def zstd_with_vectors(work):
+    """zstd compiled with vectors does the same"""
+    some_json(work)
+    expect_same(guest("zstdround.simd", "/d/in.json", 3, options=folder_option(work)),
+                native("zstdround", "in.json", 3, folder=work))
 
 
 @smoke("bzip2")
@@ -627,9 +636,23 @@ def large_zstd(work):
 
 @smoke("large")
 def large_lua(work):
-    """the benchmark's Lua program as natively"""
+    """the benchmark's Lua program as natively, with and without exceptions"""
     script = (ROOT / "bench" / "guests" / "bench.lua").read_text()
-    expect_same(guest("lua.noerr", "-", stdin=script), native("lua", "-", stdin=script))
+    reference = native("lua", "-", stdin=script)
+    for run in (guest("lua.noerr", "-", stdin=script), *both_forms("lua", "-", stdin=script)):
+        expect_same(run, reference)
+
+
+@smoke("manythreads")
+def many_threads(work):
+    """threads start, work and end 100 times in every way"""
+    c_reference, rust_reference = native("threads"), native("threads.rust")
+    for _ in range(100):
+        expect_same(guest("threads"), c_reference)
+        expect_same(guest("threads.rust"), rust_reference)
+        expect(guest("threads", "exit"), "", status=9)
+        expect(guest("threads", "spin"), "", status=4)
+        expect(guest("threads", "trap"), "", status=134)
 
 
 @smoke("large")
@@ -654,7 +677,7 @@ console.log(text.match(/\\b[a-f0-9]+\\b/g).length, text.replaceAll(/(\\w)(\\w)/g
 
 def run_test(name, test):
     """"ok", "FAILED" or "skipped", and why."""
-    skipped = GUESTS / "skipped" / name
+    skipped = GUESTS / "skipped" / SOAK.get(name, name)
     if skipped.exists():
         return "skipped", skipped.read_text().strip()
     with tempfile.TemporaryDirectory() as folder:

@@ -4,5 +4,5 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 export CAY=${CAY:-build/cay} CAY_GUESTS=${CAY_GUESTS:-build/guests}
-tests/guests/build.sh "$CAY_GUESTS" own zstd sqlite quickjs lua zigcc || echo "some guests could not be built; their tests fail below"
-exec python3 tests/guests/smoke.py large zigcc
+tests/guests/build.sh "$CAY_GUESTS" own zstd sqlite quickjs lua threads rustthreads zigcc || echo "some guests could not be built; their tests fail below"
+exec python3 tests/guests/smoke.py large manythreads zigcc

@@ -8,9 +8,10 @@ mod lanes {
     use std::arch::wasm32::*;
 
     pub fn count(bytes: &[u8], wanted: u8) -> usize {
-        let (chunks, rest) = bytes.as_chunks::<16>();
+        let chunks = bytes.chunks_exact(16);
+        let rest = chunks.remainder();
         let with = u8x16_splat(wanted);
-        let whole: u32 = chunks.iter().map(|c| u8x16_bitmask(u8x16_eq(unsafe { v128_load(c.as_ptr().cast()) }, with)).count_ones()).sum();
+        let whole: u32 = chunks.map(|c| u8x16_bitmask(u8x16_eq(unsafe { v128_load(c.as_ptr().cast()) }, with)).count_ones()).sum();
         whole as usize + rest.iter().filter(|&&b| b == wanted).count()
     }
 
