@@ -19,7 +19,9 @@ struct module_group_slot {
 
 /* ---- Spelling ---------------------------------------------------------------------------------------------------- */
 
-enum { OWN = 0x10000000 }; /* set in an index: a position in the group; indices are far smaller */
+/* Two bits that no type has, and no index up to MODULE_TYPE_INDEX_MAX. */
+enum { OWN = 0x10000000 /* in an index: a position in the group */, MUTABLE = 0x08000000 /* in a field's type */ };
+static_assert(MODULE_TYPE_INDEX_MAX < MUTABLE, "spellings of different groups differ");
 
 static uint32_t spelled_index(uint32_t index, uint32_t start) {
   return index != MODULE_NO_TYPE && index >= start ? OWN | (index - start) : index;
@@ -41,7 +43,7 @@ static uint32_t *spell_types(uint32_t *out, const module_type *types, uint32_t c
 }
 
 static uint32_t *spell(uint32_t *out, const struct module_def_type *type, uint32_t start) {
-  enum { FINAL = 0x100, MUTABLE = 0x00800000 /* no type has this bit, and no index */ };
+  enum { FINAL = 0x100 };
   *out++ = type->kind | (type->is_final ? FINAL : 0);
   *out++ = spelled_index(type->super, start);
   if (type->kind == MODULE_DEF_FUNC) {
@@ -57,13 +59,14 @@ static uint32_t *spell(uint32_t *out, const struct module_def_type *type, uint32
   return out;
 }
 
-/* Whether the group at `start` is spelled as `key`. */
-static bool is_spelled(const struct module_def_type *types, uint32_t start, uint32_t count, const uint32_t *key,
-                       uint32_t *scratch) {
+/* Whether the group at `other` is spelled as the one at `start`, which is `key`; `scratch` has room for its widest type. */
+static bool is_spelled(const struct module_def_type *types, uint32_t other, uint32_t start, uint32_t count,
+                       const uint32_t *key, uint32_t *scratch) {
   for (uint32_t i = 0; i < count; i++) {
-    const struct module_def_type *type = &types[start + i];
+    const struct module_def_type *type = &types[other + i];
     uint32_t words = spelled_words(type);
-    spell(scratch, type, start);
+    if (words != spelled_words(&types[start + i])) return false;
+    spell(scratch, type, other);
     if (memcmp(scratch, key, words * sizeof *key) != 0) return false;
     key += words;
   }
@@ -89,10 +92,11 @@ static bool reserve(struct module_group_set *set) {
   return true;
 }
 
-/* The slot of the group, or the free one where it belongs; NULL: out of memory. */
+/* The slot of the group, or the free one where it belongs; NULL: out of memory, or of indices. */
 static struct module_group_slot *slot_of(struct module_group_set *set, const struct module_def_type *types,
                                          uint32_t start, uint32_t count, uint64_t *hash_out) {
   size_t words = 0, widest = 0;
+  if (count > MODULE_TYPE_INDEX_MAX || start > MODULE_TYPE_INDEX_MAX - count) return NULL;
   for (uint32_t i = 0; i < count; i++) {
     uint32_t own = spelled_words(&types[start + i]);
     words += own;
@@ -108,7 +112,7 @@ static struct module_group_slot *slot_of(struct module_group_set *set, const str
   for (; set->slots[at].hash != 0; at = (at + 1) & mask) {
     const struct module_group_slot *slot = &set->slots[at];
     if (slot->hash != hash || types[slot->start].group_count != count) continue;
-    if (is_spelled(types, slot->start, count, key, end)) break;
+    if (is_spelled(types, slot->start, start, count, key, end)) break;
   }
   *hash_out = hash;
   return &set->slots[at];

@@ -99,6 +99,7 @@ struct module_def_type {
   };
 };
 enum { MODULE_NO_TYPE = UINT32_MAX, MODULE_SUBTYPE_DEPTH_MAX = 63 };
+enum { MODULE_TYPE_INDEX_MAX = (1 << 27) - 1 }; /* groups of types are told apart up to here */
 
 /* Recursive groups of an array of defined types, each once; zero-initialise. */
 struct module_group_set {
@@ -108,7 +109,7 @@ struct module_group_set {
 };
 /* Looks for a group that equals types[start, start + count) among those that were added, `types` holding them all, and
  * adds it when there is none; `*found` is its start. References into the group are indices from `start` on, all others
- * those of canonical types. False: out of memory. */
+ * those of canonical types. False: out of memory, or indices beyond MODULE_TYPE_INDEX_MAX. */
 bool module_groups_intern(struct module_group_set *set, const struct module_def_type *types, uint32_t start,
                           uint32_t count, uint32_t *found);
 /* The same without adding: `*found` is `start` when there is none. */

@@ -365,6 +365,18 @@ TEST(type_texts) {
   CHECK_TEXT(module_func_type_text(&type, text, 2), ".");
 }
 
+/* Groups of types are told apart as long as indices leave the bits alone that their spelling uses. */
+TEST(too_many_types_to_tell_apart) {
+  struct module_group_set groups = {0};
+  struct module_def_type type = {.kind = MODULE_DEF_STRUCT, .super = MODULE_NO_TYPE, .group_count = 1};
+  uint32_t found = 1;
+  CHECK(module_groups_intern(&groups, &type, 0, 1, &found));
+  CHECK_INT(found, 0);
+  CHECK(!module_groups_intern(&groups, &type, 0, MODULE_TYPE_INDEX_MAX + 1, &found));
+  CHECK(!module_groups_find(&groups, &type, MODULE_TYPE_INDEX_MAX, 1, &found));
+  module_groups_deinit(&groups);
+}
+
 TEST(proposals_that_need_others) {
   module_features none = 0, all = MODULE_FEATURES_LATEST;
   CHECK_INT(module_features_switch(none, MODULE_FEATURE_GC, true),
@@ -385,4 +397,4 @@ TEST(proposals_that_need_others) {
 TEST_MAIN(RUN(full_module) RUN(lookups) RUN(truncations) RUN(mutations) RUN(out_of_memory) RUN(other_files)
               RUN(section_messages) RUN(order_of_sections) RUN(duplicate_exports) RUN(missing_sections)
                   RUN(limits_are_obeyed) RUN(imports_alone_can_be_too_many) RUN(counts_are_not_trusted) RUN(type_texts)
-                      RUN(proposals_that_need_others))
+                      RUN(too_many_types_to_tell_apart) RUN(proposals_that_need_others))
