@@ -110,6 +110,7 @@ void engine_store_free(struct engine_store *store) {
     next = instance->next;
     engine_instance_deinit(instance);
   }
+  if (store->import_module) engine_types_give(store->engine, store->import_module);
   for (struct engine_memory *memory = store->memories; memory; memory = memory->next) engine_memory_deinit(memory);
   for (struct engine_table *table = store->tables; table; table = table->next) engine_table_deinit(table);
   engine_shared_drop(store, 0);

@@ -48,6 +48,18 @@ enum cay_status engine_function_new(struct engine_store *store, const struct mod
   return make(store, engine_types_intern(store->engine, type), host, env, module_name, name, out, error);
 }
 
+/* The types of `module`, kept for its next import: taking them costs time for each type, and a million imports of a
+ * million types must not cost their product. */
+static const struct engine_type *const *import_types(struct engine_store *store, struct module *module) {
+  if (store->import_module == module) return store->import_types;
+  const struct engine_type *const *types = engine_types_take(store->engine, module);
+  if (!types) return NULL;
+  if (store->import_module) engine_types_give(store->engine, store->import_module);
+  store->import_module = module; /* which the types hold */
+  store->import_types = types;
+  return types;
+}
+
 enum cay_status engine_function_for_import(struct engine_store *store, struct module *module, uint32_t index,
                                            engine_host_function host, void *env, struct engine_function **out,
                                            struct cay_error *error) {
@@ -56,11 +68,9 @@ enum cay_status engine_function_for_import(struct engine_store *store, struct mo
   char from[ENGINE_NAME_TEXT_BYTES], name[ENGINE_NAME_TEXT_BYTES];
   base_printable(from, sizeof from, import->module.bytes, import->module.len_bytes);
   base_printable(name, sizeof name, import->name.bytes, import->name.len_bytes);
-  const struct engine_type *const *types = engine_types_take(store->engine, module);
+  const struct engine_type *const *types = import_types(store, module);
   if (!types) return base_error_memory(error);
-  enum cay_status status = make(store, types[module->funcs[import->index].type], host, env, from, name, out, error);
-  engine_types_give(store->engine, module);
-  return status;
+  return make(store, types[module->funcs[import->index].type], host, env, from, name, out, error);
 }
 
 enum cay_status engine_global_new(struct engine_store *store, const struct module_global_type *type,

@@ -142,6 +142,9 @@ struct engine_store {
   struct engine_heap *heap; /* NULL: nothing was allocated in it yet */
   bool has_guarded; /* a memory with guard pages exists: calls need the fault handler's stack */
 
+  struct module *import_module; /* that host functions were made for last, and its types; NULL: none */
+  const struct engine_type *const *import_types;
+
   struct engine_root_span *root_spans;
   struct engine_host_global *host_globals; /* made by the host with types that are traced */
 

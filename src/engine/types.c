@@ -5,7 +5,8 @@
  * A module's groups of types are already canonical within the module. Each is spelled once more in the engine's terms,
  * type indices being ids, and looked up among the groups that are there. Types are never removed: there are few, and
  * objects and functions point to them. What a module's type index means is kept for each module as long as it has
- * instances. Everything here happens under the engine's lock; what is handed out never changes. */
+ * instances, and for the one whose imports a store made host functions for last. Everything here happens under the
+ * engine's lock; what is handed out never changes. */
 #include "engine/internal.h"
 
 /* ---- A group in the engine's terms ------------------------------------------------------------------------------------ */

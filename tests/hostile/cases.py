@@ -137,6 +137,14 @@ def instance_of_types(group):
     return program(b'', (1, section(1, leb(2) + func_type() + group)))
 
 
+def imports_and_types(imports, count):
+    """Nobody provides the imports, and each could cost something for each type."""
+    items = [text('m') + text('f%d' % i) + b'\0\0' for i in range(imports)]
+    kinds = section(1, repeated(func_type(), count))
+    return (HEADER + kinds + section(2, vec(items)) + section(3, b'\1\0') +
+            section(7, vec([text('run') + b'\0' + leb(imports)])) + section(10, vec([body(b'')])))
+
+
 # ---- Memories and tables ---------------------------------------------------------------------------------------------
 
 def memory(limits, more=b''):
@@ -420,6 +428,8 @@ def type_cases():
                more_bytes=128 << 20)
     yield Case('ring of a million types, run', lambda: instance_of_types(
         rec([refers_to(1 + (i + 1) % (MANY - 1)) for i in range(MANY - 1)])), RUN, more_bytes=128 << 20)
+    yield Case('2000 missing imports beside a million types', lambda: imports_and_types(2000, MANY),
+               'run --unknown-imports=trap --invoke run')
 
 
 def object_cases():
