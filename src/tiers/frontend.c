@@ -96,14 +96,15 @@ static uint32_t top_slot(const struct ir_frontend *fe) {
 static HOT struct operand *push(struct ir_frontend *fe, enum place place, enum ir_class cls) {
   static _Thread_local struct operand scratch;
   uint32_t slot = top_slot(fe);
+  uint32_t node = fe->operands.count ? fe->operands.items[fe->operands.count - 1].node : IR_NO_NODE;
   struct operand *operand = &scratch;
   if (place != PLACE_TEMP && fe->settled_count > fe->operands.count) fe->settled_count = fe->operands.count;
   if (BASE_LIKELY(BASE_VEC_RESERVE(&fe->operands, fe->operands.count + 1)))
     operand = &fe->operands.items[fe->operands.count++];
   else
     fe->no_memory = true;
-  *operand = (struct operand){.place = place, .cls = cls, .slots = cls == IR_CLASS_V128 ? 2 : 1, .slot = slot};
-  operand->node = fe->operands.count > 1 ? operand[-1].node : IR_NO_NODE;
+  uint8_t slots = cls == IR_CLASS_V128 ? 2 : 1;
+  *operand = (struct operand){.place = place, .cls = cls, .slots = slots, .slot = slot, .node = node};
   return operand;
 }
 

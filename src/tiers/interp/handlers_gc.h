@@ -129,7 +129,9 @@ H(throw_ref) { /* a: exception */
   GO(unwind);
 }
 H(unwind) LABEL(unwind) { /* the exception is thread->exception; never encoded */
-  if (!interp_land(inst, ip, fp, inst->thread->exception)) return leave_by_exception(ip, fp, inst);
+  enum engine_trap trap = interp_land(inst, ip, fp, inst->thread->exception);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_INTERRUPTED)) TRAP(ENGINE_TRAP_INTERRUPTED);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) return leave_by_exception(ip, fp, inst);
   const struct engine_activation *landed = inst->thread->top;
   ip = landed->site;
   fp = landed->fp;

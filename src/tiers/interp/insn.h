@@ -125,8 +125,10 @@ static inline bool interp_is_exit(const struct interp_handlers *handlers, const 
 const struct interp_insn *interp_translate(void *code, uint32_t entry);
 
 /* Finds what catches `exception`, thrown at `ip` of the frame at `fp`, in the frames of the running activation: its
- * values are written, and the activation's site and fp are where it goes on. False: nothing in this activation. */
-bool interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp, uint64_t exception);
+ * values are written, and the activation's site and fp are where it goes on. EXCEPTION: nothing in this activation.
+ * INTERRUPTED: it was stopped on the way, which may be long. */
+enum engine_trap interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp,
+                             uint64_t exception);
 
 /* Where an access in the general form goes: behind the function's instructions, at the distance in `b`. */
 struct interp_place {

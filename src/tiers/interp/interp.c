@@ -269,23 +269,25 @@ static void land(struct engine_activation *activation, const struct translated *
   activation->fp = fp;
 }
 
-bool interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp, uint64_t reference) {
+enum engine_trap interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp,
+                             uint64_t reference) {
   struct interp_code *code = instance->code;
   const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
   for (;;) {
+    if (!atomic_load_explicit(&instance->thread->stack_limit, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
     uint32_t entry = find(code, ip);
     assert(entry != UINT32_MAX);
-    if (entry == UINT32_MAX) return false;
+    if (entry == UINT32_MAX) return ENGINE_TRAP_EXCEPTION;
     const struct translated *function = &code->functions[entry];
     const struct interp_clause *clause =
         interp_tables_catch(function->tables, (uint32_t)(ip - function->insns), instance, tag);
     if (clause) {
       land(instance->thread->top, function, clause, fp, reference);
-      return true;
+      return ENGINE_TRAP_NONE;
     }
     const uint64_t *link = fp + function->insns[0].d; /* the first instruction is `enter` */
     ip = (const struct interp_insn *)(uintptr_t)link[0];
-    if (interp_is_exit(code->handlers, ip)) return false;
+    if (interp_is_exit(code->handlers, ip)) return ENGINE_TRAP_EXCEPTION;
     fp = (uint64_t *)(uintptr_t)link[1];
   }
 }

@@ -290,7 +290,7 @@ TEST(instances) {
 /* ---- The host ---------------------------------------------------------------------------------------------------------------- */
 
 /* What the host function of these tests does with the guest function that it calls. */
-enum manner { PROPAGATE, SWALLOW, KEEP_AND_THROW, THROW_OWN, LOSE_AND_THROW };
+enum manner { PROPAGATE, SWALLOW, KEEP_AND_THROW, THROW_OWN, LOSE_AND_THROW, THROW_STOPPED };
 struct host_part {
   enum manner manner;
   struct engine_function *guest;
@@ -314,8 +314,9 @@ static enum engine_trap keep_and_throw(struct engine_store *store, struct host_p
 static enum engine_trap host_part(struct engine_call *call, uint64_t *slots) {
   struct host_part *part = call->env;
   struct engine_store *store = call->thread->store;
-  if (part->manner == THROW_OWN) {
+  if (part->manner == THROW_OWN || part->manner == THROW_STOPPED) {
     part->seen++;
+    if (part->manner == THROW_STOPPED) engine_interrupt(store);
     enum engine_trap trap = engine_exception_new(store, part->tag, slots, &call->thread->exception);
     return trap == ENGINE_TRAP_NONE ? ENGINE_TRAP_EXCEPTION : trap;
   }
@@ -366,6 +367,9 @@ static void check_host(struct world *world, struct engine_instance *instance, st
     CHECK_CALL(world, instance, "many", 500, 500 * 501 / 2);
     CHECK_INT(part->seen, 504);
   }
+  part->manner = THROW_STOPPED; /* unwinding may be long, so it stops, too */
+  CHECK_TRAP(world, instance, "call", 5, ENGINE_TRAP_INTERRUPTED);
+  engine_interrupt_clear(world->store);
   part->manner = SWALLOW;
   CHECK_CALL(world, instance, "call", 5, 1021);
   CHECK_CALL(world, instance, "call tail", 5, 1021);
