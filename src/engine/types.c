@@ -53,6 +53,7 @@ static uint32_t slots_of(const module_type *types, uint32_t count) {
 static bool def_copied(struct base_arena *arena, const struct translation *translation,
                        const struct module_def_type *from, struct module_def_type *out) {
   *out = *from;
+  out->place = out->reach = 0;
   out->group_start = translation->base;
   out->group_count = translation->count;
   out->canonical = translation->base + (from->canonical - translation->start);

@@ -89,6 +89,8 @@ struct module_def_type {
   uint32_t super;     /* canonical index, or MODULE_NO_TYPE */
   uint32_t canonical;
   uint32_t group_start, group_count;
+  uint32_t place, reach; /* canonical types in a row, each with its subtypes behind it: [place, place + reach); reach 0:
+                            not laid out, as while the section is read, in modules without supertypes, in engines */
   union {
     struct module_func_type func;
     struct {

@@ -256,6 +256,31 @@ static bool group_entry(struct decoder *decoder) {
          group(decoder, count);
 }
 
+/* Subtypes come after their supertypes, so one pass down adds up how many each has, and one up gives out the places. */
+static bool lay_out(struct module_def_type *types, uint32_t count) {
+  BASE_AUTO_FREE uint32_t *next = base_alloc_zero((size_t)count + 1, sizeof *next);
+  if (!next) return false;
+  for (uint32_t i = count; i-- > 0;) {
+    if (types[i].canonical != i) continue;
+    types[i].reach++;
+    if (types[i].super != MODULE_NO_TYPE) types[types[i].super].reach += types[i].reach;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    if (types[i].canonical != i) continue;
+    uint32_t *place = &next[types[i].super != MODULE_NO_TYPE ? types[i].super : count];
+    types[i].place = *place;
+    next[i] = *place + 1;
+    *place += types[i].reach;
+  }
+  return true;
+}
+
+static bool has_supertypes(const struct module_def_type *types, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (types[i].depth > 0) return true;
+  return false;
+}
+
 bool decode_types(struct decoder *decoder) {
   struct module *module = decoder->module;
   uint32_t count;
@@ -272,5 +297,7 @@ bool decode_types(struct decoder *decoder) {
   BASE_VEC_DEINIT(&decoder->types);
   module_groups_deinit(&decoder->groups);
   module->types = types;
-  return is_read && (types || decode_fail_memory(decoder));
+  if (!is_read) return false;
+  bool is_done = types && (!has_supertypes(types, total) || lay_out(types, (uint32_t)total));
+  return is_done || decode_fail_memory(decoder);
 }

@@ -306,6 +306,22 @@ def subtype_calls(values, count):
     return HEADER + kinds + section(3, b'\2\0\1') + section(10, vec([first, body(UNREACHABLE)]))
 
 
+def calls_of_deep_subtypes(values, depth, count):
+    """As subtype_calls, with types of two chains in turn, the last of which are given where the first are wanted."""
+    def chain(start, field):
+        return [b'\x50' + (leb(1) + leb(start + i - 1) if i else b'\0') + b'\x5f\1' + field + b'\0'
+                for i in range(depth + 1)]
+    first, second = 1, depth + 2
+    wanted = b'\x63' + sleb(first) + b'\x63' + sleb(second)
+    given = b'\x63' + sleb(first + depth) + b'\x63' + sleb(second + depth)
+    kind = b'\x60' + leb(values) + wanted * (values // 2) + leb(values) + given * (values // 2)
+    kinds = types(func_type(), *chain(first, I32), *chain(second, I64), kind)
+    nulls = (b'\xd0' + sleb(first + depth) + b'\xd0' + sleb(second + depth)) * (values // 2)
+    caller = body(nulls + b'\x10\1' * count + DROP * values)
+    return (HEADER + kinds + section(3, b'\2\0' + leb(second + depth + 1)) +
+            section(10, vec([caller, body(UNREACHABLE)])))
+
+
 def wide_null_branches(values, count):
     """br_on_null over and over with all these values on the stack."""
     kinds = types(func_type(), func_type(b'', I32 * values))
@@ -446,6 +462,7 @@ def object_cases():
     yield Case('unset locals in deep blocks', lambda: blocks_with_unset_locals(40000, 40000), 'validate')
     yield Case('40000 locals set in each block', lambda: all_locals_in_blocks(40000, 30), 'validate')
     yield Case('calls with 1000 subtypes', lambda: subtype_calls(1000, 100000), 'validate')
+    yield Case('calls with 1000 subtypes of 63 supertypes', lambda: calls_of_deep_subtypes(1000, 63, 50000), 'validate')
     yield Case('br_table of 65520 labels, 1000 subtypes', lambda: subtype_br_table(1000, 65520), 'validate')
     yield Case('br_on_null with 1000 values', lambda: wide_null_branches(1000, 100000), 'validate')
 

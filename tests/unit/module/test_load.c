@@ -377,6 +377,36 @@ TEST(too_many_types_to_tell_apart) {
   module_groups_deinit(&groups);
 }
 
+/* As the supertypes say, whichever way it is found out. */
+static bool is_declared_subtype(const struct module *module, uint32_t sub, uint32_t super) {
+  while (sub != super && module->types[sub].super != MODULE_NO_TYPE) sub = module->types[sub].super;
+  return sub == super;
+}
+
+/* A forest of types, some of them twice: type i is below type parents[i], or a root when that is itself. */
+TEST(subtypes) {
+  static const uint8_t parents[] = {0, 0, 1, 3, 0, 2, 3, 1, 6, 6, 8, 2, 12, 3, 12, 14};
+  enum { COUNT = sizeof parents };
+  uint8_t bytes[256] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1}, *at = bytes + 10;
+  *at++ = COUNT;
+  for (uint8_t i = 0; i < COUNT; i++) {
+    *at++ = 0x50;
+    *at++ = parents[i] != i;
+    if (parents[i] != i) *at++ = parents[i];
+    *at++ = 0x5F;
+    *at++ = 0;
+  }
+  bytes[9] = (uint8_t)(at - bytes - 10);
+  struct module *module;
+  CHECK_INT(module_load(bytes, (size_t)(at - bytes), MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, NULL, &module, NULL),
+            CAY_OK);
+  for (uint32_t i = 0; i < COUNT * COUNT; i++) {
+    uint32_t sub = module->types[i / COUNT].canonical, super = module->types[i % COUNT].canonical;
+    CHECK_INT(module_heap_types_match(module->types, sub, super), is_declared_subtype(module, sub, super));
+  }
+  module_release(module);
+}
+
 TEST(proposals_that_need_others) {
   module_features none = 0, all = MODULE_FEATURES_LATEST;
   CHECK_INT(module_features_switch(none, MODULE_FEATURE_GC, true),
@@ -397,4 +427,4 @@ TEST(proposals_that_need_others) {
 TEST_MAIN(RUN(full_module) RUN(lookups) RUN(truncations) RUN(mutations) RUN(out_of_memory) RUN(other_files)
               RUN(section_messages) RUN(order_of_sections) RUN(duplicate_exports) RUN(missing_sections)
                   RUN(limits_are_obeyed) RUN(imports_alone_can_be_too_many) RUN(counts_are_not_trusted) RUN(type_texts)
-                      RUN(too_many_types_to_tell_apart) RUN(proposals_that_need_others))
+                      RUN(too_many_types_to_tell_apart) RUN(subtypes) RUN(proposals_that_need_others))
