@@ -64,6 +64,7 @@ static enum cay_status thread_fill(struct thread *thread, struct cay_error *erro
   if (status == CAY_OK) status = setup->define(setup->env, thread->linker, thread->store, thread->own, error);
   if (status == CAY_OK)
     status = engine_linker_instance_new(thread->linker, setup->module, "", &thread->instance, error);
+  if (status == CAY_OK && !engine_store_reserve_stack(thread->store)) status = base_error_memory(error);
   return status;
 }
 

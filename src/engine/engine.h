@@ -284,6 +284,8 @@ enum cay_status engine_store_new_beside(const struct engine_store *with, struct 
                                         struct cay_error *error);
 void engine_store_free(struct engine_store *store);
 struct engine_thread *engine_store_thread(struct engine_store *store);
+/* Makes the guest stack that the store's next call needs, so that the call does not fail for want of it; false: no memory. */
+bool engine_store_reserve_stack(struct engine_store *store);
 /* Stack that a host thread needs for calls of the guest, beyond what other code on it needs. */
 size_t engine_host_stack_bytes(const struct engine_store *store);
 /* Asks the guest running in the store to stop with ENGINE_TRAP_INTERRUPTED; async-signal-safe. `wake` (below) is

@@ -72,6 +72,12 @@ void engine_stack_give(struct engine_store *store, struct engine_stack *stack) {
   store->stack_pool = stack;
 }
 
+bool engine_store_reserve_stack(struct engine_store *store) {
+  struct engine_stack *stack = engine_stack_take(store);
+  if (stack) engine_stack_give(store, stack);
+  return stack != NULL;
+}
+
 void engine_stacks_free(struct engine_store *store) {
   size_t guard_bytes = layout_of(store->engine).guard_bytes;
   while (store->stack_pool) {
