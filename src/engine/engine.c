@@ -3,7 +3,7 @@
  *
  * An engine holds what may be shared by threads (types, code) under one lock; a store belongs to one thread at a time
  * and owns everything made in it. Nothing in a store is freed before the store: references to a function may lie in any
- * table, global or host variable, and without a garbage collector nobody knows where.
+ * table, global or host variable, and the collector of objects (heap.c) does not follow those.
  *
  * Interruption is a flag plus a stack limit of NULL. Guest code compares its frame with the limit on every call and
  * polls it in loops, so the one store stops both. engine_call sets the limit and then reads the flag;

@@ -189,7 +189,7 @@ bool module_read_heap_type(struct module_reader *reader, module_type *out) {
   int64_t value;
   if (!module_read_s33(reader, "heap type", &value)) return false;
   if (value < 0) {
-    if (value < -0x40) {
+    if (value < -0x40 || reader->cursor - start > 1) { /* abstract ones are bytes, not numbers of any length */
       return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown heap type %lld", (long long)value);
     }
     uint8_t code = (uint8_t)(value & 0x7F);

@@ -6,7 +6,8 @@
  *
  * Invariants
  *  1. A temporary is written once before it is read and read exactly once after each write (stack discipline), so an
- *     operand marked as a temporary is dead after its instruction.
+ *     operand marked as a temporary is dead after its instruction. Casts, tests of references and rethrow read theirs
+ *     in place, without the mark.
  *  2. At a label every live operand is in its temporary; nothing is cached across labels.
  *  3. Arguments of calls, and operands of instructions without register form, stand in consecutive temporaries.
  *  4. Of two operands of a numeric instruction at most `b` is a constant (the front-end swaps or materialises). */

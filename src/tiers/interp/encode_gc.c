@@ -39,15 +39,6 @@ static const struct module_field *element_of(const struct interp_encoder *e, con
   return e->module->types[(uint32_t)insn->imm].fields;
 }
 
-static void has_value(struct interp_encoder *e, const struct ir_insn *insn) {
-  if (insn->result != IR_CLASS_V128) {
-    interp_has_result(e, insn);
-    return;
-  }
-  interp_forget_slot(e, insn->d);
-  interp_forget_slot(e, insn->d + 1);
-}
-
 static void encode_get(struct interp_encoder *e, const struct ir_insn *insn) {
   bool is_struct =
       insn->op == MODULE_OP_STRUCT_GET || insn->op == MODULE_OP_STRUCT_GET_S || insn->op == MODULE_OP_STRUCT_GET_U;
@@ -55,7 +46,7 @@ static void encode_get(struct interp_encoder *e, const struct ir_insn *insn) {
   const struct module_field *field = is_struct ? field_of(e, insn) : element_of(e, insn);
   uint32_t first = is_struct ? INTERP_struct_get_8s : INTERP_array_get_8s;
   interp_emit(e, first + get_form(field->type, is_signed), insn->d, insn->a, is_struct ? field->offset : insn->b);
-  has_value(e, insn);
+  interp_has_result(e, insn);
 }
 
 static void encode_query(struct interp_encoder *e, const struct ir_insn *insn, uint32_t handler) {

@@ -377,6 +377,16 @@ TEST(too_many_types_to_tell_apart) {
   module_groups_deinit(&groups);
 }
 
+TEST(abstract_heap_types_are_bytes) {
+  struct build good = {0}, bad = {0};
+  struct module *module;
+  BUILD_BODY(&good, 0, 0xD0, 0x70, 0x1A, 0x0B);
+  BUILD_BODY(&bad, 0, 0xD0, 0xF0, 0x7F, 0x1A, 0x0B);
+  CHECK_INT(build_load(&good, &module, NULL), CAY_OK);
+  module_release(module);
+  CHECK_INT(build_load(&bad, &module, NULL), CAY_ERROR_MALFORMED);
+}
+
 /* As the supertypes say, whichever way it is found out. */
 static bool is_declared_subtype(const struct module *module, uint32_t sub, uint32_t super) {
   while (sub != super && module->types[sub].super != MODULE_NO_TYPE) sub = module->types[sub].super;
@@ -427,4 +437,5 @@ TEST(proposals_that_need_others) {
 TEST_MAIN(RUN(full_module) RUN(lookups) RUN(truncations) RUN(mutations) RUN(out_of_memory) RUN(other_files)
               RUN(section_messages) RUN(order_of_sections) RUN(duplicate_exports) RUN(missing_sections)
                   RUN(limits_are_obeyed) RUN(imports_alone_can_be_too_many) RUN(counts_are_not_trusted) RUN(type_texts)
-                      RUN(too_many_types_to_tell_apart) RUN(subtypes) RUN(proposals_that_need_others))
+                      RUN(too_many_types_to_tell_apart) RUN(subtypes) RUN(abstract_heap_types_are_bytes)
+                          RUN(proposals_that_need_others))
