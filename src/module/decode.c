@@ -112,7 +112,7 @@ static bool limits_flags(struct decoder *decoder, uint8_t allowed, uint8_t *flag
   uint32_t start = reader->cursor;
   if (!module_read_byte(reader, "flags of the limits", flags)) return false;
   if (*flags & ~allowed) {
-    return module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown flags of limits 0x%02x", *flags);
+    return module_reader_unknown(reader, MODULE_CODES_LIMITS, "flags of limits", *flags, start);
   }
   return (!(*flags & LIMITS_SHARED) || module_reader_need(reader, MODULE_FEATURE_THREADS, start, "a shared memory")) &&
          (!(*flags & LIMITS_64) || module_reader_need(reader, MODULE_FEATURE_MEMORY64, start, "a 64-bit index")) &&
@@ -191,8 +191,7 @@ static bool global_type(struct decoder *decoder, struct module_global_type *out)
   uint8_t mutability;
   if (!module_read_byte(reader, "mutability", &mutability)) return false;
   out->is_mutable = mutability == 1;
-  return mutability <= 1 ||
-         module_reader_fail(reader, CAY_ERROR_MALFORMED, start, "unknown mutability 0x%02x", mutability);
+  return mutability <= 1 || module_reader_unknown(reader, MODULE_CODES_MUTABILITY, "mutability", mutability, start);
 }
 
 /* ---- Index spaces ------------------------------------------------------------------------------------------------ */

@@ -59,6 +59,9 @@ static const struct {
     {"shared-everything-threads", MODULE_CODES_OP_FE, 0x4F, 0x76},
     {"shared-everything-threads", MODULE_CODES_VALUE_TYPE, 0x65, 0x65},
     {"shared-everything-threads", MODULE_CODES_TYPE_FORM, 0x65, 0x65},
+    {"shared-everything-threads", MODULE_CODES_LIMITS, 0x02, 0x03},
+    {"shared-everything-threads", MODULE_CODES_LIMITS, 0x06, 0x07},
+    {"shared-everything-threads", MODULE_CODES_MUTABILITY, 0x02, 0x03},
 };
 
 bool module_reader_unknown(struct module_reader *reader, enum module_codes codes, const char *what, uint32_t code,

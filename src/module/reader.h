@@ -33,16 +33,9 @@ bool module_reader_need(struct module_reader *reader, enum module_feature featur
 
 /* Refuses a code that means nothing in its place, `what`: as malformed, or as not supported when it belongs to a proposal
  * that cay does not have. Is false. */
-enum module_codes {
-  MODULE_CODES_OP,
-  MODULE_CODES_OP_FB,
-  MODULE_CODES_OP_FC,
-  MODULE_CODES_OP_FD,
-  MODULE_CODES_OP_FE,
-  MODULE_CODES_VALUE_TYPE,
-  MODULE_CODES_TYPE_FORM,
-  MODULE_CODES_IMPORT
-};
+enum module_codes { MODULE_CODES_OP, MODULE_CODES_OP_FB, MODULE_CODES_OP_FC, MODULE_CODES_OP_FD, MODULE_CODES_OP_FE,
+                    MODULE_CODES_VALUE_TYPE, MODULE_CODES_TYPE_FORM, MODULE_CODES_IMPORT, MODULE_CODES_MUTABILITY,
+                    MODULE_CODES_LIMITS /* of what cannot be shared */ };
 BASE_COLD bool module_reader_unknown(struct module_reader *reader, enum module_codes codes, const char *what,
                                      uint32_t code, uint32_t offset);
 

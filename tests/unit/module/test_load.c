@@ -230,6 +230,14 @@ TEST(section_messages) {
   CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 14,
                 "import section: entry 0: not supported: the proposal compact-imports (kind of import 0x7f)", 2, 1, 1,
                 'a', 0, 0x7F, 0);
+  CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 12,
+                "table section: entry 0: not supported: the proposal shared-everything-threads (flags of limits 0x03)",
+                4, 1, 0x70, 3, 1, 1);
+  CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 12,
+                "global section: entry 0: not supported: the proposal shared-everything-threads (mutability 0x02)", 6,
+                1, 0x7F, 2, 0x41, 0, 0x0B);
+  CHECK_SECTION(CAY_ERROR_UNSUPPORTED, 11,
+                "type section: entry 0: not supported: the proposal stack-switching (type form 0x5d)", 1, 1, 0x5D, 0);
   CHECK_SECTION(CAY_ERROR_INVALID, 11, "memory section: entry 0: memory size must be at most 65536", 5, 1, 0, 0x81,
                 0x80, 4);
   CHECK_SECTION(CAY_ERROR_INVALID, 11,
@@ -242,7 +250,7 @@ TEST(section_messages) {
                 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0xC0, 0);
   CHECK_SECTION(CAY_ERROR_INVALID, 12, "table section: entry 0: table size must be at most 4294967295", 4, 1, 0x70, 0,
                 0x80, 0x80, 0x80, 0x80, 0x10);
-  CHECK_SECTION(CAY_ERROR_MALFORMED, 12, "table section: entry 0: unknown flags of limits 0x02", 4, 1, 0x70, 2, 0);
+  CHECK_SECTION(CAY_ERROR_MALFORMED, 12, "table section: entry 0: unknown flags of limits 0x08", 4, 1, 0x70, 8, 0);
   CHECK_SECTION(CAY_ERROR_INVALID, 15, "global section: entry 0: type mismatch: end expects i64, but found i32", 6, 1,
                 0x7E, 0, 0x41, 0, 0x0B);
   CHECK_SECTION(CAY_ERROR_INVALID, 13,
