@@ -181,8 +181,8 @@ build_merged() {
 # The second step makes WebAssembly of what the first one left; only it knows of the exceptions' form.
 build_kotlin() {
   local lib compiler form
-  need java default-jre-headless
   lib=$(npm_tool kotlin $KOTLIN_PACKAGE)/node_modules/kotlin-compiler/lib
+  need java default-jre-headless
   compiler=(java -cp "$lib/kotlin-compiler.jar" org.jetbrains.kotlin.cli.js.KotlinWasmCompiler -nowarn -Xwasm-target=wasm-wasi
     -libraries "$lib/kotlin-stdlib-wasm-wasi.klib" -ir-output-name work)
   rm -rf klib
@@ -195,6 +195,7 @@ build_kotlin() {
 }
 
 build_java() {
+  npm_tool binaryen $BINARYEN_PACKAGE
   need javac default-jdk-headless
   need mvn maven
   mkdir -p lib
