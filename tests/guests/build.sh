@@ -90,7 +90,7 @@ python_tool() {
 # Prints the folder of the libraries that Zig's package brings as sources and headers.
 zig_library() {
   local folder
-  folder=$(python_tool $ZIG_WHEEL)
+  folder=$(python_tool $ZIG_WHEEL) || return
   find "$folder"/lib -maxdepth 4 -type d -path '*/site-packages/ziglang/lib'
 }
 
