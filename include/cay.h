@@ -208,9 +208,9 @@ CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements); /* of 
 /* Wall-clock time of each start or invoke. A thread that waits for it exists only while one runs. */
 CAY_API void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns);
 
-/* How many threads the program may have at once besides its first, 64 when never set. A module that imports
- * "wasi" "thread-spawn" (the extension wasi-threads of WASI 0.1) and a shared memory gets both; a thread too many is an
- * error for the program. 0: it gets no thread-spawn. Threads end with the start or invoke that they were started in;
+/* How many threads the program may have at once besides its first, 64 when never set; to be set before the first start
+ * or invoke. A module that imports "wasi" "thread-spawn" (the extension wasi-threads of WASI 0.1) and a shared memory gets
+ * both in a run with WASI and without preloaded modules; a thread too many is an error for the program. 0: it gets no thread-spawn. Threads end with the start or invoke that they were started in;
  * a trap or proc_exit in one ends all. */
 CAY_API void cay_run_set_max_threads(cay_run *run, uint32_t max_threads);
 

@@ -104,6 +104,10 @@ static bool cannot_nowait(ssize_t got) {
   return got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM || errno == ESPIPE);
 }
 
+/* Between asking poll and the call no other thread may take what poll saw, whichever descriptor leads there: the call
+ * would block, and nothing interrupts it. */
+static pthread_mutex_t after_poll = PTHREAD_MUTEX_INITIALIZER;
+
 static int stream_read(struct host_object *object, const struct iovec *iovecs, int count, size_t *done_bytes) {
   if (!object->no_nowait && !object->is_nonblocking) {
     ssize_t got = ON_GUEST(host_os_read_nowait(object->fd, iovecs, count));
@@ -111,8 +115,11 @@ static int stream_read(struct host_object *object, const struct iovec *iovecs, i
     object->no_nowait = true;
   }
   /* Reading a named pipe that nobody writes yet would say that it ended; poll knows better. */
-  if (!host_poll_now(object->fd, POLLIN)) return HOST_PENDING;
-  return finish(ON_GUEST(readv(object->fd, iovecs, count)), done_bytes);
+  pthread_mutex_lock(&after_poll);
+  int result = HOST_PENDING;
+  if (host_poll_now(object->fd, POLLIN)) result = finish(ON_GUEST(readv(object->fd, iovecs, count)), done_bytes);
+  pthread_mutex_unlock(&after_poll);
+  return result;
 }
 
 static int cut_to(struct iovec *iovecs, int count, size_t limit_bytes) {
@@ -133,9 +140,12 @@ static int stream_write(struct host_object *object, struct iovec *iovecs, int co
     if (!cannot_nowait(got)) return finish(got, done_bytes);
     object->no_nowait = true;
   }
-  if (!host_poll_now(object->fd, POLLOUT)) return HOST_PENDING;
   if (object->kind == HOST_KIND_PIPE) count = cut_to(iovecs, count, PIPE_BUF);
-  return finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
+  pthread_mutex_lock(&after_poll);
+  int result = HOST_PENDING;
+  if (host_poll_now(object->fd, POLLOUT)) result = finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
+  pthread_mutex_unlock(&after_poll);
+  return result;
 }
 
 /* ---- Reading and writing ----------------------------------------------------------------------------------------------- */
