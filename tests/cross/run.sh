@@ -97,7 +97,8 @@ built() { # CPU
 }
 
 # qemu-user keeps an entry for every page that a program reserves: memories that reserve a terabyte take it gigabytes and
-# minutes. A limit of address space makes cay modest; AArch64, which has guard pages, gets 64 GiB of addresses (-R). What makes many instances all the same is left to the soak run:
+# minutes. A limit of address space makes cay modest; AArch64, which has guard pages, gets 64 GiB of addresses (-R).
+# What makes many instances all the same is left to the soak run:
 # embed-oom makes one for every allocation, tiers memories hundreds of large ones.
 modest() { [ "$1" = i686 ] || ulimit -v 100000000; }
 unit_tests() { # CPU
