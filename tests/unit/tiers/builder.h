@@ -282,4 +282,24 @@ static inline struct engine_extern host_function(struct world *world, const stru
   return out;
 }
 
+/* Runs a test of one module in every mode. Its types come first; `nothing` is that of its function 0, which is the
+ * host's and collects. */
+typedef void (*builder_function)(struct builder *b);
+enum { COLLECT = 0 };
+static inline void run_in_modes(builder_function add_types, uint8_t nothing, builder_function build,
+                                void (*check)(struct world *world, struct engine_instance *instance)) {
+  static struct builder b;
+  b = (struct builder){0};
+  add_types(&b);
+  IMPORT_FUNC(&b, "collect", nothing);
+  build(&b);
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    struct world world = world_of(&modes[i]);
+    struct engine_extern import = host_function(&world, &no_values, host_collect, NULL);
+    struct engine_instance *instance = instance_of(&world, &b, &import, CAY_OK);
+    if (instance) check(&world, instance);
+    world_free(&world);
+  }
+}
+
 #endif

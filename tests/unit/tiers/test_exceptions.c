@@ -17,22 +17,9 @@ static void add_types(struct builder *b) {
   TYPE(b, FUNC_TYPE, 1, T_I32, 0);
 }
 
-typedef void (*builder_function)(struct builder *b);
 static void in_modes(builder_function build, void (*check)(struct world *world, struct engine_instance *instance)) {
-  static struct builder b;
-  b = (struct builder){0};
-  add_types(&b);
-  IMPORT_FUNC(&b, "collect", NOTHING);
-  build(&b);
-  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-    struct world world = world_of(&modes[i]);
-    struct engine_extern import = host_function(&world, &no_values, host_collect, NULL);
-    struct engine_instance *instance = instance_of(&world, &b, &import, CAY_OK);
-    if (instance) check(&world, instance);
-    world_free(&world);
-  }
+  run_in_modes(add_types, NOTHING, build, check);
 }
-enum { COLLECT = 0 };
 
 /* The i32 that the uncaught exception carries. */
 static uint32_t payload_of(const struct world *world) {

@@ -19,23 +19,9 @@ static void add_types(struct builder *b) {
 #define NEW_CELL(...) __VA_ARGS__, REF_NULL(CELL), STRUCT_NEW(CELL)
 #define VALUE STRUCT_GET(CELL, 0)
 
-/* Runs a test of one module, whose import 0 is a host function that collects, in every mode. */
-static void in_modes(void (*build)(struct builder *b),
-                     void (*check)(struct world *world, struct engine_instance *instance)) {
-  static struct builder b;
-  b = (struct builder){0};
-  add_types(&b);
-  IMPORT_FUNC(&b, "collect", NOTHING);
-  build(&b);
-  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-    struct world world = world_of(&modes[i]);
-    struct engine_extern import = host_function(&world, &no_values, host_collect, NULL);
-    struct engine_instance *instance = instance_of(&world, &b, &import, CAY_OK);
-    if (instance) check(&world, instance);
-    world_free(&world);
-  }
+static void in_modes(builder_function build, void (*check)(struct world *world, struct engine_instance *instance)) {
+  run_in_modes(add_types, NOTHING, build, check);
 }
-enum { COLLECT = 0 }; /* the imported function */
 
 /* ---- Operands ---------------------------------------------------------------------------------------------------- */
 
