@@ -66,7 +66,7 @@ static struct module *module_new(const struct module_load_limits *limits, module
   atomic_init(&private_part->hints, NULL);
   private_part->limits = *limits;
   module->private_part = private_part;
-  module->features = features & MODULE_FEATURES_READABLE;
+  module->features = features & MODULE_FEATURES_RUNNABLE;
   return module;
 }
 

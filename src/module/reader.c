@@ -27,7 +27,7 @@ bool module_reader_refuse(struct module_reader *reader, enum module_feature feat
   char text[160];
   vsnprintf(text, sizeof text, format, arguments);
   const char *name = module_feature_name(feature);
-  if (!(MODULE_FEATURES_READABLE >> feature & 1))
+  if (!(MODULE_FEATURES_RUNNABLE >> feature & 1))
     return module_reader_fail(reader, CAY_ERROR_UNSUPPORTED, offset,
                               "%s uses the proposal %s, which is not enabled (this version does not have it)", text,
                               name);

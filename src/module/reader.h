@@ -18,9 +18,6 @@ struct module_reader {
   struct cay_error *error;
 };
 
-/* Proposals whose binary format and validation rules are written; others are refused where they are met. */
-#define MODULE_FEATURES_READABLE MODULE_FEATURES_RUNNABLE
-
 BASE_COLD void module_reader_report(struct module_reader *reader, enum cay_status status, uint32_t offset,
                                     const char *format, ...) BASE_PRINTF(4, 5);
 /* Fills in the error and is false: a macro, so that every compiler sees that. */
