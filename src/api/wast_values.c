@@ -125,15 +125,20 @@ bool api_wast_arg(const struct api_json_table *json, const struct api_json *valu
 
 /* ---- Comparing --------------------------------------------------------------------------------------------------------- */
 
-/* `text`: a bit pattern, or the kind of NaN that `bits`, a float of `width` bytes, has to be. */
-static bool scalar_matches(const char *text, unsigned width, uint64_t bits) {
-  if (!text) return false;
+/* Whether `bits`, a float of `width` bytes, is a NaN of the kind that `text` names. */
+static bool nan_matches(const char *text, unsigned width, uint64_t bits) {
   unsigned mantissa_bits = width == 4 ? 23 : 52;
   uint64_t quiet_bit = UINT64_C(1) << (mantissa_bits - 1);
   uint64_t without_sign = bits & ~(UINT64_C(1) << (width * 8 - 1));
   uint64_t infinity = ((UINT64_C(1) << (width * 8 - 1 - mantissa_bits)) - 1) << mantissa_bits;
   if (strcmp(text, "nan:canonical") == 0) return without_sign == (infinity | quiet_bit);
-  if (strcmp(text, "nan:arithmetic") == 0) return (without_sign & (infinity | quiet_bit)) == (infinity | quiet_bit);
+  return strcmp(text, "nan:arithmetic") == 0 && (without_sign & (infinity | quiet_bit)) == (infinity | quiet_bit);
+}
+
+/* `text`: a bit pattern, or the kind of NaN that `bits` has to be. */
+static bool scalar_matches(const char *text, unsigned width, uint64_t bits) {
+  if (!text) return false;
+  if (strncmp(text, "nan:", 4) == 0) return width >= 4 && nan_matches(text, width, bits);
   uint64_t wanted;
   return bits_parse(text, width, &wanted) && wanted == bits;
 }
