@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Stencils: short pieces of machine code with holes, one for each instruction and way of getting its operands, which
+ * clang made at build time from the instructions' semantic functions (tools/gen_stencils.py writes the C,
+ * tools/extract_stencils.py reads the objects). The emitter copies and patches them.
+ *
+ * A stencil is a function that takes the machine's state in registers (fp, mem, inst, integer registers r0.., float
+ * registers x0..) and ends in a tail call to its continuation with the new state; that jump is cut off, so that copies
+ * behind each other run on. */
+#ifndef TIERS_BASELINE_STENCIL_H
+#define TIERS_BASELINE_STENCIL_H
+
+#include "baseline_stencils.gen.h" /* STENCIL_INTS, STENCIL_FLOATS, STENCIL_COUNT; the first stencil of each family below */
+#include "module/module.h"
+
+/* What a hole takes. */
+enum stencil_value {
+  STENCIL_D, /* distances of slots from fp in bytes */
+  STENCIL_A,
+  STENCIL_B,
+  STENCIL_C,
+  STENCIL_IMM, /* numbers */
+  STENCIL_IMM2,
+  STENCIL_SITE,   /* 32-bit offset in the code arena of the position that stands for the stencil */
+  STENCIL_NEXT,   /* jumps: behind this stencil */
+  STENCIL_TARGET, /* jumps: where a taken branch goes */
+  STENCIL_TRAP,   /* jumps: + k: the stub that raises engine trap k */
+};
+
+struct stencil_hole {
+  uint16_t at;   /* bytes from the stencil's start */
+  uint8_t kind;  /* enum stencil_patch: how it is written, see arch_*.c */
+  uint8_t value; /* enum stencil_value */
+};
+
+struct stencil {
+  uint32_t code;  /* in stencil_code */
+  uint16_t holes; /* in stencil_holes: first one; holes shared by many stencils are listed once */
+  uint8_t hole_count;
+  uint8_t padding;
+  uint16_t bytes;
+};
+
+extern const struct stencil stencils[STENCIL_COUNT];
+extern const struct stencil_hole stencil_holes[];
+extern const uint8_t stencil_code[]; /* followed by 64 more bytes, so that short copies may be of one size */
+
+/* How an instruction of the table is made. R = STENCIL_INTS, F = STENCIL_FLOATS; `a + n` below: registers first. */
+enum stencil_kind {
+  STENCIL_NONE,         /* by hand in the emitter, or by a helper */
+  STENCIL_INT_BINARY,   /* first + d * (R + 2) + b: d <- d op b; b: R registers, slot B, IMM. With trap holes where it traps */
+  STENCIL_FLOAT_BINARY, /* first + d * (F + 1) + b: d <- d op b; b: F registers, slot B */
+  STENCIL_FLOAT_COMPARE, /* first + a * (F + 1) + b: r0 <- a op b */
+  STENCIL_INT_UNARY,    /* first + d * R + a */
+  STENCIL_FLOAT_UNARY,  /* first + d * F + a */
+  STENCIL_INT_TO_FLOAT, /* first + d * R + a */
+  STENCIL_FLOAT_TO_INT, /* first + d * F + a; with trap holes where it traps */
+  STENCIL_LOAD_INT,     /* first + d * (R + 1) + a: d <- memory 0 [a + IMM]; a: R registers, nothing. IMM is 32 bits unsigned */
+  STENCIL_LOAD_FLOAT,   /* first + d * (R + 1) + a */
+  STENCIL_STORE_INT,    /* first + a * (R + 1) + b: memory 0 [a + IMM] <- b; a: R registers, nothing (R); b: R registers, IMM2 */
+  STENCIL_STORE_FLOAT,  /* first + a * F + b; a: R registers, nothing (R) */
+  STENCIL_SLOTS,        /* first: all operands in slots A, B, C, result to D; lane, shift count as a slot, 128-bit constants in
+                         * IMM and IMM2. No register changes. v128.load/store: address in slot A, value in slot D or B, offset IMM */
+};
+struct stencil_row {
+  uint8_t kind;
+  uint8_t access_log2; /* loads and stores: log2 of the bytes accessed */
+  uint16_t first;
+  uint16_t three;   /* 0, or first + (d * R + a) * (R + 1) + b: d <- a op b; b: R registers, IMM */
+  uint16_t shift;   /* shifts and rotations by a constant: 0, or first + d: d <- d op IMM (8 bits); else INT_BINARY's form */
+  uint16_t branch;  /* comparisons: first + a * (R + 2) + b (b: registers, slot B, IMM), floats first + a * (F + 1) + b: to TARGET if it holds */
+  uint16_t branch_not; /* the same if it does not hold */
+  uint16_t general; /* loads and stores of any memory: 0, or the stencil: address (64 bits) in slot A, value in slot D (loads)
+                     * or B (stores), offset IMM (64 bits), memory IMM2 (32 bits: index); checks bounds, trap hole MEMORY_BOUNDS */
+};
+extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
+
+/* Families without a row; each is a constant STENCIL_<name> in the generated header, the number of the first stencil.
+ *
+ *   MOVE_INT        first + d * R + a           d <- a
+ *   MOVE_FLOAT      first + d * F + a           all 128 bits
+ *   GET_INT         first + d                   d <- slot A
+ *   GET_F32, GET_F64  first + d                 d <- slot A
+ *   PUT_INT         first + b                   slot D <- b (64 bits)
+ *   PUT_F32, PUT_F64  first + b                 slot D <- b
+ *   PUT_IMM         1                           slot D <- IMM (64 bits, sign-extended from 32)
+ *   PUT_IMM64       1                           slot D <- IMM
+ *   MOVE_SLOT       1                           slot D <- slot A (64 bits)
+ *   CONST_INT       first + d                   d <- IMM (32 bits, zero-extended)
+ *   CONST_INT64     first + d                   d <- IMM (64 bits)
+ *   ZERO_INT        first + d
+ *   CONST_F32, CONST_F64  first + d             d <- IMM (32, 64 bits)
+ *   ZERO_FLOAT      first + d
+ *   SELECT_INT      first + (d * R + b) * R + c   d <- c (32 bits) ? d : b
+ *   SELECT_FLOAT    first + (d * F + b) * R + c   all 64 low bits
+ *   SELECT_SLOTS    1                           slots D, D + 8 <- slot C (32 bits) ? slots A : slots B (v128)
+ *   BRANCH          1                           to TARGET
+ *   BRANCH_IF32, BRANCH_UNLESS32, BRANCH_IF64, BRANCH_UNLESS64   first + a
+ *   BRANCH_TABLE    first + a                   a, at most IMM (32 bits: last index), selects a 32-bit distance from the table itself,
+ *                                               whose address is behind the stencil, 4-aligned: hole TARGET; the code it jumps to
+ *                                               starts with a landing pad where the CPU wants one
+ *   GLOBAL_GET_INT, _F32, _F64   first + d      d <- the instance's bytes at IMM
+ *   GLOBAL_SET_INT, _F32, _F64   first + b
+ *   GLOBAL_SET_IMM  1                           64 bits, IMM2 sign-extended from 32
+ *   GLOBAL_CELL     first + d                   d <- address of the cell of imported global IMM (index)
+ *   CELL_GET_INT, CELL_GET_FLOAT64 ...          not needed: the emitter uses PEEK/POKE
+ *   PEEK_INT        first + d * R + a           d <- 64 bits at address a + IMM (32 bits signed)
+ *   POKE_INT        first + a * R + b           64 bits at address a + IMM <- b
+ *   CHECK32         first + a (R: nothing)      trap MEMORY_BOUNDS unless a (32 bits) + IMM (33 bits: offset + bytes) <= length of memory 0
+ *   CHECK64         first + a (R: nothing)      the same for a 64-bit address; no sum wraps
+ *   POLL            1                           to TARGET when thread->stack_limit is null
+ *   STACK_CHECK     1                           to TARGET when fp + IMM > thread->stack_limit
+ *   RETURN_INT      first + b                   slot 0 <- r0 <- b (the return itself is arch's)
+ *   RETURN_F32, RETURN_F64  first + b           slot 0 <- x0 <- b
+ *   COPY_SLOTS      1                           IMM slots from slot A to slot D, as memmove (calls nothing)
+ *   ZERO_SLOTS      1                           IMM slots from slot D on
+ *   INDIRECT        1                           r0: index (zero-extended); IMM: table, IMM2: type. To: r0 <- code address (the entry, or
+ *                                               runtime->away), r1 <- function. Traps UNDEFINED_ELEMENT, NULL_ELEMENT, CALL_TYPE
+ *   BY_REFERENCE    1                           r0: function reference, the same. Trap NULL_REFERENCE
+ *   IMPORT          1                           IMM: function index: r0 <- runtime->away, r1 <- function
+ *   HELPER          1                           IMM: byte offset of the helper in struct baseline_runtime; IMM2: imm; operands: hole
+ *                                               STENCIL_D (64 bits: packed operands); SITE. No register is live
+ *   TRAP            1                           r0 <- IMM, r1 <- SITE, jumps to runtime->trap
+ *   ATOMIC_FENCE, V128_CONST (D, IMM, IMM2), MOVE_V128 (D, A), GLOBAL_GET_V128, GLOBAL_SET_V128 (D or B, IMM)
+ *   CELL_GET_V128, CELL_SET_V128                first + a: slot D or B, address a
+ * The wide arithmetic rows are STENCIL_SLOTS: D and D + 8 are the results, A B C and IMM (as a slot's byte offset) the operands. */
+
+#endif
