@@ -46,6 +46,23 @@ run_part() { # NAME COMMAND...
   add_counts "$name" "$status" "$log"
 }
 
+# The tiers of a build of the command, the default first; or those that CAY_TIERS names.
+tiers_of() { # COMMAND
+  if [ -n "${CAY_TIERS:-}" ]; then
+    echo "$CAY_TIERS"
+  else
+    "$1" version | sed -n 's/^tiers: *//; T; s/ (default)//; p'
+  fi
+}
+
+# A test in every tier of $CAY, which finds the tier in $CAY_TIER as the command does; each is a part.
+run_in_tiers() { # NAME COMMAND...
+  local name=$1 tier
+  shift
+  for tier in $(tiers_of "$CAY"); do CAY_TIER=$tier run_part "$name-$tier" "$@"; done
+  print_totals
+}
+
 # The last line of the run; the exit status says whether all is well.
 print_totals() {
   [ -z "$failed_parts" ] || printf '\nfailed in:%s\n' "$failed_parts"

@@ -6,9 +6,6 @@
 #include "api/parts.h"
 #include "tiers/tiers.h"
 
-/* All tiers of this build, the default one first. */
-static const struct engine_tier *const tiers[] = {&tiers_interp};
-
 const char *cay_version(void) { return CAY_VERSION; }
 
 const char *cay_status_name(enum cay_status status) {
@@ -41,15 +38,19 @@ void cay_set_allocator(const cay_allocator *allocator) {
 
 /* ---- Tiers and proposals ---------------------------------------------------------------------------------------------- */
 
-const char *api_tier_name(unsigned index) { return index < BASE_ARRAY_LEN(tiers) ? tiers[index]->name : NULL; }
+const char *api_tier_name(unsigned index) {
+  unsigned at = 0;
+  while (at < index && tiers_all[at]) at++;
+  return tiers_all[at] ? tiers_all[at]->name : NULL;
+}
 
 const struct engine_tier *api_tier_find(const char *name, struct cay_error *error) {
-  if (!name) return tiers[0];
+  if (!name) return tiers_all[0];
   char list[128] = "";
-  for (size_t i = 0; i < BASE_ARRAY_LEN(tiers); i++) {
-    if (strcmp(tiers[i]->name, name) == 0) return tiers[i];
+  for (size_t i = 0; tiers_all[i]; i++) {
+    if (strcmp(tiers_all[i]->name, name) == 0) return tiers_all[i];
     size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", tiers[i]->name);
+    snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", tiers_all[i]->name);
   }
   char printable[64];
   base_error_set(error, CAY_ERROR_ARGUMENT, "there is no tier \"%s\"; this build has: %s",
@@ -155,7 +156,7 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
   cay_engine *engine = base_alloc_zero(1, sizeof *engine);
   if (!engine) return base_error_memory(error);
   engine->features = config->features;
-  struct engine_options options = {.tier = config->tier ? config->tier : tiers[0],
+  struct engine_options options = {.tier = config->tier ? config->tier : tiers_all[0],
                                    .stack_bytes = config->stack_bytes,
                                    .explicit_bounds = config->explicit_bounds,
                                    .deterministic_relaxed_simd = config->deterministic_relaxed_simd};

@@ -8,4 +8,7 @@
 /* Threaded register code; runs everywhere and needs no executable memory. */
 extern const struct engine_tier tiers_interp;
 
+/* All of this build, the default first; NULL ends the list. */
+extern const struct engine_tier *const tiers_all[];
+
 #endif

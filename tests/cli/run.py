@@ -12,8 +12,11 @@ guests (tests/cli/guests, tests/cli/modules.py), with `cay` first in the PATH an
   ! a line that has to be on standard error
   = 126                        the exit code, when it is not 0
 
+Transcripts of running programs are run in every tier that the command has, by CAY_TIER.
+
 `...` inside a line stands for any text, and a line `> ...` for any number of lines. Lines starting with # are comments.
 CAY_TEST_CC overrides the compiler of the guests; without one for wasm32-wasi, steps that use them are skipped."""
+import json
 import os
 import re
 import shlex
@@ -26,6 +29,7 @@ from pathlib import Path
 import modules
 
 HERE = Path(__file__).resolve().parent
+IN_EVERY_TIER = 'run.txt',
 
 
 class Step:
@@ -86,10 +90,15 @@ def build_guests(folder):
     return []
 
 
-def environment(cay):
+def tiers_of(cay):
+    """Names of the command's tiers, the default first."""
+    return json.loads(subprocess.run([cay, 'version', '--format', 'json'], check=True, capture_output=True).stdout)['tiers']
+
+
+def environment(cay, tier):
     kept = ('ASAN_', 'UBSAN_', 'LSAN_', 'TSAN_', 'CAY_SANITIZED')
     keep = {name: os.environ[name] for name in os.environ if name.startswith(kept)}
-    return dict(keep, PATH='%s:%s' % (Path(cay).parent, os.environ.get('PATH', '/usr/bin:/bin')),
+    return dict(keep, CAY_TIER=tier, PATH='%s:%s' % (Path(cay).parent, os.environ.get('PATH', '/usr/bin:/bin')),
                 CAY_COMMAND=cay)
 
 
@@ -109,7 +118,7 @@ def run_step(step, folder, variables):
                             capture_output=True, timeout=120)
     problems = check(step, result)
     if problems:
-        print('FAILED %s: %s\n  %s' % (step.where, step.command, '\n  '.join(problems)))
+        print('FAILED %s: %s\n  %s' % (step.where + ' ' + variables['CAY_TIER'], step.command, '\n  '.join(problems)))
     return not problems
 
 
@@ -125,9 +134,10 @@ def untested_options():
 
 def main():
     cay = os.path.abspath(sys.argv[1])
+    tiers = tiers_of(cay)
     paths = [Path(name) for name in sys.argv[2:]] or sorted((HERE / 'cases').glob('*.txt'))
     passed = failed = skipped = 0
-    for path in paths:
+    for path, tier in ((path, tier) for path in paths for tier in (tiers if path.name in IN_EVERY_TIER else [''])):
         with tempfile.TemporaryDirectory(prefix='cay-cli-') as name:
             folder = Path(name)
             missing = build_guests(folder)
@@ -135,7 +145,7 @@ def main():
                 if any(guest in step.command for guest in missing):
                     print('skipped %s: no compiler for wasm32-wasi' % step.where)
                     skipped += 1
-                elif run_step(step, folder, environment(cay)):
+                elif run_step(step, folder, environment(cay, tier)):
                     passed += 1
                 else:
                     failed += 1

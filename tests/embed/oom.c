@@ -78,12 +78,23 @@ static enum cay_status run_program(cay_engine *engine, const void *bytes, size_t
   return status;
 }
 
+static const char *tier;
+
+static enum cay_status engine_new(cay_engine **out, struct cay_error *error) {
+  cay_engine_config *config = NULL;
+  enum cay_status status = cay_engine_config_new(&config, error);
+  if (status == CAY_OK) status = cay_engine_config_set_tier(config, tier, error);
+  if (status == CAY_OK) status = cay_engine_new(config, out, error);
+  cay_engine_config_free(config);
+  return status;
+}
+
 static enum cay_status run_all(void) {
   static const unsigned char hello[] = {HELLO_WASM}, open_file[] = {OPEN_WASM}, kinds[] = {KINDS_WASM},
                              objects[] = {OBJECTS_WASM};
   struct cay_error error;
   cay_engine *engine = NULL;
-  enum cay_status status = expect(cay_engine_new(NULL, &engine, &error), &error, "engine");
+  enum cay_status status = expect(engine_new(&engine, &error), &error, "engine");
   if (status == CAY_OK) status = expect(run_program(engine, hello, sizeof hello, NULL, &error), &error, "hello");
   if (status == CAY_OK) status = expect(run_program(engine, open_file, sizeof open_file, NULL, &error), &error, "open");
   if (status == CAY_OK) status = expect(run_program(engine, kinds, sizeof kinds, "boom", &error), &error, "boom");
@@ -93,12 +104,14 @@ static enum cay_status run_all(void) {
   return status;
 }
 
-int main(int argc, char **argv) {
-  if (argc != 2) return 1;
-  folder = argv[1];
-  mkdir(folder, 0700);
-  cay_set_allocator(&(cay_allocator){failing_resize, NULL});
-  allowed = 1000000;
+static bool has_tier(void) {
+  cay_engine *engine = NULL;
+  enum cay_status status = engine_new(&engine, NULL);
+  cay_engine_free(engine);
+  return status == CAY_OK;
+}
+
+static void fail_in_turn(void) {
   CHECK_INT(run_all(), CAY_OK); /* loads what stays loaded */
   int descriptors = open_descriptors();
   enum cay_status status = CAY_ERROR_MEMORY;
@@ -110,6 +123,19 @@ int main(int argc, char **argv) {
     if (allocations <= allowed) break;
   }
   CHECK_INT(status, CAY_OK);
-  printf("%lu allocations failed in turn; %d failed checks\n", allowed, test_failures);
+  printf("%s: %lu allocations failed in turn; %d failed checks\n", tier, allowed, test_failures);
+}
+
+int main(int argc, char **argv) {
+  static const char *const tiers[] = {"interp", "baseline"};
+  if (argc != 2) return 1;
+  folder = argv[1];
+  mkdir(folder, 0700);
+  cay_set_allocator(&(cay_allocator){failing_resize, NULL});
+  for (int i = 0; i < 2; i++) {
+    allowed = 1000000;
+    tier = tiers[i];
+    if (has_tier()) fail_in_turn();
+  }
   return test_failures != 0;
 }

@@ -6,7 +6,8 @@ time and with memory in proportion to its size, in success or in the one clear e
 usage: hostile.py CAY [NAME...]
 
 A case is a module, the command that gets it, its exit code, and a part of the message. CAY_SANITIZED: the sanitizer
-build takes many times as long and as much memory, so there only the outcome counts."""
+build takes many times as long and as much memory, so there only the outcome counts. CAY_TIERS: the tiers in which
+modules that run do so; only the default one without it."""
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ BYTES, BYTES_PER_BYTE = 48 << 20, 64
 SANITIZED = bool(os.environ.get('CAY_SANITIZED'))
 KILLED_AT = (16 if SANITIZED else 2) << 30  # bytes in use
 TIMEOUT = 600 if SANITIZED else 60
+TIERS = os.environ.get('CAY_TIERS', '').split() or ['']
 
 
 def resident(pid):
@@ -44,10 +46,11 @@ def write(case, path):
     return path.stat().st_size
 
 
-def measure(command):
+def measure(command, tier):
     """Exit code, what was said, seconds of processor time, largest memory in bytes."""
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                                   env=dict(os.environ, CAY_TIER=tier))
         deadline = time.monotonic() + TIMEOUT
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -85,12 +88,14 @@ def main():
             if wanted and case.name not in wanted:
                 continue
             size = write(case, path)
-            result = measure([cay] + case.words + [str(path)] + case.arguments)
-            problems = list(problems_of(case, size, result))
-            print('%-48s %8.1f kB %5.2f s %5d MB%s' % (case.name, size / 1024, result[2], result[3] >> 20,
-                                                       ''.join('\n  FAILED: ' + problem for problem in problems)))
-            passed += not problems
-            failed += bool(problems)
+            for tier in TIERS if case.words[0] == 'run' else ['']:
+                result = measure([cay] + case.words + [str(path)] + case.arguments, tier)
+                problems = list(problems_of(case, size, result))
+                print('%-48s %-8s %8.1f kB %5.2f s %5d MB%s' % (
+                    case.name, tier, size / 1024, result[2], result[3] >> 20,
+                    ''.join('\n  FAILED: ' + problem for problem in problems)), flush=True)
+                passed += not problems
+                failed += bool(problems)
     print('%d passed, %d failed' % (passed, failed))
     sys.exit(failed != 0)
 

@@ -2,4 +2,5 @@
 # As tests/gc/run.sh, with 100 GB in total.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-exec python3 tests/gc/run.py 100
+. tools/parts.sh
+run_in_tiers soak-gc python3 tests/gc/run.py 100

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# The official core suite: every script that core.list names without a proposal behind it, on every tier, must pass
-# completely. core.list says how it is read; CAY_CORE_LIST names a list with fewer scripts.
+# The official core suite: every script that core.list names without a proposal behind it, on every tier of the build (or
+# those that CAY_TIERS names), must pass completely. core.list says how it is read; CAY_CORE_LIST names a list with fewer
+# scripts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tools/parts.sh
 
 if ! suite=$(tests/spec/suite.sh); then
   echo "0 passed, 0 failed, 1 skipped"
@@ -35,7 +37,7 @@ echo "absent from this copy of the suite: ${absent[*]:-none}"
 
 passed=0 failed=0 skipped=${#absent[@]}
 log=$CAY_BUILD/spec.log
-for tier in ${CAY_TIERS:-interp}; do
+for tier in $(tiers_of "$CAY"); do
   status=0
   "$CAY" wast --tier "$tier" "${words[@]}" >"$log" 2>&1 || status=$?
   sed "s,^$suite/[^:]*/,$tier: ," "$log" | sed '$d'

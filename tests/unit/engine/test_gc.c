@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The guests of tests/gc with a collection at every allocation: a root that a frame's map misses would be gone, and its
  * memory overwritten, before the guest looks at it again. usage: test_engine_gc GC.WASM */
+#include "../tiers/every_tier.h"
 #include "engine/heap.h"
 #include "fake_tier.h"
-#include "tiers/tiers.h"
 
 static struct base_file file;
 
@@ -36,7 +36,7 @@ static const struct {
 };
 
 static void run_all(uint64_t budget, bool is_stressed) {
-  struct engine_options options = {.tier = &tiers_interp};
+  struct engine_options options = {.tier = tested_tier};
   struct engine_limits limits = {.memory_bytes = budget};
   struct world world = world_new(&options, &limits);
   struct engine_instance *instance = instance_of(&world);
@@ -57,7 +57,7 @@ TEST(quiet) { run_all(0, false); }
 
 /* The list is a root until the trap, and garbage after it; the store goes on. */
 TEST(exhausted) {
-  struct engine_options options = {.tier = &tiers_interp};
+  struct engine_options options = {.tier = tested_tier};
   struct engine_limits limits = {.memory_bytes = 1 << 20};
   struct world world = world_new(&options, &limits);
   struct engine_instance *instance = instance_of(&world);
@@ -78,7 +78,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: test_engine_gc GC.WASM %s\n", error.text);
     return 2;
   }
-  RUN(stressed) RUN(quiet) RUN(exhausted);
+  RUN_IN_EVERY_TIER(RUN(stressed) RUN(quiet) RUN(exhausted))
   base_file_deinit(&file);
   printf("%d checks, %d failed\n", test_checks, test_failures);
   return test_failures != 0;

@@ -6,7 +6,7 @@
 
 #include "../engine/fake_tier.h"
 #include "engine/heap.h"
-#include "tiers/tiers.h"
+#include "every_tier.h"
 
 /* ---- Instructions. Immediates are single bytes, so below 128, and numbers below 64. ---- */
 
@@ -217,7 +217,7 @@ static const struct mode modes[] = {{false, false}, {true, false}, {false, true}
 
 static inline struct world world_of(const struct mode *mode) {
   struct world world =
-      world_new(&(struct engine_options){.tier = &tiers_interp, .explicit_bounds = mode->is_explicit}, NULL);
+      world_new(&(struct engine_options){.tier = tested_tier, .explicit_bounds = mode->is_explicit}, NULL);
   if (mode->is_stressed) CHECK(engine_heap_set_stress(world.store, true));
   return world;
 }

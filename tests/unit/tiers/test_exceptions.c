@@ -499,4 +499,4 @@ static void check_many(struct world *world, struct engine_instance *instance) {
 }
 TEST(many) { in_modes(build_many, check_many); }
 
-TEST_MAIN(RUN(clauses) RUN(values) RUN(legacy) RUN(instances) RUN(host) RUN(backtrace) RUN(traps) RUN(many))
+TIERS_TEST_MAIN(RUN(clauses) RUN(values) RUN(legacy) RUN(instances) RUN(host) RUN(backtrace) RUN(traps) RUN(many))

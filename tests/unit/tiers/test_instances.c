@@ -2,10 +2,7 @@
 /* The engine with translated code: several instances that share a table, re-entrance, bounds with both kinds of
  * memory, the end of the stack. */
 #include "../engine/fake_tier.h"
-#include "tiers/tiers.h"
-
-static const struct engine_options interp = {.tier = &tiers_interp};
-static const struct engine_options interp_explicit = {.tier = &tiers_interp, .explicit_bounds = true};
+#include "every_tier.h"
 
 static struct engine_instance *instance_of(struct world *world, const struct bytes *bytes,
                                            const struct engine_extern *imports, enum cay_status expected) {
@@ -54,7 +51,7 @@ static struct bytes callee_module(uint8_t opcode, uint8_t immediate, bool too_lo
 }
 
 TEST(table_between_instances) {
-  struct world world = world_new(&interp, NULL);
+  struct world world = world_new(&(struct engine_options){.tier = tested_tier}, NULL);
   struct engine_thread *thread = engine_store_thread(world.store);
   struct bytes bytes = caller_module();
   struct engine_instance *caller = instance_of(&world, &bytes, NULL, CAY_OK);
@@ -111,7 +108,7 @@ static const struct module_func_type i64_to_i64 = {
 
 TEST(reentrance) {
   for (int on_host_stack = 0; on_host_stack < 2; on_host_stack++) {
-    struct world world = world_new(&interp, NULL);
+    struct world world = world_new(&(struct engine_options){.tier = tested_tier}, NULL);
     struct engine_extern import = {.kind = MODULE_FUNC};
     CHECK_INT(engine_function_new(world.store, &i64_to_i64, host_again, NULL, "e", "h", &import.func, NULL), CAY_OK);
     import.func->on_host_stack = on_host_stack;
@@ -132,7 +129,7 @@ TEST(reentrance) {
 }
 
 TEST(endless_recursion) {
-  struct engine_options options = {.tier = &tiers_interp, .stack_bytes = 64 * 1024 * 1024};
+  struct engine_options options = {.tier = tested_tier, .stack_bytes = 64 * 1024 * 1024};
   struct world world = world_new(&options, NULL);
   struct engine_extern import = {.kind = MODULE_FUNC};
   CHECK_INT(engine_function_new(world.store, &i64_to_i64, host_again, NULL, "e", "h", &import.func, NULL), CAY_OK);
@@ -165,8 +162,8 @@ static struct bytes memory_module(void) {
   return bytes;
 }
 
-static void check_bounds(const struct engine_options *options) {
-  struct world world = world_new(options, NULL);
+static void check_bounds(bool is_explicit) {
+  struct world world = world_new(&(struct engine_options){.tier = tested_tier, .explicit_bounds = is_explicit}, NULL);
   struct bytes bytes = memory_module();
   struct engine_instance *instance = instance_of(&world, &bytes, NULL, CAY_OK);
   uint64_t value = 65535;
@@ -194,7 +191,7 @@ static void check_bounds(const struct engine_options *options) {
   world_free(&world);
 }
 
-TEST(bounds) { check_bounds(&interp); }
-TEST(explicit_bounds) { check_bounds(&interp_explicit); }
+TEST(bounds) { check_bounds(false); }
+TEST(explicit_bounds) { check_bounds(true); }
 
-TEST_MAIN(RUN(table_between_instances) RUN(reentrance) RUN(endless_recursion) RUN(bounds) RUN(explicit_bounds))
+TIERS_TEST_MAIN(RUN(table_between_instances) RUN(reentrance) RUN(endless_recursion) RUN(bounds) RUN(explicit_bounds))

@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #include "../engine/fake_tier.h"
-#include "tiers/tiers.h"
+#include "every_tier.h"
 
-static const struct engine_options kinds[] = {{.tier = &tiers_interp},
-                                              {.tier = &tiers_interp, .explicit_bounds = true}};
+static const struct engine_options kinds[] = {{.explicit_bounds = false}, {.explicit_bounds = true}};
 
 /* The contents of a module's sections, for one function "f" of type 0; empty ones are left out. */
 struct program {
@@ -51,7 +50,8 @@ static enum cay_status scene_try(struct scene *scene, const struct engine_option
                                  const struct engine_limits *limits, const struct program *program) {
   struct bytes bytes = module_bytes(program);
   struct module *module = module_of(&bytes);
-  scene->world = world_new(options, limits);
+  const struct engine_options own = in_tier(*options);
+  scene->world = world_new(&own, limits);
   enum cay_status status =
       engine_instantiate(scene->world.store, module, NULL, "test", &scene->instance, &scene->error);
   module_release(module);
@@ -485,7 +485,8 @@ TEST(budgets_count_lengths) {
   world_free(&scene.world);
 }
 
-TEST_MAIN(RUN(accesses_trap_at_their_own_offset) RUN(large_offsets) RUN(growing_gives_a_number_of_the_address_type)
-              RUN(growing_between_accesses) RUN(pages_of_one_byte) RUN(sparse) RUN(copies_between_address_types)
-                  RUN(filling_and_initialising) RUN(indices_of_tables_are_64_bits) RUN(sizes_of_tables_are_64_bits)
-                      RUN(segments_far_away) RUN(what_no_machine_has) RUN(budgets_count_lengths))
+TIERS_TEST_MAIN(RUN(accesses_trap_at_their_own_offset) RUN(large_offsets)
+                    RUN(growing_gives_a_number_of_the_address_type) RUN(growing_between_accesses) RUN(pages_of_one_byte)
+                        RUN(sparse) RUN(copies_between_address_types) RUN(filling_and_initialising)
+                            RUN(indices_of_tables_are_64_bits) RUN(sizes_of_tables_are_64_bits) RUN(segments_far_away)
+                                RUN(what_no_machine_has) RUN(budgets_count_lengths))

@@ -559,5 +559,5 @@ TEST(types_of_modules) {
   }
 }
 
-TEST_MAIN(RUN(operands) RUN(own_operands) RUN(locals) RUN(blocks) RUN(holders) RUN(host_and_imports) RUN(casts)
-              RUN(fields) RUN(arrays) RUN(types_of_modules))
+TIERS_TEST_MAIN(RUN(operands) RUN(own_operands) RUN(locals) RUN(blocks) RUN(holders) RUN(host_and_imports) RUN(casts)
+                    RUN(fields) RUN(arrays) RUN(types_of_modules))

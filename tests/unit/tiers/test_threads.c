@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "../engine/fake_tier.h"
-#include "tiers/tiers.h"
+#include "every_tier.h"
 
 enum { THREADS = 4 };
 
@@ -99,7 +99,7 @@ static void worker_set_up(struct scene *scene, struct worker *worker, struct mod
 
 /* Starts the function in every thread. */
 static void scene_start(struct scene *scene, bool explicit_bounds, const char *name, uint64_t argument) {
-  struct engine_options options = {.tier = &tiers_interp, .explicit_bounds = explicit_bounds};
+  struct engine_options options = {.tier = tested_tier, .explicit_bounds = explicit_bounds};
   *scene = (struct scene){.world = world_new(&options, NULL)};
   struct module_memory_type type = {.limits = {.min = 1, .max = 200, .has_max = true, .is_shared = true},
                                     .page_log2 = 16};
@@ -191,5 +191,5 @@ TEST(alignment) {
   }
 }
 
-TEST_MAIN(RUN(sums) RUN(sums_explicit) RUN(grow) RUN(grow_explicit) RUN(lock) RUN(interrupted_waiting)
-              RUN(interrupted_busy) RUN(alignment))
+TIERS_TEST_MAIN(RUN(sums) RUN(sums_explicit) RUN(grow) RUN(grow_explicit) RUN(lock) RUN(interrupted_waiting)
+                    RUN(interrupted_busy) RUN(alignment))

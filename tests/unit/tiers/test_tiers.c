@@ -6,8 +6,7 @@
  *  - frames are walked through recursion, and the depth at which the stack ends is the documented sum of frames;
  *  - a loop without calls can be interrupted from another thread;
  *  - the largest module that is allowed still runs right, and translating it takes no more than linear time. */
-#include "test.h"
-#include "tiers/tiers.h"
+#include "every_tier.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -62,7 +61,7 @@ struct running {
 static struct running start_bytes(const uint8_t *bytes, size_t len_bytes, size_t stack_bytes) {
   struct running r = {0};
   struct cay_error error = {0};
-  struct engine_options options = {.tier = &tiers_interp, .stack_bytes = stack_bytes};
+  struct engine_options options = {.tier = tested_tier, .stack_bytes = stack_bytes};
   struct engine_extern found;
   bool ok =
       engine_new(&options, &r.engine, &error) == CAY_OK &&
@@ -378,7 +377,7 @@ TEST(a_deep_stack_slows_nothing_down) {
   check_deep(get, 60000, block, sizeof block, 700000);
 }
 
-TEST_MAIN(RUN(memory_instructions_trap_at_their_own_offset) RUN(constant_addresses_trap_at_the_edge)
-              RUN(frames_are_walked_through_recursion) RUN(the_stack_ends_at_the_sum_of_frames)
-                  RUN(an_endless_loop_is_interrupted) RUN(the_last_table_is_reached)
-                      RUN(a_local_that_is_named_far_below_can_be_set) RUN(a_deep_stack_slows_nothing_down))
+TIERS_TEST_MAIN(RUN(memory_instructions_trap_at_their_own_offset) RUN(constant_addresses_trap_at_the_edge)
+                    RUN(frames_are_walked_through_recursion) RUN(the_stack_ends_at_the_sum_of_frames)
+                        RUN(an_endless_loop_is_interrupted) RUN(the_last_table_is_reached)
+                            RUN(a_local_that_is_named_far_below_can_be_set) RUN(a_deep_stack_slows_nothing_down))

@@ -5,11 +5,10 @@
  * Most programs are the body of f(v128 a, v128 b, i32 c) -> v128, and what they compute depends on the order of a and b
  * (subtraction), so that values in each other's place are seen. */
 #include "../engine/fake_tier.h"
+#include "every_tier.h"
 #include "module/ops/sem_simd.h"
-#include "tiers/tiers.h"
 
-static const struct engine_options kinds[] = {{.tier = &tiers_interp},
-                                              {.tier = &tiers_interp, .explicit_bounds = true}};
+static const struct engine_options kinds[] = {{.explicit_bounds = false}, {.explicit_bounds = true}};
 
 enum { I32 = 0x7F, I64 = 0x7E, V128 = 0x7B };
 #define GET(local) 0x20, (local)
@@ -51,7 +50,8 @@ static struct bytes module_with(uint8_t type, const uint8_t *body, size_t len_by
 
 static struct scene scene_new(const struct engine_options *options, uint8_t type, const uint8_t *body, size_t len_bytes,
                               struct engine_extern *global) {
-  struct scene scene = {.world = world_new(options, NULL)};
+  const struct engine_options own = in_tier(*options);
+  struct scene scene = {.world = world_new(&own, NULL)};
   struct cay_error error = {0};
   struct engine_instance *instance = NULL;
   struct engine_extern found = {0};
@@ -233,7 +233,7 @@ TEST(deterministic_relaxed_instructions) {
   };
   for (size_t i = 0; i < BASE_ARRAY_LEN(cases); i++)
     for (int deterministic = 0; deterministic < 2; deterministic++) {
-      struct engine_options options = {.tier = &tiers_interp, .deterministic_relaxed_simd = deterministic};
+      struct engine_options options = {.deterministic_relaxed_simd = deterministic};
       const uint8_t unary[] = {0, GET(0), 0xFD, cases[i].low | 0x80, 2, END};
       const uint8_t binary[] = {0, GET(0), GET(1), 0xFD, cases[i].low | 0x80, 2, END};
       bool is_unary = cases[i].params == 1;
@@ -249,5 +249,5 @@ TEST(deterministic_relaxed_instructions) {
     }
 }
 
-TEST_MAIN(RUN(locals) RUN(select) RUN(blocks_and_branches) RUN(calls) RUN(globals) RUN(numbers_between)
-              RUN(lanes_in_memory) RUN(two_results) RUN(deterministic_relaxed_instructions))
+TIERS_TEST_MAIN(RUN(locals) RUN(select) RUN(blocks_and_branches) RUN(calls) RUN(globals) RUN(numbers_between)
+                    RUN(lanes_in_memory) RUN(two_results) RUN(deterministic_relaxed_instructions))

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "tiers/tiers.h"
+
+const struct engine_tier *const tiers_all[] = {&tiers_interp, NULL};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Tests that run in every tier: options name `tested_tier`, and TIERS_TEST_MAIN stands in place of TEST_MAIN. CAY_TIERS
+ * in the environment names those to test, separated by spaces; all when it is not set. */
+#ifndef TESTS_EVERY_TIER_H
+#define TESTS_EVERY_TIER_H
+
+#include "test.h"
+#include "tiers/tiers.h"
+
+static const struct engine_tier *tested_tier;
+
+static inline struct engine_options in_tier(struct engine_options options) {
+  options.tier = tested_tier;
+  return options;
+}
+
+static inline int tier_is_wanted(const struct engine_tier *tier) {
+  const char *wanted = getenv("CAY_TIERS");
+  return !wanted || test_is_word(wanted, tier->name);
+}
+
+#define RUN_IN_EVERY_TIER(runs)                                        \
+  for (const struct engine_tier *const *at = tiers_all; *at; at++) {   \
+    if (!tier_is_wanted(*at)) continue;                                \
+    tested_tier = *at;                                                 \
+    printf("in the tier %s:\n", tested_tier->name);                    \
+    runs;                                                              \
+  }
+#define TIERS_TEST_MAIN(runs) TEST_MAIN(RUN_IN_EVERY_TIER(runs))
+
+#endif
