@@ -4,6 +4,8 @@
 import argparse
 import os
 import pathlib
+import platform
+import re
 import shutil
 import subprocess
 
@@ -14,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 class Setting:
     def __init__(self, options):
+        self.tier = getattr(options, "tier", "interp")
         self.cay = os.environ.get("CAY") or str(ROOT / "build" / "cay")
         self.work = ROOT / "build" / "bench"
         self.least = options.rounds
@@ -21,8 +24,27 @@ class Setting:
         self.compiler = compiler()
         self.work.mkdir(parents=True, exist_ok=True)
 
-    def cay_run(self, *arguments):
-        return [self.cay, "run", "--tier", "interp", *map(str, arguments)]
+    def cay_run(self, *arguments, tier=None):
+        return [self.cay, "run", "--tier", tier or self.tier, *map(str, arguments)]
+
+    def machine(self):
+        """What the figures depend on besides cay, for the head of a report."""
+        model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+        version = subprocess.run([self.compiler, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+        return (f"{model[1] if model else platform.machine()}, {len(os.sched_getaffinity(0))} processors, load "
+                f"{os.getloadavg()[0]:.1f}; {platform.system()} {platform.release()}; {version}; {self.cay}")
+
+    def tool(self, name):
+        """A program of bench/, which is part of the Meson build that made the command under test."""
+        folder = pathlib.Path(self.cay).resolve().parent
+        while not (folder / "build.ninja").exists():
+            if folder == folder.parent:
+                raise Failed(f"{self.cay} does not lie in a build folder, so bench/{name} cannot be built")
+            folder = folder.parent
+        built = subprocess.run(["ninja", "-C", str(folder), f"bench/{name}"], capture_output=True, text=True)
+        if built.returncode != 0:
+            raise Failed(f"bench/{name} cannot be built:\n{built.stdout[-3000:]}")
+        return str(folder / "bench" / name)
 
     def compile(self, output, sources, *flags):
         """Compiles when `output` is older than a source; returns its path."""
