@@ -26,9 +26,9 @@ def main():
     unknown = set(options.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section is called {', '.join(sorted(unknown))}")
-    report = Report()
     try:
         setting = Setting(options)
+        report = Report(setting.machine())
         for name in options.sections or SECTIONS:
             SECTIONS[name](setting, report)
     except Failed as failure:

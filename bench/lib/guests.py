@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 import peers
-from measure import Failed, alternate, geometric_mean, low, middle, progress, run
+from measure import Failed, alternate, cpu_times, geometric_mean, low, middle, progress, run
 from setting import ROOT
 
 BAR = 0.5
@@ -24,14 +24,28 @@ PROGRAMS = {
 }
 
 
-def folder():
-    """The guests that tests/guests/build.sh makes; CAY_GUESTS names another place where they lie."""
+# The recipes of tests/guests/build.sh that make a guest.
+RECIPES = {"speedtest1.wasm": "sqlite", "lua.noerr.wasm": "lua", "qjs.wasm": "quickjs", "zstdround.wasm": "zstd",
+           "hello.go.wasm": "go", "yosys.wasm": "yosys", "clang.wasm": "clang"}
+
+
+def find(*files):
+    """The folder of the guests, with `bin` and `native` below, once it has these files; what is missing is built.
+    CAY_GUESTS names another place where they lie."""
     path = pathlib.Path(os.environ.get("CAY_GUESTS") or ROOT / "build" / "guests")
-    if not all((path / "bin" / file_name).exists() for file_name, _, _ in PROGRAMS.values()):
-        progress(f"building SQLite and Lua into {path}")
-        subprocess.run(["bash", str(ROOT / "tests" / "guests" / "build.sh"), str(path), "lua", "sqlite"], check=True,
+    missing = sorted({RECIPES[file] for file in files if not (path / "bin" / file).exists()})
+    if missing:
+        progress(f"building {', '.join(missing)} into {path}")
+        subprocess.run(["bash", str(ROOT / "tests" / "guests" / "build.sh"), str(path), *missing], check=True,
                        stdout=sys.stderr)
-    return path / "bin"
+    for file in files:
+        if not (path / "bin" / file).exists():
+            raise Failed(f"the guest {file} cannot be had here; see {path / 'skipped' / RECIPES[file]}")
+    return path
+
+
+def folder():
+    return find(*(file_name for file_name, _, _ in PROGRAMS.values())) / "bin"
 
 
 def precompiled(setting, module, target):
@@ -59,7 +73,7 @@ def measure(setting, report):
             raise Failed(f"{name}: cay and Pulley print different results")
         samples = alternate({"cay": lambda: run(ours, stdin), "Pulley": lambda: run(theirs, stdin),
                              "again": lambda: run(ours, stdin)}, setting.least)
-        cpu = {stream: [sample.cpu_s for sample in taken] for stream, taken in samples.items()}
+        cpu = cpu_times(samples)
         ratios.append(low(cpu["cay"]) / low(cpu["Pulley"]))
         rows.append([name, low(cpu["cay"]), middle(cpu["cay"]), low(cpu["Pulley"]), middle(cpu["Pulley"]), ratios[-1],
                      low(cpu["again"]) / low(cpu["cay"])])

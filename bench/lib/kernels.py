@@ -5,7 +5,7 @@ Each engine's command loads the module, calls run(N) and prints the result, whic
 """
 
 import peers
-from measure import Failed, alternate, geometric_mean, low, middle, progress, run
+from measure import Failed, alternate, cpu_times, geometric_mean, low, middle, progress, run
 from setting import ROOT
 
 KERNELS = {"sha256": 100, "matmul": 300, "fib": 35, "mandelbrot": 900, "fannkuch": 9, "nbody": 300000, "json": 30,
@@ -47,7 +47,7 @@ def measure(setting, report):
             same_result(name, stream, streams[stream], expected)
         samples = alternate({stream: lambda command=command: run(command) for stream, command in streams.items()},
                             setting.least)
-        cpu = {stream: [sample.cpu_s for sample in taken] for stream, taken in samples.items()}
+        cpu = cpu_times(samples)
         ratios.append(low(cpu["cay"]) / low(cpu["wasm3"]))
         controls.append(low(cpu["again"]) / low(cpu["cay"]))
         rows.append([name, low(cpu["native"]), low(cpu["cay"]), middle(cpu["cay"]), low(cpu["wasm3"]),

@@ -5,7 +5,8 @@ import json
 
 
 class Report:
-    def __init__(self):
+    def __init__(self, machine=""):
+        self.machine = machine
         self.tables = []
         self.bars = []
 
@@ -15,23 +16,31 @@ class Report:
         self.tables.append({"title": title, "columns": columns, "rows": rows, "note": note})
         return rows
 
-    def bar(self, name, value, most):
-        self.bars.append({"name": name, "value": value, "bar": most, "pass": value <= most})
+    def bar(self, name, value, most, unit="x"):
+        self.bars.append({"name": name, "value": value, "unit": unit, "bar": most, "pass": value <= most})
+
+    def bar_least(self, name, value, least, unit="x"):
+        self.bars.append({"name": name, "value": value, "unit": unit, "least": least, "pass": value >= least})
 
     def passed(self):
         return all(bar["pass"] for bar in self.bars)
 
     def json(self):
-        return json.dumps({"tables": self.tables, "bars": self.bars, "pass": self.passed()}, indent=2)
+        return json.dumps({"machine": self.machine, "tables": self.tables, "bars": self.bars, "pass": self.passed()},
+                          indent=2)
 
     def text(self):
-        lines = []
+        lines = [self.machine] if self.machine else []
         for table in self.tables:
             lines += ["", table["title"]] + aligned([table["columns"]] + table["rows"])
             lines += [table["note"]] if table["note"] else []
-        verdicts = [["PASS" if bar["pass"] else "MISS", bar["name"], f"{bar['value']:.3g}x", f"(bar {bar['bar']}x)"]
-                    for bar in self.bars]
-        return "\n".join(lines + [""] + aligned(verdicts))
+        return "\n".join(lines + [""] + aligned([verdict(bar) for bar in self.bars]))
+
+
+def verdict(bar):
+    limit = f"at least {bar['least']}" if "least" in bar else f"bar {bar['bar']}"
+    return ["PASS" if bar["pass"] else "MISS", bar["name"], f"{bar['value']:.3g}{bar['unit']}",
+            f"({limit}{bar['unit']})"]
 
 
 def spelled(value):
