@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The differential test: generated modules on cay, with guard pages and with explicit bounds, and on a reference, all
- * in this process and in lock-step.
+/* The differential test: generated modules in every tier of cay, with guard pages and with explicit bounds, and on a
+ * reference, all in this process and in lock-step.
  *
  *   diff GENERATOR REFERENCE FOLDER COUNT [SEED]
  *
  * GENERATOR and REFERENCE are shared objects (run.sh makes and fetches them). Module number i comes from seed SEED + i,
  * and so does everything done with it: copies with changed bytes, which all must accept or all refuse; then
  * instantiation, and each exported function with several sets of arguments. Outcomes, results, calls of imports,
- * exceptions that nobody caught and, after each trap and at the end, memories, globals and tables must be the same. A
- * failure names its seed and leaves the module in FOLDER/diff-SEED.wasm; FOLDER/diff-seed holds the seed in work, for
+ * exceptions that nobody caught and, after each trap and at the end, memories, globals and tables must be the same, and
+ * between cay's tiers the place of a trap, its calls, and whether the stack ended. A failure names its seed and leaves the module in FOLDER/diff-SEED.wasm; FOLDER/diff-seed holds the seed in work, for
  * when the process dies. The last lines count outcomes, modules by the proposals that they use, and modules.
  *
  * The proposals are those that cay runs. The reference does not know the legacy form of exceptions: it gets the same
@@ -31,6 +31,7 @@
  * What the test cannot make is left out, and counted: arguments and imports of types without null of which no value is
  * known, and imports with types that name other types or belong to a group, which cay's hosts cannot have. */
 #include "side.h"
+#include "tiers/tiers.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -39,7 +40,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { SIDES = 3, ROUNDS = 3, MUTANTS = 6, STRESSED_ONE_IN = 4, MAX_VALUES = 2048 };
+enum { MAX_SIDES = 9, ROUNDS = 3, MUTANTS = 6, STRESSED_ONE_IN = 4, MAX_VALUES = 2048 };
 enum { TEST_STACK_BYTES = 256 << 20 }; /* wasm code of the reference runs on it */
 enum verdict { PASSED, FAILED, SKIPPED };
 
@@ -72,8 +73,9 @@ struct test {
   const char *folder;
   int seed_file;
   uint64_t first_seed, count, seed, random;
-  uint64_t proposals;        /* that may be drawn, as the generator numbers them */
-  struct side *sides[SIDES]; /* the reference last */
+  uint64_t proposals;            /* that may be drawn, as the generator numbers them */
+  struct side *sides[MAX_SIDES]; /* the reference last */
+  int side_count;
   uint64_t verdicts[3], instances, outcomes[SIDE_OUTCOME_COUNT], mutants, mutants_accepted;
   uint64_t explained[EXPLANATION_COUNT];
   bool is_again;                           /* a module that was counted */
@@ -90,6 +92,9 @@ static const char *outcome_name(enum side_outcome outcome) {
   };
   return names[outcome];
 }
+
+/* Its number among the sides. */
+#define REFERENCE(test) ((test)->side_count - 1)
 
 static uint64_t draw(struct test *test) { return test->random = side_mix(test->random, 3); }
 
@@ -117,10 +122,10 @@ __attribute__((format(printf, 3, 4))) static enum verdict fail(struct test *test
 /* All sides accept, or none: FAILED when they disagree, SKIPPED when they refuse. The reference reads some of what
  * belongs to proposals that are off (0x63 0x70 for funcref), so a changed module may be refused for that. */
 static enum verdict compare_acceptance(struct test *test, const struct bytes *bytes, bool is_mutant) {
-  bool accepted[SIDES];
-  for (int i = 0; i < SIDES; i++)
+  bool accepted[MAX_SIDES];
+  for (int i = 0; i < test->side_count; i++)
     accepted[i] = test->sides[i]->kind->accepts(test->sides[i], bytes->base, bytes->len_bytes);
-  for (int i = 1; i < SIDES; i++)
+  for (int i = 1; i < test->side_count; i++)
     if (accepted[i] != accepted[0]) {
       const struct side *refuser = test->sides[accepted[i] ? 0 : i];
       if (is_mutant && refuser->refuses_proposal) return SKIPPED;
@@ -174,9 +179,9 @@ struct run {
 #define FAIL(run, ...) fail((run)->test, &(run)->bytes, __VA_ARGS__)
 
 static enum verdict compare_memory(const struct run *run, uint32_t export_index) {
-  struct side **sides = run->test->sides;
-  struct side_bytes expected = sides[SIDES - 1]->kind->memory(sides[SIDES - 1], export_index);
-  for (int i = 0; i < SIDES - 1; i++) {
+  struct side **sides = run->test->sides, *reference = sides[REFERENCE(run->test)];
+  struct side_bytes expected = reference->kind->memory(reference, export_index);
+  for (int i = 0; sides[i] != reference; i++) {
     struct side_bytes actual = sides[i]->kind->memory(sides[i], export_index);
     if (actual.len_bytes != expected.len_bytes)
       return FAIL(run, "%s has a memory of %" PRIu64 " bytes instead of %" PRIu64, sides[i]->name, actual.len_bytes,
@@ -210,30 +215,30 @@ static enum verdict compare_values(const struct run *run, const struct side *sid
 }
 
 static enum verdict compare_global(const struct run *run, uint32_t export_index) {
-  struct side **sides = run->test->sides;
-  struct side_value expected = sides[SIDES - 1]->kind->global(sides[SIDES - 1], export_index);
+  struct side **sides = run->test->sides, *reference = sides[REFERENCE(run->test)];
+  struct side_value expected = reference->kind->global(reference, export_index);
   enum verdict verdict = PASSED;
-  for (int i = 0; i < SIDES - 1 && verdict == PASSED; i++)
+  for (int i = 0; sides[i] != reference && verdict == PASSED; i++)
     verdict = compare_values(run, sides[i], sides[i]->kind->global(sides[i], export_index), expected, "global",
                              run->module->exports[export_index].index);
   return verdict;
 }
 
 static enum verdict compare_table(const struct run *run, uint32_t export_index) {
-  struct side **sides = run->test->sides;
+  struct side **sides = run->test->sides, *reference = sides[REFERENCE(run->test)];
   char what[64];
   enum verdict verdict = PASSED;
-  uint64_t size = sides[SIDES - 1]->kind->table_size(sides[SIDES - 1], export_index);
+  uint64_t size = reference->kind->table_size(reference, export_index);
   snprintf(what, sizeof what, "table %u, element", run->module->exports[export_index].index);
-  for (int i = 0; i < SIDES - 1; i++) {
+  for (int i = 0; sides[i] != reference; i++) {
     uint64_t actual = sides[i]->kind->table_size(sides[i], export_index);
     if (actual != size)
       return FAIL(run, "%s has %" PRIu64 " elements in table %u instead of %" PRIu64, sides[i]->name, actual,
                   run->module->exports[export_index].index, size);
   }
   for (uint64_t at = 0; at < size && verdict == PASSED; at++) {
-    struct side_value expected = sides[SIDES - 1]->kind->table_element(sides[SIDES - 1], export_index, at);
-    for (int i = 0; i < SIDES - 1 && verdict == PASSED; i++)
+    struct side_value expected = reference->kind->table_element(reference, export_index, at);
+    for (int i = 0; sides[i] != reference && verdict == PASSED; i++)
       verdict =
           compare_values(run, sides[i], sides[i]->kind->table_element(sides[i], export_index, at), expected, what, at);
   }
@@ -258,17 +263,36 @@ static bool is_same_outcome(struct test *test, enum side_outcome actual, enum si
   return are_two || actual == expected;
 }
 
+static bool is_stack_ended(const struct side *side, enum side_outcome outcome) {
+  return outcome == SIDE_STACK_EXHAUSTED || side->stack_ended;
+}
+
+/* cay's tiers have the same frames. */
+static enum verdict compare_stacks(const struct run *run, const enum side_outcome *outcomes, const char *what) {
+  struct side **sides = run->test->sides;
+  for (int i = 1; i < REFERENCE(run->test); i++) {
+    if (is_stack_ended(sides[i], outcomes[i]) != is_stack_ended(sides[0], outcomes[0]))
+      return FAIL(run, "%s: the stack ends in only one of %s and %s", what, sides[0]->name, sides[i]->name);
+    if (sides[i]->frames_digest != sides[0]->frames_digest)
+      return FAIL(run, "%s: %s traps at another place, or in other calls, than %s", what, sides[i]->name,
+                  sides[0]->name);
+  }
+  return PASSED;
+}
+
 /* SKIPPED: a stack ended, nothing more can be compared. */
 static enum verdict compare_outcomes(const struct run *run, const enum side_outcome *outcomes, const char *what) {
   struct side **sides = run->test->sides;
-  for (int i = 0; i < SIDES; i++)
-    if (outcomes[i] == SIDE_STACK_EXHAUSTED || sides[i]->stack_ended) return run->test->explained[STACK]++, SKIPPED;
-  const struct side *reference = sides[SIDES - 1];
-  for (int i = 0; i < SIDES - 1; i++) {
-    if (!is_same_outcome(run->test, outcomes[i], outcomes[SIDES - 1]))
+  int last = REFERENCE(run->test);
+  const struct side *reference = sides[last];
+  if (compare_stacks(run, outcomes, what) == FAILED) return FAILED;
+  for (int i = 0; i <= last; i++)
+    if (is_stack_ended(sides[i], outcomes[i])) return run->test->explained[STACK]++, SKIPPED;
+  for (int i = 0; i < last; i++) {
+    if (!is_same_outcome(run->test, outcomes[i], outcomes[last]))
       return FAIL(run, "%s: %s says %s %s instead of %s %s", what, sides[i]->name, outcome_name(outcomes[i]),
-                  outcomes[i] == SIDE_REFUSED ? sides[i]->reason : "", outcome_name(outcomes[SIDES - 1]),
-                  outcomes[SIDES - 1] == SIDE_REFUSED ? reference->reason : "");
+                  outcomes[i] == SIDE_REFUSED ? sides[i]->reason : "", outcome_name(outcomes[last]),
+                  outcomes[last] == SIDE_REFUSED ? reference->reason : "");
     if (sides[i]->import_calls != reference->import_calls || sides[i]->import_digest != reference->import_digest)
       return FAIL(run, "%s: %s makes %" PRIu64 " calls of imports, of %" PRIu64 ", or with other arguments", what,
                   sides[i]->name, sides[i]->import_calls, reference->import_calls);
@@ -290,7 +314,7 @@ static void fill_tables(const struct run *run) {
       if (module->exports[function].kind != MODULE_FUNC ||
           sides[0]->kind->table_element(sides[0], i, at).kind != SIDE_NULL)
         continue;
-      for (int j = 0; j < SIDES; j++) sides[j]->kind->set_table_function(sides[j], i, at, function);
+      for (int j = 0; j < run->test->side_count; j++) sides[j]->kind->set_table_function(sides[j], i, at, function);
     }
   }
 }
@@ -298,21 +322,21 @@ static void fill_tables(const struct run *run) {
 /* The global that ends loops, see generator/src/lib.rs: the last export. A stressed heap takes its time. */
 static void refuel(const struct run *run) {
   uint32_t fuel = draw(run->test) % 2 || run->test->sides[0]->is_stressed ? 200 : 2000;
-  for (int i = 0; i < SIDES; i++)
+  for (int i = 0; i < run->test->side_count; i++)
     run->test->sides[i]->kind->set_global(run->test->sides[i], run->module->export_count - 1, fuel);
 }
 
 static enum verdict compare_call(const struct run *run, uint32_t export_index) {
-  static struct side_value results[SIDES][MAX_VALUES], args[MAX_VALUES];
+  static struct side_value results[MAX_SIDES][MAX_VALUES], args[MAX_VALUES];
   struct test *test = run->test;
   uint32_t func = run->module->exports[export_index].index;
   const struct module_func_type *type = side_func_type(test->sides[0], func);
-  enum side_outcome outcomes[SIDES];
+  enum side_outcome outcomes[MAX_SIDES];
   char what[64];
   refuel(run);
   for (uint32_t i = 0; i < type->param_count; i++)
     if (!side_value(test->sides[0], type->params[i], draw(test), &args[i])) return test->calls_left_out++, PASSED;
-  for (int i = 0; i < SIDES; i++)
+  for (int i = 0; i < test->side_count; i++)
     outcomes[i] = test->sides[i]->kind->call(test->sides[i], export_index, args, results[i]);
   snprintf(what, sizeof what, "function %u", func);
   enum verdict verdict = compare_outcomes(run, outcomes, what);
@@ -320,9 +344,9 @@ static enum verdict compare_call(const struct run *run, uint32_t export_index) {
   test->outcomes[outcomes[0]]++;
   if (outcomes[0] != SIDE_DONE) return compare_state(run);
   snprintf(what, sizeof what, "function %u, result", func);
-  for (int i = 0; i < SIDES - 1; i++)
+  for (int i = 0; i < REFERENCE(test); i++)
     for (uint32_t j = 0; j < type->result_count && verdict == PASSED; j++)
-      verdict = compare_values(run, test->sides[i], results[i][j], results[SIDES - 1][j], what, j);
+      verdict = compare_values(run, test->sides[i], results[i][j], results[REFERENCE(test)][j], what, j);
   return verdict;
 }
 
@@ -361,21 +385,21 @@ static bool are_importable(const struct side *side) {
 
 static enum verdict compare_run(const struct run *run) {
   struct test *test = run->test;
-  enum side_outcome outcomes[SIDES];
+  enum side_outcome outcomes[MAX_SIDES];
   bool is_stressed = draw(test) % STRESSED_ONE_IN == 0;
-  for (int i = 0; i < SIDES; i++) {
+  for (int i = 0; i < test->side_count; i++) {
     side_reset(test->sides[i]);
     test->sides[i]->is_stressed = is_stressed;
   }
   if (!are_importable(test->sides[0])) return test->not_importable++, SKIPPED;
-  for (int i = 0; i < SIDES; i++) {
-    const struct bytes *bytes = i == SIDES - 1 ? &run->reference_bytes : &run->bytes;
+  for (int i = 0; i < test->side_count; i++) {
+    const struct bytes *bytes = i == REFERENCE(test) ? &run->reference_bytes : &run->bytes;
     outcomes[i] = test->sides[i]->kind->instantiate(test->sides[i], bytes->base, bytes->len_bytes);
   }
   enum verdict verdict = compare_outcomes(run, outcomes, "instantiation");
   if (verdict != PASSED || outcomes[0] != SIDE_DONE) return verdict;
   test->instances++;
-  for (int i = 0; i < SIDES; i++) test->sides[i]->has_exports = true;
+  for (int i = 0; i < test->side_count; i++) test->sides[i]->has_exports = true;
   verdict = compare_state(run);
   fill_tables(run);
   for (int round = 0; round < ROUNDS; round++)
@@ -391,10 +415,10 @@ static enum verdict compare_running(struct test *test, const struct bytes *bytes
   if (module_load(bytes->base, bytes->len_bytes, MODULE_BYTES_BORROW, SIDE_FEATURES | LEGACY, NULL, &module, &error) !=
       CAY_OK)
     return fail(test, bytes, "cay refuses the module in the legacy form: %s", error.text);
-  for (int i = 0; i < SIDES; i++) test->sides[i]->module = module;
+  for (int i = 0; i < test->side_count; i++) test->sides[i]->module = module;
   for (int i = 0; i < MODULE_FEATURE_COUNT && !test->is_again; i++) test->users[i] += module->features_used >> i & 1;
   enum verdict verdict = compare_run(&(struct run){test, *bytes, *reference_bytes, module});
-  for (int i = 0; i < SIDES; i++) test->sides[i]->kind->drop(test->sides[i]);
+  for (int i = 0; i < test->side_count; i++) test->sides[i]->kind->drop(test->sides[i]);
   module_release(module);
   return verdict;
 }
@@ -521,23 +545,31 @@ static bool open_seed_file(struct test *test) {
   return test->seed_file >= 0;
 }
 
+static bool add_side(struct test *test, struct side *side) {
+  if (!side || test->side_count == MAX_SIDES) return false;
+  test->sides[test->side_count++] = side;
+  return true;
+}
+
+static bool make_sides(struct test *test, const char *reference) {
+  for (const struct engine_tier *const *tier = tiers_all; *tier; tier++)
+    if (!add_side(test, side_cay_new(*tier, false)) || !add_side(test, side_cay_new(*tier, true))) return false;
+  return add_side(test, side_reference_new(reference));
+}
+
 int main(int argc, char **argv) {
   if (argc < 5) return fputs("usage: diff GENERATOR REFERENCE FOLDER COUNT [SEED]\n", stderr), 2;
   struct test test = {.folder = argv[3],
                       .count = strtoull(argv[4], NULL, 10),
                       .first_seed = argc > 5 ? strtoull(argv[5], NULL, 10) : 1};
   if (!open_seed_file(&test) || !load_generator(&test, argv[1])) return 2;
-  test.sides[0] = side_cay_new(false);
-  test.sides[1] = side_cay_new(true);
-  test.sides[2] = side_reference_new(argv[2]);
-  for (int i = 0; i < SIDES; i++)
-    if (!test.sides[i]) return 2;
+  if (!make_sides(&test, argv[2])) return 2;
   pthread_t thread;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, TEST_STACK_BYTES);
   if (pthread_create(&thread, &attributes, run_test, &test) != 0) return 2;
   pthread_join(thread, NULL);
-  for (int i = 0; i < SIDES; i++) test.sides[i]->kind->free(test.sides[i]);
+  for (int i = 0; i < test.side_count; i++) test.sides[i]->kind->free(test.sides[i]);
   return test.verdicts[FAILED] != 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* One implementation of WebAssembly in the differential test: it says whether it accepts a module, and runs one
- * instance at a time. There are several: cay with guard pages, cay with explicit bounds, and the reference.
+ * instance at a time. There are several: each tier of cay with guard pages and with explicit bounds, and the reference.
  *
  * Exports are numbered as in the module. A reference is compared by what can be seen of it from outside: its kind and,
  * as a digest, what it holds. */
@@ -61,12 +61,13 @@ struct side_bytes {
 };
 
 struct side {
-  const char *name;
+  char name[32];
   const struct side_kind *kind;
   struct module *module;     /* what is instantiated, as cay reads it; for types and exports */
   uint64_t import_calls;     /* since instantiation began */
   uint64_t import_digest;    /* of all these calls' functions and arguments, and of what they call */
   uint64_t exception_digest; /* of what nobody caught last */
+  uint64_t frames_digest;    /* where in the module the last trap's calls stood; only of cay's sides */
   bool has_exports;          /* imports may use them */
   bool is_stressed;          /* a heap that can be stressed collects at every allocation */
   int depth;                 /* of calls of exports by imports now */
@@ -92,7 +93,8 @@ struct side_kind {
 };
 
 /* NULL after a message. */
-struct side *side_cay_new(bool is_checked); /* with explicit bounds, and a heap that can be stressed */
+struct engine_tier;
+struct side *side_cay_new(const struct engine_tier *tier, bool is_checked); /* explicit bounds, a heap to be stressed */
 struct side *side_reference_new(const char *library_path);
 
 /* ---- Values ----------------------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ struct cay_import {
 
 struct cay_side {
   struct side side;
+  const struct engine_tier *tier;
   bool is_checked;
   struct engine *engine;
   struct engine_store *store;
@@ -166,7 +167,20 @@ static void put_all(struct side *side, const module_type *types, uint32_t count,
 
 /* ---- Instances ------------------------------------------------------------------------------------------------- */
 
+/* Frames whose offset is looked at: each costs a translation. */
+enum { SEEN_FRAMES = 3 };
+
+static void see_frames(struct side *side) {
+  struct engine_thread *thread = engine_store_thread(cay_of(side)->store);
+  struct engine_frame frame;
+  side->frames_digest = thread->backtrace_total;
+  for (uint32_t i = 0; i < SEEN_FRAMES && engine_backtrace_frame(thread, i, &frame); i++)
+    side->frames_digest = side_mix(side->frames_digest, side_mix(frame.func, frame.offset));
+}
+
 static enum side_outcome outcome_of(struct side *side, enum engine_trap trap) {
+  side->frames_digest = 0;
+  if (trap != ENGINE_TRAP_NONE && trap != ENGINE_TRAP_STACK_EXHAUSTED) see_frames(side);
   switch (trap) {
   case ENGINE_TRAP_NONE: return SIDE_DONE;
   case ENGINE_TRAP_UNREACHABLE: return SIDE_UNREACHABLE;
@@ -208,9 +222,10 @@ static bool accepts(struct side *side, const uint8_t *bytes, size_t len_bytes) {
     side->refuses_proposal = error.status == CAY_ERROR_UNSUPPORTED;
     return false;
   }
-  if (tiers_interp.code_new(module, &options, &code, &entries, &error) == CAY_OK) {
-    tiers_interp.code_bytes(code, true);
-    tiers_interp.code_free(code);
+  const struct engine_tier *tier = cay_of(side)->tier;
+  if (tier->code_new(module, &options, &code, &entries, &error) == CAY_OK) {
+    tier->code_bytes(code, true);
+    tier->code_free(code);
   }
   module_release(module);
   return true;
@@ -366,15 +381,14 @@ static const struct side_kind cay_kind = {
     .free = free_side,
 };
 
-struct side *side_cay_new(bool is_checked) {
+struct side *side_cay_new(const struct engine_tier *tier, bool is_checked) {
   struct cay_side *cay = calloc(1, sizeof *cay);
-  cay->side.name = is_checked ? "checked cay" : "cay";
+  snprintf(cay->side.name, sizeof cay->side.name, "%s%s", is_checked ? "checked " : "", tier->name);
   cay->side.kind = &cay_kind;
+  cay->tier = tier;
   cay->is_checked = is_checked;
-  const struct engine_options options = {.tier = &tiers_interp,
-                                         .stack_bytes = STACK_BYTES,
-                                         .explicit_bounds = is_checked,
-                                         .deterministic_relaxed_simd = true};
+  const struct engine_options options = {
+      .tier = tier, .stack_bytes = STACK_BYTES, .explicit_bounds = is_checked, .deterministic_relaxed_simd = true};
   struct cay_error error;
   if (engine_new(&options, &cay->engine, &error) == CAY_OK) return &cay->side;
   fprintf(stderr, "%s\n", error.text);
