@@ -106,8 +106,8 @@ static bool write_piece(void *code, const char *bytes, size_t len) {
 static int show_code(const struct policy_settings *settings, const char *path, const cay_module *module) {
   struct cay_error error;
   int code = 0;
-  enum cay_status status =
-      api_module_disassemble(module, settings->function.items, settings->function.count, write_piece, &code, &error);
+  enum cay_status status = api_module_disassemble(module, settings->function.items, settings->function.count,
+                                                  settings->tier, write_piece, &code, &error);
   if (!status || code) return code;
   cli_say_error(path, &error);
   return status == CAY_ERROR_ARGUMENT || status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : POLICY_EXIT_MODULE;

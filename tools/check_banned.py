@@ -30,6 +30,7 @@ IN_SRC = {
 ALLOWED = {
     "src/base/memory.c": ("malloc calloc realloc free aligned_alloc posix_memalign", "it is the default allocator"),
     "src/inspect/dwarf_libdw.c": ("calloc free", "a shared object of its own, without the room base"),
+    "src/inspect/machine_capstone.c": ("calloc free", "a shared object of its own, without the room base"),
     "src/engine/arch_portable.c": ("setjmp longjmp abort", "machines that nobody wrote a context switch for"),
     "src/api/wasi.c": ("getenv", "cay_wasi_inherit_env is how an embedder asks for it"),
 }

@@ -47,6 +47,7 @@ pkg-config pkg-config
 python3 python3
 libdw-dev /usr/include/elfutils/libdwfl.h
 libjansson-dev /usr/include/jansson.h
+libcapstone-dev /usr/include/capstone/capstone.h
 TABLE
   [ "$1" = build ] && return
   cat <<TABLE

@@ -35,10 +35,10 @@ enum api_format { API_TEXT, API_JSON };
 /* Imports, exports, memories, tables, proposals used, sizes, sections, custom sections, and the capabilities that the
  * module can ask for, judged by its imports. JSON: one object, with a final newline. */
 void api_module_report(const cay_module *module, const char *file_name, enum api_format format, struct base_text *out);
-/* Disassembles every function, or the `count` ones named or numbered in `functions`. Hands the text piece by piece to
- * `write`, so that memory stays small; stops with CAY_ERROR_SYSTEM when it returns false. CAY_ERROR_ARGUMENT when there
- * is no such function. */
-enum cay_status api_module_disassemble(const cay_module *module, const char *const *functions, size_t count,
+/* Disassembles every function, or the `count` ones named or numbered in `functions`; with a `tier` (NULL: none) that makes
+ * machine code, beside that. Hands the text piece by piece to `write`, so that memory stays small; stops with
+ * CAY_ERROR_SYSTEM when it returns false. CAY_ERROR_ARGUMENT when there is no such function, or no such tier. */
+enum cay_status api_module_disassemble(const cay_module *module, const char *const *functions, size_t count, const char *tier,
                                        bool (*write)(void *env, const char *bytes, size_t len_bytes), void *env,
                                        struct cay_error *error);
 

@@ -42,27 +42,42 @@ static enum cay_status function_find(const struct module *module, const char *wa
 
 typedef bool (*text_writer)(void *env, const char *bytes, size_t len_bytes);
 
-static enum cay_status disassemble_one(const struct module *module, uint32_t func, text_writer write, void *env,
-                                       struct cay_error *error) {
+struct disassembly {
+  struct module *module;
+  struct inspect_listing *listing; /* NULL: wasm alone */
+  text_writer write;
+  void *env;
+};
+
+static enum cay_status disassemble_one(const struct disassembly *self, uint32_t func, struct cay_error *error) {
   struct base_text text = {0};
-  enum cay_status status = inspect_disassemble(module, func, &text, error);
+  enum cay_status status = self->listing ? inspect_listing_add(self->listing, func, &text, error)
+                                         : inspect_disassemble(self->module, func, &text, error);
   if (status == CAY_OK && text.failed) status = base_error_memory(error);
-  if (status == CAY_OK && !write(env, text.bytes, text.len_bytes))
+  if (status == CAY_OK && !self->write(self->env, text.bytes, text.len_bytes))
     status = base_error_set(error, CAY_ERROR_SYSTEM, "the disassembly cannot be written");
   base_text_deinit(&text);
   return status;
 }
 
+static enum cay_status open_listing(struct disassembly *self, const char *name, struct cay_error *error) {
+  const struct engine_tier *tier = name ? api_tier_find(name, error) : NULL;
+  if (name && !tier) return CAY_ERROR_ARGUMENT;
+  return tier && tier->list ? inspect_listing_new(self->module, tier, &self->listing, error) : CAY_OK;
+}
+
 enum cay_status api_module_disassemble(const cay_module *handle, const char *const *functions, size_t count,
-                                       text_writer write, void *env, struct cay_error *error) {
-  const struct module *module = handle->module;
-  enum cay_status status = CAY_OK;
+                                       const char *tier, text_writer write, void *env, struct cay_error *error) {
+  struct module *module = handle->module;
+  struct disassembly self = {.module = module, .write = write, .env = env};
+  enum cay_status status = open_listing(&self, tier, error);
   for (size_t i = 0; status == CAY_OK && i < count; i++) {
     uint32_t func = 0;
     status = function_find(module, functions[i], &func, error);
-    if (status == CAY_OK) status = disassemble_one(module, func, write, env, error);
+    if (status == CAY_OK) status = disassemble_one(&self, func, error);
   }
   for (uint32_t func = module->imported_func_count; status == CAY_OK && count == 0 && func < module->func_count; func++)
-    status = disassemble_one(module, func, write, env, error);
+    status = disassemble_one(&self, func, error);
+  inspect_listing_free(self.listing);
   return status;
 }

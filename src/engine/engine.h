@@ -220,7 +220,16 @@ struct engine_code_options {
   bool deterministic_relaxed_simd;
 };
 
-/* A way of executing functions. All members are required. */
+/* A piece of a function's machine code, before it has a place in memory. */
+struct engine_code_piece {
+  uint32_t offset;   /* of the wasm instruction that it belongs to, in the module's bytes; 0: to none */
+  uint32_t position; /* of the bytes in the function's code */
+  const uint8_t *bytes;
+  size_t len_bytes;
+  bool is_data;
+};
+
+/* A way of executing functions. All members are required, except where NULL means something. */
 struct engine_tier {
   const char *name;
   /* Makes the code object of a module: entries of all defined functions, translated on first call. */
@@ -247,6 +256,10 @@ struct engine_tier {
   bool (*fault)(struct engine_activation *activation, void *machine_context);
   /* Bytes of memory the translated code takes, for tests of the memory bar; translates everything when `all`. */
   size_t (*code_bytes)(void *code, bool all);
+  /* For people: makes the machine code of function `func` anew and hands it out in pieces, in the order of their
+   * positions. CAY_ERROR_UNSUPPORTED: this function runs in another tier. NULL: there is no machine code. */
+  enum cay_status (*list)(void *code, uint32_t func, void (*piece)(void *env, const struct engine_code_piece *piece),
+                          void *env, struct cay_error *error);
 };
 
 /* Called by a tier (or the engine) where a trap starts: records trap and backtrace in the thread; returns the trap

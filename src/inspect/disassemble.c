@@ -47,9 +47,10 @@ static void add_hint(const struct module *module, uint32_t func, const struct mo
 }
 
 static enum cay_status add_instructions(const struct module *module, uint32_t func, uint32_t cursor, uint32_t end,
-                                        struct base_text *out, struct cay_error *error) {
+                                        const struct inspect_columns *columns, struct base_text *out,
+                                        struct cay_error *error) {
   size_t depth = 0;
-  while (cursor < end) {
+  while (cursor < end && !out->failed) {
     struct module_insn insn;
     enum cay_status status = module_insn_decode(module, &cursor, end, &insn, error);
     if (status != CAY_OK) return status;
@@ -57,25 +58,33 @@ static enum cay_status add_instructions(const struct module *module, uint32_t fu
     size_t shown = closes && depth > 0 ? depth - 1 : depth;
     if (insn.op == MODULE_OP_END && depth > 0) depth--;
     if (opens(insn.op)) depth++;
+    if (columns) columns->before(columns->env, insn.offset, out);
+    size_t line = out->len_bytes;
     base_text_format(out, "  %07" PRIx32 ":%*s", insn.offset, (int)(2 + 2 * (shown < INDENT_MAX ? shown : INDENT_MAX)),
                      "");
     module_insn_text(module, &insn, out);
     add_hint(module, func, &insn, out);
+    if (columns) columns->after(columns->env, insn.offset, line, out);
     base_text_addz(out, "\n");
   }
   return CAY_OK;
 }
 
-enum cay_status inspect_disassemble(const struct module *module, uint32_t func, struct base_text *out,
-                                    struct cay_error *error) {
+enum cay_status inspect_function(const struct module *module, uint32_t func, const struct inspect_columns *columns,
+                                 struct base_text *out, struct cay_error *error) {
   assert(func >= module->imported_func_count && func < module->func_count);
   struct module_body body = {0};
   add_header(module, func, out);
   enum cay_status status = module_body_begin(&body, module, func, error);
   if (status == CAY_OK) {
     add_locals(&body, out);
-    status = add_instructions(module, func, body.cursor, body.end, out, error);
+    status = add_instructions(module, func, body.cursor, body.end, columns, out, error);
   }
   module_body_deinit(&body);
   return status;
+}
+
+enum cay_status inspect_disassemble(const struct module *module, uint32_t func, struct base_text *out,
+                                    struct cay_error *error) {
+  return inspect_function(module, func, NULL, out, error);
 }

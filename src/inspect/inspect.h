@@ -32,4 +32,12 @@ void inspect_report_json(const struct module *module, const char *file_name, str
 enum cay_status inspect_disassemble(const struct module *module, uint32_t func, struct base_text *out,
                                     struct cay_error *error);
 
+/* The same beside the machine code that a tier makes, which has engine_tier.list, and the lines of the source. */
+struct inspect_listing;
+enum cay_status inspect_listing_new(struct module *module, const struct engine_tier *tier,
+                                    struct inspect_listing **out, struct cay_error *error);
+void inspect_listing_free(struct inspect_listing *listing); /* NULL allowed */
+enum cay_status inspect_listing_add(struct inspect_listing *listing, uint32_t func, struct base_text *out,
+                                    struct cay_error *error);
+
 #endif

@@ -15,7 +15,8 @@ guests (tests/cli/guests, tests/cli/modules.py), with `cay` first in the PATH an
 Transcripts of running programs are run in every tier that the command has, by CAY_TIER.
 
 `...` inside a line stands for any text, and a line `> ...` for any number of lines. Lines starting with # are comments.
-CAY_TEST_CC overrides the compiler of the guests; without one for wasm32-wasi, steps that use them are skipped."""
+CAY_TEST_CC overrides the compiler of the guests; without one for wasm32-wasi, steps that use them are skipped, and so are
+those that name a tier which the command does not have."""
 import json
 import os
 import re
@@ -142,7 +143,11 @@ def main():
             folder = Path(name)
             missing = build_guests(folder)
             for step in read_steps(path):
-                if any(guest in step.command for guest in missing):
+                absent_tiers = set(re.findall(r'--tier (baseline|interp)', step.command)) - set(tiers)
+                if absent_tiers:
+                    print('skipped %s: this build has no tier %s' % (step.where, ', '.join(absent_tiers)))
+                    skipped += 1
+                elif any(guest in step.command for guest in missing):
                     print('skipped %s: no compiler for wasm32-wasi' % step.where)
                     skipped += 1
                 elif run_step(step, folder, environment(cay, tier)):

@@ -547,7 +547,7 @@ static void *config_new(void) {
 struct side *side_reference_new(const char *library_path) {
   if (!wt_load(library_path)) return NULL;
   struct reference_side *reference = calloc(1, sizeof *reference);
-  strcpy(reference->side.name, "wasmtime");
+  snprintf(reference->side.name, sizeof reference->side.name, "wasmtime");
   reference->side.kind = &reference_kind;
   reference->engine = wt.wasm_engine_new_with_config(config_new());
   if (reference->engine) return &reference->side;
