@@ -80,5 +80,7 @@ enum { CLI_CHECKS = 12 };
 size_t cli_os_checks(struct cli_check checks[CLI_CHECKS]);
 /* The processor's name, or "unknown". */
 void cli_os_cpu_name(char *out, size_t capacity);
+/* Processors that this process may use, at least 1. */
+unsigned cli_os_cpu_count(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -166,4 +167,12 @@ void cli_os_cpu_name(char *out, size_t capacity) {
   const char *line = strstr(text, "model name");
   const char *name = line ? strchr(line, ':') : NULL;
   if (name) snprintf(out, capacity, "%.*s", (int)strcspn(name + 2, "\n"), name + 2);
+}
+
+/* More processors than the set has room for are enough, too. */
+unsigned cli_os_cpu_count(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return CPU_SETSIZE;
+  int count = CPU_COUNT(&set);
+  return count > 0 ? (unsigned)count : 1;
 }

@@ -15,3 +15,5 @@ size_t cli_os_checks(struct cli_check checks[CLI_CHECKS]) {
 }
 
 void cli_os_cpu_name(char *out, size_t capacity) { snprintf(out, capacity, "unknown"); }
+
+unsigned cli_os_cpu_count(void) { return 1; }

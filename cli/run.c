@@ -22,6 +22,7 @@ struct session {
   cay_wasi *wasi;
   cay_run *run;
   struct cli_denials denials;
+  struct cli_progress progress; /* of --eager */
 };
 
 /* ---- The command line ---------------------------------------------------------------------------------------------- */
@@ -166,6 +167,11 @@ static void limit(struct session *session) {
   cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
 }
 
+static void be_eager(struct session *session) {
+  cli_progress_begin(&session->progress, "translating functions");
+  api_run_set_eager(session->run, cli_os_cpu_count(), cli_progress_show, &session->progress);
+}
+
 /* --preload NAME=FILE. Returns -1, or the exit code after a message. */
 static int preload(struct session *session, const char *text) {
   struct cay_error error;
@@ -194,6 +200,7 @@ static int prepare(struct session *session) {
     return POLICY_EXIT_USAGE;
   }
   limit(session);
+  if (session->settings.eager) be_eager(session);
   /* Callers need debug information, which is too much for each probe of each program: only when asked for. */
   if (session->settings.verbose) session->denials.run = session->run;
   for (size_t i = 0; code < 0 && i < session->settings.preload.count; i++)
@@ -284,6 +291,7 @@ static int run(struct session *session) {
   if (code >= 0) return code;
   signal(SIGPIPE, SIG_IGN); /* the guest gets EPIPE and decides */
   enum cay_status status = start(session, &error);
+  cli_progress_end(&session->progress);
   code = end(session, status, &error);
   bool failed = code != 0;
   if (failed || session->settings.verbose) cli_denials_say(&session->denials, session->file);

@@ -25,4 +25,15 @@ void cli_denials_deinit(struct cli_denials *denials);
  * holds, says which option gives it. */
 void cli_say_ungranted_file(const char *file, const struct cli_words *arguments, const struct policy_texts *dirs);
 
+/* A line on the terminal that counts up while something takes longer than a moment, and goes when that ends. There is none
+ * when standard error is no terminal. */
+struct cli_progress {
+  const char *what;
+  uint64_t next_ns; /* when it changes next */
+  bool has_terminal, is_shown;
+};
+void cli_progress_begin(struct cli_progress *progress, const char *what);
+void cli_progress_show(void *progress, uint32_t done, uint32_t all);
+void cli_progress_end(struct cli_progress *progress);
+
 #endif

@@ -50,6 +50,11 @@ enum cay_status api_module_disassemble(const cay_module *module, const char *con
 enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *const *args, size_t arg_count,
                                     struct base_text *out, struct cay_error *error);
 
+/* Translates all functions of the run's modules before any of their code runs, in at most `threads` threads, and not each
+ * at its first call. `progress` (may be NULL) is called now and then with the functions of one module that are done. To be
+ * called before the first start or invoke. */
+void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all), void *env);
+
 /* ---- Scripts of the conformance suites ---------------------------------------------------------------------------------- */
 
 struct api_wast_options {

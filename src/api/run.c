@@ -37,6 +37,9 @@ struct cay_run {
   uint64_t timeout_ns;
   uint32_t max_threads;
   enum cay_unknown_imports unknown_imports;
+  unsigned eager_threads; /* 0: functions are translated at their first call */
+  engine_progress eager_progress;
+  void *eager_env;
 
   _Atomic(struct engine_store *) store;
   struct engine_linker *linker;
@@ -112,6 +115,12 @@ void cay_run_set_memory_bytes(cay_run *run, uint64_t bytes) { run->limits.memory
 void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->limits.table_elements = elements; }
 void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns) { run->timeout_ns = timeout_ns; }
 void cay_run_set_max_threads(cay_run *run, uint32_t max_threads) { run->max_threads = max_threads; }
+
+void api_run_set_eager(cay_run *run, unsigned threads, engine_progress progress, void *env) {
+  run->eager_threads = threads;
+  run->eager_progress = progress;
+  run->eager_env = env;
+}
 void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) { run->unknown_imports = policy; }
 
 enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error) {
@@ -311,6 +320,15 @@ static bool is_command(const struct module *module) {
   return module_export_find(module, "_start", strlen("_start")) != NULL;
 }
 
+/* Makes an instance and runs its start function; between the two everything is translated, if that is wanted. */
+static enum cay_status link_instance(struct cay_run *run, struct module *module, const char *name,
+                                     struct engine_instance **out, struct cay_error *error) {
+  enum cay_status status = engine_linker_instance_new(run->linker, module, name, out, error);
+  if (status == CAY_OK && run->eager_threads)
+    status = (*out)->tier->translate_all((*out)->code, run->eager_threads, run->eager_progress, run->eager_env, error);
+  return status == CAY_OK ? engine_instance_start(*out, error) : status;
+}
+
 /* Checks, instantiates and initialises one module. */
 static enum cay_status instantiate(struct cay_run *run, struct module *module, const char *name,
                                    struct engine_instance **out, struct cay_error *error) {
@@ -320,7 +338,7 @@ static enum cay_status instantiate(struct cay_run *run, struct module *module, c
   if (status == CAY_OK) status = api_define_memories(run->linker, run->store, module, NULL, error);
   if (status == CAY_OK) status = api_define_missing(run->linker, run->store, module, run->unknown_imports, error);
   if (status != CAY_OK) return status;
-  status = engine_linker_instantiate(run->linker, module, name, out, error);
+  status = link_instance(run, module, name, out, error);
   if (status == CAY_ERROR_TRAP) return result_of_trap(run, engine_store_thread(run->store)->trap, error);
   if (status != CAY_OK || !has_initialize || is_command(module)) return status;
   return call_entry(run, *out, "_initialize", error);

@@ -229,6 +229,8 @@ struct engine_code_piece {
   bool is_data;
 };
 
+typedef void (*engine_progress)(void *env, uint32_t done, uint32_t all);
+
 /* A way of executing functions. All members are required, except where NULL means something. */
 struct engine_tier {
   const char *name;
@@ -256,6 +258,10 @@ struct engine_tier {
   bool (*fault)(struct engine_activation *activation, void *machine_context);
   /* Bytes of memory the translated code takes, for tests of the memory bar; translates everything when `all`. */
   size_t (*code_bytes)(void *code, bool all);
+  /* Translates every function now, in at most `threads` threads. `progress` (may be NULL) is called now and then, in the
+   * calling thread. CAY_ERROR_MEMORY: some are left to their first call. */
+  enum cay_status (*translate_all)(void *code, unsigned threads, engine_progress progress, void *env,
+                                   struct cay_error *error);
   /* For people: makes the machine code of function `func` anew and hands it out in pieces, in the order of their
    * positions. CAY_ERROR_UNSUPPORTED: this function runs in another tier. NULL: there is no machine code. */
   enum cay_status (*list)(void *code, uint32_t func, void (*piece)(void *env, const struct engine_code_piece *piece),

@@ -159,6 +159,17 @@ const struct interp_insn *interp_translate(void *object, uint32_t entry) {
   return insns;
 }
 
+static enum cay_status translate_all(void *object, unsigned threads, engine_progress progress, void *env,
+                                     struct cay_error *error) {
+  struct interp_code *code = object;
+  (void)threads; /* one translates at a time */
+  for (uint32_t i = 0; i < entry_count(code); i++) {
+    if (!interp_translate(code, i)) return base_error_memory(error);
+    if (progress) progress(env, i + 1, entry_count(code));
+  }
+  return CAY_OK;
+}
+
 static size_t code_bytes(void *object, bool all) {
   struct interp_code *code = object;
   size_t bytes = entry_count(code) * (sizeof *code->entries + sizeof *code->stubs + sizeof *code->functions);
@@ -316,4 +327,5 @@ const struct engine_tier tiers_interp = {
     .visit_references = visit_references,
     .fault = INTERP_IS_GUARDED ? interp_fault : NULL,
     .code_bytes = code_bytes,
+    .translate_all = translate_all,
 };
