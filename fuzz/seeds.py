@@ -8,27 +8,16 @@ usage: seeds.py FOLDER
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/hostile"))
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "hostile")]
 import cases  # noqa: E402
+from binary_format import HEADER, leb, section, text  # noqa: E402
 
 I32, I64, F32, F64, V128, I8, I16 = 0x7F, 0x7E, 0x7D, 0x7C, 0x7B, 0x78, 0x77
 NONE, FUNC, EXTERN, ANY, EQ, I31, STRUCT, ARRAY, EXN = 0x71, 0x70, 0x6F, 0x6E, 0x6D, 0x6C, 0x6B, 0x6A, 0x69
 VOID, END = 0x40, 0x0B
 SECTIONS = ("types", 1), ("imports", 2), ("funcs", 3), ("tables", 4), ("memories", 5), ("tags", 13), ("globals", 6), \
     ("exports", 7), ("start", 8), ("elems", 9), ("data_count", 12), ("codes", 10), ("datas", 11)
-
-
-def leb(value):
-    out = bytearray()
-    while True:
-        low, value = value & 0x7F, value >> 7
-        out.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
-
-
-def name(text):
-    return leb(len(text)) + text.encode()
 
 
 def func_type(params=(), results=()):
@@ -47,18 +36,18 @@ class Module:
 
     def importing(self, kind, *items):
         self.imported += kind == 0
-        return self.add("imports", name("m"), name(str(len(self.parts["imports"]))), kind, *items)
+        return self.add("imports", text("m"), text(str(len(self.parts["imports"]))), kind, *items)
 
     def func(self, type_index, *code, locals_=()):
         """An exported function; `locals_`: pairs of a count and the bytes of a type."""
         index = len(self.parts["funcs"])
         self.add("funcs", type_index)
-        self.add("exports", name(f"f{index}"), 0, leb(self.imported + index))
+        self.add("exports", text(f"f{index}"), 0, leb(self.imported + index))
         body = leb(len(locals_)) + b"".join(leb(n) + bytes(t) for n, t in locals_) + bytes(code) + bytes([END])
         return self.add("codes", leb(len(body)), body)
 
     def binary(self):
-        out = b"\0asm\1\0\0\0"
+        out = HEADER
         if self.parts["datas"]:
             self.parts["data_count"] = [leb(len(self.parts["datas"]))]
         for part, code in SECTIONS:
@@ -66,7 +55,7 @@ class Module:
             if items:
                 is_bare = part in ("start", "data_count")
                 body = b"".join(items) if is_bare else leb(len(items)) + b"".join(items)
-                out += bytes([code]) + leb(len(body)) + body
+                out += section(code, body)
         return out
 
 

@@ -1,29 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Small modules made by hand, right and wrong ones, for the command's tests."""
 import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from binary_format import HEADER, leb, section, text, vec  # noqa: E402
 
 I32, I64, F32, F64, V128 = 0x7F, 0x7E, 0x7D, 0x7C, 0x7B
-
-
-def leb(value):
-    out = bytearray()
-    while True:
-        low, value = value & 0x7F, value >> 7
-        out.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
-
-
-def text(name):
-    return leb(len(name)) + name.encode()
-
-
-def vec(items):
-    return leb(len(items)) + b''.join(items)
-
-
-def section(code, body):
-    return bytes([code]) + leb(len(body)) + body
 
 
 def func_type(params, results):
@@ -33,9 +17,6 @@ def func_type(params, results):
 def body(code, locals_=()):
     code = vec([leb(count) + bytes([kind]) for count, kind in locals_]) + code + b'\x0b'
     return leb(len(code)) + code
-
-
-HEADER = b'\0asm\1\0\0\0'
 
 
 def module(types=(), imports=(), funcs=(), table=None, memory=None, exports=(), bodies=()):

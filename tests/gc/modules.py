@@ -4,36 +4,12 @@
 
 Each export checks what it built: it returns what run.py expects, or runs into `unreachable`."""
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from binary_format import HEADER, leb, section, sleb, text, vec  # noqa: E402
 
 I32, I64 = b'\x7f', b'\x7e'
-
-
-def leb(value):
-    out = bytearray()
-    while True:
-        low, value = value & 0x7F, value >> 7
-        out.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
-
-
-def signed(value):
-    out = bytearray()
-    while True:
-        low, value = value & 0x7F, value >> 7
-        if value == -(low >> 6):
-            return bytes(out) + bytes([low])
-        out.append(low | 0x80)
-
-
-def vec(items):
-    return leb(len(items)) + b''.join(items)
-
-
-def section(code, items):
-    body = vec(items)
-    return bytes([code]) + leb(len(body)) + body
-
 
 # ---- Types ---------------------------------------------------------------------------------------------------------
 
@@ -42,7 +18,7 @@ FUNC_TYPES = 8
 
 
 def ref(index):
-    return b'\x63' + signed(index)
+    return b'\x63' + sleb(index)
 
 
 def struct(*fields):
@@ -72,15 +48,15 @@ def tee(local, value=b''):
 
 
 def i32(value):
-    return b'\x41' + signed(value)
+    return b'\x41' + sleb(value)
 
 
 def i64(value):
-    return b'\x42' + signed(value)
+    return b'\x42' + sleb(value)
 
 
 def null(index):
-    return b'\xd0' + signed(index)
+    return b'\xd0' + sleb(index)
 
 
 def gc(code, *immediates):
@@ -278,9 +254,9 @@ def module():
     for _, _, local_types, code in made:
         body = vec([b'\1' + kind for kind in local_types]) + code + b'\x0b'
         bodies.append(leb(len(body)) + body)
-    exports = [leb(len(name)) + name.encode() + b'\0' + leb(i) for i, (name, _) in enumerate(FUNCTIONS)]
-    return (b'\0asm\1\0\0\0' + section(1, types) + section(3, [leb(FUNC_TYPES + i) for i in range(len(made))])
-            + section(7, exports) + section(10, bodies))
+    exports = [text(name) + b'\0' + leb(i) for i, (name, _) in enumerate(FUNCTIONS)]
+    return (HEADER + section(1, vec(types)) + section(3, vec([leb(FUNC_TYPES + i) for i in range(len(made))]))
+            + section(7, vec(exports)) + section(10, vec(bodies)))
 
 
 if __name__ == '__main__':

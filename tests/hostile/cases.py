@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'cli'))
-from modules import HEADER, body, leb, section, text, vec  # noqa: E402
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent / 'cli')]
+from binary_format import HEADER, leb, section, sleb, text, vec  # noqa: E402
+from modules import body  # noqa: E402
 
 I32, I64, V128, FUNC, EXTERN = b'\x7f', b'\x7e', b'\x7b', b'\x70', b'\x6f'
 END, DROP, UNREACHABLE, NOP = b'\x0b', b'\x1a', b'\0', b'\1'
@@ -16,16 +17,6 @@ class Case:
     def __init__(self, name, make, words, code=0, says='^$', arguments=(), slowness=1, more_bytes=0):
         self.name, self.make, self.words, self.code, self.says = name, make, words.split(), code, says
         self.arguments, self.slowness, self.bytes = list(arguments), slowness, more_bytes
-
-
-def sleb(value):
-    out = bytearray()
-    while True:
-        low, value = value & 0x7F, value >> 7
-        done = value == (-1 if low & 0x40 else 0)
-        out.append(low | (0 if done else 0x80))
-        if done:
-            return bytes(out)
 
 
 def i32(value):

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The runtime's own data under the thread sanitizer: the unit tests that use threads, the suite's scripts of the proposal
-# threads, and the guests with threads. Bounds are checked explicitly in this build, because the sanitizer handles faults
-# itself; the interpreter's handlers and the accesses to guest memory are not instrumented, for guests may race.
+# threads, and the guests with threads, in every tier. Bounds are checked explicitly in this build, because the sanitizer
+# handles faults itself; the interpreter's handlers, compiled code and the accesses to guest memory are not instrumented, for
+# guests may race.
 # Left out: tests that limit the address space, which the sanitizer needs, or exhaust the stack, whose shadow it limits.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
+. tools/parts.sh
 export CC=${CC:-clang}
 folder=build/soak/tsan
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:exitcode=66}
@@ -36,9 +38,11 @@ for test in engine/test_engine_shared engine/test_engine_call engine/test_engine
 done
 
 if suite=$(CAY_BUILD=$PWD/build tests/spec/suite.sh); then
-  for script in atomic exports imports memory; do
-    LD_LIBRARY_PATH=$folder check "spec-$script" $folder/cay wast --wasm 2.0,threads,reference-types=n \
-      "$suite/proposals/threads/$script/$script.json"
+  for tier in $(tiers_of $folder/cay); do
+    for script in atomic exports imports memory; do
+      LD_LIBRARY_PATH=$folder check "spec-$script-$tier" $folder/cay wast --tier "$tier" \
+        --wasm 2.0,threads,reference-types=n "$suite/proposals/threads/$script/$script.json"
+    done
   done
 else
   skipped=$((skipped + 4))
@@ -47,7 +51,11 @@ fi
 tests/guests/build.sh build/guests threads rustthreads
 for guest in threads threads.rust; do
   if [ -f build/guests/bin/$guest.wasm ]; then
-    for _ in 1 2 3; do check "guest-$guest" $folder/cay run build/guests/bin/$guest.wasm; done
+    for tier in $(tiers_of $folder/cay); do
+      for round in 1 2 3; do
+        check "guest-$guest-$tier-$round" $folder/cay run --tier "$tier" build/guests/bin/$guest.wasm
+      done
+    done
   else
     echo "skipped guest-$guest: not built"
     skipped=$((skipped + 1))
