@@ -57,7 +57,7 @@ tiers_of() { # COMMAND
 
 # A test in every tier of $CAY, which finds the tier in $CAY_TIER as the command does; each is a part.
 run_in_tiers() { # NAME COMMAND...
-  local name=$1 tier
+  local name=$1 tier total_passed=0 total_failed=0 total_skipped=0 failed_parts=""
   shift
   for tier in $(tiers_of "$CAY"); do CAY_TIER=$tier run_part "$name-$tier" "$@"; done
   print_totals
