@@ -144,6 +144,7 @@ bool side_import_element(const struct side *side, uint32_t table, struct side_va
 
 void side_reset(struct side *side) {
   side->import_calls = side->import_digest = side->exception_digest = 0;
+  side->frames[0] = 0;
   side->has_exports = side->stack_ended = false;
   side->depth = 0;
 }

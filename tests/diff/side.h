@@ -67,7 +67,7 @@ struct side {
   uint64_t import_calls;     /* since instantiation began */
   uint64_t import_digest;    /* of all these calls' functions and arguments, and of what they call */
   uint64_t exception_digest; /* of what nobody caught last */
-  uint64_t frames_digest;    /* where in the module the last trap's calls stood; only of cay's sides */
+  char frames[128];          /* where in the module the last trap's calls stood; only of cay's sides */
   bool has_exports;          /* imports may use them */
   bool is_stressed;          /* a heap that can be stressed collects at every allocation */
   int depth;                 /* of calls of exports by imports now */

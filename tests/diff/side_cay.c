@@ -173,13 +173,14 @@ enum { SEEN_FRAMES = 3 };
 static void see_frames(struct side *side) {
   struct engine_thread *thread = engine_store_thread(cay_of(side)->store);
   struct engine_frame frame;
-  side->frames_digest = thread->backtrace_total;
+  int len = snprintf(side->frames, sizeof side->frames, "%llu calls:", (unsigned long long)thread->backtrace_total);
   for (uint32_t i = 0; i < SEEN_FRAMES && engine_backtrace_frame(thread, i, &frame); i++)
-    side->frames_digest = side_mix(side->frames_digest, side_mix(frame.func, frame.offset));
+    len +=
+        snprintf(side->frames + len, sizeof side->frames - (size_t)len, " %d at 0x%x", (int)frame.func, frame.offset);
 }
 
 static enum side_outcome outcome_of(struct side *side, enum engine_trap trap) {
-  side->frames_digest = 0;
+  side->frames[0] = 0;
   if (trap != ENGINE_TRAP_NONE && trap != ENGINE_TRAP_STACK_EXHAUSTED) see_frames(side);
   switch (trap) {
   case ENGINE_TRAP_NONE: return SIDE_DONE;
