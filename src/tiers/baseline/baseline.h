@@ -38,6 +38,7 @@ struct baseline_runtime {
   baseline_code_pointer away;      /* a call out of the instance: r1: function, r2: d in bytes; fp: the callee's */
   baseline_code_pointer tail_away; /* the same by a tail call: the frame is gone, arguments at fp */
   baseline_code_pointer translate; /* r0: entry of the function to compile; goes on in it */
+  baseline_code_pointer overflow;  /* at a function's entry: its frame does not fit, or stack_limit is missing. A trap of the caller's */
   baseline_helper helpers[BASELINE_HELPER_COUNT];
 };
 
@@ -54,15 +55,15 @@ struct baseline_output {
   BASE_VEC(struct baseline_site) sites;
   BASE_VEC(struct baseline_map) maps;     /* positions that may collect: ascending */
   BASE_VEC(struct baseline_range) ranges; /* code whose exceptions are caught, inner ones first */
-  BASE_VEC(uint32_t) labels;              /* byte position of each label of the register code */
+  BASE_VEC(uint32_t) labels;              /* byte position of the landing pad of each label that is a catch clause's */
   BASE_VEC(struct baseline_loop) loops;
 };
 struct baseline_map {
-  uint32_t offset; /* return address, or the site of a helper */
+  uint32_t offset; /* return address, or the start of a helper's stencil, which is its site */
   uint32_t node;   /* in ir_function.nodes */
 };
 struct baseline_range {
-  uint32_t start, end; /* a site is inside when start < site <= end */
+  uint32_t start, end; /* a site is inside when start <= site < end: sites lie in their instruction's own bytes */
   uint32_t own;        /* in ir_function.tries */
 };
 /* A loop head that execution can enter and leave from outside: there the frame is exact. */
@@ -97,10 +98,10 @@ extern const uint32_t baseline_max_frame_slots; /* functions with larger frames 
 /* Each writes code at `to` and returns its end. `d`: slots. */
 uint8_t *baseline_arch_entry(uint8_t *to);                        /* landing pad for indirect calls */
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link);   /* link slot <- return address */
-uint8_t *baseline_arch_return(uint8_t *to, uint32_t link);
+uint8_t *baseline_arch_return(uint8_t *to); /* after reload_return */
 uint8_t *baseline_arch_call_entry(uint8_t *to, uint32_t d, uint32_t entry, uint32_t *return_offset); /* inst->entries[entry] */
 uint8_t *baseline_arch_call_r0(uint8_t *to, uint32_t d, uint32_t *return_offset);
-uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link); /* before a tail call overwrites the frame */
+uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link); /* before results or arguments overwrite the frame */
 uint8_t *baseline_arch_jump_entry(uint8_t *to, uint32_t entry);
 uint8_t *baseline_arch_jump_r0(uint8_t *to);
 /* Stub of a function that is not compiled yet: r0 <- entry, jumps to `translate`, an absolute address. */

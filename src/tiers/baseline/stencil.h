@@ -119,7 +119,9 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   IMPORT          1                           IMM: function index: r0 <- runtime->away, r1 <- function
  *   HELPER          1                           IMM: byte offset of the helper in struct baseline_runtime; IMM2: imm; operands: hole
  *                                               STENCIL_D (64 bits: packed operands); SITE. No register is live
- *   TRAP            1                           r0 <- IMM, r1 <- SITE, jumps to runtime->trap
+ *   RAISE           1                           r0 <- IMM, r1 <- SITE, jumps to runtime->trap (was TRAP)
+ *   FUNCTION        first + d                   d <- inst->functions[IMM]
+ *   TAIL            1                           r0 <- runtime->tail_away if r0 is runtime->away
  *   ATOMIC_FENCE, V128_CONST (D, IMM, IMM2), MOVE_V128 (D, A), GLOBAL_GET_V128, GLOBAL_SET_V128 (D or B, IMM)
  *   CELL_GET_V128, CELL_SET_V128                first + a: slot D or B, address a
  * The wide arithmetic rows are STENCIL_SLOTS: D and D + 8 are the results, A B C and IMM (as a slot's byte offset) the operands. */

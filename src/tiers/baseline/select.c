@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Selection of stencils for numbers, memory accesses, variables and conditional branches: by what stencil_rows says of
+ * the instruction and where its operands are.
+ *
+ * Most stencils have two addresses, d <- d op b. Where a dies (a temporary) its register becomes d's; otherwise a is
+ * copied, or loaded, into d first, unless that would overwrite b. */
+#include "tiers/baseline/emit.h"
+
+#include <stddef.h>
+
+enum { MAX_DISPLACEMENT = INT32_MAX };
+
+static bool fits_s32(uint64_t value) { return value == (uint64_t)(int64_t)(int32_t)value; }
+
+/* ---- Operand classes ----------------------------------------------------------------------------------------------------- */
+
+static enum ir_class class_of_param(uint16_t op, uint32_t index) { return ir_class_of(module_ops[op].params[index]); }
+
+void select_classes(const struct ir_insn *insn, enum ir_class classes[3]) {
+  classes[0] = classes[1] = classes[2] = IR_CLASS_NONE;
+  if (insn->op == IR_MOVE || insn->op == IR_SELECT || insn->op == IR_RETURN) {
+    if (insn->result == IR_CLASS_V128 || (insn->flags & IR_A_CONST) || (insn->op == IR_RETURN && insn->b != 1)) return;
+    classes[0] = insn->result;
+    if (insn->op != IR_SELECT) return;
+    classes[1] = insn->result;
+    classes[2] = IR_CLASS_INT;
+    return;
+  }
+  if (insn->op == IR_BR_IF || insn->op == IR_BR_TABLE) classes[0] = IR_CLASS_INT;
+  if (insn->op >= MODULE_OP_COUNT) return;
+  uint8_t kind = stencil_rows[insn->op].kind;
+  if (kind == STENCIL_NONE || kind == STENCIL_SLOTS) return;
+  const struct module_op_info *row = &module_ops[insn->op];
+  if (!(insn->flags & IR_A_CONST)) classes[0] = row->flags & (MODULE_OP_LOAD | MODULE_OP_STORE) ? IR_CLASS_INT : class_of_param(insn->op, 0);
+  if (row->param_count == 2 && !(insn->flags & IR_B_CONST)) classes[1] = class_of_param(insn->op, 1);
+}
+
+/* ---- Results ----------------------------------------------------------------------------------------------------------------- */
+
+/* The register that the result in slot d goes to, for an instruction that reads its operands before it writes: the pinned
+ * one; that of operand `a`, which dies; or any. Locked. */
+static uint32_t result_register(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t a_reg) {
+  uint32_t pin = e->reserved ? registers_pin_of(e, insn->d) : NO_REGISTER;
+  if (pin != NO_REGISTER) {
+    registers_lock(e, pin);
+    return pin;
+  }
+  bool same_file = a_reg != NO_REGISTER && (a_reg >= INTS) == emit_is_float(insn->result);
+  bool dies = (insn->flags & IR_A_TEMP) || insn->a == insn->d;
+  if (same_file && dies && !(e->reserved >> a_reg & 1)) return a_reg;
+  uint32_t old = e->where.items[insn->d];
+  if (old != NO_REGISTER && !(e->locked >> old & 1)) {
+    registers_lock(e, old);
+    return old;
+  }
+  if (same_file && !(e->reserved >> a_reg & 1) && !registers_any_left(e, insn->result)) {
+    registers_vacate(e, a_reg); /* a lives on in its slot */
+    return a_reg;
+  }
+  return registers_take(e, insn->result);
+}
+
+/* The operands have been read: those that die are forgotten, and `reg` holds the result. */
+static void finish(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t reg) {
+  if (insn->flags & IR_A_TEMP) registers_drop(e, insn->a);
+  if (insn->flags & IR_B_TEMP) registers_drop(e, insn->b);
+  if (insn->flags & IR_C_TEMP) registers_drop(e, insn->c);
+  registers_set(e, reg, insn->d, insn->result);
+}
+
+/* ---- Constants and moves --------------------------------------------------------------------------------------------------------- */
+
+void select_constant(struct baseline_emitter *e, uint32_t reg, enum ir_class cls, uint64_t konst) {
+  if (cls == IR_CLASS_INT) {
+    if (konst == 0)
+      emit_put(e, STENCIL_ZERO_INT + reg);
+    else
+      emit_put_imm(e, (konst <= UINT32_MAX ? STENCIL_CONST_INT : STENCIL_CONST_INT64) + reg, konst);
+    return;
+  }
+  uint32_t index = reg - INTS;
+  if (konst == 0)
+    emit_put(e, STENCIL_ZERO_FLOAT + index);
+  else
+    emit_put_imm(e, (cls == IR_CLASS_F32 ? STENCIL_CONST_F32 : STENCIL_CONST_F64) + index, konst);
+}
+
+void select_store_constant(struct baseline_emitter *e, uint32_t slot, enum ir_class cls, uint64_t konst) {
+  registers_drop(e, slot);
+  if (cls == IR_CLASS_F32) konst = (uint64_t)(int64_t)(int32_t)konst; /* the upper half of the slot does not count */
+  e->values[STENCIL_IMM] = konst;
+  emit_put_slot_d(e, fits_s32(konst) ? STENCIL_PUT_IMM : STENCIL_PUT_IMM64, slot);
+}
+
+void select_const(struct baseline_emitter *e, const struct ir_insn *insn) {
+  uint32_t pin = e->reserved ? registers_pin_of(e, insn->d) : NO_REGISTER;
+  if (pin == NO_REGISTER) {
+    select_store_constant(e, insn->d, insn->result, insn->konst);
+    return;
+  }
+  select_constant(e, pin, insn->result, insn->konst);
+  registers_set(e, pin, insn->d, insn->result);
+}
+
+/* A temporary that another is moved to is an argument or crosses a label: it belongs in its slot. */
+static void move_to_slot(struct baseline_emitter *e, const struct ir_insn *insn) {
+  uint32_t reg = registers_find(e, insn->a);
+  registers_drop(e, insn->d);
+  if (reg == NO_REGISTER) {
+    e->values[STENCIL_A] = (uint64_t)insn->a * 8;
+    emit_put_slot_d(e, STENCIL_MOVE_SLOT, insn->d);
+  } else if (reg < INTS) {
+    emit_put_slot_d(e, STENCIL_PUT_INT + reg, insn->d);
+  } else {
+    emit_put_slot_d(e, (insn->result == IR_CLASS_F32 ? STENCIL_PUT_F32 : STENCIL_PUT_F64) + reg - INTS, insn->d);
+  }
+  if (insn->flags & IR_A_TEMP) registers_drop(e, insn->a);
+}
+
+static void move_vector(struct baseline_emitter *e, const struct ir_insn *insn) {
+  e->values[STENCIL_A] = (uint64_t)insn->a * 8;
+  emit_put_slot_d(e, STENCIL_MOVE_V128, insn->d);
+}
+
+void select_move(struct baseline_emitter *e, const struct ir_insn *insn) {
+  if (insn->result == IR_CLASS_V128) {
+    move_vector(e, insn);
+    return;
+  }
+  if (emit_is_temporary(e, insn->d)) {
+    move_to_slot(e, insn);
+    return;
+  }
+  uint32_t a = registers_find(e, insn->a), d = result_register(e, insn, a);
+  if (a != NO_REGISTER)
+    registers_move(e, d, a);
+  else
+    registers_load(e, d, insn->a, insn->result);
+  finish(e, insn, d);
+}
+
+/* ---- Arithmetic --------------------------------------------------------------------------------------------------------------------- */
+
+/* How operand b enters a stencil: a register, or the forms behind the registers. */
+struct operand_form {
+  uint32_t form;
+  uint32_t reg; /* NO_REGISTER: slot or constant */
+};
+
+static struct operand_form form_of_b(struct baseline_emitter *e, const struct ir_insn *insn, enum ir_class cls,
+                                     bool is_64) {
+  uint32_t first = emit_is_float(cls) ? INTS : 0, count = emit_is_float(cls) ? FLOATS : INTS;
+  struct operand_form b = {.reg = NO_REGISTER};
+  if (!(insn->flags & IR_B_CONST)) {
+    b.reg = registers_find(e, insn->b);
+    e->values[STENCIL_B] = (uint64_t)insn->b * 8;
+    b.form = b.reg == NO_REGISTER ? count : b.reg - first;
+  } else if (cls == IR_CLASS_INT && (!is_64 || fits_s32(insn->konst))) {
+    e->values[STENCIL_IMM] = insn->konst;
+    b.form = count + 1;
+  } else {
+    b.reg = registers_take(e, cls);
+    select_constant(e, b.reg, cls, insn->konst);
+    b.form = b.reg - first;
+  }
+  return b;
+}
+
+static void put_two_address(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row,
+                            uint32_t d, uint32_t b_form) {
+  bool is_float = emit_is_float(insn->result);
+  uint32_t forms = is_float ? FLOATS + 1 : INTS + 2, index = is_float ? d - INTS : d;
+  if (row->shift && (insn->flags & IR_B_CONST))
+    emit_put_imm(e, row->shift + index, insn->konst & (module_ops[insn->op].params[0] == MODULE_I64 ? 63 : 31));
+  else
+    emit_put(e, row->first + index * forms + b_form);
+}
+
+/* d <- a op b without touching a. */
+static bool put_three_address(struct baseline_emitter *e, const struct stencil_row *row, uint32_t d, uint32_t a,
+                              struct operand_form b) {
+  if (!row->three || d == a || a == NO_REGISTER || b.form == INTS) return false;
+  uint32_t form = b.form == INTS + 1 ? INTS : b.form;
+  emit_put(e, row->three + (d * INTS + a) * (INTS + 1) + form);
+  return true;
+}
+
+static void select_binary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  enum ir_class cls = class_of_param(insn->op, 0);
+  uint32_t a = registers_find(e, insn->a);
+  struct operand_form b = form_of_b(e, insn, cls, module_ops[insn->op].params[0] == MODULE_I64);
+  uint32_t d = result_register(e, insn, a);
+  if (put_three_address(e, row, d, a, b)) {
+    finish(e, insn, d);
+    return;
+  }
+  if (d == b.reg && d != a) { /* the result would overwrite b before it is read */
+    if (ir_mirrored[insn->op] == insn->op && a != NO_REGISTER) {
+      put_two_address(e, insn, row, d, emit_is_float(cls) ? a - INTS : a);
+      finish(e, insn, d);
+      return;
+    }
+    uint32_t fresh = registers_take(e, insn->result);
+    if (a != NO_REGISTER)
+      registers_move(e, fresh, a);
+    else
+      registers_load(e, fresh, insn->a, cls);
+    put_two_address(e, insn, row, fresh, b.form);
+    registers_move(e, d, fresh);
+    finish(e, insn, d);
+    return;
+  }
+  if (a == NO_REGISTER)
+    registers_load(e, d, insn->a, cls);
+  else
+    registers_move(e, d, a);
+  put_two_address(e, insn, row, d, b.form);
+  finish(e, insn, d);
+}
+
+/* Comparisons that a branch consumes at once. */
+static bool fuse_with_branch(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  const struct ir_insn *branch = emit_following(e);
+  if (!row->branch || !branch || branch->op != IR_BR_IF || branch->a != insn->d || !(branch->flags & IR_A_TEMP))
+    return false;
+  enum ir_class cls = class_of_param(insn->op, 0);
+  bool is_float = emit_is_float(cls);
+  uint32_t a = registers_use(e, insn->a, cls);
+  struct operand_form b = form_of_b(e, insn, cls, module_ops[insn->op].params[0] == MODULE_I64);
+  if (insn->flags & IR_A_TEMP) registers_drop(e, insn->a);
+  if (insn->flags & IR_B_TEMP) registers_drop(e, insn->b);
+  emit_settle(e);
+  emit_target(e, (uint32_t)branch->imm);
+  uint32_t first = branch->flags & IR_NEGATED ? row->branch_not : row->branch;
+  emit_put(e, first + (is_float ? (a - INTS) * (FLOATS + 1) : a * (INTS + 2)) + b.form);
+  e->next++;
+  return true;
+}
+
+void select_branch_if(struct baseline_emitter *e, const struct ir_insn *insn) {
+  uint32_t a = registers_use(e, insn->a, IR_CLASS_INT);
+  registers_done(e, insn->a, insn->flags & IR_A_TEMP);
+  emit_settle(e);
+  emit_target(e, (uint32_t)insn->imm);
+  emit_put(e, (insn->flags & IR_NEGATED ? STENCIL_BRANCH_UNLESS32 : STENCIL_BRANCH_IF32) + a);
+}
+
+static bool is_eqz(uint16_t op) { return op == MODULE_OP_I32_EQZ || op == MODULE_OP_I64_EQZ; }
+
+static bool fuse_eqz(struct baseline_emitter *e, const struct ir_insn *insn) {
+  const struct ir_insn *branch = emit_following(e);
+  if (!branch || branch->op != IR_BR_IF || branch->a != insn->d || !(branch->flags & IR_A_TEMP)) return false;
+  uint32_t a = registers_use(e, insn->a, IR_CLASS_INT);
+  registers_done(e, insn->a, insn->flags & IR_A_TEMP);
+  emit_settle(e);
+  emit_target(e, (uint32_t)branch->imm);
+  bool if_zero = !(branch->flags & IR_NEGATED), is_64 = insn->op == MODULE_OP_I64_EQZ;
+  uint32_t first = if_zero ? (is_64 ? STENCIL_BRANCH_UNLESS64 : STENCIL_BRANCH_UNLESS32)
+                           : (is_64 ? STENCIL_BRANCH_IF64 : STENCIL_BRANCH_IF32);
+  emit_put(e, first + a);
+  e->next++;
+  return true;
+}
+
+/* The result is in r0. */
+static void select_float_compare(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  enum ir_class cls = class_of_param(insn->op, 0);
+  uint32_t a = registers_use(e, insn->a, cls);
+  struct operand_form b = form_of_b(e, insn, cls, false);
+  registers_vacate(e, 0);
+  emit_put(e, row->first + (a - INTS) * (FLOATS + 1) + b.form);
+  registers_lock(e, 0);
+  uint32_t pin = e->reserved ? registers_pin_of(e, insn->d) : NO_REGISTER;
+  if (pin != NO_REGISTER) registers_move(e, pin, 0);
+  finish(e, insn, pin != NO_REGISTER ? pin : 0);
+}
+
+/* One operand, any result: first + d * count + a. */
+static void select_unary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  enum ir_class cls = class_of_param(insn->op, 0);
+  uint32_t a = registers_use(e, insn->a, cls), d = result_register(e, insn, a);
+  uint32_t count = emit_is_float(cls) ? FLOATS : INTS;
+  uint32_t a_index = emit_is_float(cls) ? a - INTS : a, d_index = d >= INTS ? d - INTS : d;
+  emit_put(e, row->first + d_index * count + a_index);
+  finish(e, insn, d);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* An offset too large for a displacement, or a constant address beyond it, is added beforehand. */
+static struct place add_large_offset(struct baseline_emitter *e, struct place place) {
+  if (place.offset <= MAX_DISPLACEMENT) return place;
+  uint32_t sum = registers_take(e, IR_CLASS_INT);
+  select_constant(e, sum, IR_CLASS_INT, place.offset);
+  if (place.reg != INTS)
+    emit_put(e, stencil_rows[MODULE_OP_I64_ADD].first + sum * (INTS + 2) + place.reg);
+  return (struct place){.reg = sum};
+}
+
+/* With the check where there are no guard pages. */
+struct place select_place(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t access_log2) {
+  struct place place = {.reg = INTS, .offset = insn->imm};
+  bool is_64 = e->module->memories[0].limits.is_64;
+  if (!(insn->flags & IR_A_CONST)) place.reg = registers_use(e, insn->a, IR_CLASS_INT);
+  if (is_64)
+    emit_put_imm(e, STENCIL_CHECK64 + place.reg, insn->imm + (UINT64_C(1) << access_log2));
+  else if (e->options.explicit_bounds)
+    emit_put_imm(e, STENCIL_CHECK32 + place.reg, insn->imm + (UINT64_C(1) << access_log2));
+  return add_large_offset(e, place);
+}
+
+static void select_load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  struct place place = select_place(e, insn, row->access_log2);
+  uint32_t a = insn->flags & IR_A_CONST ? NO_REGISTER : e->where.items[insn->a];
+  uint32_t d = result_register(e, insn, a);
+  emit_put_imm(e, row->first + (d >= INTS ? d - INTS : d) * (INTS + 1) + place.reg, place.offset);
+  finish(e, insn, d);
+}
+
+/* Constants are stored as numbers of the same width. */
+static void select_store(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  struct place place = select_place(e, insn, row->access_log2);
+  enum ir_class cls = class_of_param(insn->op, 1);
+  uint64_t konst = insn->konst;
+  if (insn->op == MODULE_OP_F32_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I32_STORE];
+  if (insn->op == MODULE_OP_F64_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I64_STORE];
+  if (insn->flags & IR_B_CONST) cls = IR_CLASS_INT;
+  uint32_t form;
+  if ((insn->flags & IR_B_CONST) && (row->access_log2 < 3 || fits_s32(konst))) {
+    e->values[STENCIL_IMM2] = konst;
+    form = place.reg * (INTS + 1) + INTS;
+  } else if (insn->flags & IR_B_CONST) {
+    uint32_t value = registers_take(e, IR_CLASS_INT);
+    select_constant(e, value, IR_CLASS_INT, konst);
+    form = place.reg * (INTS + 1) + value;
+  } else {
+    uint32_t value = registers_use(e, insn->b, cls);
+    form = emit_is_float(cls) ? place.reg * FLOATS + value - INTS : place.reg * (INTS + 1) + value;
+  }
+  emit_put_imm(e, row->first + form, place.offset);
+  registers_done(e, insn->a, (insn->flags & IR_A_TEMP) != 0);
+  registers_done(e, insn->b, (insn->flags & IR_B_TEMP) != 0);
+}
+
+static bool is_general(const struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  if (!row->general) return false;
+  return insn->c != 0 || (e->module->memories[0].limits.is_64 && insn->imm > UINT32_MAX);
+}
+
+void select_row(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  if (is_general(e, insn, row)) {
+    select_general(e, insn, row);
+    return;
+  }
+  switch (row->kind) {
+  case STENCIL_INT_BINARY:
+    if (!fuse_with_branch(e, insn, row)) select_binary(e, insn, row);
+    break;
+  case STENCIL_FLOAT_BINARY: select_binary(e, insn, row); break;
+  case STENCIL_FLOAT_COMPARE:
+    if (!fuse_with_branch(e, insn, row)) select_float_compare(e, insn, row);
+    break;
+  case STENCIL_LOAD_INT:
+  case STENCIL_LOAD_FLOAT: select_load(e, insn, row); break;
+  case STENCIL_STORE_INT:
+  case STENCIL_STORE_FLOAT: select_store(e, insn, row); break;
+  default:
+    if (!is_eqz(insn->op) || !fuse_eqz(e, insn)) select_unary(e, insn, row);
+  }
+}
+
+/* ---- Select ------------------------------------------------------------------------------------------------------------------------------- */
+
+void select_select(struct baseline_emitter *e, const struct ir_insn *insn) {
+  if (insn->result == IR_CLASS_V128) {
+    registers_store(e, insn->c);
+    e->values[STENCIL_A] = (uint64_t)insn->a * 8;
+    e->values[STENCIL_B] = (uint64_t)insn->b * 8;
+    e->values[STENCIL_C] = (uint64_t)insn->c * 8;
+    emit_put_slot_d(e, STENCIL_SELECT_SLOTS, insn->d);
+    registers_done(e, insn->c, (insn->flags & IR_C_TEMP) != 0);
+    return;
+  }
+  bool is_float = emit_is_float(insn->result);
+  uint32_t c = registers_use(e, insn->c, IR_CLASS_INT), b = registers_use(e, insn->b, insn->result);
+  uint32_t a = registers_find(e, insn->a), d = result_register(e, insn, a), work = d;
+  if (d != a && (d == b || (d == c && !is_float))) work = registers_take(e, insn->result);
+  if (a == NO_REGISTER)
+    registers_load(e, work, insn->a, insn->result);
+  else
+    registers_move(e, work, a);
+  if (is_float)
+    emit_put(e, STENCIL_SELECT_FLOAT + ((work - INTS) * FLOATS + b - INTS) * INTS + c);
+  else
+    emit_put(e, STENCIL_SELECT_INT + (work * INTS + b) * INTS + c);
+  registers_move(e, d, work);
+  finish(e, insn, d);
+}
+
+/* ---- Globals --------------------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_imported(const struct baseline_emitter *e, const struct ir_insn *insn) {
+  return insn->imm < e->module->imported_global_count;
+}
+
+static uint64_t cell_of(const struct baseline_emitter *e, const struct ir_insn *insn) {
+  return offsetof(struct engine_instance, own_globals) +
+         (insn->imm - e->module->imported_global_count) * sizeof(struct engine_global);
+}
+
+static uint32_t address_of_cell(struct baseline_emitter *e, const struct ir_insn *insn) {
+  uint32_t address = registers_take(e, IR_CLASS_INT);
+  emit_put_imm(e, STENCIL_GLOBAL_CELL + address, insn->imm);
+  return address;
+}
+
+static void get_vector(struct baseline_emitter *e, const struct ir_insn *insn) {
+  if (is_imported(e, insn)) {
+    emit_put_slot_d(e, STENCIL_CELL_GET_V128 + address_of_cell(e, insn), insn->d);
+    return;
+  }
+  e->values[STENCIL_IMM] = cell_of(e, insn);
+  emit_put_slot_d(e, STENCIL_GLOBAL_GET_V128, insn->d);
+}
+
+void select_global_get(struct baseline_emitter *e, const struct ir_insn *insn) {
+  if (insn->result == IR_CLASS_V128) {
+    get_vector(e, insn);
+    return;
+  }
+  uint32_t d;
+  if (!is_imported(e, insn)) {
+    static const uint32_t get[] = {[IR_CLASS_INT] = STENCIL_GLOBAL_GET_INT, [IR_CLASS_F32] = STENCIL_GLOBAL_GET_F32,
+                                   [IR_CLASS_F64] = STENCIL_GLOBAL_GET_F64};
+    d = result_register(e, insn, NO_REGISTER);
+    emit_put_imm(e, get[insn->result] + (d >= INTS ? d - INTS : d), cell_of(e, insn));
+  } else {
+    uint32_t address = address_of_cell(e, insn);
+    emit_put_imm(e, STENCIL_PEEK_INT + address * INTS + address, 0);
+    d = result_register(e, insn, NO_REGISTER);
+    if (d < INTS)
+      registers_move(e, d, address);
+    else
+      emit_put(e, stencil_rows[insn->result == IR_CLASS_F32 ? MODULE_OP_F32_REINTERPRET_I32
+                                                            : MODULE_OP_F64_REINTERPRET_I64].first +
+                      (d - INTS) * INTS + address);
+  }
+  finish(e, insn, d);
+}
+
+static void set_vector(struct baseline_emitter *e, const struct ir_insn *insn) {
+  e->values[STENCIL_B] = (uint64_t)insn->b * 8;
+  if (is_imported(e, insn))
+    emit_put(e, STENCIL_CELL_SET_V128 + address_of_cell(e, insn));
+  else
+    emit_put_imm(e, STENCIL_GLOBAL_SET_V128, cell_of(e, insn));
+}
+
+/* A constant, or whatever a cell of another instance gets, goes through an integer register. */
+static uint32_t bits_of_b(struct baseline_emitter *e, const struct ir_insn *insn, enum ir_class cls) {
+  if (insn->flags & IR_B_CONST) {
+    uint32_t reg = registers_take(e, IR_CLASS_INT);
+    select_constant(e, reg, IR_CLASS_INT, insn->konst);
+    return reg;
+  }
+  uint32_t b = registers_use(e, insn->b, cls);
+  if (b < INTS) return b;
+  uint32_t reg = registers_take(e, IR_CLASS_INT);
+  uint16_t op = cls == IR_CLASS_F32 ? MODULE_OP_I32_REINTERPRET_F32 : MODULE_OP_I64_REINTERPRET_F64;
+  emit_put(e, stencil_rows[op].first + reg * FLOATS + b - INTS);
+  return reg;
+}
+
+void select_global_set(struct baseline_emitter *e, const struct ir_insn *insn) {
+  enum ir_class cls = ir_class_of(e->module->globals[insn->imm].type.type);
+  if (cls == IR_CLASS_V128) {
+    set_vector(e, insn);
+    return;
+  }
+  if (is_imported(e, insn)) {
+    uint32_t bits = bits_of_b(e, insn, cls), address = address_of_cell(e, insn);
+    emit_put_imm(e, STENCIL_POKE_INT + address * INTS + bits, 0);
+  } else if ((insn->flags & IR_B_CONST) && fits_s32(insn->konst)) {
+    e->values[STENCIL_IMM2] = insn->konst;
+    emit_put_imm(e, STENCIL_GLOBAL_SET_IMM, cell_of(e, insn));
+  } else {
+    static const uint32_t set[] = {[IR_CLASS_INT] = STENCIL_GLOBAL_SET_INT, [IR_CLASS_F32] = STENCIL_GLOBAL_SET_F32,
+                                   [IR_CLASS_F64] = STENCIL_GLOBAL_SET_F64};
+    bool is_const = insn->flags & IR_B_CONST;
+    uint32_t b = is_const ? bits_of_b(e, insn, cls) : registers_use(e, insn->b, cls);
+    uint32_t first = b < INTS ? STENCIL_GLOBAL_SET_INT : set[cls];
+    emit_put_imm(e, first + (b >= INTS ? b - INTS : b), cell_of(e, insn));
+  }
+  registers_done(e, insn->b, (insn->flags & IR_B_TEMP) != 0);
+}
+
+/* The function's own reference: through the instance's list. */
+void select_ref_func(struct baseline_emitter *e, const struct ir_insn *insn) {
+  uint32_t d = result_register(e, insn, NO_REGISTER);
+  emit_put_imm(e, STENCIL_FUNCTION + d, insn->imm);
+  finish(e, insn, d);
+}
