@@ -9,7 +9,7 @@
 #ifndef TIERS_BASELINE_STENCIL_H
 #define TIERS_BASELINE_STENCIL_H
 
-#include "baseline_stencils.gen.h" /* STENCIL_INTS, STENCIL_FLOATS, STENCIL_COUNT; the first stencil of each family below */
+#include "tiers/baseline_stencils.gen.h" /* STENCIL_INTS, STENCIL_FLOATS, STENCIL_COUNT; the first stencil of each family below */
 #include "module/module.h"
 
 /* What a hole takes. */
@@ -21,10 +21,26 @@ enum stencil_value {
   STENCIL_IMM, /* numbers */
   STENCIL_IMM2,
   STENCIL_SITE,   /* 32-bit offset in the code arena of the position that stands for the stencil */
-  STENCIL_NEXT,   /* jumps: behind this stencil */
   STENCIL_TARGET, /* jumps: where a taken branch goes */
-  STENCIL_TRAP,   /* jumps: + k: the stub that raises engine trap k */
+  STENCIL_POOL,   /* distance to a constant in a copy of stencil_pool in the arena; the code has its offset in the pool */
+  STENCIL_TRAP,   /* jumps: + k: the stub that raises engine trap k. The last, for k is added */
 };
+/* How a hole is written. Numbers replace what is there. Jumps within a stencil, also to its end, are done already.
+ *   x86-64: little-endian numbers of so many bits, the low ones of the value, so it is for the emitter to know whether
+ *   the processor extends them (families say). REL32: distance from the end of the hole's four bytes. */
+enum stencil_patch {
+  STENCIL_PATCH_ABS8,
+  STENCIL_PATCH_ABS16,
+  STENCIL_PATCH_ABS32,  /* the processor takes it as it is, or zero-extends it */
+  STENCIL_PATCH_ABS32S, /* the processor may sign-extend it */
+  STENCIL_PATCH_ABS64,
+  STENCIL_PATCH_REL32,
+};
+/* Constants that code reads (masks, powers of two): only x86-64 code has them outside itself. They are copied to the
+ * arena once, aligned to 64; a hole with the value STENCIL_POOL is REL32 and takes: pool's place + what the four bytes at
+ * the hole held before - place of the byte behind the hole, all in the arena. The emitter, which does not know where the
+ * function will lie, can subtract the position in the function, and list the hole for its base to be taken off later. */
+extern const uint8_t stencil_pool[]; /* STENCIL_POOL_BYTES */
 
 struct stencil_hole {
   uint16_t at;   /* bytes from the stencil's start */
@@ -44,6 +60,9 @@ extern const struct stencil stencils[STENCIL_COUNT];
 extern const struct stencil_hole stencil_holes[];
 extern const uint8_t stencil_code[]; /* followed by 64 more bytes, so that short copies may be of one size */
 
+/* Constant operands: i32 operations take any 32 bits; i64 operations one of 32 bits that is sign-extended, so others
+ * must be in a register or slot. Offsets of memory accesses are below 2^31: a larger one is added to the address first.
+ * Shifts and rotations take the count as IMM of any size (the CPU wraps it), so `shift` is always 0. */
 /* How an instruction of the table is made. R = STENCIL_INTS, F = STENCIL_FLOATS; `a + n` below: registers first. */
 enum stencil_kind {
   STENCIL_NONE,         /* by hand in the emitter, or by a helper */
@@ -106,6 +125,7 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   PEEK_INT        first + d * R + a           d <- 64 bits at address a + IMM (32 bits signed)
  *   POKE_INT        first + a * R + b           64 bits at address a + IMM <- b
  *   CHECK32         first + a (R: nothing)      trap MEMORY_BOUNDS unless a (32 bits) + IMM (33 bits: offset + bytes) <= length of memory 0
+ *   CHECK32_NEAR    first + a (R: nothing)      the same for IMM below 2^31: shorter
  *   CHECK64         first + a (R: nothing)      the same for a 64-bit address; no sum wraps
  *   POLL            1                           to TARGET when thread->stack_limit is null
  *   STACK_CHECK     1                           to TARGET when fp + IMM > thread->stack_limit
@@ -119,7 +139,7 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   IMPORT          1                           IMM: function index: r0 <- runtime->away, r1 <- function
  *   HELPER          1                           IMM: byte offset of the helper in struct baseline_runtime; IMM2: imm; operands: hole
  *                                               STENCIL_D (64 bits: packed operands); SITE. No register is live
- *   RAISE           1                           r0 <- IMM, r1 <- SITE, jumps to runtime->trap (was TRAP)
+ *   RAISE           1                           r0 <- IMM, r1 <- SITE, jumps to runtime->trap
  *   FUNCTION        first + d                   d <- inst->functions[IMM]
  *   TAIL            1                           r0 <- runtime->tail_away if r0 is runtime->away
  *   ATOMIC_FENCE, V128_CONST (D, IMM, IMM2), MOVE_V128 (D, A), GLOBAL_GET_V128, GLOBAL_SET_V128 (D or B, IMM)

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the C of the stencils is made of (tools/gen_stencils.py writes it; nothing else includes this): the machine's
+ * state as parameters, holes, and the ways of reading them that become the instructions wanted.
+ *
+ * A hole is the address of a symbol that nobody defines: the compiler leaves a relocation where its value belongs, and
+ * tools/extract_stencils.py makes a hole of it. Where C leads to detours, a line of assembly names the instruction. */
+#ifndef TIERS_BASELINE_ARCH_STENCILS_H
+#define TIERS_BASELINE_ARCH_STENCILS_H
+
+#include "tiers/baseline/baseline.h"
+
+#include <stddef.h>
+
+/* clang-format off: the macros are tables; their columns are the point. */
+
+extern char STENCIL_D[], STENCIL_A[], STENCIL_B[], STENCIL_C[], STENCIL_IMM[], STENCIL_IMM2[], STENCIL_SITE[];
+BASELINE_GUEST_CC void STENCIL_NEXT(void);
+BASELINE_GUEST_CC void STENCIL_TARGET(void);
+#define X(name, text) BASELINE_GUEST_CC void STENCIL_TRAP_##name(void);
+ENGINE_TRAPS(X)
+#undef X
+
+/* ---- The state ------------------------------------------------------------------------------------------------------ */
+
+#if defined(__riscv)
+#define INTS uint64_t r0, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4
+#define INT_ARGUMENTS r0, r1, r2, r3, r4
+#define SCRATCH() (void)0
+#elif defined(__aarch64__)
+#define INTS uint64_t r0, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, uint64_t r6, uint64_t r7
+#define INT_ARGUMENTS r0, r1, r2, r3, r4, r5, r6, r7
+#define SCRATCH() (void)0
+#else
+/* The argument in rcx is free for all, since shifts need it. */
+#define INTS uint64_t r0, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t rcx, uint64_t r4, uint64_t r5, uint64_t r6, uint64_t r7
+#define INT_ARGUMENTS r0, r1, r2, r3, rcx, r4, r5, r6, r7
+#define SCRATCH() __asm__("" : "=c"(rcx))
+#endif
+#define STATE uint64_t *fp, uint8_t *mem, struct engine_instance *inst
+#define FLOAT_ARGUMENTS x0, x1, x2, x3, x4, x5, x6, x7
+
+/* FLOATS_<types>, one letter each, are the float registers' types, written by the generator. */
+#define STENCIL(name, types, ...)                                                            \
+  BASELINE_GUEST_CC void name(STATE, INTS, FLOATS_##types);                                  \
+  BASELINE_GUEST_CC void name(STATE, INTS, FLOATS_##types) {                                 \
+    typedef BASELINE_GUEST_CC void continuation(STATE, INTS, FLOATS_##types);                \
+    __VA_ARGS__;                                                                             \
+    GO(STENCIL_NEXT);                                                                        \
+  }
+#define GO(to)                                                                               \
+  do {                                                                                       \
+    SCRATCH();                                                                               \
+    __attribute__((musttail)) return ((continuation *)to)(fp, mem, inst, INT_ARGUMENTS, FLOAT_ARGUMENTS); \
+  } while (0)
+#define GO_IF(condition) do { if (condition) GO(STENCIL_TARGET); } while (0)
+#define TRAP_IF(condition, trap) do { if (BASE_UNLIKELY(condition)) GO(STENCIL_TRAP_##trap); } while (0)
+
+/* For stencils between which no register lives. */
+#define STENCIL_ALONE(name, ...)                                                             \
+  BASELINE_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2);                 \
+  BASELINE_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2) {                \
+    __VA_ARGS__;                                                                             \
+    GO_ALONE((baseline_code_pointer)STENCIL_NEXT);                                           \
+  }
+#define GO_ALONE(place)                                                                      \
+  do {                                                                                       \
+    baseline_code_pointer to = (place);                                                      \
+    __attribute__((musttail)) return to(fp, mem, inst, r0, r1, r2);                          \
+  } while (0)
+#define FORGET() __asm__("" : "=r"(r0), "=r"(r1), "=r"(r2))
+
+/* ---- Holes ---------------------------------------------------------------------------------------------------------- */
+
+#define SYMBOL(hole) ((uintptr_t)STENCIL_##hole)
+#define UNALIGNED(type) typedef struct { type value; } __attribute__((packed, may_alias)) unaligned_##type;
+UNALIGNED(int8_t) UNALIGNED(uint8_t) UNALIGNED(int16_t) UNALIGNED(uint16_t) UNALIGNED(int32_t) UNALIGNED(uint32_t)
+UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
+/* Guest accesses are volatile: other threads may race with them, and a fault must happen where it is written. */
+#define MEMORY(type, address) (((volatile unaligned_##type *)(address))->value)
+
+#if defined(__x86_64__)
+#define SLOT(hole, type) (*(type *)((char *)fp + SYMBOL(hole)))
+#define FIELD(base, hole, type) (*(type *)((char *)(base) + SYMBOL(hole)))
+#define IMM_i(hole) ((uint32_t)SYMBOL(hole))
+#define IMM_I(hole) ({ uint64_t bits; __asm__("movq %1, %0" : "=r"(bits) : "i"(STENCIL_##hole)); bits; })
+#define SIGNED(hole) SYMBOL(hole) /* a number of 32 bits with a sign, where C adds it to an address */
+#define IMM64(hole) ({ uint64_t bits; __asm__("movabsq %1, %0" : "=r"(bits) : "i"(STENCIL_##hole)); bits; })
+/* A tail call through a pointer would need a register that is not there; this one leaves all as they are. */
+#define JUMP_BY_TABLE(index)                                                                                           \
+  do {                                                                                                                 \
+    uint64_t table, place = (index);                                                                                   \
+    __asm__ volatile("leaq STENCIL_TARGET(%%rip), %0\n movslq (%0,%1,4), %1\n addq %0, %1\n jmp *%1"                   \
+                     : "=&r"(table), "+r"(place));                                                                     \
+  } while (0)
+#define DEMOTE(to, from) __asm__("cvtsd2ss %1, %0" : "=x"(to) : "x"(from))
+#define PROMOTE(to, from) __asm__("cvtss2sd %1, %0" : "=x"(to) : "x"(from))
+
+/* d <- d op the constant; whether a compares with the constant as the condition says. */
+#define ARITHMETIC_i(instruction, d) __asm__(instruction " %1, %k0" : "+r"(d) : "i"(STENCIL_IMM) : "cc")
+#define ARITHMETIC_I(instruction, d) __asm__(instruction " %1, %0" : "+r"(d) : "i"(STENCIL_IMM) : "cc")
+#define MULTIPLY_i(d) __asm__("imull %1, %k0, %k0" : "+r"(d) : "i"(STENCIL_IMM) : "cc")
+#define MULTIPLY_I(d) __asm__("imulq %1, %0, %0" : "+r"(d) : "i"(STENCIL_IMM) : "cc")
+#define COMPARES_i(condition, a) \
+  ({ int holds; __asm__("cmpl %2, %k1" : "=@cc" condition(holds) : "r"(a), "i"(STENCIL_IMM)); holds; })
+#define COMPARES_I(condition, a) \
+  ({ int holds; __asm__("cmpq %2, %1" : "=@cc" condition(holds) : "r"(a), "i"(STENCIL_IMM)); holds; })
+
+/* Constants into memory at `base` (a pointer) plus the offset hole. */
+#define PUT_CONSTANT(instruction, base, at, constant) \
+  __asm__ volatile(instruction " %0, %c1(%2)" : : "i"(STENCIL_##constant), "i"(STENCIL_##at), "r"(base) : "memory")
+#define PUT_CONSTANT_AT(instruction, base, index, at, constant)                           \
+  __asm__ volatile(instruction " %0, %c1(%2,%3)"                                          \
+                   : : "i"(STENCIL_##constant), "i"(STENCIL_##at), "r"(base), "r"(index) : "memory")
+#define PUT_SIGNED(base, at, constant) PUT_CONSTANT("movq", base, at, constant)
+#endif
+
+/* ---- Pieces --------------------------------------------------------------------------------------------------------- */
+
+static inline float float_of(uint32_t bits) { float value; memcpy(&value, &bits, 4); return value; }
+static inline double double_of(uint64_t bits) { double value; memcpy(&value, &bits, 8); return value; }
+
+#define IS_LOW(r) __builtin_assume((r) <= UINT32_MAX) /* i32 values are zero-extended */
+#define LENGTH() atomic_load_explicit(&inst->memory0->len_bytes, memory_order_relaxed)
+#define LIMIT() atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed)
+#define RUNTIME() (*(const struct baseline_runtime *const *)inst->code)
+
+/* From a function to what calls it: r0 <- code, r1 <- function. */
+#define CALLEE(callee)                                                                                                 \
+  do {                                                                                                                 \
+    const struct engine_function *function = (callee);                                                                 \
+    r1 = (uint64_t)(uintptr_t)function;                                                                                \
+    if (BASE_UNLIKELY(function->instance != inst)) r0 = (uint64_t)(uintptr_t)RUNTIME()->away;                          \
+    else r0 = (uint64_t)(uintptr_t)inst->entries[function->entry];                                                     \
+  } while (0)
+
+#define BRANCH_BY_TABLE(index)                                                                                         \
+  do {                                                                                                                 \
+    uint32_t last = IMM_i(IMM), chosen = (uint32_t)(index);                                                            \
+    JUMP_BY_TABLE(chosen < last ? chosen : last);                                                                      \
+  } while (0)
+
+#define CALL_HELPER()                                                                                                  \
+  do {                                                                                                                 \
+    struct engine_activation *activation = inst->thread->top;                                                          \
+    activation->site = (const void *)SYMBOL(SITE);                                                                     \
+    activation->fp = fp;                                                                                               \
+    activation->instance = inst;                                                                                       \
+    int trap = FIELD(RUNTIME(), IMM, const baseline_helper)(fp, inst, IMM64(D), IMM64(IMM2));                          \
+    if (BASE_UNLIKELY(trap)) {                                                                                         \
+      r0 = (uint32_t)trap;                                                                                             \
+      r1 = SYMBOL(SITE);                                                                                               \
+      __asm__("" : "=r"(r2));                                                                                          \
+      GO_ALONE(RUNTIME()->leave);                                                                                      \
+    }                                                                                                                  \
+    mem = inst->memory0->base;                                                                                         \
+    FORGET();                                                                                                          \
+  } while (0)
+
+/* Word by word, for loops that the compiler takes for memmove become calls. */
+#define COPY_WORD(i) do { to[i] = from[i]; __asm__ volatile("" : : : "memory"); } while (0)
+#define COPY_SLOTS()                                                                                                   \
+  do {                                                                                                                 \
+    uint64_t *to = &SLOT(D, uint64_t);                                                                                 \
+    const uint64_t *from = &SLOT(A, const uint64_t);                                                                   \
+    uint64_t count = IMM_i(IMM);                                                                                       \
+    __asm__("" : "+r"(to), "+r"(from));                                                                                \
+    if (to <= from) for (uint64_t i = 0; i < count; i++) COPY_WORD(i);                                                 \
+    else for (uint64_t i = count; i-- > 0;) COPY_WORD(i);                                                              \
+  } while (0)
+#define ZERO_SLOTS()                                                                                                   \
+  do {                                                                                                                 \
+    uint64_t *to = &SLOT(D, uint64_t);                                                                                 \
+    __asm__("" : "+r"(to));                                                                                            \
+    for (uint64_t count = IMM_i(IMM); count; count--, to++) { *to = 0; __asm__ volatile("" : : : "memory"); }          \
+  } while (0)
+
+#endif

@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Writes the stencils of the baseline compiler as C: one function for each instruction and way of getting its operands.
+
+src/tiers/baseline/stencil.h has the families and the order of their stencils; arch_stencils.h what the functions are
+made of. The functions are numbered in the order of `catalogue`, which extract_stencils.py goes through too. They are
+written to several files, so that they are compiled side by side.
+
+usage: gen_stencils.py OPS_DEF ARCH OUTPUT...
+"""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from gen_interp import INVERSE, access_type, kind, split_comparison  # noqa: E402
+from gen_ops import read_ops, write_if_changed  # noqa: E402
+
+FLOATS = 8
+INTS = {"x86_64": 8, "aarch64": 8, "riscv64": 5}
+C_TYPE = {"i": "uint32_t", "I": "uint64_t", "f": "float", "F": "double"}
+FLOAT_LETTER = {"f": "f", "F": "d"}
+TRAPS_OF = {"DIV_S": ["DIVIDE_BY_ZERO", "INTEGER_OVERFLOW"], "DIV_U": ["DIVIDE_BY_ZERO"], "REM_S": ["DIVIDE_BY_ZERO"],
+            "REM_U": ["DIVIDE_BY_ZERO"]}
+ENGINE_TRAP = {"DIVIDE_BY_ZERO": "INTEGER_DIVIDE_BY_ZERO", "INTEGER_OVERFLOW": "INTEGER_OVERFLOW",
+               "INVALID_CONVERSION": "INVALID_CONVERSION"}
+# Instructions of x86-64 that take a constant, and its conditions.
+X86_ARITHMETIC = {"ADD": "add", "SUB": "sub", "AND": "and", "OR": "or", "XOR": "xor", "SHL": "shl", "SHR_S": "sar",
+                  "SHR_U": "shr", "ROTL": "rol", "ROTR": "ror"}
+X86_CONDITION = {"EQ": "e", "NE": "ne", "LT_S": "l", "LT_U": "b", "GT_S": "g", "GT_U": "a", "LE_S": "le", "LE_U": "be",
+                 "GE_S": "ge", "GE_U": "ae"}
+X86_SUFFIX = {"i": "l", "I": "q"}
+X86_PUT = {"uint8_t": "movb", "uint32_t": "movl", "uint64_t": "movq"}
+
+
+class Stencil:
+    """types: letters of the float registers, None where no register lives."""
+
+    def __init__(self, body, types="d" * FLOATS):
+        self.body, self.types = body, types
+
+
+def floats(**used):
+    """floats(x3="f"): the types of the float registers, double where nothing is said."""
+    return "".join(used.get(f"x{n}", "d") for n in range(FLOATS))
+
+
+class Catalogue:
+    def __init__(self, rows, arch):
+        self.arch, self.ints = arch, INTS[arch]
+        self.stencils, self.constants, self.rows, self.seen = [], [], {}, {}
+        self.general_families()
+        for row in rows:
+            self.add_row(row)
+
+    # ---- Helpers -----------------------------------------------------------------------------------------------------
+
+    def add(self, stencils):
+        """The number of the first; a family with the same bodies is the same family."""
+        stencils = list(stencils)
+        key = tuple((s.body, s.types) for s in stencils)
+        if key not in self.seen:
+            self.seen[key] = len(self.stencils)
+            self.stencils += stencils
+        return self.seen[key]
+
+    def family(self, name, stencils):
+        self.constants.append((name, self.add(stencils)))
+
+    def row(self, row, family, **fields):
+        self.rows[row.name] = dict(kind=family, **fields)
+
+    # ---- Families without a row --------------------------------------------------------------------------------------
+
+    def general_families(self):
+        r, f = range(self.ints), range(FLOATS)
+        family = self.family
+        family("MOVE_INT", (Stencil(f"r{d} = r{a}") for d in r for a in r))
+        family("MOVE_FLOAT", (Stencil(f"x{d} = x{a}") for d in f for a in f))
+        family("GET_INT", (Stencil(f"r{d} = SLOT(A, uint64_t)") for d in r))
+        family("PUT_INT", (Stencil(f"SLOT(D, uint64_t) = r{b}") for b in r))
+        for name, letter, type_ in ("F32", "f", "float"), ("F64", "d", "double"):
+            of = [floats(**{f"x{n}": letter}) for n in f]
+            family(f"GET_{name}", (Stencil(f"x{d} = SLOT(A, {type_})", of[d]) for d in f))
+            family(f"PUT_{name}", (Stencil(f"SLOT(D, {type_}) = x{b}", of[b]) for b in f))
+            family(f"RETURN_{name}", (Stencil(f"x0 = x{b}; *({type_} *)fp = x0", floats(**{"x0": letter, f"x{b}": letter}))
+                                      for b in f))
+            family(f"GLOBAL_GET_{name}", (Stencil(f"x{d} = FIELD(inst, IMM, {type_})", of[d]) for d in f))
+            family(f"GLOBAL_SET_{name}", (Stencil(f"FIELD(inst, IMM, {type_}) = x{b}", of[b]) for b in f))
+            value = "float_of(IMM_i(IMM))" if letter == "f" else "double_of(IMM64(IMM))"
+            family(f"CONST_{name}", (Stencil(f"x{d} = {value}", of[d]) for d in f))
+        family("PUT_IMM", [Stencil("PUT_SIGNED(fp, D, IMM)")])
+        family("PUT_IMM64", [Stencil("SLOT(D, uint64_t) = IMM64(IMM)")])
+        family("MOVE_SLOT", [Stencil("SLOT(D, uint64_t) = SLOT(A, uint64_t)")])
+        family("CONST_INT", (Stencil(f"r{d} = IMM_i(IMM)") for d in r))
+        family("CONST_INT64", (Stencil(f"r{d} = IMM64(IMM)") for d in r))
+        family("ZERO_INT", (Stencil(f"r{d} = 0") for d in r))
+        family("ZERO_FLOAT", (Stencil(f"x{d} = 0") for d in f))
+        family("SELECT_INT", (Stencil(f"r{d} = __builtin_unpredictable((uint32_t)r{c}) ? r{d} : r{b}")
+                              for d in r for b in r for c in r))
+        family("SELECT_FLOAT", (Stencil(f"x{d} = (uint32_t)r{c} ? x{d} : x{b}") for d in f for b in f for c in r))
+        family("BRANCH", [Stencil("GO(STENCIL_TARGET)")])
+        for bits in 32, 64:
+            family(f"BRANCH_IF{bits}", (Stencil(f"GO_IF((uint{bits}_t)r{a} != 0)") for a in r))
+            family(f"BRANCH_UNLESS{bits}", (Stencil(f"GO_IF((uint{bits}_t)r{a} == 0)") for a in r))
+        family("BRANCH_TABLE", (Stencil(f"BRANCH_BY_TABLE(r{a})") for a in r))
+        family("GLOBAL_GET_INT", (Stencil(f"r{d} = FIELD(inst, IMM, uint64_t)") for d in r))
+        family("GLOBAL_SET_INT", (Stencil(f"FIELD(inst, IMM, uint64_t) = r{b}") for b in r))
+        family("GLOBAL_SET_IMM", [Stencil("PUT_SIGNED(inst, IMM, IMM2)")])
+        family("GLOBAL_CELL", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->globals[IMM_i(IMM)].cell") for d in r))
+        family("PEEK_INT", (Stencil(f"r{d} = FIELD(r{a}, IMM, uint64_t)") for d in r for a in r))
+        family("POKE_INT", (Stencil(f"FIELD(r{a}, IMM, uint64_t) = r{b}") for a in r for b in r))
+        end = "uint64_t end; TRAP_IF(__builtin_add_overflow({}, IMM64(IMM), &end) || end > LENGTH(), MEMORY_BOUNDS)"
+        family("CHECK32", [Stencil(f"TRAP_IF((uint32_t)r{a} + IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)") for a in r] +
+               [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
+        family("CHECK32_NEAR", [Stencil(f"IS_LOW(r{a}); TRAP_IF(r{a} + SYMBOL(IMM) > LENGTH(), MEMORY_BOUNDS)") for a in r] +
+               [Stencil("TRAP_IF(SYMBOL(IMM) > LENGTH(), MEMORY_BOUNDS)")])
+        family("CHECK64", [Stencil(end.format(f"r{a}")) for a in r] + [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
+        family("POLL", [Stencil("GO_IF(BASE_UNLIKELY(!LIMIT()))")])
+        family("STACK_CHECK", [Stencil("GO_IF(BASE_UNLIKELY((uintptr_t)fp + SYMBOL(IMM) > (uintptr_t)LIMIT()))")])
+        family("RETURN_INT", (Stencil(f"r0 = r{b}; fp[0] = r0") for b in r))
+        family("COPY_SLOTS", [Stencil("COPY_SLOTS()")])
+        family("ZERO_SLOTS", [Stencil("ZERO_SLOTS()")])
+        self.call_families()
+
+    def call_families(self):
+        indirect = ["const struct engine_table *table = inst->tables[IMM_i(IMM)]",
+                    "TRAP_IF(r0 >= table->count, UNDEFINED_ELEMENT)",
+                    "const struct engine_function *callee = (const struct engine_function *)(uintptr_t)table->elems[r0]",
+                    "TRAP_IF(!callee, NULL_ELEMENT)",
+                    "TRAP_IF(!engine_type_matches(callee->def, inst->types[IMM_i(IMM2)]), CALL_TYPE)", "CALLEE(callee)"]
+        self.family("INDIRECT", [Stencil("; ".join(indirect))])
+        self.family("BY_REFERENCE", [Stencil("TRAP_IF(!r0, NULL_REFERENCE); CALLEE((const struct engine_function *)(uintptr_t)r0)")])
+        self.family("IMPORT", [Stencil("r1 = (uint64_t)(uintptr_t)inst->functions[IMM_i(IMM)]; "
+                                       "r0 = (uint64_t)(uintptr_t)RUNTIME()->away")])
+        self.family("HELPER", [Stencil("CALL_HELPER()", None)])
+        self.family("RAISE", [Stencil("r0 = IMM_i(IMM); r1 = SYMBOL(SITE); GO_ALONE(RUNTIME()->trap)", None)])
+
+    # ---- Rows of the instruction table -------------------------------------------------------------------------------
+
+    def add_row(self, row):
+        which = kind(row)
+        if which == "UNARY":
+            self.unary(row)
+        elif which == "BINARY" and row.params[0] in "iI":
+            self.int_binary(row)
+        elif which == "BINARY":
+            self.float_binary(row)
+        elif which == "LOAD":
+            self.load(row)
+        elif which == "STORE":
+            self.store(row)
+
+    def trapping(self, row, result_type, target, call):
+        if "TRAPS" not in row.flags:
+            return f"{target} = {call})"
+        traps = TRAPS_OF.get(row.name[4:], ["INVALID_CONVERSION", "INTEGER_OVERFLOW"])
+        text = f"{result_type} value; enum sem_trap trap = {call}, &value)"
+        for trap in traps:
+            text += f"; TRAP_IF(trap == SEM_{trap}, {ENGINE_TRAP[trap]})"
+        return f"{text}; {target} = value"
+
+    def int_operands(self, letter):
+        return [f"r{b}" for b in range(self.ints)] + [f"SLOT(B, {C_TYPE[letter]})"]
+
+    def with_constant(self, row, d):
+        """d <- d op IMM"""
+        letter, operation = row.params[0], row.name[4:]
+        if self.arch == "x86_64":
+            if operation in X86_ARITHMETIC:
+                return f'ARITHMETIC_{letter}("{X86_ARITHMETIC[operation]}{X86_SUFFIX[letter]}", r{d})'
+            if operation == "MUL":
+                return f"MULTIPLY_{letter}(r{d})"
+            if operation in X86_CONDITION:
+                return f'r{d} = (uint32_t)COMPARES_{letter}("{X86_CONDITION[operation]}", r{d})'
+        return self.trapping(row, C_TYPE[row.results[0]], f"r{d}", f"{row.sem}({self.int_value(letter, d)}, IMM_{letter}(IMM)")
+
+    @staticmethod
+    def int_value(letter, n):
+        return f"(uint32_t)r{n}" if letter == "i" else f"r{n}"
+
+    def int_binary(self, row):
+        letter, r = row.params[0], range(self.ints)
+        fields = {}
+        stencils = []
+        for d in r:
+            for b in self.int_operands(letter):
+                stencils.append(Stencil(self.trapping(row, C_TYPE[row.results[0]], f"r{d}", f"{row.sem}(r{d}, {b}")))
+            stencils.append(Stencil(self.with_constant(row, d)))
+        fields["first"] = self.add(stencils)
+        if row.name in ("I32_ADD", "I64_ADD"):
+            fields["three"] = self.add(
+                Stencil(f"r{d} = ({C_TYPE[letter]})(r{a} + {b})")
+                for d in r for a in r for b in [f"r{b}" for b in r] + ["SYMBOL(IMM)" if letter == "i" else "SIGNED(IMM)"])
+        comparison = split_comparison(row.name)
+        if comparison:
+            fields["branch"] = self.add(self.branches(row))
+            fields["branch_not"] = f"{comparison[0]}_{INVERSE[comparison[1]]}{comparison[2]}"
+        self.row(row, "INT_BINARY", **fields)
+
+    def branches(self, row):
+        letter = row.params[0]
+        for a in range(self.ints):
+            for b in self.int_operands(letter):
+                yield Stencil(f"GO_IF({row.sem}(r{a}, {b}))")
+            if self.arch == "x86_64":
+                yield Stencil(f'GO_IF(COMPARES_{letter}("{X86_CONDITION[row.name[4:]]}", r{a}))')
+            else:
+                yield Stencil(f"GO_IF({row.sem}(r{a}, IMM_{letter}(IMM)))")
+
+    def float_binary(self, row):
+        letter, r = row.params[0], range(FLOATS)
+        type_ = FLOAT_LETTER[letter]
+
+        def forms(pattern):
+            for a in r:
+                for b in r:
+                    yield Stencil(pattern.format(a=a, call=f"{row.sem}(x{a}, x{b})"), floats(**{f"x{a}": type_, f"x{b}": type_}))
+                yield Stencil(pattern.format(a=a, call=f"{row.sem}(x{a}, SLOT(B, {C_TYPE[letter]}))"), floats(**{f"x{a}": type_}))
+        if row.results[0] in "fF":
+            self.row(row, "FLOAT_BINARY", first=self.add(forms("x{a} = {call}")))
+        else:
+            self.row(row, "FLOAT_COMPARE", first=self.add(forms("r0 = {call}")), branch=self.add(forms("GO_IF({call})")),
+                     branch_not=self.add(forms("GO_IF(!{call})")))
+
+    def unary(self, row):
+        source, target = row.params[0], row.results[0]
+        r, f = range(self.ints), range(FLOATS)
+        if source in "iI" and target in "iI":
+            self.row(row, "INT_UNARY", first=self.add(Stencil(f"r{d} = {row.sem}(r{a})") for d in r for a in r))
+        elif source in "iI":
+            self.row(row, "INT_TO_FLOAT", first=self.add(
+                Stencil(f"x{d} = {row.sem}(r{a})", floats(**{f"x{d}": FLOAT_LETTER[target]})) for d in f for a in r))
+        elif target in "iI":
+            self.row(row, "FLOAT_TO_INT", first=self.add(
+                Stencil(self.trapping(row, C_TYPE[target], f"r{d}", f"{row.sem}(x{a}"), floats(**{f"x{a}": FLOAT_LETTER[source]}))
+                for d in r for a in f))
+        elif source != target:
+            macro = "DEMOTE" if target == "f" else "PROMOTE"
+            self.row(row, "FLOAT_UNARY", first=self.add(Stencil(f"{macro}(x{d}, x{a})") for d in f for a in f))
+        else:
+            type_ = FLOAT_LETTER[source]
+            self.row(row, "FLOAT_UNARY", first=self.add(
+                Stencil(f"x{d} = {row.sem}(x{a})", floats(**{f"x{d}": type_, f"x{a}": type_})) for d in f for a in f))
+
+    def addresses(self):
+        return [(f"IS_LOW(r{a}); ", f"mem + r{a} + SYMBOL(IMM)") for a in range(self.ints)] + [("", "mem + SYMBOL(IMM)")]
+
+    def load(self, row):
+        letter, access = row.results[0], access_type(row, row.results[0])
+        if letter in "iI":
+            widen = {"i": "(uint32_t)", "I": "(uint64_t)"}[letter] if access.startswith("int") else ""
+            stencils = (Stencil(f"{low}r{d} = {widen}MEMORY({access}, {at})") for d in range(self.ints) for low, at in self.addresses())
+            self.row(row, "LOAD_INT", first=self.add(stencils))
+        else:
+            stencils = (Stencil(f"{low}x{d} = MEMORY({access}, {at})", floats(**{f"x{d}": FLOAT_LETTER[letter]}))
+                        for d in range(FLOATS) for low, at in self.addresses())
+            self.row(row, "LOAD_FLOAT", first=self.add(stencils))
+
+    def store(self, row):
+        letter, access = row.params[1], access_type(row, row.params[1])
+        if letter in "iI":
+            stencils = []
+            for a, (low, at) in enumerate(self.addresses()):
+                stencils += [Stencil(f"{low}MEMORY({access}, {at}) = ({access})r{b}") for b in range(self.ints)]
+                stencils.append(Stencil(self.store_constant(access, a, low, at)))
+            self.row(row, "STORE_INT", first=self.add(stencils))
+        else:
+            stencils = (Stencil(f"{low}MEMORY({access}, {at}) = x{b}", floats(**{f"x{b}": FLOAT_LETTER[letter]}))
+                        for low, at in self.addresses() for b in range(FLOATS))
+            self.row(row, "STORE_FLOAT", first=self.add(stencils))
+
+    def store_constant(self, access, a, low, at):
+        if self.arch != "x86_64" or access not in X86_PUT:
+            constant = "IMM_I(IMM2)" if access == "uint64_t" else "IMM_i(IMM2)"
+            return f"{low}MEMORY({access}, {at}) = ({access}){constant}"
+        if a == self.ints:
+            return f'PUT_CONSTANT("{X86_PUT[access]}", mem, IMM, IMM2)'
+        return f'PUT_CONSTANT_AT("{X86_PUT[access]}", mem, r{a}, IMM, IMM2)'
+
+
+def write_functions(stencils):
+    """`stencils`: (number, stencil) pairs."""
+    yield "/* Generated by tools/gen_stencils.py from ops.def. */"
+    yield '#include "module/ops/sem_simd.h"'
+    yield '#include "tiers/baseline/arch_stencils.h"'
+    names = {"d": "double", "f": "float"}
+    for types in sorted({stencil.types for _, stencil in stencils if stencil.types}):
+        yield f"#define FLOATS_{types} " + ", ".join(f"{names[letter]} x{n}" for n, letter in enumerate(types))
+    for number, stencil in stencils:
+        if stencil.types:
+            yield f"STENCIL(stencil_{number}, {stencil.types}, {stencil.body})"
+        else:
+            yield f"STENCIL_ALONE(stencil_{number}, {stencil.body})"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ops_def")
+    parser.add_argument("arch", choices=sorted(INTS))
+    parser.add_argument("outputs", nargs="+")
+    arguments = parser.parse_args()
+    stencils = list(enumerate(Catalogue(read_ops(arguments.ops_def), arguments.arch).stencils))
+    for n, output in enumerate(arguments.outputs):
+        shard = stencils[n::len(arguments.outputs)]  # interleaved, so that each takes as long
+        write_if_changed(output, "\n".join(write_functions(shard)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
