@@ -180,6 +180,34 @@ bool base_os_decommit(void *address, size_t bytes);
 bool base_os_discard(void *address, size_t bytes);
 void base_os_release(void *address, size_t bytes);
 
+/* ---- Executable memory (os_code_*.c) --------------------------------------------------------------------------- */
+
+/* The process has one arena of address space for machine code, made at the first request, so that code can name places
+ * in it by 32 bits. What is executable is never writable at the same address: code is written at another one, which is
+ * random, or, where the system does not allow that, before its pages become executable, once and for all.
+ *
+ * A forked child can run code that exists, as long as its parent does not give it back; it gets no more memory for code. */
+enum { BASE_CODE_CHUNK_BYTES = 64 * 1024, BASE_CODE_ARENA_BYTES = 1 << 30 };
+struct base_code_chunk {
+  uint8_t *run;   /* where it is executed */
+  uint8_t *write; /* where it is written */
+  size_t bytes;
+};
+/* A chunk of at least `bytes` bytes, readable and zeroed, at a multiple of the page size. False: no room or memory, or
+ * no executable memory in this process. Any thread. */
+bool base_code_take(size_t bytes, struct base_code_chunk *out);
+void base_code_give(const struct base_code_chunk *chunk); /* nothing runs in it, nor will */
+/* Makes [offset, offset + bytes) of the chunk, which was written, what every thread executes there. `offset` is a
+ * multiple of base_code_granule(), and no byte of it or of the rest of the last granule is written any more. */
+bool base_code_publish(const struct base_code_chunk *chunk, size_t offset, size_t bytes);
+size_t base_code_granule(void); /* in a process that has taken a chunk */
+bool base_code_is_writable(void); /* false: in a forked child */
+/* The arena's address, NULL while there is none, and whether an address lies in it. Async-signal-safe. */
+uint8_t *base_code_arena(void);
+bool base_code_contains(uintptr_t address);
+/* For tests: from now on as on a system without a second mapping. Only before the first chunk. */
+void base_code_set_single(bool is_single);
+
 uint64_t base_os_monotonic_ns(void);
 /* Blocks while *word is `expected`, until base_os_wake or the deadline (on base_os_monotonic_ns; UINT64_MAX: none), and
  * now and then for no reason: the caller looks at what it waits for, and asks again. False: the deadline has passed. */

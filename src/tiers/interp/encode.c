@@ -548,9 +548,9 @@ static void encode_atomic(struct interp_encoder *e, const struct ir_insn *insn, 
 
 void interp_note_references(struct interp_encoder *e, const struct ir_insn *insn) {
   if (insn->c == IR_NO_NODE) return;
-  struct interp_map *map = BASE_VEC_PUSH(&e->maps);
+  struct tables_map *map = BASE_VEC_PUSH(&e->maps);
   if (map)
-    *map = (struct interp_map){(uint32_t)e->insns.count - 1, insn->c};
+    *map = (struct tables_map){(uint32_t)e->insns.count - 1, insn->c};
   else
     e->no_memory = true;
 }
@@ -564,9 +564,9 @@ static void begin_range(struct interp_encoder *e) {
 }
 
 static void end_range(struct interp_encoder *e, const struct ir_insn *insn) {
-  struct interp_range *range = e->no_memory ? NULL : BASE_VEC_PUSH(&e->ranges);
+  struct tables_range *range = e->no_memory ? NULL : BASE_VEC_PUSH(&e->ranges);
   if (range)
-    *range = (struct interp_range){e->open_ranges.items[--e->open_ranges.count], (uint32_t)e->insns.count,
+    *range = (struct tables_range){e->open_ranges.items[--e->open_ranges.count], (uint32_t)e->insns.count,
                                    (uint32_t)insn->imm};
   else
     e->no_memory = true;

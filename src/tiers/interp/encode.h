@@ -5,6 +5,7 @@
 
 #include "tiers/interp/insn.h"
 #include "tiers/ir.h"
+#include "tiers/tables.h"
 
 /* Working storage, reused between functions. Zero-initialise; interp_encoder_deinit at the end. */
 struct interp_encoder {
@@ -15,22 +16,13 @@ struct interp_encoder {
   BASE_VEC(uint64_t) pool;   /* 64-bit constants; lie behind the instructions */
   BASE_VEC(uint32_t) labels; /* instruction index of each label, UINT32_MAX while unknown */
   BASE_VEC(struct interp_fixup) fixups;
-  BASE_VEC(struct interp_map) maps;
-  BASE_VEC(struct interp_range) ranges;
+  BASE_VEC(struct tables_map) maps;
+  BASE_VEC(struct tables_range) ranges;
   BASE_VEC(uint32_t) open_ranges; /* first instruction of each */
   uint32_t next;                  /* index of the register instruction to encode next */
   uint32_t mirror[5];             /* by enum ir_class: the slot whose value the accumulator holds */
   uint32_t wanted_insn, found_offset;
   bool no_memory;
-};
-
-/* Which node of the register code's lists holds at instruction `insn`. */
-struct interp_map {
-  uint32_t insn, node;
-};
-/* Instructions [start, end) whose exceptions range `own` of the register code catches; inner ones stand first. */
-struct interp_range {
-  uint32_t start, end, own;
 };
 
 /* Encodes a function. On success insns and pool hold it: pool references are relative to the end of insns. */

@@ -14,8 +14,8 @@
  * Threads: instances of one module may run in different threads and share the code object. */
 #include "tiers/interp/encode.h"
 #include "tiers/interp/fault.h"
-#include "tiers/interp/tables.h"
 #include "tiers/ir.h"
+#include "tiers/tables.h"
 #include "tiers/tiers.h"
 
 #include <assert.h>
@@ -24,7 +24,7 @@
 
 struct translated {
   const struct interp_insn *insns; /* NULL: not yet */
-  struct interp_tables *tables;    /* NULL: none */
+  struct tables *tables;    /* NULL: none */
   uint32_t count, bytes;
 };
 
@@ -117,8 +117,10 @@ static const struct interp_insn *publish_function(struct interp_code *code, cons
   const struct interp_encoder *encoder = &code->encoder;
   size_t insn_bytes = encoder->insns.count * sizeof(struct interp_insn);
   size_t pool_bytes = encoder->pool.count * sizeof(uint64_t);
-  struct interp_tables *tables;
-  if (!reserve_address(code) || !interp_tables_new(encoder, ir, &tables)) return NULL;
+  struct tables_source found = {encoder->maps.items, encoder->maps.count, encoder->ranges.items, encoder->ranges.count,
+                                encoder->labels.items};
+  struct tables *tables;
+  if (!reserve_address(code) || !tables_new(&found, ir, &tables)) return NULL;
   struct interp_insn *insns = base_alloc(insn_bytes + pool_bytes);
   if (!insns) {
     base_free(tables);
@@ -175,7 +177,7 @@ static size_t code_bytes(void *object, bool all) {
   size_t bytes = entry_count(code) * (sizeof *code->entries + sizeof *code->stubs + sizeof *code->functions);
   for (uint32_t i = 0; i < entry_count(code); i++) {
     if (all) interp_translate(code, i);
-    bytes += code->functions[i].bytes + interp_tables_bytes(code->functions[i].tables);
+    bytes += code->functions[i].bytes + tables_bytes(code->functions[i].tables);
   }
   return bytes;
 }
@@ -264,21 +266,10 @@ static void visit_references(void *object, uint32_t func, const void *site, uint
   const struct interp_code *code = object;
   const struct translated *function = &code->functions[func - code->module->imported_func_count];
   uint32_t insn = (uint32_t)((const struct interp_insn *)site - function->insns);
-  interp_tables_visit(function->tables, insn, fp, visit, env);
+  tables_visit(function->tables, insn, fp, visit, env);
 }
 
 /* ---- Exceptions --------------------------------------------------------------------------------------------------------- */
-
-/* Writes the values to where the clause wants them and makes its code the place where the activation goes on. */
-static void land(struct engine_activation *activation, const struct translated *function,
-                 const struct interp_clause *clause, uint64_t *fp, uint64_t reference) {
-  const struct engine_exception *exception = (const struct engine_exception *)(void *)engine_ref_object(reference);
-  if (clause->tag != IR_ANY_TAG && exception->type->func->param_slots)
-    memcpy(fp + clause->value_slot, exception->values, exception->type->func->param_slots * sizeof *fp);
-  if (clause->ref_slot != IR_NO_SLOT) fp[clause->ref_slot] = reference;
-  activation->site = function->insns + clause->insn;
-  activation->fp = fp;
-}
 
 enum engine_trap interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp,
                              uint64_t reference) {
@@ -290,10 +281,12 @@ enum engine_trap interp_land(struct engine_instance *instance, const struct inte
     assert(entry != UINT32_MAX);
     if (entry == UINT32_MAX) return ENGINE_TRAP_EXCEPTION;
     const struct translated *function = &code->functions[entry];
-    const struct interp_clause *clause =
-        interp_tables_catch(function->tables, (uint32_t)(ip - function->insns), instance, tag);
+    const struct tables_clause *clause =
+        tables_catch(function->tables, (uint32_t)(ip - function->insns), instance, tag);
     if (clause) {
-      land(instance->thread->top, function, clause, fp, reference);
+      tables_land(clause, fp, reference);
+      instance->thread->top->site = function->insns + clause->position;
+      instance->thread->top->fp = fp;
       return ENGINE_TRAP_NONE;
     }
     const uint64_t *link = fp + function->insns[0].d; /* the first instruction is `enter` */
