@@ -23,10 +23,7 @@ enum { CODE_SLACK = 512, COPIED_AT_ONCE = 32 };
 /* The position that stands for a stencil lies inside of it, so that it belongs to one instruction only. */
 enum { SITE_DISTANCE = 1 };
 
-struct baseline_emitter *baseline_emitter_new(void) { return base_alloc_zero(1, sizeof(struct baseline_emitter)); }
-
-void baseline_emitter_free(struct baseline_emitter *e) {
-  if (!e) return;
+void baseline_emitter_trim(struct baseline_emitter *e) {
   BASE_VEC_DEINIT(&e->out.code);
   BASE_VEC_DEINIT(&e->out.site_holes);
   BASE_VEC_DEINIT(&e->out.sites);
@@ -44,6 +41,13 @@ void baseline_emitter_free(struct baseline_emitter *e) {
   BASE_VEC_DEINIT(&e->stubs);
   BASE_VEC_DEINIT(&e->fixups);
   BASE_VEC_DEINIT(&e->open_ranges);
+}
+
+struct baseline_emitter *baseline_emitter_new(void) { return base_alloc_zero(1, sizeof(struct baseline_emitter)); }
+
+void baseline_emitter_free(struct baseline_emitter *e) {
+  if (!e) return;
+  baseline_emitter_trim(e);
   base_free(e);
 }
 
@@ -77,21 +81,23 @@ static void add_fixup(struct baseline_emitter *e, uint32_t hole, uint8_t patch, 
     e->no_memory = true;
 }
 
-static void note_site_hole(struct baseline_emitter *e, uint32_t start, const struct stencil_hole *from) {
+/* A hole that takes something which is known when the code's place is. */
+static void note_place(struct baseline_emitter *e, uint32_t start, const struct stencil_hole *from) {
   struct baseline_site_hole *hole = BASE_VEC_PUSH(&e->out.site_holes);
-  if (hole)
-    *hole = (struct baseline_site_hole){
-        .at = start + from->at, .position = start + SITE_DISTANCE, .kind = from->kind};
-  else
+  if (!hole) {
     e->no_memory = true;
+    return;
+  }
+  *hole = (struct baseline_site_hole){.at = start + from->at, .position = start + SITE_DISTANCE, .kind = from->kind};
+  if (from->value != STENCIL_POOL) return;
+  hole->is_constant = true;
+  hole->position = base_load_u32(e->out.code.items + hole->at); /* the constant's place in the pool */
 }
 
 /* A jump in the stencil that has just been copied to `start`. */
-static void fill_jump(struct baseline_emitter *e, uint32_t start, uint32_t bytes, const struct stencil_hole *hole) {
+static void fill_jump(struct baseline_emitter *e, uint32_t start, const struct stencil_hole *hole) {
   uint32_t at = start + hole->at;
-  if (hole->value == STENCIL_NEXT) {
-    baseline_arch_patch(e->out.code.items, at, hole->kind, start + bytes);
-  } else if (hole->value >= STENCIL_TRAP) {
+  if (hole->value >= STENCIL_TRAP) {
     struct stub *stub = add_stub(e, STUB_TRAP);
     stub->patch = hole->kind;
     stub->hole = at;
@@ -137,10 +143,10 @@ void emit_put(struct baseline_emitter *e, uint32_t id) {
   for (uint32_t i = 0; i < stencil->hole_count; i++, hole++) {
     if (BASE_LIKELY(hole->value < STENCIL_SITE)) {
       baseline_arch_patch(e->out.code.items, start + hole->at, hole->kind, e->values[hole->value]);
-    } else if (hole->value == STENCIL_SITE) {
-      note_site_hole(e, start, hole);
+    } else if (hole->value == STENCIL_SITE || hole->value == STENCIL_POOL) {
+      note_place(e, start, hole);
     } else {
-      fill_jump(e, start, stencil->bytes, hole);
+      fill_jump(e, start, hole);
     }
   }
 }
@@ -296,9 +302,9 @@ static void note_call(struct baseline_emitter *e, uint32_t d, uint32_t return_of
 
 void emit_note_references(struct baseline_emitter *e, uint32_t site, uint32_t node) {
   if (node == IR_NO_NODE) return;
-  struct baseline_map *map = BASE_VEC_PUSH(&e->out.maps);
+  struct tables_map *map = BASE_VEC_PUSH(&e->out.maps);
   if (map)
-    *map = (struct baseline_map){.offset = site, .node = node};
+    *map = (struct tables_map){.position = site, .node = node};
   else
     e->no_memory = true;
 }
@@ -458,9 +464,9 @@ static void begin_range(struct baseline_emitter *e) {
 }
 
 static void end_range(struct baseline_emitter *e, const struct ir_insn *insn) {
-  struct baseline_range *range = e->no_memory ? NULL : BASE_VEC_PUSH(&e->out.ranges);
+  struct tables_range *range = e->no_memory ? NULL : BASE_VEC_PUSH(&e->out.ranges);
   if (range)
-    *range = (struct baseline_range){e->open_ranges.items[--e->open_ranges.count], position(e), (uint32_t)insn->imm};
+    *range = (struct tables_range){e->open_ranges.items[--e->open_ranges.count], position(e), (uint32_t)insn->imm};
   else
     e->no_memory = true;
 }

@@ -77,8 +77,10 @@ enum stencil_kind {
   STENCIL_LOAD_FLOAT,   /* first + d * (R + 1) + a */
   STENCIL_STORE_INT,    /* first + a * (R + 1) + b: memory 0 [a + IMM] <- b; a: R registers, nothing (R); b: R registers, IMM2 */
   STENCIL_STORE_FLOAT,  /* first + a * F + b; a: R registers, nothing (R) */
+  STENCIL_LOAD_V128,    /* loads of vectors: first + a: slots D, D + 8 <- memory 0 [a + IMM]; a: R registers, nothing */
+  STENCIL_STORE_V128,   /* first + a: memory 0 [a + IMM] <- slots B, B + 8 */
   STENCIL_SLOTS,        /* first: all operands in slots A, B, C, result to D; lane, shift count as a slot, 128-bit constants in
-                         * IMM and IMM2. No register changes. v128.load/store: address in slot A, value in slot D or B, offset IMM */
+                         * IMM and IMM2. No register changes */
 };
 struct stencil_row {
   uint8_t kind;
