@@ -133,6 +133,10 @@ class Catalogue:
         self.family("BY_REFERENCE", [Stencil("TRAP_IF(!r0, NULL_REFERENCE); CALLEE((const struct engine_function *)(uintptr_t)r0)")])
         self.family("IMPORT", [Stencil("r1 = (uint64_t)(uintptr_t)inst->functions[IMM_i(IMM)]; "
                                        "r0 = (uint64_t)(uintptr_t)RUNTIME()->away")])
+        self.family("FUNCTION", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->functions[IMM_i(IMM)]")
+                                 for d in range(self.ints)))
+        self.family("TAIL", [Stencil("if (r0 == (uint64_t)(uintptr_t)RUNTIME()->away) "
+                                     "r0 = (uint64_t)(uintptr_t)RUNTIME()->tail_away")])
         self.family("HELPER", [Stencil("CALL_HELPER()", None)])
         self.family("RAISE", [Stencil("r0 = IMM_i(IMM); r1 = SYMBOL(SITE); GO_ALONE(RUNTIME()->trap)", None)])
 
