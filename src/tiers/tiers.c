@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "tiers/tiers.h"
 
-const struct engine_tier *const tiers_all[] = {&tiers_interp, NULL};
+const struct engine_tier *const tiers_all[] = {
+    &tiers_interp,
+#if TIERS_HAS_BASELINE
+    &tiers_baseline,
+#endif
+    NULL,
+};

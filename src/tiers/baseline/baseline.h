@@ -5,17 +5,19 @@
 #define TIERS_BASELINE_BASELINE_H
 
 #include "engine/engine.h"
+#include "tiers/arch_convention.h"
 #include "tiers/ir.h"
+#include "tiers/tables.h"
 
-#if __has_attribute(preserve_none) && (defined(__x86_64__) || defined(__aarch64__))
-#define BASELINE_GUEST_CC __attribute__((preserve_none))
-#else
-#define BASELINE_GUEST_CC
-#endif
+#define BASELINE_GUEST_CC TIERS_GUEST_CC
 typedef BASELINE_GUEST_CC void (*baseline_code_pointer)(uint64_t *fp, uint8_t *mem, struct engine_instance *inst,
                                                          uint64_t r0, uint64_t r1, uint64_t r2);
 
-/* Operations by C functions (helpers.c). `operands`: d | a << 16 | b << 32 | c << 48, slots or small numbers. */
+/* ---- Helpers (helpers.c) ----------------------------------------------------------------------------------------- */
+
+/* Operations by C functions. `operands`: d | a << 16 | b << 32 | c << 48, slots or small numbers: the fields of the
+ * register instruction, if not said otherwise by baseline_helper_find. The position is published. Returns a trap that is
+ * not reported yet, or EXCEPTION when thread->exception is thrown. */
 typedef int (*baseline_helper)(uint64_t *fp, struct engine_instance *inst, uint64_t operands, uint64_t imm);
 #define BASELINE_HELPERS(X) \
   X(memory_size) X(memory_grow) X(memory_fill) X(memory_copy) X(memory_init) X(data_drop)                        \
@@ -30,41 +32,88 @@ enum baseline_helper_index {
 #undef X
       BASELINE_HELPER_COUNT
 };
+#define X(name) \
+  int baseline_helper_##name(uint64_t *fp, struct engine_instance *inst, uint64_t operands, uint64_t imm);
+BASELINE_HELPERS(X)
+#undef X
 
-/* What compiled code reaches through its instance's code object, whose first member points here. */
+struct baseline_helper_call {
+  enum baseline_helper_index helper;
+  uint32_t d, a, b, c;
+  uint64_t imm;
+};
+/* The call that does what `insn` says; false: there is no helper for it. */
+bool baseline_helper_find(const struct module *module, const struct ir_insn *insn, struct baseline_helper_call *out);
+
+/* ---- The runtime (bridge.c) --------------------------------------------------------------------------------------- */
+
+/* A site is a place in compiled code as an address, or as its offset in the code arena. */
+static inline const void *baseline_site(uint64_t site) {
+  return (const void *)(uintptr_t)(site <= UINT32_MAX ? (uint64_t)(uintptr_t)base_code_arena() + site : site);
+}
+
+/* What compiled code reaches through its instance's code object, whose first member points here. None of trap, leave and
+ * exhausted returns. */
 struct baseline_runtime {
-  baseline_code_pointer trap;      /* r0: trap, r1: site. Does not return */
-  baseline_code_pointer leave;     /* r0: trap that is reported already, or EXCEPTION; r1: site */
+  baseline_code_pointer trap;      /* r0: trap; r1: site */
+  baseline_code_pointer leave;     /* what a helper returned: r0: trap, not reported, or EXCEPTION; r1: site */
+  baseline_code_pointer exhausted; /* from a prologue: the stack's end is reached. Trap at the caller's site */
   baseline_code_pointer away;      /* a call out of the instance: r1: function, r2: d in bytes; fp: the callee's */
   baseline_code_pointer tail_away; /* the same by a tail call: the frame is gone, arguments at fp */
   baseline_code_pointer translate; /* r0: entry of the function to compile; goes on in it */
-  baseline_code_pointer overflow;  /* at a function's entry: its frame does not fit, or stack_limit is missing. A trap of the caller's */
   baseline_helper helpers[BASELINE_HELPER_COUNT];
 };
+extern const struct baseline_runtime baseline_runtime;
+
+/* Runs the activation's function on this stack; as engine_tier.invoke. */
+enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation);
+/* engine_tier.fault */
+bool baseline_fault(struct engine_activation *activation, void *machine_context);
+
+/* ---- Code objects (baseline.c) ------------------------------------------------------------------------------------ */
+
+/* Compiles function `entry` of the code object on its first call. NULL: no memory. */
+const void *baseline_translate(void *code, uint32_t entry);
+const void *baseline_entry(const void *code, uint32_t entry);
+/* How far the frame of what was called at `site` lies above the caller's, in slots; false: not a site of the code. */
+bool baseline_call_distance(void *code, const void *site, uint32_t *d);
+
+/* Where an exception is caught: code of the frame at `fp`, which is `frames` frames further out than where it was thrown. */
+struct baseline_landing {
+  const void *pc;
+  uint64_t *fp;
+  uint64_t frames;
+};
+/* Finds what catches `exception`, thrown at `site` of the frame at `fp`, in the frames of the running activation, and
+ * writes its values. EXCEPTION: nothing in this activation. INTERRUPTED: stopped on the way, which may be long. */
+enum engine_trap baseline_land(struct engine_instance *instance, const void *site, uint64_t *fp, uint64_t exception,
+                               struct baseline_landing *out);
+
+/* ---- The emitter (emit.c) ----------------------------------------------------------------------------------------- */
 
 /* A call in compiled code. */
 struct baseline_site {
   uint32_t offset; /* of the return address in the function */
   uint32_t d;      /* callee's frame minus this one, in slots */
 };
+/* A hole of kind `kind` at byte `at`, which takes the offset in the arena of the function's byte `position`, or, when
+ * `is_pool`, the distance to byte `position` of stencil_pool. */
+struct baseline_site_hole {
+  uint32_t at, position;
+  uint8_t kind;
+  bool is_pool;
+};
 
-/* What the emitter makes of a function: position-independent bytes, and where they must be told the arena's offset. */
+/* What the emitter makes of a function: position-independent bytes, and where they must be told the arena's offset.
+ * Sites lie in the bytes of their instruction, hence of its ranges and its function: start <= site < end. */
 struct baseline_output {
   BASE_VEC(uint8_t) code;
-  BASE_VEC(uint32_t) site_holes; /* byte positions of 32-bit numbers that the function's offset in the arena is added to */
-  BASE_VEC(struct baseline_site) sites;
-  BASE_VEC(struct baseline_map) maps;     /* positions that may collect: ascending */
-  BASE_VEC(struct baseline_range) ranges; /* code whose exceptions are caught, inner ones first */
+  BASE_VEC(struct baseline_site_hole) site_holes;
+  BASE_VEC(struct baseline_site) sites;   /* ascending */
+  BASE_VEC(struct tables_map) maps;       /* positions that may collect, sites of calls and helpers: ascending */
+  BASE_VEC(struct tables_range) ranges;   /* code whose exceptions are caught, inner ones first */
   BASE_VEC(uint32_t) labels;              /* byte position of the landing pad of each label that is a catch clause's */
   BASE_VEC(struct baseline_loop) loops;
-};
-struct baseline_map {
-  uint32_t offset; /* return address, or the start of a helper's stencil, which is its site */
-  uint32_t node;   /* in ir_function.nodes */
-};
-struct baseline_range {
-  uint32_t start, end; /* a site is inside when start <= site < end: sites lie in their instruction's own bytes */
-  uint32_t own;        /* in ir_function.tries */
 };
 /* A loop head that execution can enter and leave from outside: there the frame is exact. */
 struct baseline_loop {
@@ -79,6 +128,8 @@ struct baseline_emit_options {
 };
 struct baseline_emitter *baseline_emitter_new(void);
 void baseline_emitter_free(struct baseline_emitter *emitter);
+/* Gives back what the last function needed; the next one grows it anew. */
+void baseline_emitter_trim(struct baseline_emitter *emitter);
 /* Compiles `function`. The result is the emitter's and valid until the next call. NULL: `*unsupported` tells whether it
  * cannot be compiled, or memory ran out. */
 const struct baseline_output *baseline_emit(struct baseline_emitter *emitter, const struct module *module,
@@ -95,19 +146,43 @@ enum { BASELINE_ARCH_MAX_BYTES = 64 }; /* of each sequence below */
 extern const uint32_t baseline_native_frame_bytes;
 extern const uint32_t baseline_max_frame_slots; /* functions with larger frames are not compiled */
 
-/* Each writes code at `to` and returns its end. `d`: slots. */
+/* Each writes code at `to` and returns its end. `d`, `link`: slots. Offsets of return addresses are from `to`. */
 uint8_t *baseline_arch_entry(uint8_t *to);                        /* landing pad for indirect calls */
+uint8_t *baseline_arch_exhausted(uint8_t *to);                    /* where a prologue's STACK_CHECK goes; before keep_return */
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link);   /* link slot <- return address */
-uint8_t *baseline_arch_return(uint8_t *to); /* after reload_return */
+uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link); /* before results or arguments overwrite the link slot */
+uint8_t *baseline_arch_return(uint8_t *to);                       /* after reload_return */
 uint8_t *baseline_arch_call_entry(uint8_t *to, uint32_t d, uint32_t entry, uint32_t *return_offset); /* inst->entries[entry] */
 uint8_t *baseline_arch_call_r0(uint8_t *to, uint32_t d, uint32_t *return_offset);
-uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link); /* before results or arguments overwrite the frame */
 uint8_t *baseline_arch_jump_entry(uint8_t *to, uint32_t entry);
 uint8_t *baseline_arch_jump_r0(uint8_t *to);
-/* Stub of a function that is not compiled yet: r0 <- entry, jumps to `translate`, an absolute address. */
-uint8_t *baseline_arch_stub(uint8_t *to, uint32_t entry, const void *translate);
-/* Writes a value into a hole at `at`, which will run `at_offset` bytes into the function; jumps get the target's offset. */
+/* Stubs of functions that are not compiled yet, at distances of baseline_stub_bytes from `to` plus baseline_stub_head_bytes:
+ * r0 <- number, from 0 on, and to runtime->translate. */
+extern const uint32_t baseline_stub_head_bytes, baseline_stub_bytes;
+void baseline_arch_stubs(uint8_t *to, uint32_t count);
+/* Writes a value into a hole at `at` of code that starts at `code`; jumps get the target's position. */
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value);
+
+/* Calls `code` with the given state; for engine_arch_enter, which keeps the registers. Returns 0. */
+struct baseline_start {
+  const void *code;
+  uint64_t *fp;
+  uint8_t *mem;
+  struct engine_instance *inst;
+};
+int baseline_arch_start(void *start);
+/* The native stack pointer in the first frame of the activation with this native_sp. */
+void *baseline_arch_first_sp(void *native_sp);
+/* Entries of the runtime that hand on the stack pointer: leave in r2, away and tail_away in r0. */
+BASELINE_GUEST_CC void baseline_arch_leave(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
+                                           uint64_t r1, uint64_t r2);
+BASELINE_GUEST_CC void baseline_arch_away(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
+                                          uint64_t r1, uint64_t r2);
+BASELINE_GUEST_CC void baseline_arch_tail_away(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
+                                               uint64_t r1, uint64_t r2);
+/* Returns to compiled code with this state, r0 also in x0. */
+BASELINE_GUEST_CC void baseline_arch_back(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
+                                          uint64_t r1, uint64_t r2);
 /* Goes on at `pc` with the given state and native stack pointer. */
 _Noreturn void baseline_arch_resume(const void *pc, uint64_t *fp, uint8_t *mem, struct engine_instance *inst, void *sp);
 

@@ -1,51 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* References, structures, arrays and exceptions in the encoder: which handler an instruction is, by what its type says
  * about fields and elements. They work on slots; results are mirrored where a handler leaves them in an accumulator. */
+#include "tiers/fields.h"
 #include "tiers/interp/encode.h"
 
 #include <assert.h>
 
-/* The forms of INTERP_GETS and INTERP_SETS, in order. */
-enum { GET_8S, GET_8U, GET_16S, GET_16U, GET_32, GET_64, GET_F, GET_G, GET_V };
-enum { SET_8, SET_16, SET_32, SET_64, SET_V };
-
-static uint32_t get_form(module_type type, bool is_signed) {
-  switch (type) {
-  case MODULE_I8: return is_signed ? GET_8S : GET_8U;
-  case MODULE_I16: return is_signed ? GET_16S : GET_16U;
-  case MODULE_I32: return GET_32;
-  case MODULE_F32: return GET_F;
-  case MODULE_F64: return GET_G;
-  case MODULE_V128: return GET_V;
-  default: return GET_64;
-  }
-}
-
-static uint32_t set_form(module_type type) {
-  switch (module_storage_bytes(type)) {
-  case 1: return SET_8;
-  case 2: return SET_16;
-  case 4: return SET_32;
-  case 8: return SET_64;
-  default: return SET_V;
-  }
-}
-
-static const struct module_field *field_of(const struct interp_encoder *e, const struct ir_insn *insn) {
-  return &e->module->types[(uint32_t)insn->imm].fields[insn->imm >> 32];
-}
-
-static const struct module_field *element_of(const struct interp_encoder *e, const struct ir_insn *insn) {
-  return e->module->types[(uint32_t)insn->imm].fields;
-}
+/* The forms of INTERP_GETS and INTERP_SETS are in the order of fields.h. */
 
 static void encode_get(struct interp_encoder *e, const struct ir_insn *insn) {
   bool is_struct =
       insn->op == MODULE_OP_STRUCT_GET || insn->op == MODULE_OP_STRUCT_GET_S || insn->op == MODULE_OP_STRUCT_GET_U;
   bool is_signed = insn->op == MODULE_OP_STRUCT_GET_S || insn->op == MODULE_OP_ARRAY_GET_S;
-  const struct module_field *field = is_struct ? field_of(e, insn) : element_of(e, insn);
+  const struct module_field *field = is_struct ? fields_field(e->module, insn) : fields_element(e->module, insn);
   uint32_t first = is_struct ? INTERP_struct_get_8s : INTERP_array_get_8s;
-  interp_emit(e, first + get_form(field->type, is_signed), insn->d, insn->a, is_struct ? field->offset : insn->b);
+  interp_emit(e, first + fields_get_of(field->type, is_signed), insn->d, insn->a, is_struct ? field->offset : insn->b);
   interp_has_result(e, insn);
 }
 
@@ -72,7 +41,7 @@ static void encode_make_from(struct interp_encoder *e, const struct ir_insn *ins
 static bool encode_array(struct interp_encoder *e, const struct ir_insn *insn) {
   uint32_t value_slots = 0;
   if (insn->op == MODULE_OP_ARRAY_NEW || insn->op == MODULE_OP_ARRAY_FILL)
-    value_slots = module_type_slots(element_of(e, insn)->type);
+    value_slots = module_type_slots(fields_element(e->module, insn)->type);
   switch (insn->op) {
   case MODULE_OP_ARRAY_NEW: encode_make(e, insn, INTERP_array_new, value_slots); return true;
   case MODULE_OP_ARRAY_NEW_DEFAULT: encode_make(e, insn, INTERP_array_new_default, 0); return true;
@@ -85,7 +54,7 @@ static bool encode_array(struct interp_encoder *e, const struct ir_insn *insn) {
   case MODULE_OP_ARRAY_GET_S:
   case MODULE_OP_ARRAY_GET_U: encode_get(e, insn); return true;
   case MODULE_OP_ARRAY_SET:
-    interp_emit(e, INTERP_array_set_8 + set_form(element_of(e, insn)->type), insn->c, insn->a, insn->b);
+    interp_emit(e, INTERP_array_set_8 + fields_set_of(fields_element(e->module, insn)->type), insn->c, insn->a, insn->b);
     return true;
   case MODULE_OP_ARRAY_LEN: encode_query(e, insn, INTERP_array_len); return true;
   case MODULE_OP_ARRAY_FILL: encode_make(e, insn, INTERP_array_fill, value_slots); return true;
@@ -104,8 +73,8 @@ bool interp_encode_reference(struct interp_encoder *e, const struct ir_insn *ins
   case MODULE_OP_STRUCT_GET_S:
   case MODULE_OP_STRUCT_GET_U: encode_get(e, insn); return true;
   case MODULE_OP_STRUCT_SET:
-    interp_emit(e, INTERP_struct_set_8 + set_form(field_of(e, insn)->type), insn->b, insn->a,
-                field_of(e, insn)->offset);
+    interp_emit(e, INTERP_struct_set_8 + fields_set_of(fields_field(e->module, insn)->type), insn->b, insn->a,
+                fields_field(e->module, insn)->offset);
     return true;
   case MODULE_OP_REF_I31: encode_query(e, insn, INTERP_ref_i31); return true;
   case MODULE_OP_I31_GET_S: encode_query(e, insn, INTERP_i31_get_s); return true;

@@ -37,7 +37,7 @@
 #else
 #define TEXT __attribute__((section("cay_interp")))
 #endif
-#define H(name) static TEXT INTERP_CONVENTION __attribute__((used)) int h_##name(STATE)
+#define H(name) static TEXT TIERS_GUEST_CC __attribute__((used)) int h_##name(STATE)
 #define JUMP() __attribute__((musttail)) return ip->handler(ip, fp, mem, inst, acc, f, g)
 #define LABEL(name)
 #define GO(name) __attribute__((musttail)) return h_##name(ip, fp, mem, inst, acc, f, g)
@@ -415,14 +415,14 @@ static __attribute__((noinline)) int leave_by_exception(const struct interp_insn
 
 #if INTERP_TAIL_CALLS
 #define EXIT_HANDLER h_exit
-static TEXT INTERP_CONVENTION __attribute__((cold, noinline)) int h_trap(STATE) {
+static TEXT TIERS_GUEST_CC __attribute__((cold, noinline)) int h_trap(STATE) {
   publish(inst, ip, fp);
   return (int)engine_trap_raise(inst->thread, (enum engine_trap)acc);
 }
-static TEXT INTERP_CONVENTION __attribute__((cold, noinline, used)) int h_fault(STATE) {
+static TEXT TIERS_GUEST_CC __attribute__((cold, noinline, used)) int h_fault(STATE) {
   TRAP(ENGINE_TRAP_MEMORY_BOUNDS);
 }
-static TEXT INTERP_CONVENTION __attribute__((used)) int h_unwind(STATE);
+static TEXT TIERS_GUEST_CC __attribute__((used)) int h_unwind(STATE);
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
 #include "tiers/interp/handlers_gc.h"

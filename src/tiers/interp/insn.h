@@ -8,7 +8,7 @@
 
 #include "engine/engine.h"
 #include "module/module.h"
-#include "tiers/interp/arch_convention.h"
+#include "tiers/arch_convention.h"
 
 struct interp_insn;
 
@@ -16,7 +16,7 @@ struct interp_insn;
  * in fixed registers (preserve_none where the CPU has it). `acc`, `f`, `g` hold the last integer, f32 and f64 result. */
 #if defined(__clang__) && !defined(CAY_INTERP_SWITCH)
 #define INTERP_TAIL_CALLS 1
-typedef INTERP_CONVENTION int (*interp_handler)(const struct interp_insn *ip, uint64_t *fp, uint8_t *mem,
+typedef TIERS_GUEST_CC int (*interp_handler)(const struct interp_insn *ip, uint64_t *fp, uint8_t *mem,
                                                 struct engine_instance *inst, uint64_t acc, float f, double g);
 #else
 #define INTERP_TAIL_CALLS 0

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Machine code by hand for x86-64: calls, entries and returns, and how guest code is entered and left.
+ *
+ * fp r12, mem r13, inst r14, r0 r15, r1 rdi, r2 rsi; rcx and r10 are free. A frame of the guest takes 16 bytes of the
+ * native stack, the saved fp and the return address, so that in every function rsp is 8 modulo 16, as the C convention
+ * has it at entry. The C convention keeps r12-r15, and engine_arch_enter has saved what the guest's convention does not. */
+#include <assert.h>
+#include <stddef.h>
+
+#include "tiers/baseline/baseline.h"
+#include "tiers/baseline/stencil.h"
+
+const uint32_t baseline_native_frame_bytes = 16;
+const uint32_t baseline_max_frame_slots = 65000;
+const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 16;
+
+static uint8_t *bytes(uint8_t *to, const void *from, size_t count) {
+  memcpy(to, from, count);
+  return to + count;
+}
+#define BYTES(to, ...) bytes(to, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static uint8_t *number(uint8_t *to, uint32_t value) {
+  base_store_u32(to, value);
+  return to + 4;
+}
+
+/* The end of an instruction with a memory operand: displacement, in the short form (mod 1) where it fits. `sib`: whether
+ * a SIB byte for the base alone follows, which r12 asks for. */
+static uint8_t *displaced(uint8_t *to, uint8_t modrm, bool sib, uint64_t displacement) {
+  assert(displacement <= INT32_MAX);
+  bool is_short = displacement <= INT8_MAX;
+  *to++ = modrm | (is_short ? 0x40 : 0x80);
+  if (sib) *to++ = 0x24;
+  if (!is_short) return number(to, (uint32_t)displacement);
+  *to++ = (uint8_t)displacement;
+  return to;
+}
+
+static_assert(offsetof(struct engine_instance, entries) <= INT8_MAX, "read with a short displacement");
+static_assert(offsetof(struct engine_instance, code) <= INT8_MAX, "read with a short displacement");
+static_assert(offsetof(struct baseline_runtime, exhausted) <= INT8_MAX, "read with a short displacement");
+static_assert(offsetof(struct baseline_runtime, translate) <= INT8_MAX, "read with a short displacement");
+
+static uint8_t *load_entries(uint8_t *to) { /* mov r10, [r14 + entries] */
+  return BYTES(to, 0x4D, 0x8B, 0x56, offsetof(struct engine_instance, entries));
+}
+
+static uint8_t *jump_runtime(uint8_t *to, uint8_t at) { /* mov r10, [r14 + code]; mov r10, [r10]; jmp [r10 + at] */
+  return BYTES(to, 0x4D, 0x8B, 0x56, offsetof(struct engine_instance, code), 0x4D, 0x8B, 0x12, 0x41, 0xFF, 0x62, at);
+}
+
+uint8_t *baseline_arch_entry(uint8_t *to) { return BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA); } /* endbr64 */
+
+uint8_t *baseline_arch_exhausted(uint8_t *to) { return jump_runtime(to, offsetof(struct baseline_runtime, exhausted)); }
+
+uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) {
+  to = BYTES(to, 0x48, 0x8B, 0x0C, 0x24); /* mov rcx, [rsp] */
+  to = BYTES(to, 0x49, 0x89);             /* mov [r12 + link], rcx */
+  return displaced(to, 0x0C, true, (uint64_t)link * 8);
+}
+
+uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link) {
+  (void)link; /* it is on the stack */
+  return to;
+}
+
+uint8_t *baseline_arch_return(uint8_t *to) { return BYTES(to, 0xC3); }
+
+static uint8_t *call_begin(uint8_t *to, uint32_t d) {
+  to = BYTES(to, 0x41, 0x54, 0x4D, 0x8D); /* push r12; lea r12, [r12 + d] */
+  return displaced(to, 0x24, true, (uint64_t)d * 8);
+}
+
+static uint8_t *call_end(uint8_t *to, const uint8_t *start, uint32_t *return_offset) {
+  *return_offset = (uint32_t)(to - start);
+  return BYTES(to, 0x41, 0x5C); /* pop r12 */
+}
+
+uint8_t *baseline_arch_call_entry(uint8_t *to, uint32_t d, uint32_t entry, uint32_t *return_offset) {
+  uint8_t *start = to;
+  to = load_entries(call_begin(to, d));
+  to = BYTES(to, 0x41, 0xFF); /* call [r10 + entry] */
+  return call_end(displaced(to, 0x52, false, (uint64_t)entry * 8), start, return_offset);
+}
+
+uint8_t *baseline_arch_call_r0(uint8_t *to, uint32_t d, uint32_t *return_offset) {
+  uint8_t *start = to;
+  to = BYTES(call_begin(to, d), 0x41, 0xFF, 0xD7); /* call r15 */
+  return call_end(to, start, return_offset);
+}
+
+uint8_t *baseline_arch_jump_entry(uint8_t *to, uint32_t entry) {
+  to = BYTES(load_entries(to), 0x41, 0xFF); /* jmp [r10 + entry] */
+  return displaced(to, 0x62, false, (uint64_t)entry * 8);
+}
+
+uint8_t *baseline_arch_jump_r0(uint8_t *to) { return BYTES(to, 0x41, 0xFF, 0xE7); } /* jmp r15 */
+
+void baseline_arch_stubs(uint8_t *to, uint32_t count) {
+  const uint8_t *head = to;
+  jump_runtime(to, offsetof(struct baseline_runtime, translate));
+  to += baseline_stub_head_bytes;
+  for (uint32_t i = 0; i < count; i++, to += baseline_stub_bytes) {
+    uint8_t *at = BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA, 0x41, 0xBF); /* endbr64; mov r15d, i */
+    at = number(at, i);
+    *at++ = 0xE9; /* jmp head */
+    number(at, (uint32_t)(head - (at + 4)));
+  }
+}
+
+void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
+  uint8_t *hole = code + at;
+  switch ((enum stencil_patch)kind) {
+  case STENCIL_PATCH_ABS8: *hole = (uint8_t)value; break;
+  case STENCIL_PATCH_ABS16: base_store_u16(hole, (uint16_t)value); break;
+  case STENCIL_PATCH_ABS32:
+  case STENCIL_PATCH_ABS32S: base_store_u32(hole, (uint32_t)value); break;
+  case STENCIL_PATCH_ABS64: base_store_u64(hole, value); break;
+  case STENCIL_PATCH_REL32: base_store_u32(hole, (uint32_t)(value - (at + 4))); break;
+  }
+}
+
+/* ---- Entering and leaving ---------------------------------------------------------------------------------------------- */
+
+/* engine_arch_enter calls this with rsp at native_sp - 8 and all registers saved; struct baseline_start is at rdi. */
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl baseline_arch_start\n"
+        ".hidden baseline_arch_start\n"
+        ".type baseline_arch_start, @function\n"
+        "baseline_arch_start:\n"
+        "  .cfi_startproc\n"
+        "  endbr64\n"
+        "  sub $8, %rsp\n"
+        "  .cfi_def_cfa_offset 16\n"
+        "  mov 8(%rdi), %r12\n"
+        "  mov 16(%rdi), %r13\n"
+        "  mov 24(%rdi), %r14\n"
+        "  call *(%rdi)\n"
+        "  xor %eax, %eax\n"
+        "  add $8, %rsp\n"
+        "  .cfi_def_cfa_offset 8\n"
+        "  ret\n"
+        "  .cfi_endproc\n"
+        ".size baseline_arch_start, . - baseline_arch_start\n");
+static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseline_start, mem) == 16 &&
+                  offsetof(struct baseline_start, inst) == 24,
+              "read by baseline_arch_start");
+
+void *baseline_arch_first_sp(void *native_sp) { return (char *)native_sp - 24; }
+
+#define FUNCTION(name, ...)                                                                                    \
+  __asm__(".text\n.p2align 4\n.globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name ":\n"  \
+          "  .cfi_startproc\n  endbr64\n" __VA_ARGS__ "  .cfi_endproc\n.size " #name ", . - " #name "\n")
+
+FUNCTION(baseline_arch_leave, "  mov %rsp, %rsi\n  jmp baseline_leave\n");
+FUNCTION(baseline_arch_away, "  mov %rsp, %r15\n  jmp baseline_away\n");
+FUNCTION(baseline_arch_tail_away, "  mov %rsp, %r15\n  jmp baseline_tail_away\n");
+FUNCTION(baseline_arch_back, "  movq %r15, %xmm0\n  ret\n");
+/* notrack: a landing pad in compiled code is a place like any other. */
+FUNCTION(baseline_arch_resume,
+         "  mov %rsi, %r12\n  mov %rdx, %r13\n  mov %rcx, %r14\n  mov %r8, %rsp\n  notrack jmp *%rdi\n");

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The baseline tier: code objects, compilation on first call, positions.
+ *
+ * A code object belongs to a module (and a way of checking bounds) and is shared by its instances. It takes chunks of
+ * the code arena. The first begins with the constants that stencils read, and a stub for each defined function, which is
+ * its entry before the first call and has it compiled; functions follow in the order in which they were compiled, so that the functions of a chunk are
+ * sorted by their addresses, and a position is found by two binary searches.
+ *
+ * Compiling needs no lock: each thread that compiles takes a compiler (front-end and emitter) from the object's list.
+ * Two threads may compile the same function; the second's result is thrown away. A function's code is copied to its
+ * place, then its record is written, then its entry is stored (release), under the lock.
+ *
+ * Positions are offsets in a function; those of calls are return addresses. No table maps them back to wasm: offset_of
+ * emits the function once more.
+ *
+ * Invariants
+ *  1. Code never moves or changes once its entry is stored.
+ *  2. `lock` guards chunks, records and compilers. A record is only read without it after its function was found. */
+#include "tiers/baseline/baseline.h"
+#include "tiers/baseline/stencil.h"
+#include "tiers/tiers.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+enum { POOL_BYTES = (STENCIL_POOL_BYTES + 63) / 64 * 64, FUNCTION_ALIGNMENT = 32, LARGEST_CHUNK_BYTES = 1 << 22 };
+
+struct compiled {
+  const uint8_t *code; /* NULL: not yet */
+  uint32_t bytes, link_slot;
+  uint32_t site_count;
+  struct baseline_site *sites;
+  struct tables *tables; /* NULL: none */
+};
+
+/* A function's place in a chunk. */
+struct place {
+  uint32_t offset, entry;
+};
+struct chunk {
+  struct base_code_chunk memory;
+  size_t used_bytes;
+  BASE_VEC(struct place) places; /* ascending */
+};
+
+/* What compiling takes, by one thread at a time. */
+struct compiler {
+  struct ir_frontend *frontend;
+  struct baseline_emitter *emitter;
+  struct compiler *next;
+};
+
+struct baseline_code {
+  const struct baseline_runtime *runtime; /* first: compiled code reads it */
+  struct module *module;
+  struct baseline_emit_options options;
+  bool is_deterministic;
+  _Atomic(const void *) *entries;
+  struct compiled *functions;
+  pthread_mutex_t lock;
+  struct compiler *compilers; /* that nobody uses now */
+  BASE_VEC(struct chunk) chunks; /* ascending addresses */
+  uint32_t newest; /* index of the chunk that is being filled */
+  uint64_t pool;   /* offset in the arena of the stencils' constants */
+  atomic_uint last_located;
+};
+
+static uint32_t entry_count(const struct baseline_code *code) {
+  return code->module->func_count - code->module->imported_func_count;
+}
+
+/* ---- Compilers --------------------------------------------------------------------------------------------------------- */
+
+static void compiler_free(struct compiler *compiler) {
+  ir_frontend_free(compiler->frontend);
+  baseline_emitter_free(compiler->emitter);
+  base_free(compiler);
+}
+
+static struct compiler *compiler_new(const struct baseline_code *code) {
+  struct compiler *compiler = base_alloc_zero(1, sizeof *compiler);
+  if (!compiler) return NULL;
+  compiler->frontend = ir_frontend_new(code->is_deterministic);
+  compiler->emitter = baseline_emitter_new();
+  if (compiler->frontend && compiler->emitter) return compiler;
+  compiler_free(compiler);
+  return NULL;
+}
+
+static struct compiler *compiler_take(struct baseline_code *code) {
+  pthread_mutex_lock(&code->lock);
+  struct compiler *compiler = code->compilers;
+  if (compiler) code->compilers = compiler->next;
+  pthread_mutex_unlock(&code->lock);
+  return compiler ? compiler : compiler_new(code);
+}
+
+static void compiler_give(struct baseline_code *code, struct compiler *compiler) {
+  pthread_mutex_lock(&code->lock);
+  compiler->next = code->compilers;
+  code->compilers = compiler;
+  pthread_mutex_unlock(&code->lock);
+}
+
+/* ---- Code objects ------------------------------------------------------------------------------------------------------ */
+
+static void code_free(void *object) {
+  struct baseline_code *code = object;
+  if (!code) return;
+  for (size_t i = 0; i < code->chunks.count; i++) {
+    struct chunk *chunk = &code->chunks.items[i];
+    for (size_t k = 0; k < chunk->places.count; k++) {
+      base_free(code->functions[chunk->places.items[k].entry].sites);
+      base_free(code->functions[chunk->places.items[k].entry].tables);
+    }
+    BASE_VEC_DEINIT(&chunk->places);
+    base_code_give(&chunk->memory);
+  }
+  BASE_VEC_DEINIT(&code->chunks);
+  for (struct compiler *compiler = code->compilers, *next; compiler; compiler = next) {
+    next = compiler->next;
+    compiler_free(compiler);
+  }
+  base_free((void *)code->entries);
+  base_free(code->functions);
+  pthread_mutex_destroy(&code->lock);
+  module_release(code->module);
+  base_free(code);
+}
+
+/* A chunk with room for `bytes`, which becomes the newest. */
+static struct chunk *chunk_new(struct baseline_code *code, size_t bytes) {
+  size_t all = 0;
+  for (size_t i = 0; i < code->chunks.count; i++) all += code->chunks.items[i].memory.bytes;
+  size_t wanted = all / 2 < LARGEST_CHUNK_BYTES ? all / 2 : LARGEST_CHUNK_BYTES;
+  struct base_code_chunk memory;
+  if (!BASE_VEC_RESERVE(&code->chunks, code->chunks.count + 1)) return NULL;
+  if (!base_code_take(wanted > bytes ? wanted : bytes, &memory) && !base_code_take(bytes, &memory)) return NULL;
+  size_t at = code->chunks.count++;
+  struct chunk *chunks = code->chunks.items;
+  for (; at > 0 && chunks[at - 1].memory.run > memory.run; at--) chunks[at] = chunks[at - 1];
+  chunks[at] = (struct chunk){.memory = memory};
+  code->newest = (uint32_t)at;
+  return &chunks[at];
+}
+
+static size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
+
+/* Where the next function begins. */
+static size_t next_offset(const struct chunk *chunk) {
+  size_t granule = base_code_granule();
+  return round_up(chunk->used_bytes, granule > FUNCTION_ALIGNMENT ? granule : FUNCTION_ALIGNMENT);
+}
+
+static bool write_stubs(struct baseline_code *code) {
+  uint32_t count = entry_count(code);
+  size_t bytes = POOL_BYTES + baseline_stub_head_bytes + (size_t)count * baseline_stub_bytes;
+  struct chunk *chunk = chunk_new(code, bytes);
+  if (!chunk) return false;
+  memcpy(chunk->memory.write, stencil_pool, STENCIL_POOL_BYTES);
+  code->pool = (uint64_t)(chunk->memory.run - base_code_arena());
+  baseline_arch_stubs(chunk->memory.write + POOL_BYTES, count);
+  chunk->used_bytes = bytes;
+  const uint8_t *stub = chunk->memory.run + POOL_BYTES + baseline_stub_head_bytes;
+  for (uint32_t i = 0; i < count; i++, stub += baseline_stub_bytes) atomic_init(&code->entries[i], stub);
+  return base_code_publish(&chunk->memory, 0, bytes);
+}
+
+static enum cay_status code_new(struct module *module, const struct engine_code_options *options, void **out,
+                                const void *const **entries, struct cay_error *error) {
+  struct baseline_code *code = base_alloc_zero(1, sizeof *code);
+  if (!code) return base_error_memory(error);
+  code->runtime = &baseline_runtime;
+  code->module = module_retain(module);
+  code->options.explicit_bounds = options->explicit_bounds;
+  code->is_deterministic = options->deterministic_relaxed_simd;
+  pthread_mutex_init(&code->lock, NULL);
+  atomic_init(&code->last_located, UINT32_MAX); /* none: what it names was seen under the lock */
+  uint32_t count = entry_count(code);
+  code->entries = base_alloc_zero(count, sizeof *code->entries);
+  code->functions = base_alloc_zero(count, sizeof *code->functions);
+  if (!code->entries || !code->functions || !write_stubs(code)) {
+    code_free(code);
+    return base_error_memory(error);
+  }
+  *out = code;
+  *entries = (const void *const *)code->entries;
+  return CAY_OK;
+}
+
+/* ---- Compilation ------------------------------------------------------------------------------------------------------- */
+
+/* A copy of what the emitter found besides code. False: no memory. */
+static bool record_new(const struct baseline_output *output, const struct ir_function *ir, struct compiled *out) {
+  size_t site_bytes = output->sites.count * sizeof *output->sites.items;
+  *out = (struct compiled){.bytes = (uint32_t)output->code.count,
+                           .link_slot = ir->link_slot,
+                           .site_count = (uint32_t)output->sites.count};
+  if (site_bytes) {
+    out->sites = base_alloc(site_bytes);
+    if (!out->sites) return false;
+    memcpy(out->sites, output->sites.items, site_bytes);
+  }
+  struct tables_source found = {output->maps.items, output->maps.count, output->ranges.items, output->ranges.count,
+                                output->labels.items};
+  if (tables_new(&found, ir, &out->tables)) return true;
+  base_free(out->sites);
+  return false;
+}
+
+static void record_free(struct compiled *record) {
+  base_free(record->sites);
+  base_free(record->tables);
+}
+
+/* Copies the code to its place and tells it where it is. */
+static bool place_code(const struct baseline_code *code, struct chunk *chunk, size_t offset, const struct baseline_output *output) {
+  uint8_t *to = chunk->memory.write + offset;
+  uint64_t in_arena = (uint64_t)(chunk->memory.run - base_code_arena()) + offset;
+  memcpy(to, output->code.items, output->code.count);
+  for (size_t i = 0; i < output->site_holes.count; i++) {
+    const struct baseline_site_hole *hole = &output->site_holes.items[i];
+    uint64_t base = hole->is_pool ? code->pool - in_arena : in_arena;
+    baseline_arch_patch(to, hole->at, hole->kind, base + hole->position);
+  }
+  return base_code_publish(&chunk->memory, offset, output->code.count);
+}
+
+/* `record` becomes the function's when it is the first. NULL: no memory. */
+static const void *publish_locked(struct baseline_code *code, uint32_t entry, const struct baseline_output *output,
+                                  const struct compiled *record) {
+  if (!base_code_is_writable()) return NULL;
+  struct chunk *chunk = &code->chunks.items[code->newest];
+  if (next_offset(chunk) + record->bytes > chunk->memory.bytes) chunk = chunk_new(code, record->bytes);
+  if (!chunk || !BASE_VEC_RESERVE(&chunk->places, chunk->places.count + 1)) return NULL;
+  size_t offset = next_offset(chunk);
+  if (!place_code(code, chunk, offset, output)) return NULL;
+  chunk->used_bytes = offset + record->bytes;
+  chunk->places.items[chunk->places.count++] = (struct place){(uint32_t)offset, entry};
+  struct compiled *function = &code->functions[entry];
+  *function = *record;
+  function->code = chunk->memory.run + offset;
+  atomic_store_explicit(&code->entries[entry], (const void *)function->code, memory_order_release);
+  return function->code;
+}
+
+static const void *publish(struct baseline_code *code, uint32_t entry, const struct baseline_output *output,
+                           const struct ir_function *ir) {
+  struct compiled record;
+  if (!record_new(output, ir, &record)) return NULL;
+  pthread_mutex_lock(&code->lock);
+  const void *there = code->functions[entry].code; /* another thread was faster */
+  const void *published = there ? there : publish_locked(code, entry, output, &record);
+  pthread_mutex_unlock(&code->lock);
+  if (there || !published) record_free(&record);
+  return published;
+}
+
+/* One giant function must not leave its working storage behind for the life of the module. */
+static void trim(struct compiler *compiler, size_t code_bytes) {
+  enum { KEPT_BYTES = 1 << 20 };
+  if (code_bytes <= KEPT_BYTES) return;
+  ir_frontend_trim(compiler->frontend);
+  baseline_emitter_trim(compiler->emitter);
+}
+
+static const void *compile(struct baseline_code *code, struct compiler *compiler, uint32_t entry) {
+  const struct ir_function *ir =
+      ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
+  if (!ir) return NULL;
+  bool unsupported = false;
+  const struct baseline_output *output = baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported);
+  if (!output) return NULL;
+  size_t bytes = output->code.count;
+  const void *published = publish(code, entry, output, ir);
+  trim(compiler, bytes);
+  return published;
+}
+
+const void *baseline_entry(const void *object, uint32_t entry) {
+  const struct baseline_code *code = object;
+  return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
+}
+
+const void *baseline_translate(void *object, uint32_t entry) {
+  struct baseline_code *code = object;
+  assert(entry < entry_count(code));
+  pthread_mutex_lock(&code->lock);
+  const void *there = code->functions[entry].code;
+  pthread_mutex_unlock(&code->lock);
+  if (there) return there;
+  struct compiler *compiler = compiler_take(code);
+  if (!compiler) return NULL;
+  const void *published = compile(code, compiler, entry);
+  compiler_give(code, compiler);
+  return published;
+}
+
+static size_t code_bytes(void *object, bool all) {
+  struct baseline_code *code = object;
+  size_t bytes = entry_count(code) * (sizeof *code->entries + sizeof *code->functions);
+  for (uint32_t i = 0; i < entry_count(code); i++) {
+    if (all) baseline_translate(code, i);
+    bytes += code->functions[i].site_count * sizeof(struct baseline_site) + tables_bytes(code->functions[i].tables);
+  }
+  for (size_t i = 0; i < code->chunks.count; i++)
+    bytes += code->chunks.items[i].used_bytes + code->chunks.items[i].places.capacity * sizeof(struct place);
+  return bytes;
+}
+
+/* ---- All at once --------------------------------------------------------------------------------------------------------- */
+
+struct batch {
+  struct baseline_code *code;
+  atomic_uint next, done;
+  atomic_bool failed;
+};
+
+static void *batch_run(void *env) {
+  struct batch *batch = env;
+  uint32_t count = entry_count(batch->code), entry;
+  while (!atomic_load(&batch->failed) && (entry = atomic_fetch_add(&batch->next, 1)) < count) {
+    if (!baseline_translate(batch->code, entry)) atomic_store(&batch->failed, true);
+    atomic_fetch_add(&batch->done, 1);
+  }
+  return NULL;
+}
+
+static void batch_run_reporting(struct batch *batch, void (*progress)(void *env, uint32_t done, uint32_t all),
+                                void *env) {
+  uint32_t count = entry_count(batch->code), entry;
+  while (!atomic_load(&batch->failed) && (entry = atomic_fetch_add(&batch->next, 1)) < count) {
+    if (!baseline_translate(batch->code, entry)) atomic_store(&batch->failed, true);
+    uint32_t done = atomic_fetch_add(&batch->done, 1) + 1;
+    if (progress) progress(env, done, count);
+  }
+}
+
+enum cay_status tiers_baseline_compile_all(void *object, unsigned threads,
+                                           void (*progress)(void *env, uint32_t done, uint32_t all), void *env,
+                                           struct cay_error *error) {
+  enum { MOST_THREADS = 64 };
+  struct batch batch = {.code = object};
+  pthread_t others[MOST_THREADS];
+  unsigned count = 0;
+  for (; count < MOST_THREADS && count + 1 < threads; count++)
+    if (pthread_create(&others[count], NULL, batch_run, &batch) != 0) break; /* fewer do it as well */
+  batch_run_reporting(&batch, progress, env);
+  for (unsigned i = 0; i < count; i++) pthread_join(others[i], NULL);
+  if (atomic_load(&batch.failed)) return base_error_memory(error);
+  return CAY_OK;
+}
+
+/* ---- Positions ------------------------------------------------------------------------------------------------------------ */
+
+static bool contains(const struct compiled *function, const void *site) {
+  return function->code && (uintptr_t)site - (uintptr_t)function->code < function->bytes;
+}
+
+static const struct chunk *find_chunk(const struct baseline_code *code, const uint8_t *site) {
+  size_t low = 0, high = code->chunks.count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    const struct chunk *chunk = &code->chunks.items[middle];
+    if (site < chunk->memory.run)
+      high = middle;
+    else if (site >= chunk->memory.run + chunk->used_bytes)
+      low = middle + 1;
+    else
+      return chunk;
+  }
+  return NULL;
+}
+
+/* The entry of the function that `site` lies in, or UINT32_MAX. */
+static uint32_t find_locked(const struct baseline_code *code, const uint8_t *site) {
+  const struct chunk *chunk = find_chunk(code, site);
+  if (!chunk) return UINT32_MAX;
+  size_t low = 0, high = chunk->places.count; /* behind the place that `site` is in */
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (chunk->memory.run + chunk->places.items[middle].offset <= site)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == 0) return UINT32_MAX;
+  uint32_t entry = chunk->places.items[low - 1].entry;
+  return contains(&code->functions[entry], site) ? entry : UINT32_MAX;
+}
+
+static uint32_t find(struct baseline_code *code, const void *site) {
+  if (!base_code_contains((uintptr_t)site)) return UINT32_MAX;
+  uint32_t last = atomic_load_explicit(&code->last_located, memory_order_acquire);
+  if (last < entry_count(code) && contains(&code->functions[last], site)) return last;
+  pthread_mutex_lock(&code->lock);
+  uint32_t found = find_locked(code, site);
+  pthread_mutex_unlock(&code->lock);
+  if (found != UINT32_MAX) atomic_store_explicit(&code->last_located, found, memory_order_release);
+  return found;
+}
+
+static bool call_distance(const struct compiled *function, const void *site, uint32_t *d) {
+  uint32_t offset = (uint32_t)((const uint8_t *)site - function->code);
+  uint32_t low = 0, high = function->site_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (function->sites[middle].offset < offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == function->site_count || function->sites[low].offset != offset) return false;
+  *d = function->sites[low].d;
+  return true;
+}
+
+bool baseline_call_distance(void *object, const void *site, uint32_t *d) {
+  struct baseline_code *code = object;
+  uint32_t entry = find(code, site);
+  return entry != UINT32_MAX && call_distance(&code->functions[entry], site, d);
+}
+
+static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
+  struct baseline_code *code = object;
+  const void *site = baseline_site((uintptr_t)position);
+  uint32_t entry = find(code, site), d;
+  if (entry == UINT32_MAX) return false;
+  const void *caller = (const void *)(uintptr_t)fp[code->functions[entry].link_slot];
+  bool has_caller = baseline_call_distance(code, caller, &d);
+  out->func = code->module->imported_func_count + entry;
+  out->caller_site = has_caller ? caller : NULL;
+  out->caller_fp = has_caller ? fp - d : NULL;
+  return true;
+}
+
+static uint32_t position_in(const struct compiled *function, const void *site) {
+  const uint8_t *at = baseline_site((uintptr_t)site);
+  assert(contains(function, at));
+  return (uint32_t)(at - function->code);
+}
+
+static void visit_references(void *object, uint32_t func, const void *site, uint64_t *fp,
+                             void (*visit)(void *env, uint64_t reference), void *env) {
+  const struct baseline_code *code = object;
+  const struct compiled *function = &code->functions[func - code->module->imported_func_count];
+  tables_visit(function->tables, position_in(function, site), fp, visit, env);
+}
+
+enum engine_trap baseline_land(struct engine_instance *instance, const void *site, uint64_t *fp, uint64_t reference,
+                               struct baseline_landing *out) {
+  struct baseline_code *code = instance->code;
+  const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
+  for (uint64_t frames = 0;; frames++) {
+    if (!atomic_load_explicit(&instance->thread->stack_limit, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
+    uint32_t entry = find(code, site), d;
+    assert(entry != UINT32_MAX);
+    if (entry == UINT32_MAX) return ENGINE_TRAP_EXCEPTION;
+    const struct compiled *function = &code->functions[entry];
+    const struct tables_clause *clause = tables_catch(function->tables, position_in(function, site), instance, tag);
+    if (clause) {
+      tables_land(clause, fp, reference);
+      *out = (struct baseline_landing){function->code + clause->position, fp, frames};
+      return ENGINE_TRAP_NONE;
+    }
+    site = (const void *)(uintptr_t)fp[function->link_slot];
+    if (!baseline_call_distance(code, site, &d)) return ENGINE_TRAP_EXCEPTION;
+    fp -= d;
+  }
+}
+
+/* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
+
+static uint32_t offset_of(void *object, uint32_t func, const void *site) {
+  struct baseline_code *code = object;
+  uint32_t entry = func - code->module->imported_func_count, offset = UINT32_MAX;
+  assert(entry < entry_count(code));
+  uint32_t position = position_in(&code->functions[entry], site);
+  struct compiler *compiler = compiler_take(code);
+  if (!compiler) return UINT32_MAX;
+  const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
+  if (ir) offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
+  compiler_give(code, compiler);
+  return offset;
+}
+
+const struct engine_tier tiers_baseline = {
+    .name = "baseline",
+    .code_new = code_new,
+    .code_free = code_free,
+    .invoke = baseline_invoke,
+    .locate = locate,
+    .offset_of = offset_of,
+    .visit_references = visit_references,
+    .fault = baseline_fault,
+    .code_bytes = code_bytes,
+};

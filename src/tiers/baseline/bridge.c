@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Between compiled code and the rest: functions with the guest's convention, which compiled code jumps to or calls.
+ *
+ * A function here that returns to compiled code does so through baseline_arch_back, which puts the state where compiled
+ * code expects it; one that does not ends the activation (engine_arch_leave) or goes on at a handler of an exception
+ * (baseline_arch_resume). What is abandoned then owns nothing, and this file is built without sanitizers, which mark
+ * stack frames as in use.
+ *
+ * Invariants
+ *  1. The activation's site, fp and instance are current whenever C code runs that may walk frames.
+ *  2. A call's return address is the site of its caller; it is outside of the code arena when the callee is the
+ *     activation's first frame. Where compiled code tells a site by a number, it is the offset in the arena. */
+#include <assert.h>
+
+#include "engine/engine_arch.h"
+#include "tiers/baseline/baseline.h"
+#include "tiers/tiers.h"
+
+#define STATE uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0, uint64_t r1, uint64_t r2
+/* Jumped to by arch_*.c as well. */
+#define BRIDGE(name)                  \
+  BASELINE_GUEST_CC void name(STATE); \
+  BASELINE_GUEST_CC __attribute__((used)) void name(STATE)
+
+/* Who called: a site, or what is none, for where an activation begins. */
+#define NO_SITE ((const void *)UINTPTR_MAX)
+#define CALLER caller_site(__builtin_return_address(0))
+static inline const void *caller_site(const void *return_address) {
+  return base_code_contains((uintptr_t)return_address) ? return_address : NO_SITE;
+}
+
+/* How invoke's loop is told that a tail call has given the activation another function. */
+enum { AGAIN = 1000 };
+
+static inline struct engine_activation *publish(struct engine_instance *inst, const void *site, uint64_t *fp) {
+  struct engine_activation *activation = inst->thread->top;
+  activation->site = site;
+  activation->fp = fp;
+  activation->instance = inst;
+  return activation;
+}
+
+/* The frame below a call's: that of the caller, which made it at `site`. Of a first frame it is the frame itself. */
+static uint64_t *caller_frame(struct engine_instance *inst, const void *site, uint64_t *fp) {
+  uint32_t d;
+  return baseline_call_distance(inst->code, site, &d) ? fp - d : fp;
+}
+
+/* ---- Into compiled code ------------------------------------------------------------------------------------------------ */
+
+enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation) {
+  (void)thread;
+  int ended;
+  do {
+    struct engine_instance *inst = activation->instance;
+    assert(inst->tier == &tiers_baseline);
+    struct baseline_start start = {baseline_entry(inst->code, activation->function->entry), activation->base_fp,
+                                   inst->memory0->base, inst};
+    ended = engine_arch_enter(baseline_arch_start, &start, &activation->native_sp);
+  } while (ended == AGAIN);
+  return (enum engine_trap)ended;
+}
+
+/* ---- Traps and exceptions ---------------------------------------------------------------------------------------------- */
+
+static _Noreturn void raise_at(struct engine_instance *inst, const void *site, uint64_t *fp, enum engine_trap trap) {
+  struct engine_activation *activation = publish(inst, site, fp);
+  trap = engine_trap_raise(inst->thread, trap);
+  engine_arch_leave(activation->native_sp, (int)trap);
+}
+
+/* An exception that nothing in this activation catches leaves it like a trap. It is reported where it was thrown, while
+ * all frames are still there. */
+static _Noreturn void leave_by_exception(struct engine_instance *inst, const void *site, uint64_t *fp) {
+  if (inst->thread->trap != ENGINE_TRAP_EXCEPTION) raise_at(inst, site, fp, ENGINE_TRAP_EXCEPTION);
+  engine_arch_leave(publish(inst, site, fp)->native_sp, ENGINE_TRAP_EXCEPTION);
+}
+
+/* thread->exception is thrown at `site` of the frame at `fp`, where the native stack pointer is `sp`. */
+static _Noreturn void unwind(struct engine_instance *inst, const void *site, uint64_t *fp, uint64_t sp) {
+  struct baseline_landing landing;
+  enum engine_trap trap = baseline_land(inst, site, fp, inst->thread->exception, &landing);
+  if (trap == ENGINE_TRAP_INTERRUPTED) raise_at(inst, site, fp, trap);
+  if (trap != ENGINE_TRAP_NONE) leave_by_exception(inst, site, fp);
+  uintptr_t landing_sp = (uintptr_t)(sp + landing.frames * baseline_native_frame_bytes);
+  baseline_arch_resume(landing.pc, landing.fp, inst->memory0->base, inst, (void *)landing_sp);
+}
+
+BRIDGE(baseline_trap) { raise_at(inst, baseline_site(r1), fp, (enum engine_trap)r0); }
+
+/* r2: native stack pointer. */
+BRIDGE(baseline_leave) {
+  if (r0 != ENGINE_TRAP_EXCEPTION) raise_at(inst, baseline_site(r1), fp, (enum engine_trap)r0);
+  unwind(inst, baseline_site(r1), fp, r2);
+}
+
+/* From the signal handler, which has set the stack pointer to where the activation began. r0: faulting instruction. */
+BRIDGE(baseline_faulted) { raise_at(inst, baseline_site(r0), fp, ENGINE_TRAP_MEMORY_BOUNDS); }
+
+bool baseline_fault(struct engine_activation *activation, void *machine_context) {
+  enum { PINNED_R0 = 3 };
+  uintptr_t pc = engine_arch_pc(machine_context);
+  if (!base_code_contains(pc)) return false;
+  engine_arch_set_pinned(machine_context, PINNED_R0, pc);
+  engine_arch_set_sp(machine_context, (uintptr_t)baseline_arch_first_sp(activation->native_sp));
+  engine_arch_set_pc(machine_context, (uintptr_t)baseline_faulted);
+  return true;
+}
+
+/* The frame that has no room does not exist yet: the trap is the call's. */
+BRIDGE(baseline_exhausted) {
+  const void *site = CALLER;
+  bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
+  raise_at(inst, site, caller_frame(inst, site, fp), has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
+}
+
+/* ---- Calls --------------------------------------------------------------------------------------------------------------- */
+
+BRIDGE(baseline_translating) {
+  const void *site = CALLER;
+  baseline_code_pointer code = (baseline_code_pointer)(uintptr_t)baseline_translate(inst->code, (uint32_t)r0);
+  if (BASE_UNLIKELY(!code)) raise_at(inst, site, caller_frame(inst, site, fp), ENGINE_TRAP_OUT_OF_MEMORY);
+  __attribute__((musttail)) return code(fp, mem, inst, r0, r1, r2);
+}
+
+/* Ends the activation, or an exception's way to its handler. `sp`: at the entry of what was called at `site`. */
+static _Noreturn BASE_COLD void call_failed(struct engine_instance *inst, const void *site, uint64_t *caller,
+                                            uint64_t sp, enum engine_trap trap) {
+  if (trap == ENGINE_TRAP_EXCEPTION) unwind(inst, site, caller, sp + baseline_native_frame_bytes);
+  engine_arch_leave(inst->thread->top->native_sp, (int)trap);
+}
+
+/* r0: native stack pointer, r1: function, r2: distance of the frames in bytes. */
+BRIDGE(baseline_away) {
+  const void *site = CALLER;
+  uint64_t *caller = (uint64_t *)(void *)((char *)fp - r2);
+  publish(inst, site, caller);
+  enum engine_trap trap = engine_call_from_guest(inst->thread, (struct engine_function *)(uintptr_t)r1, fp);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, site, caller, r0, trap);
+  mem = inst->memory0->base;
+  r0 = fp[0];
+  __attribute__((musttail)) return baseline_arch_back(fp, mem, inst, r0, r1, r2);
+}
+
+/* The frame is gone: the position is the caller's. In the first frame of an activation the activation itself is handed
+ * over, so that such calls do not use up the native stack. r0: native stack pointer, r1: function. */
+BRIDGE(baseline_tail_away) {
+  const void *site = CALLER;
+  struct engine_function *function = (struct engine_function *)(uintptr_t)r1;
+  bool is_first = site == NO_SITE;
+  uint64_t *caller = caller_frame(inst, site, fp);
+  struct engine_activation *activation = publish(inst, site, caller);
+  if (is_first && function->instance) {
+    activation->function = function;
+    activation->instance = function->instance;
+    engine_arch_leave(activation->native_sp, AGAIN);
+  }
+  enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) {
+    if (is_first) engine_arch_leave(activation->native_sp, (int)trap);
+    call_failed(inst, site, caller, r0, trap);
+  }
+  mem = inst->memory0->base;
+  r0 = fp[0];
+  __attribute__((musttail)) return baseline_arch_back(fp, mem, inst, r0, r1, r2);
+}
+
+const struct baseline_runtime baseline_runtime = {
+    .trap = baseline_trap,
+    .leave = baseline_arch_leave,
+    .exhausted = baseline_exhausted,
+    .away = baseline_arch_away,
+    .tail_away = baseline_arch_tail_away,
+    .translate = baseline_translating,
+    .helpers =
+        {
+#define X(name) [BASELINE_HELPER_##name] = baseline_helper_##name,
+            BASELINE_HELPERS(X)
+#undef X
+        },
+};
