@@ -602,6 +602,20 @@ static void emit_stubs(struct baseline_emitter *e) {
 
 /* ---- Functions -------------------------------------------------------------------------------------------------------------------- */
 
+static void zero_locals(struct baseline_emitter *e) {
+  enum { SINGLY = 8, KNOWN = 64 };
+  uint32_t first = e->function->param_slots, count = e->function->local_slots;
+  uint64_t needed = count <= KNOWN ? zeroes_needed(e) : UINT64_MAX;
+  if (count > KNOWN || __builtin_popcountll(needed) > SINGLY) {
+    e->values[STENCIL_D] = (uint64_t)first * 8;
+    emit_put_imm(e, STENCIL_ZERO_SLOTS, count);
+    return;
+  }
+  e->values[STENCIL_IMM] = 0;
+  for (; needed; needed &= needed - 1)
+    emit_put_slot_d(e, STENCIL_PUT_IMM, first + (uint32_t)__builtin_ctzll(needed));
+}
+
 static void emit_prologue(struct baseline_emitter *e) {
   const struct ir_function *function = e->function;
   uint8_t *to = here(e);
@@ -612,14 +626,7 @@ static void emit_prologue(struct baseline_emitter *e) {
   emit_put_imm(e, STENCIL_STACK_CHECK, (uint64_t)function->frame_slots * 8);
   if (!(to = here(e))) return;
   put_bytes(e, baseline_arch_keep_return(to, function->link_slot));
-  enum { SINGLY = 4 };
-  if (function->local_slots > SINGLY) {
-    e->values[STENCIL_D] = (uint64_t)function->param_slots * 8;
-    emit_put_imm(e, STENCIL_ZERO_SLOTS, function->local_slots);
-    return;
-  }
-  e->values[STENCIL_IMM] = 0;
-  for (uint32_t i = 0; i < function->local_slots; i++) emit_put_slot_d(e, STENCIL_PUT_IMM, function->param_slots + i);
+  zero_locals(e);
 }
 
 static void apply_fixups(struct baseline_emitter *e) {

@@ -189,6 +189,11 @@ void regions_cross(struct baseline_emitter *e, uint32_t from, uint32_t dirty, ui
 /* What the registers hold at each label of the region. */
 void regions_canonical(struct baseline_emitter *e, uint32_t region);
 
+/* ---- Locals at the start (zeroes.c) ------------------------------------------------------------------------------------- */
+
+/* Which of at most 64 slots of locals behind the parameters have to be zeroed. */
+uint64_t zeroes_needed(const struct baseline_emitter *e);
+
 /* ---- Selection (select.c, select_slots.c) --------------------------------------------------------------------------------- */
 
 void select_move(struct baseline_emitter *e, const struct ir_insn *insn);
