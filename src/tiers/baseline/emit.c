@@ -90,7 +90,7 @@ static void note_place(struct baseline_emitter *e, uint32_t start, const struct 
   }
   *hole = (struct baseline_site_hole){.at = start + from->at, .position = start + SITE_DISTANCE, .kind = from->kind};
   if (from->value != STENCIL_POOL) return;
-  hole->is_constant = true;
+  hole->is_pool = true;
   hole->position = base_load_u32(e->out.code.items + hole->at); /* the constant's place in the pool */
 }
 
