@@ -183,7 +183,7 @@ bool api_wast_matches(const struct api_json_table *json, const struct api_json *
   if (module_type_is_ref(type)) return reference_matches(name, text, instance, type, slots[0]);
   if (!type_is(type, name)) return false;
   if (type == MODULE_V128) return v128_matches(json, expected, slots);
-  return scalar_matches(text, width_of(name), slots[0]);
+  return scalar_matches(text, width_of(name), type == MODULE_F32 ? (uint32_t)slots[0] : slots[0]);
 }
 
 void api_wast_expected_text(const struct api_json_table *json, const struct api_json *expected, struct base_text *out) {

@@ -81,7 +81,7 @@ uint8_t *baseline_arch_call_entry(uint8_t *to, uint32_t d, uint32_t entry, uint3
   uint8_t *start = to;
   to = load_entries(call_begin(to, d));
   to = BYTES(to, 0x41, 0xFF); /* call [r10 + entry] */
-  return call_end(displaced(to, 0x52, false, (uint64_t)entry * 8), start, return_offset);
+  return call_end(displaced(to, 0x12, false, (uint64_t)entry * 8), start, return_offset);
 }
 
 uint8_t *baseline_arch_call_r0(uint8_t *to, uint32_t d, uint32_t *return_offset) {
@@ -92,7 +92,7 @@ uint8_t *baseline_arch_call_r0(uint8_t *to, uint32_t d, uint32_t *return_offset)
 
 uint8_t *baseline_arch_jump_entry(uint8_t *to, uint32_t entry) {
   to = BYTES(load_entries(to), 0x41, 0xFF); /* jmp [r10 + entry] */
-  return displaced(to, 0x62, false, (uint64_t)entry * 8);
+  return displaced(to, 0x22, false, (uint64_t)entry * 8);
 }
 
 uint8_t *baseline_arch_jump_r0(uint8_t *to) { return BYTES(to, 0x41, 0xFF, 0xE7); } /* jmp r15 */

@@ -310,7 +310,7 @@ struct place select_place(struct baseline_emitter *e, const struct ir_insn *insn
 }
 
 static void select_load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  struct place place = select_place(e, insn, row->access_log2);
+  struct place place = select_place(e, insn, module_ops[insn->op].access_log2);
   uint32_t a = insn->flags & IR_A_CONST ? NO_REGISTER : e->where.items[insn->a];
   uint32_t d = result_register(e, insn, a);
   emit_put_imm(e, row->first + (d >= INTS ? d - INTS : d) * (INTS + 1) + place.reg, place.offset);
@@ -319,14 +319,14 @@ static void select_load(struct baseline_emitter *e, const struct ir_insn *insn, 
 
 /* Constants are stored as numbers of the same width. */
 static void select_store(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  struct place place = select_place(e, insn, row->access_log2);
+  struct place place = select_place(e, insn, module_ops[insn->op].access_log2);
   enum ir_class cls = class_of_param(insn->op, 1);
   uint64_t konst = insn->konst;
   if (insn->op == MODULE_OP_F32_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I32_STORE];
   if (insn->op == MODULE_OP_F64_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I64_STORE];
   if (insn->flags & IR_B_CONST) cls = IR_CLASS_INT;
   uint32_t form;
-  if ((insn->flags & IR_B_CONST) && (row->access_log2 < 3 || fits_s32(konst))) {
+  if ((insn->flags & IR_B_CONST) && (module_ops[insn->op].access_log2 < 3 || fits_s32(konst))) {
     e->values[STENCIL_IMM2] = konst;
     form = place.reg * (INTS + 1) + INTS;
   } else if (insn->flags & IR_B_CONST) {

@@ -69,7 +69,7 @@ static void select_vector_access(struct baseline_emitter *e, const struct ir_ins
     select_general(e, insn, row);
     return;
   }
-  struct place place = select_place(e, insn, row->access_log2);
+  struct place place = select_place(e, insn, module_ops[insn->op].access_log2);
   registers_done(e, insn->a, (insn->flags & IR_A_TEMP) != 0);
   name_slots(e, insn->d, 0, insn->b, 0);
   emit_put_imm(e, row->first + place.reg, place.offset);
