@@ -123,7 +123,8 @@ void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t valu
 
 /* ---- Entering and leaving ---------------------------------------------------------------------------------------------- */
 
-/* engine_arch_enter calls this with rsp at native_sp - 8 and all registers saved; struct baseline_start is at rdi. */
+/* engine_arch_enter calls this with rsp at native_sp - 8 and all registers saved; struct baseline_start is at rdi. What
+ * an exception has unwound did not give rbp back, so all registers come from where they were saved. */
 __asm__(".text\n"
         ".p2align 4\n"
         ".globl baseline_arch_start\n"
@@ -138,10 +139,9 @@ __asm__(".text\n"
         "  mov 16(%rdi), %r13\n"
         "  mov 24(%rdi), %r14\n"
         "  call *(%rdi)\n"
-        "  xor %eax, %eax\n"
-        "  add $8, %rsp\n"
-        "  .cfi_def_cfa_offset 8\n"
-        "  ret\n"
+        "  lea 16(%rsp), %rdi\n"
+        "  xor %esi, %esi\n"
+        "  jmp engine_arch_leave\n"
         "  .cfi_endproc\n"
         ".size baseline_arch_start, . - baseline_arch_start\n");
 static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseline_start, mem) == 16 &&
