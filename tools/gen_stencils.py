@@ -30,13 +30,14 @@ X86_ARITHMETIC = {"ADD": "add", "SUB": "sub", "AND": "and", "OR": "or", "XOR": "
 X86_CONDITION = {"EQ": "e", "NE": "ne", "LT_S": "l", "LT_U": "b", "GT_S": "g", "GT_U": "a", "LE_S": "le", "LE_U": "be",
                  "GE_S": "ge", "GE_U": "ae"}
 X86_SUFFIX = {"i": "l", "I": "q"}
+X86_LOAD_SIGNED = {"int8_t": "movsbl", "int16_t": "movswl"}
 X86_PUT = {"uint8_t": "movb", "uint32_t": "movl", "uint64_t": "movq"}
 
 
 class Stencil:
-    """types: letters of the float registers, None where no register lives."""
+    """types: letters of the float registers; "" when none is touched; None where only r0 to r2 live."""
 
-    def __init__(self, body, types="d" * FLOATS):
+    def __init__(self, body, types=""):
         self.body, self.types = body, types
 
 
@@ -76,7 +77,7 @@ class Catalogue:
         r, f = range(self.ints), range(FLOATS)
         family = self.family
         family("MOVE_INT", (Stencil(f"r{d} = r{a}") for d in r for a in r))
-        family("MOVE_FLOAT", (Stencil(f"x{d} = x{a}") for d in f for a in f))
+        family("MOVE_FLOAT", (Stencil(f"x{d} = x{a}", floats()) for d in f for a in f))
         family("GET_INT", (Stencil(f"r{d} = SLOT(A, uint64_t)") for d in r))
         family("PUT_INT", (Stencil(f"SLOT(D, uint64_t) = r{b}") for b in r))
         for name, letter, type_ in ("F32", "f", "float"), ("F64", "d", "double"):
@@ -95,19 +96,20 @@ class Catalogue:
         family("CONST_INT", (Stencil(f"r{d} = IMM_i(IMM)") for d in r))
         family("CONST_INT64", (Stencil(f"r{d} = IMM64(IMM)") for d in r))
         family("ZERO_INT", (Stencil(f"r{d} = 0") for d in r))
-        family("ZERO_FLOAT", (Stencil(f"x{d} = 0") for d in f))
+        family("ZERO_FLOAT", (Stencil(f"x{d} = 0", floats()) for d in f))
         family("SELECT_INT", (Stencil(f"r{d} = __builtin_unpredictable((uint32_t)r{c}) ? r{d} : r{b}")
                               for d in r for b in r for c in r))
-        family("SELECT_FLOAT", (Stencil(f"x{d} = (uint32_t)r{c} ? x{d} : x{b}") for d in f for b in f for c in r))
+        family("SELECT_FLOAT", (Stencil(f'if (BASE_LIKELY(!(uint32_t)r{c})) {{ __asm__ volatile(""); x{d} = x{b}; }}', floats())
+                                for d in f for b in f for c in r))
         family("BRANCH", [Stencil("GO(STENCIL_TARGET)")])
         for bits in 32, 64:
-            family(f"BRANCH_IF{bits}", (Stencil(f"GO_IF((uint{bits}_t)r{a} != 0)") for a in r))
-            family(f"BRANCH_UNLESS{bits}", (Stencil(f"GO_IF((uint{bits}_t)r{a} == 0)") for a in r))
+            for name, condition in ("IF", "NE"), ("UNLESS", "EQ"):
+                family(f"BRANCH_{name}{bits}", (Stencil(f"GO_IF({self.is_zero(condition, bits, a)})") for a in r))
         family("BRANCH_TABLE", (Stencil(f"BRANCH_BY_TABLE(r{a})") for a in r))
         family("GLOBAL_GET_INT", (Stencil(f"r{d} = FIELD(inst, IMM, uint64_t)") for d in r))
         family("GLOBAL_SET_INT", (Stencil(f"FIELD(inst, IMM, uint64_t) = r{b}") for b in r))
         family("GLOBAL_SET_IMM", [Stencil("PUT_SIGNED(inst, IMM, IMM2)")])
-        family("GLOBAL_CELL", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->globals[IMM_i(IMM)].cell") for d in r))
+        family("GLOBAL_CELL", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->globals[SYMBOL(IMM)].cell") for d in r))
         family("PEEK_INT", (Stencil(f"r{d} = FIELD(r{a}, IMM, uint64_t)") for d in r for a in r))
         family("POKE_INT", (Stencil(f"FIELD(r{a}, IMM, uint64_t) = r{b}") for a in r for b in r))
         end = "uint64_t end; TRAP_IF(__builtin_add_overflow({}, IMM64(IMM), &end) || end > LENGTH(), MEMORY_BOUNDS)"
@@ -123,22 +125,27 @@ class Catalogue:
         family("ZERO_SLOTS", [Stencil("ZERO_SLOTS()")])
         self.call_families()
 
+    def is_zero(self, condition, bits, a):
+        if bits == 64 and self.arch == "x86_64":
+            return f'ZERO_I("{X86_CONDITION[condition]}", r{a})'
+        return f"(uint{bits}_t)r{a} {'==' if condition == 'EQ' else '!='} 0"
+
     def call_families(self):
-        indirect = ["const struct engine_table *table = inst->tables[IMM_i(IMM)]",
-                    "TRAP_IF(r0 >= table->count, UNDEFINED_ELEMENT)",
+        indirect = ["const struct engine_table *table = inst->tables[SYMBOL(IMM)]",
+                    "TRAP_ALONE_IF(r0 >= table->count, UNDEFINED_ELEMENT)",
                     "const struct engine_function *callee = (const struct engine_function *)(uintptr_t)table->elems[r0]",
-                    "TRAP_IF(!callee, NULL_ELEMENT)",
-                    "TRAP_IF(!engine_type_matches(callee->def, inst->types[IMM_i(IMM2)]), CALL_TYPE)", "CALLEE(callee)"]
-        self.family("INDIRECT", [Stencil("; ".join(indirect))])
-        self.family("BY_REFERENCE", [Stencil("TRAP_IF(!r0, NULL_REFERENCE); CALLEE((const struct engine_function *)(uintptr_t)r0)")])
-        self.family("IMPORT", [Stencil("r1 = (uint64_t)(uintptr_t)inst->functions[IMM_i(IMM)]; "
-                                       "r0 = (uint64_t)(uintptr_t)RUNTIME()->away")])
-        self.family("FUNCTION", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->functions[IMM_i(IMM)]")
+                    "TRAP_ALONE_IF(!callee, NULL_ELEMENT)",
+                    "TRAP_ALONE_IF(!engine_type_matches(callee->def, inst->types[SYMBOL(IMM2)]), CALL_TYPE)", "CALLEE(callee)"]
+        self.family("INDIRECT", [Stencil("; ".join(indirect), None)])
+        self.family("BY_REFERENCE", [Stencil("TRAP_ALONE_IF(!r0, NULL_REFERENCE); CALLEE((const struct engine_function *)(uintptr_t)r0)", None)])
+        self.family("IMPORT", [Stencil("r1 = (uint64_t)(uintptr_t)inst->functions[SYMBOL(IMM)]; "
+                                       "r0 = (uint64_t)(uintptr_t)RUNTIME()->away", None)])
+        self.family("FUNCTION", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->functions[SYMBOL(IMM)]")
                                  for d in range(self.ints)))
         self.family("TAIL", [Stencil("if (r0 == (uint64_t)(uintptr_t)RUNTIME()->away) "
-                                     "r0 = (uint64_t)(uintptr_t)RUNTIME()->tail_away")])
+                                     "r0 = (uint64_t)(uintptr_t)RUNTIME()->tail_away", None)])
         self.family("HELPER", [Stencil("CALL_HELPER()", None)])
-        self.family("RAISE", [Stencil("r0 = IMM_i(IMM); r1 = SYMBOL(SITE); GO_ALONE(RUNTIME()->trap)", None)])
+        self.family("RAISE", [Stencil("r0 = SYMBOL(IMM); r1 = SYMBOL(SITE); GO_ALONE(RUNTIME()->trap)", None)])
 
     # ---- Rows of the instruction table -------------------------------------------------------------------------------
 
@@ -193,20 +200,29 @@ class Catalogue:
             stencils.append(Stencil(self.with_constant(row, d)))
         fields["first"] = self.add(stencils)
         if row.name in ("I32_ADD", "I64_ADD"):
-            fields["three"] = self.add(
-                Stencil(f"r{d} = ({C_TYPE[letter]})(r{a} + {b})")
-                for d in r for a in r for b in [f"r{b}" for b in r] + ["SYMBOL(IMM)" if letter == "i" else "SIGNED(IMM)"])
+            fields["three"] = self.add(stencil for d in r for a in r for stencil in self.add_three(letter, d, a))
         comparison = split_comparison(row.name)
         if comparison:
             fields["branch"] = self.add(self.branches(row))
             fields["branch_not"] = f"{comparison[0]}_{INVERSE[comparison[1]]}{comparison[2]}"
         self.row(row, "INT_BINARY", **fields)
 
+    def add_three(self, letter, d, a):
+        for b in range(self.ints):
+            yield Stencil(f"r{d} = ({C_TYPE[letter]})(r{a} + r{b})")
+        if self.arch == "x86_64" and letter == "i":
+            yield Stencil(f"ADD3_i(r{d}, r{a})")
+        else:
+            yield Stencil(f"r{d} = ({C_TYPE[letter]})(r{a} + SIGNED(IMM))")
+
     def branches(self, row):
         letter = row.params[0]
         for a in range(self.ints):
             for b in self.int_operands(letter):
-                yield Stencil(f"GO_IF({row.sem}(r{a}, {b}))")
+                if self.arch == "x86_64" and row.name in ("I64_EQ", "I64_NE") and b[0] == "r":
+                    yield Stencil(f'GO_IF(SAME_I("{X86_CONDITION[row.name[4:]]}", r{a}, {b}))')
+                else:
+                    yield Stencil(f"GO_IF({row.sem}(r{a}, {b}))")
             if self.arch == "x86_64":
                 yield Stencil(f'GO_IF(COMPARES_{letter}("{X86_CONDITION[row.name[4:]]}", r{a}))')
             else:
@@ -241,7 +257,7 @@ class Catalogue:
                 for d in r for a in f))
         elif source != target:
             macro = "DEMOTE" if target == "f" else "PROMOTE"
-            self.row(row, "FLOAT_UNARY", first=self.add(Stencil(f"{macro}(x{d}, x{a})") for d in f for a in f))
+            self.row(row, "FLOAT_UNARY", first=self.add(Stencil(f"{macro}(x{d}, x{a})", floats()) for d in f for a in f))
         else:
             type_ = FLOAT_LETTER[source]
             self.row(row, "FLOAT_UNARY", first=self.add(
@@ -252,7 +268,12 @@ class Catalogue:
 
     def load(self, row):
         letter, access = row.results[0], access_type(row, row.results[0])
-        if letter in "iI":
+        if letter == "i" and access in X86_LOAD_SIGNED and self.arch == "x86_64":
+            instruction = X86_LOAD_SIGNED[access]
+            self.row(row, "LOAD_INT", first=self.add(
+                Stencil(f'LOAD_SIGNED_AT("{instruction}", r{d}, r{a})' if a < self.ints else f'LOAD_SIGNED("{instruction}", r{d})')
+                for d in range(self.ints) for a in range(self.ints + 1)))
+        elif letter in "iI":
             widen = {"i": "(uint32_t)", "I": "(uint64_t)"}[letter] if access.startswith("int") else ""
             stencils = (Stencil(f"{low}r{d} = {widen}MEMORY({access}, {at})") for d in range(self.ints) for low, at in self.addresses())
             self.row(row, "LOAD_INT", first=self.add(stencils))
@@ -286,16 +307,27 @@ class Catalogue:
 def write_functions(stencils):
     """`stencils`: (number, stencil) pairs."""
     yield "/* Generated by tools/gen_stencils.py from ops.def. */"
+    if not any(stencil.types for _, stencil in stencils):
+        yield "#define STENCIL_INTS_ONLY"
     yield '#include "module/ops/sem_simd.h"'
     yield '#include "tiers/baseline/arch_stencils.h"'
     names = {"d": "double", "f": "float"}
     for types in sorted({stencil.types for _, stencil in stencils if stencil.types}):
         yield f"#define FLOATS_{types} " + ", ".join(f"{names[letter]} x{n}" for n, letter in enumerate(types))
     for number, stencil in stencils:
-        if stencil.types:
-            yield f"STENCIL(stencil_{number}, {stencil.types}, {stencil.body})"
-        else:
+        if stencil.types is None:
             yield f"STENCIL_ALONE(stencil_{number}, {stencil.body})"
+        else:
+            yield f"STENCIL(stencil_{number}, {stencil.types}, {stencil.body})"
+
+
+def deal(stencils, outputs):
+    """(file, its stencils), for files named ..._ints_N... and ..._floats_N...; interleaved, so that each takes as long."""
+    for is_float in False, True:
+        files = [output for output in outputs if ("_floats_" in output) == is_float]
+        kin = [(n, stencil) for n, stencil in enumerate(stencils) if bool(stencil.types) == is_float]
+        for n, output in enumerate(files):
+            yield output, kin[n::len(files)]
 
 
 def main():
@@ -304,10 +336,9 @@ def main():
     parser.add_argument("arch", choices=sorted(INTS))
     parser.add_argument("outputs", nargs="+")
     arguments = parser.parse_args()
-    stencils = list(enumerate(Catalogue(read_ops(arguments.ops_def), arguments.arch).stencils))
-    for n, output in enumerate(arguments.outputs):
-        shard = stencils[n::len(arguments.outputs)]  # interleaved, so that each takes as long
-        write_if_changed(output, "\n".join(write_functions(shard)) + "\n")
+    catalogue = Catalogue(read_ops(arguments.ops_def), arguments.arch)
+    for output, stencils in deal(catalogue.stencils, arguments.outputs):
+        write_if_changed(output, "\n".join(write_functions(stencils)) + "\n")
 
 
 if __name__ == "__main__":

@@ -37,36 +37,41 @@ ENGINE_TRAPS(X)
 #define SCRATCH() __asm__("" : "=c"(rcx))
 #endif
 #define STATE uint64_t *fp, uint8_t *mem, struct engine_instance *inst
-#define FLOAT_ARGUMENTS x0, x1, x2, x3, x4, x5, x6, x7
 
-/* FLOATS_<types>, one letter each, are the float registers' types, written by the generator. */
+/* A file with STENCIL_INTS_ONLY is compiled so that no float register is touched: what is no parameter costs no time.
+ * FLOATS_<types>, one letter each, are the float registers' types, written by the generator. */
+#ifdef STENCIL_INTS_ONLY
+#define PARAMETERS(types) STATE, INTS
+#define ARGUMENTS fp, mem, inst, INT_ARGUMENTS
+#else
+#define PARAMETERS(types) STATE, INTS, FLOATS_##types
+#define ARGUMENTS fp, mem, inst, INT_ARGUMENTS, x0, x1, x2, x3, x4, x5, x6, x7
+#endif
 #define STENCIL(name, types, ...)                                                            \
-  BASELINE_GUEST_CC void name(STATE, INTS, FLOATS_##types);                                  \
-  BASELINE_GUEST_CC void name(STATE, INTS, FLOATS_##types) {                                 \
-    typedef BASELINE_GUEST_CC void continuation(STATE, INTS, FLOATS_##types);                \
+  BASELINE_GUEST_CC void name(PARAMETERS(types));                                            \
+  BASELINE_GUEST_CC void name(PARAMETERS(types)) {                                           \
+    typedef BASELINE_GUEST_CC void continuation(PARAMETERS(types));                          \
     __VA_ARGS__;                                                                             \
     GO(STENCIL_NEXT);                                                                        \
   }
 #define GO(to)                                                                               \
   do {                                                                                       \
     SCRATCH();                                                                               \
-    __attribute__((musttail)) return ((continuation *)to)(fp, mem, inst, INT_ARGUMENTS, FLOAT_ARGUMENTS); \
+    __attribute__((musttail)) return ((continuation *)to)(ARGUMENTS);                        \
   } while (0)
 #define GO_IF(condition) do { if (condition) GO(STENCIL_TARGET); } while (0)
 #define TRAP_IF(condition, trap) do { if (BASE_UNLIKELY(condition)) GO(STENCIL_TRAP_##trap); } while (0)
 
-/* For stencils between which no register lives. */
+/* For stencils at which no other register lives. */
 #define STENCIL_ALONE(name, ...)                                                             \
   BASELINE_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2);                 \
   BASELINE_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2) {                \
     __VA_ARGS__;                                                                             \
     GO_ALONE((baseline_code_pointer)STENCIL_NEXT);                                           \
   }
-#define GO_ALONE(place)                                                                      \
-  do {                                                                                       \
-    baseline_code_pointer to = (place);                                                      \
-    __attribute__((musttail)) return to(fp, mem, inst, r0, r1, r2);                          \
-  } while (0)
+#define GO_ALONE(to) __attribute__((musttail)) return (to)(fp, mem, inst, r0, r1, r2)
+#define TRAP_ALONE_IF(condition, trap) \
+  do { if (BASE_UNLIKELY(condition)) GO_ALONE((baseline_code_pointer)STENCIL_TRAP_##trap); } while (0)
 #define FORGET() __asm__("" : "=r"(r0), "=r"(r1), "=r"(r2))
 
 /* ---- Holes ---------------------------------------------------------------------------------------------------------- */
@@ -100,11 +105,20 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
 #define ARITHMETIC_I(instruction, d) __asm__(instruction " %1, %0" : "+r"(d) : "i"(STENCIL_IMM) : "cc")
 #define MULTIPLY_i(d) __asm__("imull %1, %k0, %k0" : "+r"(d) : "i"(STENCIL_IMM) : "cc")
 #define MULTIPLY_I(d) __asm__("imulq %1, %0, %0" : "+r"(d) : "i"(STENCIL_IMM) : "cc")
+#define ADD3_i(d, a) __asm__("leal %c2(%q1), %k0" : "=r"(d) : "r"(a), "i"(STENCIL_IMM))
 #define COMPARES_i(condition, a) \
   ({ int holds; __asm__("cmpl %2, %k1" : "=@cc" condition(holds) : "r"(a), "i"(STENCIL_IMM)); holds; })
 #define COMPARES_I(condition, a) \
   ({ int holds; __asm__("cmpq %2, %1" : "=@cc" condition(holds) : "r"(a), "i"(STENCIL_IMM)); holds; })
+/* The compiler must not learn from a branch that two registers are equal, or it copies one to the other. */
+#define SAME_I(condition, a, b) \
+  ({ int holds; __asm__("cmpq %2, %1" : "=@cc" condition(holds) : "r"(a), "r"(b)); holds; })
+#define ZERO_I(condition, a) ({ int holds; __asm__("testq %1, %1" : "=@cc" condition(holds) : "r"(a)); holds; })
 
+#define LOAD_SIGNED(instruction, d) \
+  __asm__ volatile(instruction " %c1(%2), %k0" : "=r"(d) : "i"(STENCIL_IMM), "r"(mem) : "memory")
+#define LOAD_SIGNED_AT(instruction, d, index) \
+  __asm__ volatile(instruction " %c1(%2,%3), %k0" : "=r"(d) : "i"(STENCIL_IMM), "r"(mem), "r"(index) : "memory")
 /* Constants into memory at `base` (a pointer) plus the offset hole. */
 #define PUT_CONSTANT(instruction, base, at, constant) \
   __asm__ volatile(instruction " %0, %c1(%2)" : : "i"(STENCIL_##constant), "i"(STENCIL_##at), "r"(base) : "memory")
@@ -120,8 +134,9 @@ static inline float float_of(uint32_t bits) { float value; memcpy(&value, &bits,
 static inline double double_of(uint64_t bits) { double value; memcpy(&value, &bits, 8); return value; }
 
 #define IS_LOW(r) __builtin_assume((r) <= UINT32_MAX) /* i32 values are zero-extended */
-#define LENGTH() atomic_load_explicit(&inst->memory0->len_bytes, memory_order_relaxed)
-#define LIMIT() atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed)
+/* Plain reads, which can be operands: that they are made each time, and at once, lies in the nature of the code. */
+#define LENGTH() (*(const uint64_t *)&inst->memory0->len_bytes)
+#define LIMIT() (*(const uint64_t *)&inst->thread->stack_limit)
 #define RUNTIME() (*(const struct baseline_runtime *const *)inst->code)
 
 /* From a function to what calls it: r0 <- code, r1 <- function. */
