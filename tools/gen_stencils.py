@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from gen_interp import INVERSE, access_type, kind, split_comparison  # noqa: E402
+from gen_interp import INVERSE, READ_BY_VECTOR_LOAD, VECTOR_FORMS, WHOLE, access_type, kind, split_comparison  # noqa: E402
 from gen_ops import read_ops, write_if_changed  # noqa: E402
 
 FLOATS = 8
@@ -29,21 +29,29 @@ X86_ARITHMETIC = {"ADD": "add", "SUB": "sub", "AND": "and", "OR": "or", "XOR": "
                   "SHR_U": "shr", "ROTL": "rol", "ROTR": "ror"}
 X86_CONDITION = {"EQ": "e", "NE": "ne", "LT_S": "l", "LT_U": "b", "GT_S": "g", "GT_U": "a", "LE_S": "le", "LE_U": "be",
                  "GE_S": "ge", "GE_U": "ae"}
+# Rounding, where the processor has an instruction for it.
+ROUNDING = {"CEIL": "ceil", "FLOOR": "floor", "TRUNC": "trunc", "NEAREST": "roundeven"}
 X86_SUFFIX = {"i": "l", "I": "q"}
 X86_LOAD_SIGNED = {"int8_t": "movsbl", "int16_t": "movswl"}
 X86_PUT = {"uint8_t": "movb", "uint32_t": "movl", "uint64_t": "movq"}
 
 
 class Stencil:
-    """types: letters of the float registers; "" when none is touched; None where only r0 to r2 live."""
+    """types: letters of the float registers; "" when none is touched; None where only r0 to r2 live.
+    fast: for processors with more instructions than the CPU family's first."""
 
-    def __init__(self, body, types=""):
-        self.body, self.types = body, types
+    def __init__(self, body, types="", fast=False):
+        self.body, self.types, self.fast = body, types, fast
 
 
 def floats(**used):
     """floats(x3="f"): the types of the float registers, double where nothing is said."""
     return "".join(used.get(f"x{n}", "d") for n in range(FLOATS))
+
+
+def vector(body, fast=False):
+    """A stencil on slots: it leaves every register alone, and may use those that are no state."""
+    return Stencil(body, floats(), fast)
 
 
 class Catalogue:
@@ -59,7 +67,7 @@ class Catalogue:
     def add(self, stencils):
         """The number of the first; a family with the same bodies is the same family."""
         stencils = list(stencils)
-        key = tuple((s.body, s.types) for s in stencils)
+        key = tuple((s.body, s.types, s.fast) for s in stencils)
         if key not in self.seen:
             self.seen[key] = len(self.stencils)
             self.stencils += stencils
@@ -70,6 +78,8 @@ class Catalogue:
 
     def row(self, row, family, **fields):
         self.rows[row.name] = dict(kind=family, **fields)
+        if row.access_log2 is not None:
+            self.rows[row.name]["access_log2"] = row.access_log2
 
     # ---- Families without a row --------------------------------------------------------------------------------------
 
@@ -123,12 +133,25 @@ class Catalogue:
         family("RETURN_INT", (Stencil(f"r0 = r{b}; fp[0] = r0") for b in r))
         family("COPY_SLOTS", [Stencil("COPY_SLOTS()")])
         family("ZERO_SLOTS", [Stencil("ZERO_SLOTS()")])
+        self.vector_families()
         self.call_families()
 
     def is_zero(self, condition, bits, a):
         if bits == 64 and self.arch == "x86_64":
             return f'ZERO_I("{X86_CONDITION[condition]}", r{a})'
         return f"(uint{bits}_t)r{a} {'==' if condition == 'EQ' else '!='} 0"
+
+    def vector_families(self):
+        r = range(self.ints)
+        self.family("ATOMIC_FENCE", [Stencil("atomic_thread_fence(memory_order_seq_cst)")])
+        self.family("SELECT_SLOTS", [vector("const char *from = (const char *)fp + (SLOT(C, uint32_t) ? SYMBOL(A) : SYMBOL(B)); "
+                                            "VECTOR(D) = VECTOR_AT(from)")])
+        self.family("V128_CONST", [vector("VECTOR(D) = LANES()")])
+        self.family("MOVE_V128", [vector("VECTOR(D) = VECTOR(A)")])
+        self.family("GLOBAL_GET_V128", [vector("VECTOR(D) = VECTOR_AT((char *)inst + SYMBOL(IMM))")])
+        self.family("GLOBAL_SET_V128", [vector("VECTOR_AT((char *)inst + SYMBOL(IMM)) = VECTOR(B)")])
+        self.family("CELL_GET_V128", (vector(f"VECTOR(D) = VECTOR_AT(r{a})") for a in r))
+        self.family("CELL_SET_V128", (vector(f"VECTOR_AT(r{a}) = VECTOR(B)") for a in r))
 
     def call_families(self):
         indirect = ["const struct engine_table *table = inst->tables[SYMBOL(IMM)]",
@@ -161,6 +184,16 @@ class Catalogue:
             self.load(row)
         elif which == "STORE":
             self.store(row)
+        elif which == "ATOMIC":
+            self.atomic(row)
+        elif which in ("V_LOAD", "V_STORE"):
+            self.vector_access(row, which == "V_STORE")
+        elif which in VECTOR_FORMS or row.name == "I8X16_SHUFFLE":
+            self.vector(row, which)
+        elif row.feature == "WIDE_ARITHMETIC":
+            operands = ", ".join(f"SLOT({operand}, uint64_t)" for operand in ["A", "B", "C", "IMM"][:len(row.params)])
+            function = "signed_product" if row.name == "I64_MUL_WIDE_S" else row.sem  # one instruction on most processors
+            self.row(row, "SLOTS", first=self.add([Stencil(f"WIDE({function}({operands}))")]))
 
     def trapping(self, row, result_type, target, call):
         if "TRAPS" not in row.flags:
@@ -248,6 +281,8 @@ class Catalogue:
         r, f = range(self.ints), range(FLOATS)
         if source in "iI" and target in "iI":
             self.row(row, "INT_UNARY", first=self.add(Stencil(f"r{d} = {row.sem}(r{a})") for d in r for a in r))
+            if self.arch == "x86_64" and "POPCNT" in row.name:
+                self.rows[row.name]["fast"] = self.add(vector(f"r{d} = {row.sem}(r{a})", True) for d in r for a in r)
         elif source in "iI":
             self.row(row, "INT_TO_FLOAT", first=self.add(
                 Stencil(f"x{d} = {row.sem}(r{a})", floats(**{f"x{d}": FLOAT_LETTER[target]})) for d in f for a in r))
@@ -259,41 +294,124 @@ class Catalogue:
             macro = "DEMOTE" if target == "f" else "PROMOTE"
             self.row(row, "FLOAT_UNARY", first=self.add(Stencil(f"{macro}(x{d}, x{a})", floats()) for d in f for a in f))
         else:
-            type_ = FLOAT_LETTER[source]
-            self.row(row, "FLOAT_UNARY", first=self.add(
-                Stencil(f"x{d} = {row.sem}(x{a})", floats(**{f"x{d}": type_, f"x{a}": type_})) for d in f for a in f))
+            self.float_unary(row, FLOAT_LETTER[source])
+
+    def float_unary(self, row, type_):
+        def forms(function, fast=False):
+            return self.add(Stencil(f"x{d} = {function}(x{a})", floats(**{f"x{d}": type_, f"x{a}": type_}), fast)
+                            for d in range(FLOATS) for a in range(FLOATS))
+        rounding = f"__builtin_elementwise_{ROUNDING.get(row.name[4:])}"
+        if row.name[4:] not in ROUNDING or self.arch == "riscv64":
+            self.row(row, "FLOAT_UNARY", first=forms(row.sem))
+        elif self.arch == "aarch64":
+            self.row(row, "FLOAT_UNARY", first=forms(rounding))
+        else:
+            self.row(row, "FLOAT_UNARY", first=forms(row.sem), fast=forms(rounding, True))
 
     def addresses(self):
         return [(f"IS_LOW(r{a}); ", f"mem + r{a} + SYMBOL(IMM)") for a in range(self.ints)] + [("", "mem + SYMBOL(IMM)")]
 
     def load(self, row):
         letter, access = row.results[0], access_type(row, row.results[0])
+        general = self.general(access, row, False)
         if letter == "i" and access in X86_LOAD_SIGNED and self.arch == "x86_64":
             instruction = X86_LOAD_SIGNED[access]
-            self.row(row, "LOAD_INT", first=self.add(
+            self.row(row, "LOAD_INT", general=general, first=self.add(
                 Stencil(f'LOAD_SIGNED_AT("{instruction}", r{d}, r{a})' if a < self.ints else f'LOAD_SIGNED("{instruction}", r{d})')
                 for d in range(self.ints) for a in range(self.ints + 1)))
         elif letter in "iI":
             widen = {"i": "(uint32_t)", "I": "(uint64_t)"}[letter] if access.startswith("int") else ""
             stencils = (Stencil(f"{low}r{d} = {widen}MEMORY({access}, {at})") for d in range(self.ints) for low, at in self.addresses())
-            self.row(row, "LOAD_INT", first=self.add(stencils))
+            self.row(row, "LOAD_INT", general=general, first=self.add(stencils))
         else:
             stencils = (Stencil(f"{low}x{d} = MEMORY({access}, {at})", floats(**{f"x{d}": FLOAT_LETTER[letter]}))
                         for d in range(FLOATS) for low, at in self.addresses())
-            self.row(row, "LOAD_FLOAT", first=self.add(stencils))
+            self.row(row, "LOAD_FLOAT", general=general, first=self.add(stencils))
 
     def store(self, row):
         letter, access = row.params[1], access_type(row, row.params[1])
+        general = self.general(access, row, True)
         if letter in "iI":
             stencils = []
             for a, (low, at) in enumerate(self.addresses()):
                 stencils += [Stencil(f"{low}MEMORY({access}, {at}) = ({access})r{b}") for b in range(self.ints)]
                 stencils.append(Stencil(self.store_constant(access, a, low, at)))
-            self.row(row, "STORE_INT", first=self.add(stencils))
+            self.row(row, "STORE_INT", general=general, first=self.add(stencils))
         else:
             stencils = (Stencil(f"{low}MEMORY({access}, {at}) = x{b}", floats(**{f"x{b}": FLOAT_LETTER[letter]}))
                         for low, at in self.addresses() for b in range(FLOATS))
-            self.row(row, "STORE_FLOAT", first=self.add(stencils))
+            self.row(row, "STORE_FLOAT", general=general, first=self.add(stencils))
+
+    # ---- In slots ----------------------------------------------------------------------------------------------------
+
+    def with_fast(self, row, body, fast=None):
+        """A row for operands in slots; `fast`: what it is for processors with more instructions."""
+        self.row(row, "SLOTS", first=self.add([vector(body)]))
+        if self.arch == "x86_64":
+            self.rows[row.name]["fast"] = self.add([vector(fast or body, fast=True)])
+
+    def vector(self, row, which):
+        number = next((letter for letter in row.params + row.results if letter in WHOLE), "v")
+        value = f"SLOT({{}}, {C_TYPE.get(number)})"
+        operation = row.name.split("_", 1)[1]
+        if which == "V_SPLAT":
+            self.with_fast(row, f"RESULT_v({row.sem}({value.format('A')}))")
+        elif which == "V_SHIFT":
+            self.with_fast(row, f"RESULT_v({row.sem}(OPERAND(A), {value.format('B')}))")
+        elif which == "V_REPLACE":
+            self.with_fast(row, f"RESULT_v({row.sem}(OPERAND(A), {value.format('B')}, IMM_i(IMM)))")
+        elif which == "V_EXTRACT":
+            bits = row.name[1:].split("X")[0]
+            lane = C_TYPE[number] if number in "fF" else f"{'' if operation.endswith('_S') else 'u'}int{bits}_t"
+            self.with_fast(row, f"RESULT_{number}(LANE({lane}))")
+        elif row.name == "I8X16_SHUFFLE":
+            self.with_fast(row, f"RESULT_v({row.sem}(OPERAND(A), OPERAND(B), LANES()))",
+                           "RESULT_v(fast_shuffle(OPERAND(A), OPERAND(B), LANES()))")
+        elif row.sem == "sem_i8x16_swizzle":
+            self.with_fast(row, f"RESULT_v({row.sem}(OPERAND(A), OPERAND(B)))", "RESULT_v(fast_swizzle(OPERAND(A), OPERAND(B)))")
+        elif operation in ROUNDING:
+            shape = row.name.split("_")[0].lower()
+            fast = f"RESULT_v((sem_v128)__builtin_elementwise_{ROUNDING[operation]}((sem_{shape})OPERAND(A)))"
+            self.with_fast(row, f"RESULT_v({row.sem}(OPERAND(A)))" if self.arch != "aarch64" else fast, fast)
+        else:
+            operands = ", ".join(f"OPERAND({'ABC'[n]})" for n in range(len(row.params)))
+            self.with_fast(row, f"RESULT_{row.results[0]}({row.sem}({operands}))")
+
+    def vector_access(self, row, is_store):
+        type_ = READ_BY_VECTOR_LOAD[row.access_log2]
+        access = "MEMORY(sem_v128, {}) = OPERAND(B)" if is_store else f"{type_} value = MEMORY({type_}, {{}}); RESULT_v({row.sem or ''}(value))"
+        def forms(fast=False):
+            return self.add(vector(low + access.format(at), fast) for low, at in self.addresses())
+        self.row(row, "STORE_V128" if is_store else "LOAD_V128", first=forms(),
+                 general=self.add([vector(f"FIND(sizeof({type_})); " + access.format("place"))]))
+        if not is_store and self.arch == "x86_64":
+            self.rows[row.name]["fast"] = forms(True)
+
+    def general(self, access, row, is_store):
+        """The stencil for any memory of a load or store of numbers."""
+        if is_store:
+            letter = row.params[1]
+            return self.add([vector(f"FIND(sizeof({access})); MEMORY({access}, place) = ({access})SLOT(B, {C_TYPE[letter]})")])
+        letter = row.results[0]
+        widen = {"i": "(uint32_t)", "I": "(uint64_t)"}.get(letter, "")
+        return self.add([vector(f"FIND(sizeof({access})); RESULT_{letter}({widen}MEMORY({access}, place))")])
+
+    def atomic(self, row):
+        access = f"uint{8 << row.access_log2}_t"
+        operation = row.mnemonic.split(".")[-1].split("_")[0].rstrip("0123456789")
+        value = f"({access})SLOT(B, uint64_t)"
+        if operation in ("wait", "notify"):
+            return
+        if operation == "load":
+            body = "RESULT_I(atomic_load(at))"
+        elif operation == "store":
+            body = f"atomic_store(at, {value})"
+        elif operation == "cmpxchg":  # a narrow one compares what is left of the expected value in its width
+            body = f"{access} found = {value}; atomic_compare_exchange_strong(at, &found, ({access})SLOT(C, uint64_t)); RESULT_I(found)"
+        else:
+            function = "atomic_exchange" if operation == "xchg" else f"atomic_fetch_{operation}"
+            body = f"RESULT_I({function}(at, {value}))"
+        self.row(row, "SLOTS", first=self.add([vector(f"FIND_ATOMIC({access}); {body}")]))
 
     def store_constant(self, access, a, low, at):
         if self.arch != "x86_64" or access not in X86_PUT:
@@ -307,9 +425,8 @@ class Catalogue:
 def write_functions(stencils):
     """`stencils`: (number, stencil) pairs."""
     yield "/* Generated by tools/gen_stencils.py from ops.def. */"
-    if not any(stencil.types for _, stencil in stencils):
+    if all(group(stencil) == "ints" for _, stencil in stencils):
         yield "#define STENCIL_INTS_ONLY"
-    yield '#include "module/ops/sem_simd.h"'
     yield '#include "tiers/baseline/arch_stencils.h"'
     names = {"d": "double", "f": "float"}
     for types in sorted({stencil.types for _, stencil in stencils if stencil.types}):
@@ -321,13 +438,17 @@ def write_functions(stencils):
             yield f"STENCIL(stencil_{number}, {stencil.types}, {stencil.body})"
 
 
+def group(stencil):
+    return "fast" if stencil.fast else "floats" if stencil.types else "ints"
+
+
 def deal(stencils, outputs):
-    """(file, its stencils), for files named ..._ints_N... and ..._floats_N...; interleaved, so that each takes as long."""
-    for is_float in False, True:
-        files = [output for output in outputs if ("_floats_" in output) == is_float]
-        kin = [(n, stencil) for n, stencil in enumerate(stencils) if bool(stencil.types) == is_float]
+    """(file, its stencils), for files named ..._GROUP_N...; interleaved, so that each takes as long."""
+    for kin in "ints", "floats", "fast":
+        files = [output for output in outputs if f"_{kin}_" in output]
+        members = [(n, stencil) for n, stencil in enumerate(stencils) if group(stencil) == kin]
         for n, output in enumerate(files):
-            yield output, kin[n::len(files)]
+            yield output, members[n::len(files)]
 
 
 def main():

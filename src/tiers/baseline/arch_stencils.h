@@ -7,6 +7,7 @@
 #ifndef TIERS_BASELINE_ARCH_STENCILS_H
 #define TIERS_BASELINE_ARCH_STENCILS_H
 
+#include "module/ops/sem_simd.h"
 #include "tiers/baseline/baseline.h"
 
 #include <stddef.h>
@@ -127,6 +128,71 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
                    : : "i"(STENCIL_##constant), "i"(STENCIL_##at), "r"(base), "r"(index) : "memory")
 #define PUT_SIGNED(base, at, constant) PUT_CONSTANT("movq", base, at, constant)
 #endif
+
+/* ---- Vectors, in slots ------------------------------------------------------------------------------------------------ */
+
+typedef struct { sem_v128 value; } __attribute__((packed, aligned(8), may_alias)) slot_v128;
+UNALIGNED(sem_v128)
+#define VECTOR(hole) (((slot_v128 *)((char *)fp + SYMBOL(hole)))->value)
+/* Read as a whole: a hole has no room for the distance of a part. */
+#if defined(__riscv)
+#define OPERAND(hole) ({ const char *at = (const char *)fp + SYMBOL(hole); __asm__("" : "+r"(at)); VECTOR_AT(at); })
+#elif defined(__aarch64__)
+#define OPERAND(hole) ({ sem_v128 operand = VECTOR(hole); __asm__("" : "+w"(operand)); operand; })
+#else
+#define OPERAND(hole) ({ sem_v128 operand = VECTOR(hole); __asm__("" : "+x"(operand)); operand; })
+#endif
+#define VECTOR_AT(place) (((slot_v128 *)(uintptr_t)(place))->value)
+#define RESULT_i(result) SLOT(D, uint64_t) = (uint32_t)(result)
+#define RESULT_I(result) SLOT(D, uint64_t) = (uint64_t)(result)
+#define RESULT_f(result) SLOT(D, float) = (result)
+#define RESULT_F(result) SLOT(D, double) = (result)
+#define RESULT_v(result) VECTOR(D) = (result)
+/* A lane, from memory: the number is not known to the compiler. */
+#define LANE(type) (((const type *)((const char *)fp + SYMBOL(A)))[SYMBOL(IMM)])
+#define LANES() ((sem_v128){IMM64(IMM), IMM64(IMM2)})
+static inline struct sem_wide signed_product(uint64_t a, uint64_t b) {
+  __int128 product = (__int128)(int64_t)a * (int64_t)b;
+  return (struct sem_wide){(uint64_t)product, (uint64_t)(product >> 64)};
+}
+#define WIDE(result)                                                                                                   \
+  do {                                                                                                                 \
+    struct sem_wide wide = (result);                                                                                   \
+    uint64_t *to = &SLOT(D, uint64_t);                                                                                 \
+    __asm__("" : "+r"(to));                                                                                            \
+    to[0] = wide.low;                                                                                                  \
+    to[1] = wide.high;                                                                                                 \
+  } while (0)
+
+#if defined(__SSSE3__)
+/* The instruction takes lanes modulo 16, and zero for those with the highest bit set: all from 16 on have it after the
+ * addition, which stops at 255, and all below 16 after the subtraction. */
+typedef char bytes_v128 __attribute__((vector_size(16)));
+static inline sem_v128 pick(sem_v128 a, sem_v128 lanes) {
+  return (sem_v128)__builtin_ia32_pshufb128((bytes_v128)a, (bytes_v128)lanes);
+}
+static inline sem_v128 fast_swizzle(sem_v128 a, sem_v128 lanes) {
+  return pick(a, sem_i8x16_add_sat_u(lanes, sem_i8x16_splat(0x70)));
+}
+static inline sem_v128 fast_shuffle(sem_v128 a, sem_v128 b, sem_v128 lanes) {
+  return fast_swizzle(a, lanes) | pick(b, sem_i8x16_sub(lanes, sem_i8x16_splat(16)));
+}
+#endif
+
+/* ---- Any memory ------------------------------------------------------------------------------------------------------- */
+
+/* Where an access goes: `place`. */
+#define FIND(bytes)                                                                                                    \
+  const struct engine_memory *memory = inst->memories[SYMBOL(IMM2)];                                                   \
+  uint64_t address, end;                                                                                               \
+  TRAP_IF(__builtin_add_overflow(SLOT(A, uint64_t), IMM64(IMM), &address) ||                                           \
+          __builtin_add_overflow(address, (uint64_t)(bytes), &end) || end > *(const uint64_t *)&memory->len_bytes,     \
+          MEMORY_BOUNDS);                                                                                              \
+  uint8_t *place = memory->base + address
+#define FIND_ATOMIC(type)                                                                                              \
+  TRAP_IF((SLOT(A, uint64_t) + IMM64(IMM)) & (sizeof(type) - 1), UNALIGNED_ATOMIC);                                    \
+  FIND(sizeof(type));                                                                                                  \
+  _Atomic type *at = (_Atomic type *)place
 
 /* ---- Pieces --------------------------------------------------------------------------------------------------------- */
 

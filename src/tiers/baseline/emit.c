@@ -43,7 +43,11 @@ void baseline_emitter_trim(struct baseline_emitter *e) {
   BASE_VEC_DEINIT(&e->open_ranges);
 }
 
-struct baseline_emitter *baseline_emitter_new(void) { return base_alloc_zero(1, sizeof(struct baseline_emitter)); }
+struct baseline_emitter *baseline_emitter_new(void) {
+  struct baseline_emitter *e = base_alloc_zero(1, sizeof(struct baseline_emitter));
+  if (e) e->is_fast = STENCIL_IS_FAST();
+  return e;
+}
 
 void baseline_emitter_free(struct baseline_emitter *e) {
   if (!e) return;
@@ -475,10 +479,11 @@ static void end_range(struct baseline_emitter *e, const struct ir_insn *insn) {
 /* ---- Instructions ---------------------------------------------------------------------------------------------------------------- */
 
 static void emit_table_insn(struct baseline_emitter *e, const struct ir_insn *insn) {
-  const struct stencil_row *row = &stencil_rows[insn->op];
-  if (row->kind != STENCIL_NONE && row->kind != STENCIL_SLOTS)
-    select_row(e, insn, row);
-  else if (!select_slots(e, insn, row))
+  struct stencil_row row = stencil_rows[insn->op];
+  if (row.fast && e->is_fast) row.first = row.fast;
+  if (row.kind != STENCIL_NONE && row.kind != STENCIL_SLOTS)
+    select_row(e, insn, &row);
+  else if (!select_slots(e, insn, &row))
     e->is_unsupported = true;
 }
 

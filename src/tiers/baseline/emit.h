@@ -77,6 +77,7 @@ struct baseline_emitter {
   uint32_t offset; /* its wasm offset */
   uint32_t region;
   bool is_reachable, no_memory, is_unsupported;
+  bool is_fast; /* the processor has what stencil_row.fast needs */
 
   struct cached cached[REGISTERS];
   BASE_VEC(uint8_t) where; /* register of each slot */
@@ -221,5 +222,3 @@ bool select_slots(struct baseline_emitter *e, const struct ir_insn *insn, const 
 void select_classes(const struct ir_insn *insn, enum ir_class classes[3]);
 
 #endif
-/*TEMPHACK*/
-enum { STENCIL_MOVE_V128 = 0, STENCIL_SELECT_SLOTS = 0, STENCIL_CELL_GET_V128 = 0, STENCIL_GLOBAL_GET_V128 = 0, STENCIL_CELL_SET_V128 = 0, STENCIL_GLOBAL_SET_V128 = 0, STENCIL_V128_CONST = 0, STENCIL_ATOMIC_FENCE = 0};

@@ -60,10 +60,12 @@ extern const struct stencil stencils[STENCIL_COUNT];
 extern const struct stencil_hole stencil_holes[];
 extern const uint8_t stencil_code[]; /* followed by 64 more bytes, so that short copies may be of one size */
 
-/* Constant operands: i32 operations take any 32 bits; i64 operations one of 32 bits that is sign-extended, so others
- * must be in a register or slot. Offsets of memory accesses are below 2^31: a larger one is added to the address first.
- * Shifts and rotations take the count as IMM of any size (the CPU wraps it), so `shift` is always 0. */
-/* How an instruction of the table is made. R = STENCIL_INTS, F = STENCIL_FLOATS; `a + n` below: registers first. */
+/* How an instruction of the table is made. R = STENCIL_INTS, F = STENCIL_FLOATS; `a + n` below: registers first.
+ *
+ * Constant operands: i32 operations take any 32 bits. i64 operations take 32 bits and sign-extend them: other constants
+ * must be in a register or slot. So with IMM2 of a 64-bit store; narrower stores take the low bits.
+ * Offsets of accesses (IMM) are below 2^31; a larger one is added to the address first.
+ * Shifts and rotations take the count as IMM, of any size: it wraps. */
 enum stencil_kind {
   STENCIL_NONE,         /* by hand in the emitter, or by a helper */
   STENCIL_INT_BINARY,   /* first + d * (R + 2) + b: d <- d op b; b: R registers, slot B, IMM. With trap holes where it traps */
@@ -73,23 +75,29 @@ enum stencil_kind {
   STENCIL_FLOAT_UNARY,  /* first + d * F + a */
   STENCIL_INT_TO_FLOAT, /* first + d * R + a */
   STENCIL_FLOAT_TO_INT, /* first + d * F + a; with trap holes where it traps */
-  STENCIL_LOAD_INT,     /* first + d * (R + 1) + a: d <- memory 0 [a + IMM]; a: R registers, nothing. IMM is 32 bits unsigned */
+  STENCIL_LOAD_INT,     /* first + d * (R + 1) + a: d <- memory 0 [a + IMM]; a: R registers, nothing */
   STENCIL_LOAD_FLOAT,   /* first + d * (R + 1) + a */
   STENCIL_STORE_INT,    /* first + a * (R + 1) + b: memory 0 [a + IMM] <- b; a: R registers, nothing (R); b: R registers, IMM2 */
   STENCIL_STORE_FLOAT,  /* first + a * F + b; a: R registers, nothing (R) */
   STENCIL_LOAD_V128,    /* loads of vectors: first + a: slots D, D + 8 <- memory 0 [a + IMM]; a: R registers, nothing */
   STENCIL_STORE_V128,   /* first + a: memory 0 [a + IMM] <- slots B, B + 8 */
-  STENCIL_SLOTS,        /* first: all operands in slots A, B, C, result to D; lane, shift count as a slot, 128-bit constants in
-                         * IMM and IMM2. No register changes */
+  STENCIL_SLOTS,        /* first: all operands in slots A, B, C, result to D; no register changes.
+                         *   lane instructions: the lane in IMM; i8x16.shuffle: the lanes in IMM and IMM2 (64 bits each)
+                         *   atomic accesses (any memory): address (64 bits) in slot A, operands in B and C, offset IMM
+                         *     (64 bits), memory IMM2 (index); they check alignment and bounds: traps UNALIGNED_ATOMIC,
+                         *     MEMORY_BOUNDS. Not memory.atomic.wait and notify, which are helpers
+                         *   wide arithmetic: D and D + 8 are the results; A, B, C and IMM (as a slot's byte offset) the
+                         *     operands */
 };
 struct stencil_row {
   uint8_t kind;
   uint8_t access_log2; /* loads and stores: log2 of the bytes accessed */
   uint16_t first;
   uint16_t three;   /* 0, or first + (d * R + a) * (R + 1) + b: d <- a op b; b: R registers, IMM */
-  uint16_t shift;   /* shifts and rotations by a constant: 0, or first + d: d <- d op IMM (8 bits); else INT_BINARY's form */
+  uint16_t shift;   /* always 0: INT_BINARY with IMM is as good */
   uint16_t branch;  /* comparisons: first + a * (R + 2) + b (b: registers, slot B, IMM), floats first + a * (F + 1) + b: to TARGET if it holds */
   uint16_t branch_not; /* the same if it does not hold */
+  uint16_t fast;    /* 0, or what to use in place of `first` where STENCIL_IS_FAST() holds */
   uint16_t general; /* loads and stores of any memory: 0, or the stencil: address (64 bits) in slot A, value in slot D (loads)
                      * or B (stores), offset IMM (64 bits), memory IMM2 (32 bits: index); checks bounds, trap hole MEMORY_BOUNDS */
 };
@@ -133,10 +141,11 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   STACK_CHECK     1                           to TARGET when fp + IMM > thread->stack_limit
  *   RETURN_INT      first + b                   slot 0 <- r0 <- b (the return itself is arch's)
  *   RETURN_F32, RETURN_F64  first + b           slot 0 <- x0 <- b
- *   COPY_SLOTS      1                           IMM slots from slot A to slot D, as memmove (calls nothing)
+ *   COPY_SLOTS      1                           IMM slots from slot A to slot D, as memmove (no call)
  *   ZERO_SLOTS      1                           IMM slots from slot D on
  *   INDIRECT        1                           r0: index (zero-extended); IMM: table, IMM2: type. To: r0 <- code address (the entry, or
- *                                               runtime->away), r1 <- function. Traps UNDEFINED_ELEMENT, NULL_ELEMENT, CALL_TYPE
+ *                                               runtime->away), r1 <- function. Traps UNDEFINED_ELEMENT, NULL_ELEMENT, CALL_TYPE.
+ *                                               No other register is live at this and the next two
  *   BY_REFERENCE    1                           r0: function reference, the same. Trap NULL_REFERENCE
  *   IMPORT          1                           IMM: function index: r0 <- runtime->away, r1 <- function
  *   HELPER          1                           IMM: byte offset of the helper in struct baseline_runtime; IMM2: imm; operands: hole
@@ -144,8 +153,10 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   RAISE           1                           r0 <- IMM, r1 <- SITE, jumps to runtime->trap
  *   FUNCTION        first + d                   d <- inst->functions[IMM]
  *   TAIL            1                           r0 <- runtime->tail_away if r0 is runtime->away
- *   ATOMIC_FENCE, V128_CONST (D, IMM, IMM2), MOVE_V128 (D, A), GLOBAL_GET_V128, GLOBAL_SET_V128 (D or B, IMM)
- *   CELL_GET_V128, CELL_SET_V128                first + a: slot D or B, address a
- * The wide arithmetic rows are STENCIL_SLOTS: D and D + 8 are the results, A B C and IMM (as a slot's byte offset) the operands. */
+ *   ATOMIC_FENCE    1
+ *   V128_CONST      1                           slots D, D + 8 <- IMM, IMM2 (64 bits)
+ *   MOVE_V128       1                           slots D, D + 8 <- slots A, A + 8
+ *   GLOBAL_GET_V128, GLOBAL_SET_V128   1        slot D or B, IMM as for other globals
+ *   CELL_GET_V128, CELL_SET_V128   first + a    slot D or B, address a */
 
 #endif
