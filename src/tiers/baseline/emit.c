@@ -481,10 +481,15 @@ static void end_range(struct baseline_emitter *e, const struct ir_insn *insn) {
 static void emit_table_insn(struct baseline_emitter *e, const struct ir_insn *insn) {
   struct stencil_row row = stencil_rows[insn->op];
   if (row.fast && e->is_fast) row.first = row.fast;
-  if (row.kind != STENCIL_NONE && row.kind != STENCIL_SLOTS)
-    select_row(e, insn, &row);
-  else if (!select_slots(e, insn, &row))
-    e->is_unsupported = true;
+  switch (row.kind) {
+  case STENCIL_NONE:
+  case STENCIL_SLOTS:
+  case STENCIL_LOAD_V128:
+  case STENCIL_STORE_V128:
+    if (!select_slots(e, insn, &row)) e->is_unsupported = true;
+    break;
+  default: select_row(e, insn, &row);
+  }
 }
 
 static void emit_one(struct baseline_emitter *e, const struct ir_insn *insn) {
