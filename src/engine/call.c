@@ -106,8 +106,7 @@ static void stack_set(struct engine_store *store, struct engine_stack *stack) {
   thread->stack = stack;
   thread->value_top = stack->values;
   store->guest_sp = engine_arch_switches ? stack->native_high : NULL;
-  atomic_store(&thread->stack_limit, stack->values_end);
-  if (atomic_load(&thread->interrupted)) atomic_store(&thread->stack_limit, NULL);
+  engine_thread_limit(thread, stack->values_end);
 }
 
 static void stack_unset(struct engine_store *store) {

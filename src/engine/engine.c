@@ -6,8 +6,8 @@
  * table, global or host variable, and the collector of objects (heap.c) does not follow those.
  *
  * Interruption is a flag plus a stack limit of NULL. Guest code compares its frame with the limit on every call and
- * polls it in loops, so the one store stops both. engine_call sets the limit and then reads the flag;
- * engine_interrupt sets the flag and then clears the limit; both are sequentially consistent, so one sees the other. A
+ * polls it in loops, so the one store stops both. engine_thread_limit sets the limit and then reads
+ * the flag; engine_interrupt sets the flag and then clears the limit; both are sequentially consistent, so one sees the other. A
  * thread that waits in a memory looks at the flag whenever its wait_word has changed.
  *
  * A budget may outlive the store it was made for: stores of other threads and shared memories hold references. */
@@ -176,11 +176,16 @@ void engine_interrupt(struct engine_store *store) {
   if (store->wake) store->wake(store->wake_env);
 }
 
+void engine_thread_limit(struct engine_thread *thread, uint64_t *limit) {
+  thread->value_limit = limit;
+  atomic_store(&thread->stack_limit, limit);
+  if (atomic_load(&thread->interrupted)) atomic_store(&thread->stack_limit, NULL);
+}
+
+/* A request that comes in between is a new one. */
 void engine_interrupt_clear(struct engine_store *store) {
   atomic_store(&store->thread.interrupted, false);
-  atomic_store(&store->thread.stack_limit, store->thread.stack ? store->thread.stack->values_end : NULL);
-  /* A request that came in between is a new one. */
-  if (atomic_load(&store->thread.interrupted)) atomic_store(&store->thread.stack_limit, NULL);
+  engine_thread_limit(&store->thread, store->thread.stack ? store->thread.value_limit : NULL);
 }
 
 void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), void *env) {

@@ -188,6 +188,7 @@ struct engine_raw_frame { struct engine_instance *instance; const void *site; ui
 
 struct engine_thread {
   _Atomic(uint64_t *) stack_limit;    /* a frame may not reach past it; NULL requests interruption */
+  uint64_t *value_limit;              /* what it is otherwise: engine_thread_limit */
   struct engine_activation *top;
   struct engine_stack *stack;         /* current pair; NULL outside guest calls */
   uint64_t *value_top;                /* first free slot of the value stack when the host runs */
@@ -277,6 +278,10 @@ BASE_COLD enum engine_trap engine_trap_raise(struct engine_thread *thread, enum 
  * which is at or above every live slot of the running frame. The caller's activation is current. */
 enum engine_trap engine_call_from_guest(struct engine_thread *thread, struct engine_function *function,
                                         uint64_t *slots);
+
+/* Frames may reach up to `limit` of the value stack from now on. For tiers whose frames take native stack as well: they
+ * lower it while their activation runs when the native stack would end first. */
+void engine_thread_limit(struct engine_thread *thread, uint64_t *limit);
 
 /* ---- Engine and store --------------------------------------------------------------------------------------------- */
 

@@ -48,8 +48,20 @@ static uint64_t *caller_frame(struct engine_instance *inst, const void *site, ui
 
 /* ---- Into compiled code ------------------------------------------------------------------------------------------------ */
 
-enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation) {
-  (void)thread;
+/* The native stack that is left for C code below compiled code. */
+enum { NATIVE_KEPT_BYTES = 128 * 1024 };
+
+/* A call in compiled code takes at least as much of the value stack as of the native stack, so that a limit of the former
+ * is one of the latter, too. Where host functions have used up much native stack, that is less than what there is. */
+static uint64_t *limit_from(const struct engine_thread *thread, uint64_t *base_fp) {
+  static_assert(IR_LINK_SLOTS * sizeof(uint64_t) >= 16, "of a frame in compiled code");
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = (uintptr_t)thread->stack->native_low;
+  size_t left = here > low + NATIVE_KEPT_BYTES ? here - low - NATIVE_KEPT_BYTES : 0;
+  size_t values = (size_t)((char *)thread->value_limit - (char *)base_fp);
+  return left < values && baseline_native_frame_bytes ? base_fp + left / sizeof *base_fp : thread->value_limit;
+}
+
+static enum engine_trap run(struct engine_activation *activation) {
   int ended;
   do {
     struct engine_instance *inst = activation->instance;
@@ -59,6 +71,15 @@ enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_act
     ended = engine_arch_enter(baseline_arch_start, &start, &activation->native_sp);
   } while (ended == AGAIN);
   return (enum engine_trap)ended;
+}
+
+enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation) {
+  uint64_t *before = thread->value_limit, *limit = limit_from(thread, activation->base_fp);
+  if (BASE_LIKELY(limit == before)) return run(activation);
+  engine_thread_limit(thread, limit);
+  enum engine_trap trap = run(activation);
+  engine_thread_limit(thread, before);
+  return trap;
 }
 
 /* ---- Traps and exceptions ---------------------------------------------------------------------------------------------- */

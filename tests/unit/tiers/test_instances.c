@@ -148,6 +148,34 @@ TEST(endless_recursion) {
   world_free(&world);
 }
 
+/* A host function that takes a lot of native stack and calls "r" again, which calls it; when little is left, "s", whose
+ * frames are small. */
+static enum engine_trap host_heavy(struct engine_call *call, uint64_t *slots) {
+  enum { HEAVY_BYTES = 400 * 1024, KEPT_BYTES = 700 * 1024 };
+  volatile char heavy[HEAVY_BYTES];
+  heavy[0] = 1;
+  const struct engine_stack *stack = call->thread->stack;
+  bool has_room = (char *)__builtin_frame_address(0) - (char *)stack->native_low > KEPT_BYTES + heavy[0];
+  return engine_call(call->thread->store, call->caller->functions[has_room ? 1 : 2], slots);
+}
+
+/* The native stack must not end before the value stack does, also where nothing catches faults. */
+TEST(recursion_below_heavy_host_functions) {
+  if (!engine_arch_switches) return;
+  for (int is_explicit = 1; is_explicit >= 0; is_explicit--) { /* first before a handler is installed */
+    struct world world = world_new(&(struct engine_options){.tier = tested_tier, .explicit_bounds = is_explicit}, NULL);
+    struct engine_extern import = {.kind = MODULE_FUNC};
+    CHECK_INT(engine_function_new(world.store, &i64_to_i64, host_heavy, NULL, "e", "h", &import.func, NULL), CAY_OK);
+    struct bytes bytes = recursive_module();
+    struct engine_instance *instance = instance_of(&world, &bytes, &import, CAY_OK);
+    uint64_t value = 0;
+    CHECK_INT(call_export(&world, instance, "r", &value), ENGINE_TRAP_STACK_EXHAUSTED);
+    CHECK_INT(call_export(&world, instance, "s", &value), ENGINE_TRAP_STACK_EXHAUSTED);
+    CHECK(engine_store_thread(world.store)->backtrace_total > 300000); /* all of the stack is there again */
+    world_free(&world);
+  }
+}
+
 /* ---- Bounds ------------------------------------------------------------------------------------------------------------ */
 
 /* A memory of one page, at most two; "l": i32.load8_u at the argument plus 0xFFFF0000; "g": memory.grow. */
@@ -194,4 +222,5 @@ static void check_bounds(bool is_explicit) {
 TEST(bounds) { check_bounds(false); }
 TEST(explicit_bounds) { check_bounds(true); }
 
-TIERS_TEST_MAIN(RUN(table_between_instances) RUN(reentrance) RUN(endless_recursion) RUN(bounds) RUN(explicit_bounds))
+TIERS_TEST_MAIN(RUN(recursion_below_heavy_host_functions) RUN(table_between_instances) RUN(reentrance)
+                    RUN(endless_recursion) RUN(bounds) RUN(explicit_bounds))
