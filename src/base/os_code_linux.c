@@ -207,7 +207,8 @@ bool base_code_publish(const struct base_code_chunk *chunk, size_t offset, size_
   assert(offset % base_code_granule() == 0 && bytes <= chunk->bytes && offset <= chunk->bytes - bytes);
   size_t page_bytes = base_os_page_bytes();
   uint8_t *start = chunk->run + offset;
-  if (!writable && mprotect(start, (bytes + page_bytes - 1) & ~(page_bytes - 1), PROT_READ | PROT_EXEC) != 0) return false;
+  if (!writable && mprotect(start, (bytes + page_bytes - 1) & ~(page_bytes - 1), PROT_READ | PROT_EXEC) != 0)
+    return false;
   __builtin___clear_cache((char *)start, (char *)start + bytes); /* nothing where caches see each other */
   sync_cores();
   return true;

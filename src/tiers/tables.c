@@ -85,7 +85,7 @@ static uint32_t node_at(const struct tables *tables, uint32_t position) {
 }
 
 void tables_visit(const struct tables *tables, uint32_t position, const uint64_t *fp,
-                         void (*visit)(void *env, uint64_t reference), void *env) {
+                  void (*visit)(void *env, uint64_t reference), void *env) {
   if (!tables) return;
   for (uint32_t i = 0; i < tables->local_count; i++) visit(env, fp[tables->locals[i]]);
   for (uint32_t node = node_at(tables, position); node != IR_NO_NODE; node = tables->nodes[node - 1].next) {
@@ -106,7 +106,7 @@ static const struct tables_clause *clause_of(const struct tables *tables, const 
 }
 
 const struct tables_clause *tables_catch(const struct tables *tables, uint32_t position,
-                                                const struct engine_instance *instance, const struct engine_tag *tag) {
+                                         const struct engine_instance *instance, const struct engine_tag *tag) {
   bool is_delegated = false;
   uint32_t target = IR_NO_TRY;
   for (uint32_t i = 0; tables && i < tables->range_count; i++) {

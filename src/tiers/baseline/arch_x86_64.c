@@ -150,8 +150,8 @@ static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseli
 
 void *baseline_arch_first_sp(void *native_sp) { return (char *)native_sp - 24; }
 
-#define FUNCTION(name, ...)                                                                                    \
-  __asm__(".text\n.p2align 4\n.globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name ":\n"  \
+#define FUNCTION(name, ...)                                                                                  \
+  __asm__(".text\n.p2align 4\n.globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name ":\n" \
           "  .cfi_startproc\n  endbr64\n" __VA_ARGS__ "  .cfi_endproc\n.size " #name ", . - " #name "\n")
 
 FUNCTION(baseline_arch_leave, "  mov %rsp, %rsi\n  jmp baseline_leave\n");

@@ -58,10 +58,10 @@ struct baseline_code {
   _Atomic(const void *) *entries;
   struct compiled *functions;
   pthread_mutex_t lock;
-  struct compiler *compilers; /* that nobody uses now */
+  struct compiler *compilers;    /* that nobody uses now */
   BASE_VEC(struct chunk) chunks; /* ascending addresses */
-  uint32_t newest; /* index of the chunk that is being filled */
-  uint64_t pool;   /* offset in the arena of the stencils' constants */
+  uint32_t newest;               /* index of the chunk that is being filled */
+  uint64_t pool;                 /* offset in the arena of the stencils' constants */
   atomic_uint last_located;
 };
 
@@ -193,9 +193,8 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
 /* A copy of what the emitter found besides code. False: no memory. */
 static bool record_new(const struct baseline_output *output, const struct ir_function *ir, struct compiled *out) {
   size_t site_bytes = output->sites.count * sizeof *output->sites.items;
-  *out = (struct compiled){.bytes = (uint32_t)output->code.count,
-                           .link_slot = ir->link_slot,
-                           .site_count = (uint32_t)output->sites.count};
+  *out = (struct compiled){
+      .bytes = (uint32_t)output->code.count, .link_slot = ir->link_slot, .site_count = (uint32_t)output->sites.count};
   if (site_bytes) {
     out->sites = base_alloc(site_bytes);
     if (!out->sites) return false;
@@ -214,7 +213,8 @@ static void record_free(struct compiled *record) {
 }
 
 /* Copies the code to its place and tells it where it is. */
-static bool place_code(const struct baseline_code *code, struct chunk *chunk, size_t offset, const struct baseline_output *output) {
+static bool place_code(const struct baseline_code *code, struct chunk *chunk, size_t offset,
+                       const struct baseline_output *output) {
   uint8_t *to = chunk->memory.write + offset;
   uint64_t in_arena = (uint64_t)(chunk->memory.run - base_code_arena()) + offset;
   memcpy(to, output->code.items, output->code.count);
@@ -269,7 +269,8 @@ static const void *compile(struct baseline_code *code, struct compiler *compiler
       ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
   if (!ir) return NULL;
   bool unsupported = false;
-  const struct baseline_output *output = baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported);
+  const struct baseline_output *output =
+      baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported);
   if (!output) return NULL;
   size_t bytes = output->code.count;
   const void *published = publish(code, entry, output, ir);

@@ -13,8 +13,6 @@
 
 #include <assert.h>
 
-/* clang-format off: one helper a line where it fits. */
-
 #define HELPER(name) \
   int baseline_helper_##name(uint64_t *fp, struct engine_instance *inst, uint64_t operands, uint64_t imm)
 #define D ((uint16_t)operands)
@@ -25,11 +23,17 @@
 #define SECOND ((uint32_t)(imm >> 32))
 #define OPERAND(n) fp[A + (n)]
 #define NARROW(n) ((uint32_t)OPERAND(n))
-#define TRAP_IF(condition, name) do { if (BASE_UNLIKELY(condition)) return ENGINE_TRAP_##name; } while (0)
+#define TRAP_IF(condition, name)                             \
+  do {                                                       \
+    if (BASE_UNLIKELY(condition)) return ENGINE_TRAP_##name; \
+  } while (0)
 
 /* ---- Memories and tables. a: first operand; d: result; imm: indices ---- */
 
-HELPER(memory_size) { fp[D] = inst->memories[INDEX]->page_count; return ENGINE_TRAP_NONE; }
+HELPER(memory_size) {
+  fp[D] = inst->memories[INDEX]->page_count;
+  return ENGINE_TRAP_NONE;
+}
 HELPER(memory_grow) {
   struct engine_memory *memory = inst->memories[INDEX];
   uint64_t old = engine_memory_grow(memory, OPERAND(0));
@@ -41,7 +45,10 @@ HELPER(memory_copy) {
   return (int)engine_memory_copy(inst->memories[INDEX], OPERAND(0), inst->memories[SECOND], OPERAND(1), OPERAND(2));
 }
 HELPER(memory_init) { return (int)engine_memory_init(inst, SECOND, INDEX, OPERAND(0), OPERAND(1), OPERAND(2)); }
-HELPER(data_drop) { engine_data_drop(inst, INDEX); return ENGINE_TRAP_NONE; }
+HELPER(data_drop) {
+  engine_data_drop(inst, INDEX);
+  return ENGINE_TRAP_NONE;
+}
 
 HELPER(table_get) {
   const struct engine_table *table = inst->tables[INDEX];
@@ -55,7 +62,10 @@ HELPER(table_set) {
   table->elems[OPERAND(0)] = OPERAND(1);
   return ENGINE_TRAP_NONE;
 }
-HELPER(table_size) { fp[D] = inst->tables[INDEX]->count; return ENGINE_TRAP_NONE; }
+HELPER(table_size) {
+  fp[D] = inst->tables[INDEX]->count;
+  return ENGINE_TRAP_NONE;
+}
 HELPER(table_grow) {
   struct engine_table *table = inst->tables[INDEX];
   uint64_t old = engine_table_grow(table, OPERAND(1), OPERAND(0));
@@ -67,7 +77,10 @@ HELPER(table_copy) {
   return (int)engine_table_copy(inst->tables[INDEX], OPERAND(0), inst->tables[SECOND], OPERAND(1), OPERAND(2));
 }
 HELPER(table_init) { return (int)engine_table_init(inst, SECOND, INDEX, OPERAND(0), OPERAND(1), OPERAND(2)); }
-HELPER(elem_drop) { engine_elem_drop(inst, INDEX); return ENGINE_TRAP_NONE; }
+HELPER(elem_drop) {
+  engine_elem_drop(inst, INDEX);
+  return ENGINE_TRAP_NONE;
+}
 
 /* ---- Fields and elements. Memory of objects is the store's alone: no other thread, no faults. ---- */
 
@@ -144,7 +157,10 @@ HELPER(array_len) {
 
 /* ---- References. a: operand; d: result; imm: type ---- */
 
-HELPER(ref_i31) { fp[D] = engine_ref_i31((uint32_t)fp[A]); return ENGINE_TRAP_NONE; }
+HELPER(ref_i31) {
+  fp[D] = engine_ref_i31((uint32_t)fp[A]);
+  return ENGINE_TRAP_NONE;
+}
 HELPER(i31_get_s) {
   TRAP_IF(!fp[A], NULL_REFERENCE);
   fp[D] = (uint32_t)engine_ref_i31_signed(fp[A]);
@@ -155,13 +171,26 @@ HELPER(i31_get_u) {
   fp[D] = engine_ref_i31_unsigned(fp[A]);
   return ENGINE_TRAP_NONE;
 }
-HELPER(ref_test) { fp[D] = engine_ref_matches(inst, fp[A], INDEX); return ENGINE_TRAP_NONE; }
-HELPER(ref_cast) { TRAP_IF(!engine_ref_matches(inst, fp[A], INDEX), CAST); return ENGINE_TRAP_NONE; }
-HELPER(ref_as_non_null) { TRAP_IF(!fp[A], NULL_REFERENCE); return ENGINE_TRAP_NONE; }
+HELPER(ref_test) {
+  fp[D] = engine_ref_matches(inst, fp[A], INDEX);
+  return ENGINE_TRAP_NONE;
+}
+HELPER(ref_cast) {
+  TRAP_IF(!engine_ref_matches(inst, fp[A], INDEX), CAST);
+  return ENGINE_TRAP_NONE;
+}
+HELPER(ref_as_non_null) {
+  TRAP_IF(!fp[A], NULL_REFERENCE);
+  return ENGINE_TRAP_NONE;
+}
 
 /* ---- Objects. a: first operand, and the result; imm: type, and length or segment ---- */
 
-#define MAKE(name, call) HELPER(name) { uint64_t *slots = &fp[A]; return (int)(call); }
+#define MAKE(name, call)      \
+  HELPER(name) {              \
+    uint64_t *slots = &fp[A]; \
+    return (int)(call);       \
+  }
 MAKE(struct_new, engine_struct_new(inst, INDEX, slots, slots))
 MAKE(struct_new_default, engine_struct_new(inst, INDEX, NULL, slots))
 MAKE(array_new, engine_array_new(inst, INDEX, (uint32_t)slots[C], slots, slots))
@@ -196,30 +225,34 @@ HELPER(poll) {
   return ENGINE_TRAP_NONE;
 }
 
-/* clang-format on */
-
 /* ---- Which helper ------------------------------------------------------------------------------------------------- */
 
 static enum baseline_helper_index helper_of(uint16_t op) {
   switch (op) {
-#define CASE(OP, name) case MODULE_OP_##OP: return BASELINE_HELPER_##name;
-    CASE(MEMORY_SIZE, memory_size) CASE(MEMORY_GROW, memory_grow) CASE(MEMORY_FILL, memory_fill)
-    CASE(MEMORY_COPY, memory_copy) CASE(MEMORY_INIT, memory_init) CASE(DATA_DROP, data_drop)
-    CASE(TABLE_GET, table_get) CASE(TABLE_SET, table_set) CASE(TABLE_SIZE, table_size)
-    CASE(TABLE_GROW, table_grow) CASE(TABLE_FILL, table_fill) CASE(TABLE_COPY, table_copy)
-    CASE(TABLE_INIT, table_init) CASE(ELEM_DROP, elem_drop)
-    CASE(STRUCT_NEW, struct_new) CASE(STRUCT_NEW_DEFAULT, struct_new_default)
-    CASE(STRUCT_GET, struct_get) CASE(STRUCT_GET_S, struct_get) CASE(STRUCT_GET_U, struct_get)
-    CASE(STRUCT_SET, struct_set) CASE(ARRAY_NEW, array_new) CASE(ARRAY_NEW_DEFAULT, array_new_default)
-    CASE(ARRAY_NEW_FIXED, array_new_fixed) CASE(ARRAY_NEW_DATA, array_new_data)
-    CASE(ARRAY_NEW_ELEM, array_new_elem) CASE(ARRAY_GET, array_get) CASE(ARRAY_GET_S, array_get)
-    CASE(ARRAY_GET_U, array_get) CASE(ARRAY_SET, array_set) CASE(ARRAY_LEN, array_len)
-    CASE(ARRAY_FILL, array_fill) CASE(ARRAY_COPY, array_copy) CASE(ARRAY_INIT_DATA, array_init_data)
-    CASE(ARRAY_INIT_ELEM, array_init_elem) CASE(REF_I31, ref_i31) CASE(I31_GET_S, i31_get_s)
-    CASE(I31_GET_U, i31_get_u) CASE(REF_TEST, ref_test) CASE(REF_CAST, ref_cast)
-    CASE(REF_AS_NON_NULL, ref_as_non_null) CASE(THROW, throw) CASE(THROW_REF, throw_ref)
+#define CASE(OP, name) \
+  case MODULE_OP_##OP: return BASELINE_HELPER_##name;
+    CASE(MEMORY_SIZE, memory_size)
+    CASE(MEMORY_GROW, memory_grow)
+    CASE(MEMORY_FILL, memory_fill) CASE(MEMORY_COPY, memory_copy) CASE(MEMORY_INIT, memory_init)
+        CASE(DATA_DROP, data_drop) CASE(TABLE_GET, table_get) CASE(TABLE_SET, table_set) CASE(TABLE_SIZE, table_size)
+            CASE(TABLE_GROW, table_grow) CASE(TABLE_FILL, table_fill) CASE(TABLE_COPY, table_copy)
+                CASE(TABLE_INIT, table_init) CASE(ELEM_DROP, elem_drop) CASE(STRUCT_NEW, struct_new)
+                    CASE(STRUCT_NEW_DEFAULT, struct_new_default) CASE(STRUCT_GET, struct_get)
+                        CASE(STRUCT_GET_S, struct_get) CASE(STRUCT_GET_U, struct_get) CASE(STRUCT_SET, struct_set)
+                            CASE(ARRAY_NEW, array_new) CASE(ARRAY_NEW_DEFAULT, array_new_default)
+                                CASE(ARRAY_NEW_FIXED, array_new_fixed) CASE(ARRAY_NEW_DATA, array_new_data)
+                                    CASE(ARRAY_NEW_ELEM, array_new_elem) CASE(ARRAY_GET, array_get)
+                                        CASE(ARRAY_GET_S, array_get) CASE(ARRAY_GET_U, array_get)
+                                            CASE(ARRAY_SET, array_set) CASE(ARRAY_LEN, array_len)
+                                                CASE(ARRAY_FILL, array_fill) CASE(ARRAY_COPY, array_copy)
+                                                    CASE(ARRAY_INIT_DATA, array_init_data)
+                                                        CASE(ARRAY_INIT_ELEM, array_init_elem) CASE(REF_I31, ref_i31)
+                                                            CASE(I31_GET_S, i31_get_s) CASE(I31_GET_U, i31_get_u)
+                                                                CASE(REF_TEST, ref_test) CASE(REF_CAST, ref_cast)
+                                                                    CASE(REF_AS_NON_NULL, ref_as_non_null)
+                                                                        CASE(THROW, throw) CASE(THROW_REF, throw_ref)
 #undef CASE
-  default: return BASELINE_HELPER_COUNT;
+                                                                            default : return BASELINE_HELPER_COUNT;
   }
 }
 

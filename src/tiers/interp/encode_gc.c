@@ -54,7 +54,8 @@ static bool encode_array(struct interp_encoder *e, const struct ir_insn *insn) {
   case MODULE_OP_ARRAY_GET_S:
   case MODULE_OP_ARRAY_GET_U: encode_get(e, insn); return true;
   case MODULE_OP_ARRAY_SET:
-    interp_emit(e, INTERP_array_set_8 + fields_set_of(fields_element(e->module, insn)->type), insn->c, insn->a, insn->b);
+    interp_emit(e, INTERP_array_set_8 + fields_set_of(fields_element(e->module, insn)->type), insn->c, insn->a,
+                insn->b);
     return true;
   case MODULE_OP_ARRAY_LEN: encode_query(e, insn, INTERP_array_len); return true;
   case MODULE_OP_ARRAY_FILL: encode_make(e, insn, INTERP_array_fill, value_slots); return true;

@@ -24,7 +24,7 @@
 
 struct translated {
   const struct interp_insn *insns; /* NULL: not yet */
-  struct tables *tables;    /* NULL: none */
+  struct tables *tables;           /* NULL: none */
   uint32_t count, bytes;
 };
 

@@ -101,11 +101,8 @@ TEST(making_it_is_quick) {
   base_code_give(&chunk);
 }
 
-static void all(void) {
-  RUN(making_it_is_quick)
-  RUN(written_bytes_run) RUN(chunks_are_apart_and_come_back_zeroed) RUN(the_arena_has_an_end)
-  RUN(a_child_runs_code_but_makes_none)
-}
+static void all(void){RUN(making_it_is_quick) RUN(written_bytes_run) RUN(chunks_are_apart_and_come_back_zeroed)
+                          RUN(the_arena_has_an_end) RUN(a_child_runs_code_but_makes_none)}
 
 TEST(with_one_mapping) {
   fflush(stdout);
