@@ -278,9 +278,9 @@ static void emit_br_table(struct baseline_emitter *e, const struct ir_insn *insn
     if (is_direct(e, label)) {
       add_fixup(e, table + i * 4, 0, label, table);
     } else {
-      uint32_t index = add_edge(e, label);
+      uint32_t added = add_edge(e, label);
       if (e->no_memory) return;
-      struct stub *edge = &e->stubs.items[index];
+      struct stub *edge = &e->stubs.items[added];
       edge->hole = table + i * 4;
       edge->table = table;
     }
