@@ -8,6 +8,7 @@
 #define TIERS_BASELINE_ARCH_STENCILS_H
 
 #include "module/ops/sem_simd.h"
+#include "tiers/baseline/arch_state.h"
 #include "tiers/baseline/baseline.h"
 
 #include <stddef.h>
@@ -22,22 +23,6 @@ ENGINE_TRAPS(X)
 #undef X
 
 /* ---- The state ------------------------------------------------------------------------------------------------------ */
-
-#if defined(__riscv)
-#define INTS uint64_t r0, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4
-#define INT_ARGUMENTS r0, r1, r2, r3, r4
-#define SCRATCH() (void)0
-#elif defined(__aarch64__)
-#define INTS uint64_t r0, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, uint64_t r6, uint64_t r7
-#define INT_ARGUMENTS r0, r1, r2, r3, r4, r5, r6, r7
-#define SCRATCH() (void)0
-#else
-/* The argument in rcx is free for all, since shifts need it. */
-#define INTS uint64_t r0, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t rcx, uint64_t r4, uint64_t r5, uint64_t r6, uint64_t r7
-#define INT_ARGUMENTS r0, r1, r2, r3, rcx, r4, r5, r6, r7
-#define SCRATCH() __asm__("" : "=c"(rcx))
-#endif
-#define STATE uint64_t *fp, uint8_t *mem, struct engine_instance *inst
 
 /* A file with STENCIL_INTS_ONLY is compiled so that no float register is touched: what is no parameter costs no time.
  * FLOATS_<types>, one letter each, are the float registers' types, written by the generator. */
