@@ -25,7 +25,7 @@ typedef int (*baseline_helper)(uint64_t *fp, struct engine_instance *inst, uint6
   X(struct_new) X(struct_new_default) X(struct_get) X(struct_set) X(array_new) X(array_new_default)               \
   X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get) X(array_set) X(array_len) X(array_fill)     \
   X(array_copy) X(array_init_data) X(array_init_elem) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) X(ref_cast) \
-  X(ref_as_non_null) X(throw) X(throw_ref) X(poll)
+  X(ref_as_non_null) X(throw) X(throw_ref) X(atomic_notify) X(atomic_wait32) X(atomic_wait64) X(poll)
 enum baseline_helper_index {
 #define X(name) BASELINE_HELPER_##name,
   BASELINE_HELPERS(X)
@@ -42,7 +42,7 @@ struct baseline_helper_call {
   uint32_t d, a, b, c;
   uint64_t imm;
 };
-/* The call that does what `insn` says; false: there is no helper for it. */
+/* The call that does what `insn` says; false: there is no helper for it, or its operands do not fit. */
 bool baseline_helper_find(const struct module *module, const struct ir_insn *insn, struct baseline_helper_call *out);
 
 /* ---- The runtime (bridge.c) --------------------------------------------------------------------------------------- */

@@ -6,8 +6,8 @@
  *
  * Operands are the fields of the register instruction: d, a, b, c and imm, whose low half is the first index and whose
  * high half the second. Not so: struct.get, struct.set: imm is the field's place, c the form (fields.h); array.get: c is the
- * form; array.set: d is the form, c the value; array.new, array.fill: c is how many slots a value takes; throw: imm is the
- * tag. A 32-bit size, address or index is zero-extended in its slot, so that one helper serves both address types. */
+ * form; array.set: d is the form, c the value; array.new, array.fill: c is how many slots a value takes;
+ * waiting and notifying: imm is the offset, b the memory; throw: imm is the tag. A 32-bit size, address or index is zero-extended in its slot, so that one helper serves both address types. */
 #include "tiers/baseline/baseline.h"
 #include "tiers/fields.h"
 
@@ -218,6 +218,25 @@ HELPER(throw_ref) {
   return ENGINE_TRAP_EXCEPTION;
 }
 
+/* ---- Threads. a: first operand; b: memory; imm: offset ---- */
+
+HELPER(atomic_notify) {
+  uint32_t woken = 0;
+  enum engine_trap trap = engine_memory_notify(inst->memories[B], OPERAND(0), imm, NARROW(1), &woken);
+  if (trap == ENGINE_TRAP_NONE) fp[D] = woken;
+  return (int)trap;
+}
+
+static int await(uint64_t *fp, struct engine_instance *inst, uint64_t operands, uint64_t offset, unsigned bytes) {
+  uint32_t result = 0;
+  enum engine_trap trap = engine_memory_wait(inst->thread, inst->memories[B], OPERAND(0), offset, bytes, OPERAND(1),
+                                             (int64_t)OPERAND(2), &result);
+  if (trap == ENGINE_TRAP_NONE) fp[D] = result;
+  return (int)trap;
+}
+HELPER(atomic_wait32) { return await(fp, inst, operands, imm, 4); }
+HELPER(atomic_wait64) { return await(fp, inst, operands, imm, 8); }
+
 /* ---- The stack limit is missing: somebody asks the guest to stop, if it was not withdrawn since ---- */
 
 HELPER(poll) {
@@ -229,30 +248,52 @@ HELPER(poll) {
 
 static enum baseline_helper_index helper_of(uint16_t op) {
   switch (op) {
-#define CASE(OP, name) \
-  case MODULE_OP_##OP: return BASELINE_HELPER_##name;
-    CASE(MEMORY_SIZE, memory_size)
-    CASE(MEMORY_GROW, memory_grow)
-    CASE(MEMORY_FILL, memory_fill) CASE(MEMORY_COPY, memory_copy) CASE(MEMORY_INIT, memory_init)
-        CASE(DATA_DROP, data_drop) CASE(TABLE_GET, table_get) CASE(TABLE_SET, table_set) CASE(TABLE_SIZE, table_size)
-            CASE(TABLE_GROW, table_grow) CASE(TABLE_FILL, table_fill) CASE(TABLE_COPY, table_copy)
-                CASE(TABLE_INIT, table_init) CASE(ELEM_DROP, elem_drop) CASE(STRUCT_NEW, struct_new)
-                    CASE(STRUCT_NEW_DEFAULT, struct_new_default) CASE(STRUCT_GET, struct_get)
-                        CASE(STRUCT_GET_S, struct_get) CASE(STRUCT_GET_U, struct_get) CASE(STRUCT_SET, struct_set)
-                            CASE(ARRAY_NEW, array_new) CASE(ARRAY_NEW_DEFAULT, array_new_default)
-                                CASE(ARRAY_NEW_FIXED, array_new_fixed) CASE(ARRAY_NEW_DATA, array_new_data)
-                                    CASE(ARRAY_NEW_ELEM, array_new_elem) CASE(ARRAY_GET, array_get)
-                                        CASE(ARRAY_GET_S, array_get) CASE(ARRAY_GET_U, array_get)
-                                            CASE(ARRAY_SET, array_set) CASE(ARRAY_LEN, array_len)
-                                                CASE(ARRAY_FILL, array_fill) CASE(ARRAY_COPY, array_copy)
-                                                    CASE(ARRAY_INIT_DATA, array_init_data)
-                                                        CASE(ARRAY_INIT_ELEM, array_init_elem) CASE(REF_I31, ref_i31)
-                                                            CASE(I31_GET_S, i31_get_s) CASE(I31_GET_U, i31_get_u)
-                                                                CASE(REF_TEST, ref_test) CASE(REF_CAST, ref_cast)
-                                                                    CASE(REF_AS_NON_NULL, ref_as_non_null)
-                                                                        CASE(THROW, throw) CASE(THROW_REF, throw_ref)
-#undef CASE
-                                                                            default : return BASELINE_HELPER_COUNT;
+  case MODULE_OP_MEMORY_SIZE: return BASELINE_HELPER_memory_size;
+  case MODULE_OP_MEMORY_GROW: return BASELINE_HELPER_memory_grow;
+  case MODULE_OP_MEMORY_FILL: return BASELINE_HELPER_memory_fill;
+  case MODULE_OP_MEMORY_COPY: return BASELINE_HELPER_memory_copy;
+  case MODULE_OP_MEMORY_INIT: return BASELINE_HELPER_memory_init;
+  case MODULE_OP_DATA_DROP: return BASELINE_HELPER_data_drop;
+  case MODULE_OP_TABLE_GET: return BASELINE_HELPER_table_get;
+  case MODULE_OP_TABLE_SET: return BASELINE_HELPER_table_set;
+  case MODULE_OP_TABLE_SIZE: return BASELINE_HELPER_table_size;
+  case MODULE_OP_TABLE_GROW: return BASELINE_HELPER_table_grow;
+  case MODULE_OP_TABLE_FILL: return BASELINE_HELPER_table_fill;
+  case MODULE_OP_TABLE_COPY: return BASELINE_HELPER_table_copy;
+  case MODULE_OP_TABLE_INIT: return BASELINE_HELPER_table_init;
+  case MODULE_OP_ELEM_DROP: return BASELINE_HELPER_elem_drop;
+  case MODULE_OP_STRUCT_NEW: return BASELINE_HELPER_struct_new;
+  case MODULE_OP_STRUCT_NEW_DEFAULT: return BASELINE_HELPER_struct_new_default;
+  case MODULE_OP_STRUCT_SET: return BASELINE_HELPER_struct_set;
+  case MODULE_OP_ARRAY_NEW: return BASELINE_HELPER_array_new;
+  case MODULE_OP_ARRAY_NEW_DEFAULT: return BASELINE_HELPER_array_new_default;
+  case MODULE_OP_ARRAY_NEW_FIXED: return BASELINE_HELPER_array_new_fixed;
+  case MODULE_OP_ARRAY_NEW_DATA: return BASELINE_HELPER_array_new_data;
+  case MODULE_OP_ARRAY_NEW_ELEM: return BASELINE_HELPER_array_new_elem;
+  case MODULE_OP_ARRAY_SET: return BASELINE_HELPER_array_set;
+  case MODULE_OP_ARRAY_LEN: return BASELINE_HELPER_array_len;
+  case MODULE_OP_ARRAY_FILL: return BASELINE_HELPER_array_fill;
+  case MODULE_OP_ARRAY_COPY: return BASELINE_HELPER_array_copy;
+  case MODULE_OP_ARRAY_INIT_DATA: return BASELINE_HELPER_array_init_data;
+  case MODULE_OP_ARRAY_INIT_ELEM: return BASELINE_HELPER_array_init_elem;
+  case MODULE_OP_REF_I31: return BASELINE_HELPER_ref_i31;
+  case MODULE_OP_I31_GET_S: return BASELINE_HELPER_i31_get_s;
+  case MODULE_OP_I31_GET_U: return BASELINE_HELPER_i31_get_u;
+  case MODULE_OP_REF_TEST: return BASELINE_HELPER_ref_test;
+  case MODULE_OP_REF_CAST: return BASELINE_HELPER_ref_cast;
+  case MODULE_OP_REF_AS_NON_NULL: return BASELINE_HELPER_ref_as_non_null;
+  case MODULE_OP_THROW: return BASELINE_HELPER_throw;
+  case MODULE_OP_THROW_REF: return BASELINE_HELPER_throw_ref;
+  case MODULE_OP_STRUCT_GET:
+  case MODULE_OP_STRUCT_GET_S:
+  case MODULE_OP_STRUCT_GET_U: return BASELINE_HELPER_struct_get;
+  case MODULE_OP_ARRAY_GET:
+  case MODULE_OP_ARRAY_GET_S:
+  case MODULE_OP_ARRAY_GET_U: return BASELINE_HELPER_array_get;
+  case MODULE_OP_MEMORY_ATOMIC_NOTIFY: return BASELINE_HELPER_atomic_notify;
+  case MODULE_OP_MEMORY_ATOMIC_WAIT32: return BASELINE_HELPER_atomic_wait32;
+  case MODULE_OP_MEMORY_ATOMIC_WAIT64: return BASELINE_HELPER_atomic_wait64;
+  default: return BASELINE_HELPER_COUNT;
   }
 }
 
@@ -283,7 +324,10 @@ bool baseline_helper_find(const struct module *module, const struct ir_insn *ins
     break;
   case BASELINE_HELPER_array_new:
   case BASELINE_HELPER_array_fill: out->c = module_type_slots(fields_element(module, insn)->type); break;
+  case BASELINE_HELPER_atomic_notify:
+  case BASELINE_HELPER_atomic_wait32:
+  case BASELINE_HELPER_atomic_wait64: out->b = insn->c; break;
   default: break;
   }
-  return true;
+  return (out->d | out->a | out->b | out->c) <= UINT16_MAX;
 }
