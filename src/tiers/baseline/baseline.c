@@ -313,42 +313,38 @@ static size_t code_bytes(void *object, bool all) {
 
 struct batch {
   struct baseline_code *code;
+  engine_progress progress;
+  void *env;
   atomic_uint next, done;
   atomic_bool failed;
 };
 
-static void *batch_run(void *env) {
-  struct batch *batch = env;
-  uint32_t count = entry_count(batch->code), entry;
-  while (!atomic_load(&batch->failed) && (entry = atomic_fetch_add(&batch->next, 1)) < count) {
-    if (!baseline_translate(batch->code, entry)) atomic_store(&batch->failed, true);
-    atomic_fetch_add(&batch->done, 1);
-  }
-  return NULL;
-}
-
-static void batch_run_reporting(struct batch *batch, void (*progress)(void *env, uint32_t done, uint32_t all),
-                                void *env) {
+static void batch_do(struct batch *batch, bool reports) {
   uint32_t count = entry_count(batch->code), entry;
   while (!atomic_load(&batch->failed) && (entry = atomic_fetch_add(&batch->next, 1)) < count) {
     if (!baseline_translate(batch->code, entry)) atomic_store(&batch->failed, true);
     uint32_t done = atomic_fetch_add(&batch->done, 1) + 1;
-    if (progress) progress(env, done, count);
+    if (reports && batch->progress && done < count) batch->progress(batch->env, done, count);
   }
 }
 
-enum cay_status tiers_baseline_compile_all(void *object, unsigned threads,
-                                           void (*progress)(void *env, uint32_t done, uint32_t all), void *env,
-                                           struct cay_error *error) {
+static void *batch_run(void *batch) {
+  batch_do(batch, false);
+  return NULL;
+}
+
+static enum cay_status translate_all(void *object, unsigned threads, engine_progress progress, void *env,
+                                     struct cay_error *error) {
   enum { MOST_THREADS = 64 };
-  struct batch batch = {.code = object};
+  struct batch batch = {.code = object, .progress = progress, .env = env};
   pthread_t others[MOST_THREADS];
   unsigned count = 0;
   for (; count < MOST_THREADS && count + 1 < threads; count++)
     if (pthread_create(&others[count], NULL, batch_run, &batch) != 0) break; /* fewer do it as well */
-  batch_run_reporting(&batch, progress, env);
+  batch_do(&batch, true);
   for (unsigned i = 0; i < count; i++) pthread_join(others[i], NULL);
   if (atomic_load(&batch.failed)) return base_error_memory(error);
+  if (progress) progress(env, entry_count(batch.code), entry_count(batch.code));
   return CAY_OK;
 }
 
@@ -485,6 +481,37 @@ static uint32_t offset_of(void *object, uint32_t func, const void *site) {
   return offset;
 }
 
+static void hand_out(const struct baseline_output *output,
+                     void (*piece)(void *env, const struct engine_code_piece *piece), void *env) {
+  for (size_t i = 0; i < output->pieces.count; i++) {
+    const struct baseline_piece *own = &output->pieces.items[i];
+    piece(env, &(struct engine_code_piece){.offset = own->offset,
+                                           .position = own->start,
+                                           .bytes = output->code.items + own->start,
+                                           .len_bytes = own->end - own->start,
+                                           .is_data = own->is_data});
+  }
+}
+
+static enum cay_status list(void *object, uint32_t func,
+                            void (*piece)(void *env, const struct engine_code_piece *piece), void *env,
+                            struct cay_error *error) {
+  struct baseline_code *code = object;
+  struct compiler *compiler = compiler_take(code);
+  if (!compiler) return base_error_memory(error);
+  struct baseline_emit_options options = code->options;
+  options.lists = true;
+  bool unsupported = false;
+  const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
+  const struct baseline_output *output =
+      ir ? baseline_emit(compiler->emitter, code->module, ir, &options, &unsupported) : NULL;
+  if (output) hand_out(output, piece, env);
+  compiler_give(code, compiler);
+  if (output) return CAY_OK;
+  return unsupported ? base_error_set(error, CAY_ERROR_UNSUPPORTED, "the function is run by the interpreter")
+                     : base_error_memory(error);
+}
+
 const struct engine_tier tiers_baseline = {
     .name = "baseline",
     .code_new = code_new,
@@ -495,4 +522,6 @@ const struct engine_tier tiers_baseline = {
     .visit_references = visit_references,
     .fault = baseline_fault,
     .code_bytes = code_bytes,
+    .translate_all = translate_all,
+    .list = list,
 };

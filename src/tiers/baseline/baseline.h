@@ -114,6 +114,7 @@ struct baseline_output {
   BASE_VEC(struct tables_range) ranges;   /* code whose exceptions are caught, inner ones first */
   BASE_VEC(uint32_t) labels;              /* byte position of the landing pad of each label that is a catch clause's */
   BASE_VEC(struct baseline_loop) loops;
+  BASE_VEC(struct baseline_piece) pieces; /* with options.lists: which bytes belong to which instruction, ascending */
 };
 /* A loop head that execution can enter and leave from outside: there the frame is exact. */
 struct baseline_loop {
@@ -121,9 +122,16 @@ struct baseline_loop {
   uint32_t entry;  /* position that loads the loop's registers and goes on at its head */
 };
 
+struct baseline_piece {
+  uint32_t start, end;
+  uint32_t offset; /* of the wasm instruction; 0: none */
+  bool is_data;
+};
+
 struct baseline_emitter;
 struct baseline_emit_options {
   bool explicit_bounds;
+  bool lists;        /* fills in `pieces`, for people */
   bool exact_locals; /* every write to a local goes to its slot at once, so that it can be read after a trap */
 };
 struct baseline_emitter *baseline_emitter_new(void);

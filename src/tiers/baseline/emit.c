@@ -31,6 +31,7 @@ void baseline_emitter_trim(struct baseline_emitter *e) {
   BASE_VEC_DEINIT(&e->out.ranges);
   BASE_VEC_DEINIT(&e->out.labels);
   BASE_VEC_DEINIT(&e->out.loops);
+  BASE_VEC_DEINIT(&e->out.pieces);
   BASE_VEC_DEINIT(&e->where);
   BASE_VEC_DEINIT(&e->labels);
   BASE_VEC_DEINIT(&e->regions);
@@ -259,6 +260,19 @@ static void emit_label(struct baseline_emitter *e, const struct ir_insn *insn) {
   if (insn->flags & IR_LOOP) emit_poll(e, (uint32_t)insn->imm);
 }
 
+/* What was emitted since the last call belongs to the wasm instruction at `offset`. */
+static void note_piece(struct baseline_emitter *e, uint32_t offset, bool is_data) {
+  uint32_t start = e->noted;
+  e->noted = position(e);
+  if (e->wanted_position >= start && e->wanted_position < e->noted) e->found_offset = offset;
+  if (!e->options.lists || start == e->noted) return;
+  struct baseline_piece *piece = BASE_VEC_PUSH(&e->out.pieces);
+  if (piece)
+    *piece = (struct baseline_piece){start, e->noted, offset, is_data};
+  else
+    e->no_memory = true;
+}
+
 /* The table lies behind the instruction, aligned to its entries, which are distances from its start. */
 static void emit_br_table(struct baseline_emitter *e, const struct ir_insn *insn) {
   uint32_t index = registers_use(e, insn->a, IR_CLASS_INT);
@@ -268,11 +282,13 @@ static void emit_br_table(struct baseline_emitter *e, const struct ir_insn *insn
   size_t stub_index = e->stubs.count - 1;
   target_stub(e);
   emit_put_imm(e, STENCIL_BRANCH_TABLE + index, insn->b - 1);
+  note_piece(e, insn->offset, false);
   if (!reserve_code(e, (size_t)insn->b * 4 + 4)) return;
   while (e->out.code.count % 4) e->out.code.items[e->out.code.count++] = 0;
   uint32_t table = position(e);
   e->stubs.items[stub_index].target = table;
   e->out.code.count += (size_t)insn->b * 4;
+  note_piece(e, insn->offset, true);
   for (uint32_t i = 0; i < insn->b; i++) {
     uint32_t label = e->function->targets.items[insn->imm + i];
     if (is_direct(e, label)) {
@@ -414,8 +430,8 @@ static void emit_return_call(struct baseline_emitter *e, const struct ir_insn *i
 }
 
 static void give_number(struct baseline_emitter *e, const struct ir_insn *insn) {
-  static const uint32_t give[] = {[IR_CLASS_INT] = STENCIL_RETURN_INT, [IR_CLASS_F32] = STENCIL_RETURN_F32,
-                                  [IR_CLASS_F64] = STENCIL_RETURN_F64};
+  static const uint32_t give[] = {
+      [IR_CLASS_INT] = STENCIL_RETURN_INT, [IR_CLASS_F32] = STENCIL_RETURN_F32, [IR_CLASS_F64] = STENCIL_RETURN_F64};
   uint32_t first = insn->result == IR_CLASS_INT ? 0 : INTS, reg = first;
   if (insn->flags & IR_A_CONST)
     select_constant(e, reg, insn->result, insn->konst);
@@ -516,19 +532,14 @@ static void emit_one(struct baseline_emitter *e, const struct ir_insn *insn) {
   }
 }
 
-static void found(struct baseline_emitter *e, uint32_t start, uint32_t offset) {
-  if (e->wanted_position >= start && e->wanted_position < position(e)) e->found_offset = offset;
-}
-
 static void emit_body(struct baseline_emitter *e) {
   for (e->next = 0; e->next < e->function->insns.count && !e->no_memory && !e->is_unsupported; e->next++) {
     const struct ir_insn *insn = emit_insn(e);
-    uint32_t start = position(e);
     e->offset = insn->offset;
     e->locked = 0;
     if (BASE_UNLIKELY(e->next > e->regions.items[e->region].last)) regions_leave(e);
     emit_one(e, insn);
-    found(e, start, insn->offset);
+    note_piece(e, insn->offset, false);
   }
 }
 
@@ -547,7 +558,6 @@ static void jump_to_position(struct baseline_emitter *e, uint32_t at) {
   target_position(e, at);
   emit_put(e, STENCIL_BRANCH);
 }
-
 
 /* The frame is exact while the helper runs, and the second half is how a loop is entered from outside. */
 static void emit_poll_stub(struct baseline_emitter *e, const struct stub *stub) {
@@ -590,7 +600,6 @@ static void emit_exhausted(struct baseline_emitter *e) {
 static void emit_stubs(struct baseline_emitter *e) {
   for (size_t i = 0; i < e->stubs.count && !e->no_memory; i++) {
     const struct stub stub = e->stubs.items[i];
-    uint32_t start = position(e);
     e->offset = stub.offset;
     e->locked = 0;
     if (stub.kind == STUB_TABLE) {
@@ -607,7 +616,7 @@ static void emit_stubs(struct baseline_emitter *e) {
     case STUB_POLL: emit_poll_stub(e, &stub); break;
     default: assert(stub.kind == STUB_STACK); emit_exhausted(e);
     }
-    found(e, start, stub.offset);
+    note_piece(e, stub.offset, false);
   }
 }
 
@@ -623,8 +632,7 @@ static void zero_locals(struct baseline_emitter *e) {
     return;
   }
   e->values[STENCIL_IMM] = 0;
-  for (; needed; needed &= needed - 1)
-    emit_put_slot_d(e, STENCIL_PUT_IMM, first + (uint32_t)__builtin_ctzll(needed));
+  for (; needed; needed &= needed - 1) emit_put_slot_d(e, STENCIL_PUT_IMM, first + (uint32_t)__builtin_ctzll(needed));
 }
 
 static void emit_prologue(struct baseline_emitter *e) {
@@ -658,7 +666,8 @@ static bool begin(struct baseline_emitter *e) {
   const struct ir_function *function = e->function;
   struct baseline_output *out = &e->out;
   out->code.count = out->site_holes.count = out->sites.count = out->maps.count = out->ranges.count = 0;
-  out->loops.count = e->stubs.count = e->fixups.count = e->open_ranges.count = 0;
+  e->noted = 0;
+  out->pieces.count = out->loops.count = e->stubs.count = e->fixups.count = e->open_ranges.count = 0;
   size_t slots = function->frame_slots + 2, labels = function->label_count;
   if (!BASE_VEC_RESERVE(&e->where, slots) || !BASE_VEC_RESERVE(&e->labels, labels + 1) ||
       !BASE_VEC_RESERVE(&out->labels, labels + 1) || !BASE_VEC_RESERVE(&out->code, function->insns.count * 16))
@@ -689,11 +698,13 @@ static void emit_function(struct baseline_emitter *e) {
   regions_find(e);
   if (e->no_memory) return;
   emit_prologue(e);
+  note_piece(e, 0, false);
   emit_body(e);
   if (e->no_memory || e->is_unsupported) return;
   emit_stubs(e);
   for (uint32_t i = 0; i < e->function->label_count && !e->no_memory; i++)
     if (e->labels.items[i].catches) emit_landing(e, i);
+  note_piece(e, 0, false);
   end(e);
   if (!e->no_memory) apply_fixups(e);
 }
