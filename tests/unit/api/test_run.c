@@ -314,7 +314,7 @@ TEST(engines_are_configured) {
   CHECK_INT(cay_engine_config_new(&config, &error), CAY_OK);
   CHECK_INT(cay_engine_config_set_tier(config, "interp", &error), CAY_OK);
   CHECK_INT(cay_engine_config_set_tier(config, "warp", &error), CAY_ERROR_ARGUMENT);
-  CHECK_TEXT(error.text, "there is no tier \"warp\"; this build has: interp");
+  CHECK(strstr(error.text, "there is no tier \"warp\"; this build has: ") && strstr(error.text, "interp"));
   CHECK_INT(cay_engine_config_set_proposals(config, "2.0,-simd,+tail-call", &error), CAY_OK);
   CHECK_INT(cay_engine_config_set_proposals(config, "telepathy", &error), CAY_ERROR_ARGUMENT);
   CHECK(strstr(error.text, "\"telepathy\"") && strstr(error.text, "tail-call"));
