@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Machine code by hand for AArch64: calls, entries and returns, and how guest code is entered and left.
+ *
+ * fp x20, mem x21, inst x22, r0 x23, r1 x24, r2 x25; x16 and x17 are free. Guest code takes no native stack: a function
+ * keeps x30 in its link slot, so sp is the same in all frames of an activation. The C convention keeps x20-x28, and
+ * engine_arch_enter has saved what the guest's convention does not. The arena's pages are not of the kind that asks for
+ * landing pads. */
+#include <assert.h>
+#include <stddef.h>
+
+#include "tiers/baseline/baseline.h"
+#include "tiers/baseline/stencil.h"
+
+const uint32_t baseline_native_frame_bytes = 0;
+const uint32_t baseline_max_frame_slots = 65000;
+const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 12;
+
+enum { FP = 20, INST = 22, R0 = 23, LINK = 30, SCRATCH = 16, SCRATCH_INDEX = 17 };
+
+static uint8_t *word(uint8_t *to, uint32_t instruction) {
+  base_store_u32(to, instruction);
+  return to + 4;
+}
+
+/* reg <- value */
+static uint8_t *constant(uint8_t *to, uint32_t reg, uint32_t value) {
+  to = word(to, 0x52800000 | (value & 0xFFFF) << 5 | reg);                  /* movz wreg, #low */
+  if (value > 0xFFFF) to = word(to, 0x72A00000 | (value >> 16) << 5 | reg); /* movk wreg, #high, lsl #16 */
+  return to;
+}
+
+/* ldr or str (`opcode`: of the form with an immediate) reg, [base, #index * 8]. */
+static uint8_t *access(uint8_t *to, bool is_load, uint32_t reg, uint32_t base, uint32_t index) {
+  enum { INDICES = 4096 };
+  uint32_t load = is_load ? 0x00400000 : 0;
+  if (index < INDICES) return word(to, 0xF9000000 | load | index << 10 | base << 5 | reg);
+  to = constant(to, SCRATCH_INDEX, index); /* reg, [base, x17, lsl #3] */
+  return word(to, 0xF8207800 | load | SCRATCH_INDEX << 16 | base << 5 | reg);
+}
+static uint8_t *load(uint8_t *to, uint32_t reg, uint32_t base, uint32_t index) {
+  return access(to, true, reg, base, index);
+}
+
+static_assert(offsetof(struct engine_instance, entries) % 8 == 0 && offsetof(struct engine_instance, code) % 8 == 0,
+              "read with scaled offsets");
+
+static uint8_t *jump(uint8_t *to, uint32_t reg) { return word(to, 0xD61F0000 | reg << 5); }
+static uint8_t *call(uint8_t *to, uint32_t reg) { return word(to, 0xD63F0000 | reg << 5); }
+
+static uint8_t *load_entry(uint8_t *to, uint32_t entry) {
+  to = load(to, SCRATCH, INST, offsetof(struct engine_instance, entries) / 8);
+  return load(to, SCRATCH, SCRATCH, entry);
+}
+
+static uint8_t *jump_runtime(uint8_t *to, size_t at) {
+  to = load(to, SCRATCH, INST, offsetof(struct engine_instance, code) / 8);
+  to = load(to, SCRATCH, SCRATCH, 0);
+  return jump(load(to, SCRATCH, SCRATCH, (uint32_t)(at / 8)), SCRATCH);
+}
+
+uint8_t *baseline_arch_entry(uint8_t *to) { return to; }
+
+uint8_t *baseline_arch_exhausted(uint8_t *to) { return jump_runtime(to, offsetof(struct baseline_runtime, exhausted)); }
+
+uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) { return access(to, false, LINK, FP, link); }
+
+uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link) { return load(to, LINK, FP, link); }
+
+uint8_t *baseline_arch_return(uint8_t *to) { return word(to, 0xD65F03C0); }
+
+/* fp += or -= d slots, in steps of 12 bits. */
+static uint8_t *move_frame(uint8_t *to, bool is_down, uint32_t d) {
+  uint32_t opcode = (is_down ? 0xD1000000 : 0x91000000) | FP << 5 | FP, distance = d * 8;
+  assert(distance < 1 << 24);
+  if (distance & 0xFFF) to = word(to, opcode | (distance & 0xFFF) << 10);
+  if (distance >> 12) to = word(to, opcode | 0x400000 | (distance >> 12) << 10);
+  return to;
+}
+
+uint8_t *baseline_arch_call_entry(uint8_t *to, uint32_t d, uint32_t entry, uint32_t *return_offset) {
+  uint8_t *start = to;
+  to = call(load_entry(move_frame(to, false, d), entry), SCRATCH);
+  *return_offset = (uint32_t)(to - start);
+  return move_frame(to, true, d);
+}
+
+uint8_t *baseline_arch_call_r0(uint8_t *to, uint32_t d, uint32_t *return_offset) {
+  uint8_t *start = to;
+  to = call(move_frame(to, false, d), R0);
+  *return_offset = (uint32_t)(to - start);
+  return move_frame(to, true, d);
+}
+
+uint8_t *baseline_arch_jump_entry(uint8_t *to, uint32_t entry) { return jump(load_entry(to, entry), SCRATCH); }
+
+uint8_t *baseline_arch_jump_r0(uint8_t *to) { return jump(to, R0); }
+
+void baseline_arch_stubs(uint8_t *to, uint32_t count) {
+  const uint8_t *head = to;
+  to = jump_runtime(to, offsetof(struct baseline_runtime, translate));
+  assert(to == head + baseline_stub_head_bytes);
+  for (uint32_t i = 0; i < count; i++) {
+    to = word(to, 0x52800000 | (i & 0xFFFF) << 5 | R0); /* movz, movk, b head */
+    to = word(to, 0x72A00000 | (i >> 16) << 5 | R0);
+    to = word(to, 0x14000000 | ((uint32_t)(head - to) >> 2 & 0x03FFFFFF));
+  }
+}
+
+/* ---- Entering and leaving ---------------------------------------------------------------------------------------------- */
+
+#define FUNCTION(name, ...)                                                                                  \
+  __asm__(".text\n.p2align 4\n.globl " #name "\n.hidden " #name "\n.type " #name ", %function\n" #name ":\n" \
+          "  .cfi_startproc\n  hint #34\n" __VA_ARGS__ "  .cfi_endproc\n.size " #name ", . - " #name "\n")
+
+/* engine_arch_enter calls this with sp at native_sp and all registers saved; struct baseline_start is at x0. What an
+ * exception has unwound did not give x29 back, so all registers come from where they were saved. */
+FUNCTION(baseline_arch_start, "  ldp x16, x20, [x0]\n"
+                              "  ldp x21, x22, [x0, #16]\n"
+                              "  blr x16\n"
+                              "  mov x0, sp\n"
+                              "  mov w1, #0\n"
+                              "  b engine_arch_leave\n");
+static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseline_start, mem) == 16 &&
+                  offsetof(struct baseline_start, inst) == 24,
+              "read by baseline_arch_start");
+
+void *baseline_arch_first_sp(void *native_sp) { return native_sp; }
+
+FUNCTION(baseline_arch_leave, "  mov x25, sp\n  b baseline_leave\n");
+FUNCTION(baseline_arch_away, "  mov x23, sp\n  b baseline_away\n");
+FUNCTION(baseline_arch_tail_away, "  mov x23, sp\n  b baseline_tail_away\n");
+FUNCTION(baseline_arch_back, "  fmov d0, x23\n  ret\n");
+FUNCTION(baseline_arch_resume, "  mov x20, x1\n  mov x21, x2\n  mov x22, x3\n  mov sp, x4\n  br x0\n");

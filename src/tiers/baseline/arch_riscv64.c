@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Machine code by hand for RISC-V with 64 bits: calls, entries and returns, and how guest code is entered and left.
+ *
+ * fp a0, mem a1, inst a2, r0 a3, r1 a4, r2 a5; t0 and t1 are free. Guest code takes no native stack: a function keeps ra
+ * in its link slot, so sp is the same in all frames of an activation. Instructions are of four bytes, without the
+ * compressed extension, so that their places are easy to name. */
+#include <assert.h>
+#include <stddef.h>
+
+#include "tiers/baseline/baseline.h"
+#include "tiers/baseline/stencil.h"
+
+const uint32_t baseline_native_frame_bytes = 0;
+const uint32_t baseline_max_frame_slots = 65000;
+const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 16;
+
+enum { ZERO = 0, RA = 1, T0 = 5, T1 = 6, FP = 10, INST = 12, R0 = 13 };
+
+static uint8_t *word(uint8_t *to, uint32_t instruction) {
+  base_store_u32(to, instruction);
+  return to + 4;
+}
+
+static uint8_t *addi(uint8_t *to, uint32_t d, uint32_t a, uint32_t imm12) {
+  return word(to, 0x00000013 | imm12 << 20 | a << 15 | d << 7);
+}
+static uint8_t *add(uint8_t *to, uint32_t d, uint32_t a, uint32_t b) {
+  return word(to, 0x00000033 | b << 20 | a << 15 | d << 7);
+}
+static uint8_t *ld(uint8_t *to, uint32_t d, uint32_t base, uint32_t imm12) {
+  return word(to, 0x00003003 | imm12 << 20 | base << 15 | d << 7);
+}
+static uint8_t *sd(uint8_t *to, uint32_t from, uint32_t base, uint32_t imm12) {
+  return word(to, 0x00003023 | (imm12 >> 5) << 25 | from << 20 | base << 15 | (imm12 & 31) << 7);
+}
+static uint8_t *jalr(uint8_t *to, uint32_t link, uint32_t reg) { return word(to, 0x00000067 | reg << 15 | link << 7); }
+
+/* The upper part of a number whose low 12 bits the next instruction adds with a sign; d <- that part. */
+static uint8_t *lui(uint8_t *to, uint32_t d, uint32_t value) {
+  return word(to, 0x00000037 | ((value + 0x800) & 0xFFFFF000) | d << 7);
+}
+
+static bool is_short(uint64_t distance) { return distance < 2048; }
+
+/* Where `base` plus `distance`, which fits 31 bits, lies: a register and 12 bits. */
+static uint8_t *reach(uint8_t *to, uint32_t *base, uint64_t distance) {
+  assert(distance < INT32_MAX - 0x800);
+  if (is_short(distance)) return to;
+  to = add(lui(to, T1, (uint32_t)distance), T1, T1, *base);
+  *base = T1;
+  return to;
+}
+
+static uint8_t *load(uint8_t *to, uint32_t d, uint32_t base, uint64_t distance) {
+  to = reach(to, &base, distance);
+  return ld(to, d, base, (uint32_t)distance & 0xFFF);
+}
+static uint8_t *store(uint8_t *to, uint32_t from, uint32_t base, uint64_t distance) {
+  to = reach(to, &base, distance);
+  return sd(to, from, base, (uint32_t)distance & 0xFFF);
+}
+
+static uint8_t *load_entry(uint8_t *to, uint32_t entry) {
+  to = load(to, T0, INST, offsetof(struct engine_instance, entries));
+  return load(to, T0, T0, (uint64_t)entry * 8);
+}
+
+static uint8_t *jump_runtime(uint8_t *to, size_t at) {
+  to = load(to, T0, INST, offsetof(struct engine_instance, code));
+  to = load(to, T0, T0, 0);
+  return jalr(load(to, T0, T0, at), ZERO, T0);
+}
+
+uint8_t *baseline_arch_entry(uint8_t *to) { return to; }
+
+uint8_t *baseline_arch_exhausted(uint8_t *to) { return jump_runtime(to, offsetof(struct baseline_runtime, exhausted)); }
+
+uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) { return store(to, RA, FP, (uint64_t)link * 8); }
+
+uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link) { return load(to, RA, FP, (uint64_t)link * 8); }
+
+uint8_t *baseline_arch_return(uint8_t *to) { return jalr(to, ZERO, RA); }
+
+/* fp += d slots, or -=. */
+static uint8_t *move_frame(uint8_t *to, bool is_down, uint32_t d) {
+  uint32_t distance = is_down ? -(d * 8) : d * 8;
+  if (is_short((uint64_t)d * 8)) return addi(to, FP, FP, distance & 0xFFF);
+  to = addi(lui(to, T1, distance), T1, T1, distance & 0xFFF);
+  return add(to, FP, FP, T1);
+}
+
+uint8_t *baseline_arch_call_entry(uint8_t *to, uint32_t d, uint32_t entry, uint32_t *return_offset) {
+  uint8_t *start = to;
+  to = jalr(load_entry(move_frame(to, false, d), entry), RA, T0);
+  *return_offset = (uint32_t)(to - start);
+  return move_frame(to, true, d);
+}
+
+uint8_t *baseline_arch_call_r0(uint8_t *to, uint32_t d, uint32_t *return_offset) {
+  uint8_t *start = to;
+  to = jalr(move_frame(to, false, d), RA, R0);
+  *return_offset = (uint32_t)(to - start);
+  return move_frame(to, true, d);
+}
+
+uint8_t *baseline_arch_jump_entry(uint8_t *to, uint32_t entry) { return jalr(load_entry(to, entry), ZERO, T0); }
+
+uint8_t *baseline_arch_jump_r0(uint8_t *to) { return jalr(to, ZERO, R0); }
+
+/* A stub's jump to the head would not reach far enough, so that it goes by the distance from itself. */
+void baseline_arch_stubs(uint8_t *to, uint32_t count) {
+  const uint8_t *head = to;
+  to = jump_runtime(to, offsetof(struct baseline_runtime, translate));
+  assert(to == head + baseline_stub_head_bytes);
+  for (uint32_t i = 0; i < count; i++) {
+    to = addi(lui(to, R0, i), R0, R0, i & 0xFFF);
+    uint32_t distance = (uint32_t)(head - to);
+    to = word(to, 0x00000017 | ((distance + 0x800) & 0xFFFFF000) | T0 << 7); /* auipc t0 */
+    to = word(to, 0x00000067 | (distance & 0xFFF) << 20 | T0 << 15);         /* jr distance(t0) */
+  }
+}
+
+/* ---- Entering and leaving ---------------------------------------------------------------------------------------------- */
+
+#define FUNCTION(name, ...)                                                                                  \
+  __asm__(".text\n.p2align 4\n.globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name ":\n" \
+          "  .cfi_startproc\n" __VA_ARGS__ "  .cfi_endproc\n.size " #name ", . - " #name "\n")
+
+/* engine_arch_enter calls this with sp at native_sp and all registers saved; struct baseline_start is at a0. What an
+ * exception has unwound did not give the C convention's registers back, so all come from where they were saved. */
+FUNCTION(baseline_arch_start, "  ld t0, 0(a0)\n"
+                              "  ld a1, 16(a0)\n"
+                              "  ld a2, 24(a0)\n"
+                              "  ld a0, 8(a0)\n"
+                              "  jalr t0\n"
+                              "  mv a0, sp\n"
+                              "  li a1, 0\n"
+                              "  tail engine_arch_leave\n");
+static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseline_start, mem) == 16 &&
+                  offsetof(struct baseline_start, inst) == 24,
+              "read by baseline_arch_start");
+
+void *baseline_arch_first_sp(void *native_sp) { return native_sp; }
+
+FUNCTION(baseline_arch_leave, "  mv a5, sp\n  tail baseline_leave\n");
+FUNCTION(baseline_arch_away, "  mv a3, sp\n  tail baseline_away\n");
+FUNCTION(baseline_arch_tail_away, "  mv a3, sp\n  tail baseline_tail_away\n");
+FUNCTION(baseline_arch_back, "  fmv.d.x fa0, a3\n  ret\n");
+FUNCTION(baseline_arch_resume, "  mv t0, a0\n  mv a0, a1\n  mv a1, a2\n  mv a2, a3\n  mv sp, a4\n  jr t0\n");
