@@ -3,19 +3,20 @@
  *
  * A code object belongs to a module (and a way of checking bounds) and is shared by its instances. It takes chunks of
  * the code arena. The first begins with the constants that stencils read, and a stub for each defined function, which is
- * its entry before the first call and has it compiled; functions follow in the order in which they were compiled, so that the functions of a chunk are
- * sorted by their addresses, and a position is found by two binary searches.
+ * its entry before the first call and has it compiled; functions follow in the order in which they were compiled, so
+ * that the functions of a chunk are sorted by their addresses, and a position is found by two binary searches. Nothing
+ * is made for a function that is never called but its stub and its entry.
  *
  * Compiling needs no lock: each thread that compiles takes a compiler (front-end and emitter) from the object's list.
  * Two threads may compile the same function; the second's result is thrown away. A function's code is copied to its
- * place, then its record is written, then its entry is stored (release), under the lock.
+ * place, then its record is listed, then its entry is stored (release), under the lock.
  *
  * Positions are offsets in a function; those of calls are return addresses. No table maps them back to wasm: offset_of
  * emits the function once more.
  *
  * Invariants
- *  1. Code never moves or changes once its entry is stored.
- *  2. `lock` guards chunks, records and compilers. A record is only read without it after its function was found. */
+ *  1. Code and its record never move or change once its entry is stored.
+ *  2. `lock` guards chunks and compilers. */
 #include "tiers/baseline/baseline.h"
 #include "tiers/baseline/stencil.h"
 #include "tiers/tiers.h"
@@ -26,16 +27,17 @@
 enum { POOL_BYTES = (STENCIL_POOL_BYTES + 63) / 64 * 64, FUNCTION_ALIGNMENT = 32, LARGEST_CHUNK_BYTES = 1 << 22 };
 
 struct compiled {
-  const uint8_t *code; /* NULL: not yet */
-  uint32_t bytes, link_slot;
-  uint32_t site_count;
-  struct baseline_site *sites;
+  const uint8_t *code;
+  uint32_t entry, bytes, link_slot;
   struct tables *tables; /* NULL: none */
+  uint32_t site_count;
+  struct baseline_site sites[];
 };
 
 /* A function's place in a chunk. */
 struct place {
-  uint32_t offset, entry;
+  uint32_t offset;
+  struct compiled *function;
 };
 struct chunk {
   struct base_code_chunk memory;
@@ -56,13 +58,13 @@ struct baseline_code {
   struct baseline_emit_options options;
   bool is_deterministic;
   _Atomic(const void *) *entries;
-  struct compiled *functions;
   pthread_mutex_t lock;
   struct compiler *compilers;    /* that nobody uses now */
   BASE_VEC(struct chunk) chunks; /* ascending addresses */
   uint32_t newest;               /* index of the chunk that is being filled */
   uint64_t pool;                 /* offset in the arena of the stencils' constants */
-  atomic_uint last_located;
+  const uint8_t *stubs;
+  _Atomic(const struct compiled *) last_located; /* NULL: none */
 };
 
 static uint32_t entry_count(const struct baseline_code *code) {
@@ -104,15 +106,17 @@ static void compiler_give(struct baseline_code *code, struct compiler *compiler)
 
 /* ---- Code objects ------------------------------------------------------------------------------------------------------ */
 
+static void record_free(struct compiled *record) {
+  base_free(record->tables);
+  base_free(record);
+}
+
 static void code_free(void *object) {
   struct baseline_code *code = object;
   if (!code) return;
   for (size_t i = 0; i < code->chunks.count; i++) {
     struct chunk *chunk = &code->chunks.items[i];
-    for (size_t k = 0; k < chunk->places.count; k++) {
-      base_free(code->functions[chunk->places.items[k].entry].sites);
-      base_free(code->functions[chunk->places.items[k].entry].tables);
-    }
+    for (size_t k = 0; k < chunk->places.count; k++) record_free(chunk->places.items[k].function);
     BASE_VEC_DEINIT(&chunk->places);
     base_code_give(&chunk->memory);
   }
@@ -122,7 +126,6 @@ static void code_free(void *object) {
     compiler_free(compiler);
   }
   base_free((void *)code->entries);
-  base_free(code->functions);
   pthread_mutex_destroy(&code->lock);
   module_release(code->module);
   base_free(code);
@@ -161,7 +164,7 @@ static bool write_stubs(struct baseline_code *code) {
   code->pool = (uint64_t)(chunk->memory.run - base_code_arena());
   baseline_arch_stubs(chunk->memory.write + POOL_BYTES, count);
   chunk->used_bytes = bytes;
-  const uint8_t *stub = chunk->memory.run + POOL_BYTES + baseline_stub_head_bytes;
+  const uint8_t *stub = code->stubs = chunk->memory.run + POOL_BYTES + baseline_stub_head_bytes;
   for (uint32_t i = 0; i < count; i++, stub += baseline_stub_bytes) atomic_init(&code->entries[i], stub);
   return base_code_publish(&chunk->memory, 0, bytes);
 }
@@ -175,11 +178,9 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   code->options.explicit_bounds = options->explicit_bounds;
   code->is_deterministic = options->deterministic_relaxed_simd;
   pthread_mutex_init(&code->lock, NULL);
-  atomic_init(&code->last_located, UINT32_MAX); /* none: what it names was seen under the lock */
   uint32_t count = entry_count(code);
   code->entries = base_alloc_zero(count, sizeof *code->entries);
-  code->functions = base_alloc_zero(count, sizeof *code->functions);
-  if (!code->entries || !code->functions || !write_stubs(code)) {
+  if (!code->entries || !write_stubs(code)) {
     code_free(code);
     return base_error_memory(error);
   }
@@ -190,26 +191,26 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
 
 /* ---- Compilation ------------------------------------------------------------------------------------------------------- */
 
-/* A copy of what the emitter found besides code. False: no memory. */
-static bool record_new(const struct baseline_output *output, const struct ir_function *ir, struct compiled *out) {
-  size_t site_bytes = output->sites.count * sizeof *output->sites.items;
-  *out = (struct compiled){
-      .bytes = (uint32_t)output->code.count, .link_slot = ir->link_slot, .site_count = (uint32_t)output->sites.count};
-  if (site_bytes) {
-    out->sites = base_alloc(site_bytes);
-    if (!out->sites) return false;
-    memcpy(out->sites, output->sites.items, site_bytes);
-  }
-  struct tables_source found = {output->maps.items, output->maps.count, output->ranges.items, output->ranges.count,
-                                output->labels.items};
-  if (tables_new(&found, ir, &out->tables)) return true;
-  base_free(out->sites);
-  return false;
+const void *baseline_entry(const void *object, uint32_t entry) {
+  const struct baseline_code *code = object;
+  return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
 }
 
-static void record_free(struct compiled *record) {
-  base_free(record->sites);
-  base_free(record->tables);
+/* A copy of what the emitter found besides code. NULL: no memory. */
+static struct compiled *record_new(const struct baseline_output *output, const struct ir_function *ir, uint32_t entry) {
+  size_t site_bytes = output->sites.count * sizeof *output->sites.items;
+  struct compiled *record = base_alloc(sizeof *record + site_bytes);
+  if (!record) return NULL;
+  *record = (struct compiled){.entry = entry,
+                              .bytes = (uint32_t)output->code.count,
+                              .link_slot = ir->link_slot,
+                              .site_count = (uint32_t)output->sites.count};
+  if (site_bytes) memcpy(record->sites, output->sites.items, site_bytes);
+  struct tables_source found = {output->maps.items, output->maps.count, output->ranges.items, output->ranges.count,
+                                output->labels.items};
+  if (tables_new(&found, ir, &record->tables)) return record;
+  base_free(record);
+  return NULL;
 }
 
 /* Copies the code to its place and tells it where it is. */
@@ -226,34 +227,36 @@ static bool place_code(const struct baseline_code *code, struct chunk *chunk, si
   return base_code_publish(&chunk->memory, offset, output->code.count);
 }
 
-/* `record` becomes the function's when it is the first. NULL: no memory. */
-static const void *publish_locked(struct baseline_code *code, uint32_t entry, const struct baseline_output *output,
-                                  const struct compiled *record) {
-  if (!base_code_is_writable()) return NULL;
-  struct chunk *chunk = &code->chunks.items[code->newest];
-  if (next_offset(chunk) + record->bytes > chunk->memory.bytes) chunk = chunk_new(code, record->bytes);
-  if (!chunk || !BASE_VEC_RESERVE(&chunk->places, chunk->places.count + 1)) return NULL;
-  size_t offset = next_offset(chunk);
-  if (!place_code(code, chunk, offset, output)) return NULL;
-  chunk->used_bytes = offset + record->bytes;
-  chunk->places.items[chunk->places.count++] = (struct place){(uint32_t)offset, entry};
-  struct compiled *function = &code->functions[entry];
-  *function = *record;
-  function->code = chunk->memory.run + offset;
-  atomic_store_explicit(&code->entries[entry], (const void *)function->code, memory_order_release);
-  return function->code;
+/* Whether a function has been compiled: until then its entry is the stub. */
+static bool is_compiled(const struct baseline_code *code, uint32_t entry) {
+  return baseline_entry(code, entry) != code->stubs + (size_t)entry * baseline_stub_bytes;
 }
 
-static const void *publish(struct baseline_code *code, uint32_t entry, const struct baseline_output *output,
-                           const struct ir_function *ir) {
-  struct compiled record;
-  if (!record_new(output, ir, &record)) return NULL;
+/* False: no memory. */
+static bool publish_locked(struct baseline_code *code, const struct baseline_output *output, struct compiled *record) {
+  if (!base_code_is_writable()) return false;
+  struct chunk *chunk = &code->chunks.items[code->newest];
+  if (next_offset(chunk) + record->bytes > chunk->memory.bytes) chunk = chunk_new(code, record->bytes);
+  if (!chunk || !BASE_VEC_RESERVE(&chunk->places, chunk->places.count + 1)) return false;
+  size_t offset = next_offset(chunk);
+  if (!place_code(code, chunk, offset, output)) return false;
+  chunk->used_bytes = offset + record->bytes;
+  chunk->places.items[chunk->places.count++] = (struct place){(uint32_t)offset, record};
+  record->code = chunk->memory.run + offset;
+  atomic_store_explicit(&code->entries[record->entry], (const void *)record->code, memory_order_release);
+  return true;
+}
+
+static bool publish(struct baseline_code *code, uint32_t entry, const struct baseline_output *output,
+                    const struct ir_function *ir) {
+  struct compiled *record = record_new(output, ir, entry);
+  if (!record) return false;
   pthread_mutex_lock(&code->lock);
-  const void *there = code->functions[entry].code; /* another thread was faster */
-  const void *published = there ? there : publish_locked(code, entry, output, &record);
+  bool is_first = !is_compiled(code, entry); /* no other thread was faster */
+  bool is_published = is_first && publish_locked(code, output, record);
   pthread_mutex_unlock(&code->lock);
-  if (there || !published) record_free(&record);
-  return published;
+  if (!is_published) record_free(record);
+  return is_published || !is_first;
 }
 
 /* One giant function must not leave its working storage behind for the life of the module. */
@@ -264,48 +267,44 @@ static void trim(struct compiler *compiler, size_t code_bytes) {
   baseline_emitter_trim(compiler->emitter);
 }
 
-static const void *compile(struct baseline_code *code, struct compiler *compiler, uint32_t entry) {
+static bool compile(struct baseline_code *code, struct compiler *compiler, uint32_t entry) {
   const struct ir_function *ir =
       ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
-  if (!ir) return NULL;
+  if (!ir) return false;
   bool unsupported = false;
   const struct baseline_output *output =
       baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported);
-  if (!output) return NULL;
+  if (!output) return false;
   size_t bytes = output->code.count;
-  const void *published = publish(code, entry, output, ir);
+  bool is_published = publish(code, entry, output, ir);
   trim(compiler, bytes);
-  return published;
-}
-
-const void *baseline_entry(const void *object, uint32_t entry) {
-  const struct baseline_code *code = object;
-  return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
+  return is_published;
 }
 
 const void *baseline_translate(void *object, uint32_t entry) {
   struct baseline_code *code = object;
   assert(entry < entry_count(code));
-  pthread_mutex_lock(&code->lock);
-  const void *there = code->functions[entry].code;
-  pthread_mutex_unlock(&code->lock);
-  if (there) return there;
-  struct compiler *compiler = compiler_take(code);
-  if (!compiler) return NULL;
-  const void *published = compile(code, compiler, entry);
-  compiler_give(code, compiler);
-  return published;
+  if (!is_compiled(code, entry)) {
+    struct compiler *compiler = compiler_take(code);
+    bool done = compiler && compile(code, compiler, entry);
+    if (compiler) compiler_give(code, compiler);
+    if (!done) return NULL;
+  }
+  return baseline_entry(code, entry);
 }
 
 static size_t code_bytes(void *object, bool all) {
   struct baseline_code *code = object;
-  size_t bytes = entry_count(code) * (sizeof *code->entries + sizeof *code->functions);
-  for (uint32_t i = 0; i < entry_count(code); i++) {
-    if (all) baseline_translate(code, i);
-    bytes += code->functions[i].site_count * sizeof(struct baseline_site) + tables_bytes(code->functions[i].tables);
+  size_t bytes = entry_count(code) * sizeof *code->entries;
+  for (uint32_t i = 0; all && i < entry_count(code); i++) baseline_translate(code, i);
+  for (size_t i = 0; i < code->chunks.count; i++) {
+    const struct chunk *chunk = &code->chunks.items[i];
+    bytes += chunk->used_bytes + chunk->places.capacity * sizeof(struct place);
+    for (size_t k = 0; k < chunk->places.count; k++) {
+      const struct compiled *function = chunk->places.items[k].function;
+      bytes += sizeof *function + function->site_count * sizeof *function->sites + tables_bytes(function->tables);
+    }
   }
-  for (size_t i = 0; i < code->chunks.count; i++)
-    bytes += code->chunks.items[i].used_bytes + code->chunks.items[i].places.capacity * sizeof(struct place);
   return bytes;
 }
 
@@ -351,7 +350,7 @@ static enum cay_status translate_all(void *object, unsigned threads, engine_prog
 /* ---- Positions ------------------------------------------------------------------------------------------------------------ */
 
 static bool contains(const struct compiled *function, const void *site) {
-  return function->code && (uintptr_t)site - (uintptr_t)function->code < function->bytes;
+  return (uintptr_t)site - (uintptr_t)function->code < function->bytes;
 }
 
 static const struct chunk *find_chunk(const struct baseline_code *code, const uint8_t *site) {
@@ -369,10 +368,10 @@ static const struct chunk *find_chunk(const struct baseline_code *code, const ui
   return NULL;
 }
 
-/* The entry of the function that `site` lies in, or UINT32_MAX. */
-static uint32_t find_locked(const struct baseline_code *code, const uint8_t *site) {
+/* The function that `site` lies in, or NULL. */
+static const struct compiled *find_locked(const struct baseline_code *code, const uint8_t *site) {
   const struct chunk *chunk = find_chunk(code, site);
-  if (!chunk) return UINT32_MAX;
+  if (!chunk) return NULL;
   size_t low = 0, high = chunk->places.count; /* behind the place that `site` is in */
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -381,19 +380,18 @@ static uint32_t find_locked(const struct baseline_code *code, const uint8_t *sit
     else
       high = middle;
   }
-  if (low == 0) return UINT32_MAX;
-  uint32_t entry = chunk->places.items[low - 1].entry;
-  return contains(&code->functions[entry], site) ? entry : UINT32_MAX;
+  const struct compiled *function = low > 0 ? chunk->places.items[low - 1].function : NULL;
+  return function && contains(function, site) ? function : NULL;
 }
 
-static uint32_t find(struct baseline_code *code, const void *site) {
-  if (!base_code_contains((uintptr_t)site)) return UINT32_MAX;
-  uint32_t last = atomic_load_explicit(&code->last_located, memory_order_acquire);
-  if (last < entry_count(code) && contains(&code->functions[last], site)) return last;
+static const struct compiled *find(struct baseline_code *code, const void *site) {
+  if (!base_code_contains((uintptr_t)site)) return NULL;
+  const struct compiled *last = atomic_load_explicit(&code->last_located, memory_order_acquire);
+  if (last && contains(last, site)) return last;
   pthread_mutex_lock(&code->lock);
-  uint32_t found = find_locked(code, site);
+  const struct compiled *found = find_locked(code, site);
   pthread_mutex_unlock(&code->lock);
-  if (found != UINT32_MAX) atomic_store_explicit(&code->last_located, found, memory_order_release);
+  if (found) atomic_store_explicit(&code->last_located, found, memory_order_release);
   return found;
 }
 
@@ -412,36 +410,35 @@ static bool call_distance(const struct compiled *function, const void *site, uin
   return true;
 }
 
-bool baseline_call_distance(void *object, const void *site, uint32_t *d) {
-  struct baseline_code *code = object;
-  uint32_t entry = find(code, site);
-  return entry != UINT32_MAX && call_distance(&code->functions[entry], site, d);
+bool baseline_call_distance(void *code, const void *site, uint32_t *d) {
+  const struct compiled *function = find(code, site);
+  return function && call_distance(function, site, d);
 }
 
 static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
   struct baseline_code *code = object;
-  const void *site = baseline_site((uintptr_t)position);
-  uint32_t entry = find(code, site), d;
-  if (entry == UINT32_MAX) return false;
-  const void *caller = (const void *)(uintptr_t)fp[code->functions[entry].link_slot];
+  const struct compiled *function = find(code, baseline_site((uintptr_t)position));
+  if (!function) return false;
+  uint32_t d;
+  const void *caller = (const void *)(uintptr_t)fp[function->link_slot];
   bool has_caller = baseline_call_distance(code, caller, &d);
-  out->func = code->module->imported_func_count + entry;
+  out->func = code->module->imported_func_count + function->entry;
   out->caller_site = has_caller ? caller : NULL;
   out->caller_fp = has_caller ? fp - d : NULL;
   return true;
 }
 
 static uint32_t position_in(const struct compiled *function, const void *site) {
-  const uint8_t *at = baseline_site((uintptr_t)site);
-  assert(contains(function, at));
-  return (uint32_t)(at - function->code);
+  return (uint32_t)((const uint8_t *)site - function->code);
 }
 
-static void visit_references(void *object, uint32_t func, const void *site, uint64_t *fp,
+static void visit_references(void *code, uint32_t func, const void *position, uint64_t *fp,
                              void (*visit)(void *env, uint64_t reference), void *env) {
-  const struct baseline_code *code = object;
-  const struct compiled *function = &code->functions[func - code->module->imported_func_count];
-  tables_visit(function->tables, position_in(function, site), fp, visit, env);
+  (void)func;
+  const void *site = baseline_site((uintptr_t)position);
+  const struct compiled *function = find(code, site);
+  assert(function);
+  if (function) tables_visit(function->tables, position_in(function, site), fp, visit, env);
 }
 
 enum engine_trap baseline_land(struct engine_instance *instance, const void *site, uint64_t *fp, uint64_t reference,
@@ -450,16 +447,16 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
   const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
   for (uint64_t frames = 0;; frames++) {
     if (!atomic_load_explicit(&instance->thread->stack_limit, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
-    uint32_t entry = find(code, site), d;
-    assert(entry != UINT32_MAX);
-    if (entry == UINT32_MAX) return ENGINE_TRAP_EXCEPTION;
-    const struct compiled *function = &code->functions[entry];
+    const struct compiled *function = find(code, site);
+    assert(function);
+    if (!function) return ENGINE_TRAP_EXCEPTION;
     const struct tables_clause *clause = tables_catch(function->tables, position_in(function, site), instance, tag);
     if (clause) {
       tables_land(clause, fp, reference);
       *out = (struct baseline_landing){function->code + clause->position, fp, frames};
       return ENGINE_TRAP_NONE;
     }
+    uint32_t d;
     site = (const void *)(uintptr_t)fp[function->link_slot];
     if (!baseline_call_distance(code, site, &d)) return ENGINE_TRAP_EXCEPTION;
     fp -= d;
@@ -468,13 +465,14 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
 
 /* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
 
-static uint32_t offset_of(void *object, uint32_t func, const void *site) {
+static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   struct baseline_code *code = object;
-  uint32_t entry = func - code->module->imported_func_count, offset = UINT32_MAX;
-  assert(entry < entry_count(code));
-  uint32_t position = position_in(&code->functions[entry], site);
-  struct compiler *compiler = compiler_take(code);
+  const void *site = baseline_site((uintptr_t)place);
+  const struct compiled *function = find(code, site);
+  assert(function);
+  struct compiler *compiler = function ? compiler_take(code) : NULL;
   if (!compiler) return UINT32_MAX;
+  uint32_t position = position_in(function, site), offset = UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
   if (ir) offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
   compiler_give(code, compiler);
