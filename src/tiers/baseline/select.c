@@ -49,7 +49,9 @@ static uint32_t result_register(struct baseline_emitter *e, const struct ir_insn
   bool dies = (insn->flags & IR_A_TEMP) || insn->a == insn->d;
   if (same_file && dies && !(e->reserved >> a_reg & 1)) return a_reg;
   uint32_t old = e->where.items[insn->d];
-  if (old != NO_REGISTER && !(e->locked >> old & 1)) {
+  /* A value that was dropped, of another class, may still be cached. */
+  bool same_class = old != NO_REGISTER && (old >= INTS) == emit_is_float(insn->result);
+  if (same_class && !(e->locked >> old & 1)) {
     registers_lock(e, old);
     return old;
   }
