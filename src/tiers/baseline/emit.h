@@ -158,6 +158,11 @@ uint32_t registers_find(struct baseline_emitter *e, uint32_t slot);
 uint32_t registers_pin_of(const struct baseline_emitter *e, uint32_t slot);
 /* Forgets the cached value of a slot, which is dead or will be written in its slot. */
 void registers_drop(struct baseline_emitter *e, uint32_t slot);
+/* The same of a vector's two slots: before it is written, because a value that was dropped may be cached of either. */
+static inline void registers_drop_vector(struct baseline_emitter *e, uint32_t slot) {
+  registers_drop(e, slot);
+  registers_drop(e, slot + 1);
+}
 /* An operand that is read for the last time when `is_temp`. */
 static inline void registers_done(struct baseline_emitter *e, uint32_t slot, bool is_temp) {
   if (is_temp) registers_drop(e, slot);

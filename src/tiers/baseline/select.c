@@ -120,6 +120,7 @@ static void move_to_slot(struct baseline_emitter *e, const struct ir_insn *insn)
 }
 
 static void move_vector(struct baseline_emitter *e, const struct ir_insn *insn) {
+  registers_drop_vector(e, insn->d);
   e->values[STENCIL_A] = (uint64_t)insn->a * 8;
   emit_put_slot_d(e, STENCIL_MOVE_V128, insn->d);
 }
@@ -376,6 +377,7 @@ void select_row(struct baseline_emitter *e, const struct ir_insn *insn, const st
 void select_select(struct baseline_emitter *e, const struct ir_insn *insn) {
   if (insn->result == IR_CLASS_V128) {
     registers_store(e, insn->c);
+    registers_drop_vector(e, insn->d);
     e->values[STENCIL_A] = (uint64_t)insn->a * 8;
     e->values[STENCIL_B] = (uint64_t)insn->b * 8;
     e->values[STENCIL_C] = (uint64_t)insn->c * 8;
@@ -417,6 +419,7 @@ static uint32_t address_of_cell(struct baseline_emitter *e, const struct ir_insn
 }
 
 static void get_vector(struct baseline_emitter *e, const struct ir_insn *insn) {
+  registers_drop_vector(e, insn->d);
   if (is_imported(e, insn)) {
     emit_put_slot_d(e, STENCIL_CELL_GET_V128 + address_of_cell(e, insn), insn->d);
     return;

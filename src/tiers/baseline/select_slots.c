@@ -34,7 +34,7 @@ void select_general(struct baseline_emitter *e, const struct ir_insn *insn, cons
   to_slot(e, insn->a, false, 0);
   if (is_store) to_slot(e, insn->b, insn->flags & IR_B_CONST, insn->konst);
   forget_operands(e, insn);
-  has_slot_result(e, insn, 1);
+  has_slot_result(e, insn, insn->result == IR_CLASS_V128 ? 2 : 1);
   name_slots(e, insn->d, insn->a, insn->b, 0);
   e->values[STENCIL_IMM] = insn->imm;
   e->values[STENCIL_IMM2] = insn->c;
@@ -71,6 +71,7 @@ static void select_vector_access(struct baseline_emitter *e, const struct ir_ins
   }
   struct place place = select_place(e, insn, module_ops[insn->op].access_log2);
   registers_done(e, insn->a, (insn->flags & IR_A_TEMP) != 0);
+  has_slot_result(e, insn, 2);
   name_slots(e, insn->d, 0, insn->b, 0);
   emit_put_imm(e, row->first + place.reg, place.offset);
 }
@@ -89,6 +90,7 @@ static void select_vector(struct baseline_emitter *e, const struct ir_insn *insn
 }
 
 static void select_v128_const(struct baseline_emitter *e, const struct ir_insn *insn) {
+  registers_drop_vector(e, insn->d);
   e->values[STENCIL_IMM] = insn->imm;
   e->values[STENCIL_IMM2] = insn->konst;
   emit_put_slot_d(e, STENCIL_V128_CONST, insn->d);
