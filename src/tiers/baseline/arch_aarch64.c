@@ -12,7 +12,7 @@
 #include "tiers/baseline/stencil.h"
 
 const uint32_t baseline_native_frame_bytes = 0;
-const uint32_t baseline_max_frame_slots = 65000;
+const uint32_t baseline_max_frame_slots = 8191; /* stencils have 16 bits for a distance in bytes */
 const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 12;
 
 enum { FP = 20, INST = 22, R0 = 23, LINK = 30, SCRATCH = 16, SCRATCH_INDEX = 17 };
@@ -103,6 +103,26 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count) {
     to = word(to, 0x52800000 | (i & 0xFFFF) << 5 | R0); /* movz, movk, b head */
     to = word(to, 0x72A00000 | (i >> 16) << 5 | R0);
     to = word(to, 0x14000000 | ((uint32_t)(head - to) >> 2 & 0x03FFFFFF));
+  }
+}
+
+/* The bits of `mask` at the hole become those of `bits`. */
+static void put_bits(uint8_t *hole, uint32_t mask, uint32_t bits) {
+  base_store_u32(hole, (base_load_u32(hole) & ~mask) | (bits & mask));
+}
+
+void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
+  enum { IMM16 = 0xFFFF << 5, IMM26 = 0x03FFFFFF, IMM19 = 0x7FFFF << 5 };
+  uint8_t *hole = code + at;
+  uint32_t distance = (uint32_t)value - at;
+  switch ((enum stencil_patch)kind) {
+  case STENCIL_PATCH_A64_MOVW0: put_bits(hole, IMM16, (uint32_t)(value & 0xFFFF) << 5); break;
+  case STENCIL_PATCH_A64_MOVW1: put_bits(hole, IMM16, (uint32_t)(value >> 16 & 0xFFFF) << 5); break;
+  case STENCIL_PATCH_A64_MOVW2: put_bits(hole, IMM16, (uint32_t)(value >> 32 & 0xFFFF) << 5); break;
+  case STENCIL_PATCH_A64_MOVW3: put_bits(hole, IMM16, (uint32_t)(value >> 48) << 5); break;
+  case STENCIL_PATCH_A64_JUMP: put_bits(hole, IMM26, distance >> 2); break;
+  case STENCIL_PATCH_A64_ADR: put_bits(hole, 3u << 29 | IMM19, (distance & 3) << 29 | (distance >> 2) << 5); break;
+  default: assert(!"of another CPU");
   }
 }
 

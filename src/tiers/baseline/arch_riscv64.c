@@ -120,6 +120,34 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count) {
   }
 }
 
+static void put_upper(uint8_t *hole, uint32_t value) { /* lui, auipc */
+  base_store_u32(hole, (base_load_u32(hole) & 0xFFF) | ((value + 0x800) & 0xFFFFF000));
+}
+static void put_lower(uint8_t *hole, uint32_t value) { /* 12 bits of a load, addi, jalr */
+  base_store_u32(hole, (base_load_u32(hole) & 0x000FFFFF) | value << 20);
+}
+static void put_lower_of_store(uint8_t *hole, uint32_t value) {
+  uint32_t bits = (value >> 5 & 0x7F) << 25 | (value & 31) << 7;
+  base_store_u32(hole, (base_load_u32(hole) & 0x01FFF07F) | bits);
+}
+
+void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
+  uint8_t *hole = code + at;
+  uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 32);
+  switch ((enum stencil_patch)kind) {
+  case STENCIL_PATCH_RV_HI20: put_upper(hole, low); break;
+  case STENCIL_PATCH_RV_LO12_I: put_lower(hole, low); break;
+  case STENCIL_PATCH_RV_LO12_S: put_lower_of_store(hole, low); break;
+  case STENCIL_PATCH_RV_UPPER_HI20: put_upper(hole, high); break;
+  case STENCIL_PATCH_RV_UPPER_LO12_I: put_lower(hole, high); break;
+  case STENCIL_PATCH_RV_PAIR:
+    put_upper(hole, low - at);
+    put_lower(hole + 4, low - at);
+    break;
+  default: assert(!"of another CPU");
+  }
+}
+
 /* ---- Entering and leaving ---------------------------------------------------------------------------------------------- */
 
 #define FUNCTION(name, ...)                                                                                  \
