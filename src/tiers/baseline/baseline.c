@@ -180,9 +180,15 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   pthread_mutex_init(&code->lock, NULL);
   uint32_t count = entry_count(code);
   code->entries = base_alloc_zero(count, sizeof *code->entries);
-  if (!code->entries || !write_stubs(code)) {
+  if (!code->entries || !BASE_VEC_RESERVE(&code->chunks, 1)) {
     code_free(code);
     return base_error_memory(error);
+  }
+  if (!write_stubs(code)) {
+    code_free(code);
+    return base_error_set(error, CAY_ERROR_LIMIT,
+                          "no memory for machine code: all of it is in use, or this process may have none; the tier "
+                          "interp needs none");
   }
   *out = code;
   *entries = (const void *const *)code->entries;
