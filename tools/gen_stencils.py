@@ -36,6 +36,11 @@ X86_LOAD_SIGNED = {"int8_t": "movsbl", "int16_t": "movswl"}
 X86_PUT = {"uint8_t": "movb", "uint32_t": "movl", "uint64_t": "movq"}
 
 
+# Families whose operands are in slots, and enum ir_class of the others' operands.
+IN_SLOTS = ("SLOTS", "LOAD_V128", "STORE_V128")
+CLASSES = {"i": 1, "I": 1, "p": 1, "f": 2, "F": 3}
+
+
 class Stencil:
     """types: letters of the float registers; "" when none is touched; None where only r0 to r2 live.
     fast: for processors with more instructions than the CPU family's first."""
@@ -77,9 +82,9 @@ class Catalogue:
         self.constants.append((name, self.add(stencils)))
 
     def row(self, row, family, **fields):
-        self.rows[row.name] = dict(kind=family, **fields)
-        if row.access_log2 is not None:
-            self.rows[row.name]["access_log2"] = row.access_log2
+        operands = row.params if family not in IN_SLOTS else []
+        classes = sum(CLASSES[letter] << 2 * n for n, letter in enumerate(operands))
+        self.rows[row.name] = dict(kind=family, classes=classes, **fields)
 
     # ---- Families without a row --------------------------------------------------------------------------------------
 

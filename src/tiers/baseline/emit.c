@@ -134,25 +134,30 @@ static void target_label(struct baseline_emitter *e, uint32_t label) {
   e->target_position = e->labels.items[label].position;
 }
 
+/* Holes that wait for something: a label, the function's place. */
+static void fill_later(struct baseline_emitter *e, uint32_t start, const struct stencil_hole *hole) {
+  if (hole->value == STENCIL_SITE || hole->value == STENCIL_POOL)
+    note_place(e, start, hole);
+  else
+    fill_jump(e, start, hole);
+}
+
 void emit_put(struct baseline_emitter *e, uint32_t id) {
   assert(id < STENCIL_COUNT);
   const struct stencil *stencil = &stencils[id];
-  assert(stencil->bytes <= CODE_SLACK * 16);
-  if (!reserve_code(e, stencil->bytes)) return;
-  uint32_t start = position(e);
+  uint32_t start = position(e), bytes = stencil->bytes;
+  if (BASE_UNLIKELY(!reserve_code(e, bytes))) return;
   uint8_t *to = e->out.code.items + start;
-  memcpy(to, stencil_code + stencil->code, COPIED_AT_ONCE);
-  if (BASE_UNLIKELY(stencil->bytes > COPIED_AT_ONCE)) memcpy(to, stencil_code + stencil->code, stencil->bytes);
-  e->out.code.count += stencil->bytes;
+  const uint8_t *from = stencil_code + stencil->code;
+  memcpy(to, from, COPIED_AT_ONCE);
+  if (BASE_UNLIKELY(bytes > COPIED_AT_ONCE)) memcpy(to + COPIED_AT_ONCE, from + COPIED_AT_ONCE, bytes - COPIED_AT_ONCE);
+  e->out.code.count = start + bytes;
   const struct stencil_hole *hole = &stencil_holes[stencil->holes];
-  for (uint32_t i = 0; i < stencil->hole_count; i++, hole++) {
-    if (BASE_LIKELY(hole->value < STENCIL_SITE)) {
-      baseline_arch_patch(e->out.code.items, start + hole->at, hole->kind, e->values[hole->value]);
-    } else if (hole->value == STENCIL_SITE || hole->value == STENCIL_POOL) {
-      note_place(e, start, hole);
-    } else {
-      fill_jump(e, start, hole);
-    }
+  for (const struct stencil_hole *end = hole + stencil->hole_count; hole < end; hole++) {
+    if (BASE_LIKELY(hole->value < STENCIL_SITE))
+      baseline_arch_patch(to - start, start + hole->at, hole->kind, e->values[hole->value]);
+    else
+      fill_later(e, start, hole);
   }
 }
 
@@ -182,6 +187,29 @@ void emit_settle(struct baseline_emitter *e) {
   }
 }
 
+/* The label is reached from here too: what it keeps in registers is what all ways to it have there. Where it stands
+ * already, or on ways that a stub goes, nothing is kept. */
+static void merge_into(struct baseline_emitter *e, struct label *label) {
+  if (label->has_state) {
+    for (uint32_t left = label->kept; left; left &= left - 1) {
+      uint32_t reg = (uint32_t)__builtin_ctz(left);
+      if (e->cached[reg].slot != label->state[reg].slot) label->kept &= ~(1u << reg);
+    }
+    return;
+  }
+  label->has_state = true;
+  label->kept = e->used & ~e->reserved;
+  for (uint32_t left = label->kept; left; left &= left - 1) {
+    uint32_t reg = (uint32_t)__builtin_ctz(left);
+    label->state[reg] = e->cached[reg];
+  }
+}
+
+static void keep_nothing(struct label *label) {
+  label->has_state = true;
+  label->kept = 0;
+}
+
 static uint32_t dirty_pins(const struct baseline_emitter *e) {
   uint32_t dirty = 0;
   for (uint32_t left = e->reserved; left; left &= left - 1) {
@@ -199,6 +227,7 @@ static bool is_direct(const struct baseline_emitter *e, uint32_t label) {
 
 static uint32_t add_edge(struct baseline_emitter *e, uint32_t label) {
   struct stub *stub = add_stub(e, STUB_EDGE);
+  keep_nothing(&e->labels.items[label]);
   stub->target = label;
   stub->dirty = dirty_pins(e);
   return (uint32_t)e->stubs.count - 1;
@@ -206,6 +235,7 @@ static uint32_t add_edge(struct baseline_emitter *e, uint32_t label) {
 
 void emit_target(struct baseline_emitter *e, uint32_t label) {
   if (is_direct(e, label)) {
+    merge_into(e, &e->labels.items[label]);
     target_label(e, label);
     return;
   }
@@ -216,8 +246,11 @@ void emit_target(struct baseline_emitter *e, uint32_t label) {
 /* A jump that ends the path: the edge's code is in line. */
 static void jump_to(struct baseline_emitter *e, uint32_t label) {
   emit_settle(e);
-  if (!is_direct(e, label)) {
+  if (is_direct(e, label)) {
+    merge_into(e, &e->labels.items[label]);
+  } else {
     uint32_t region = e->region;
+    keep_nothing(&e->labels.items[label]);
     regions_cross(e, region, dirty_pins(e), e->labels.items[label].region);
     e->region = region;
   }
@@ -250,11 +283,18 @@ static void emit_label(struct baseline_emitter *e, const struct ir_insn *insn) {
     return;
   }
   bool is_head = (insn->flags & IR_LOOP) && label->region != e->region;
-  if (e->is_reachable && is_head)
+  if ((insn->flags & IR_LOOP) || label->catches) keep_nothing(label);
+  if (e->is_reachable && is_head) {
     regions_enter(e, label->region);
-  else if (e->is_reachable)
+  } else if (e->is_reachable) {
     emit_settle(e);
+    merge_into(e, label);
+  }
   regions_canonical(e, label->region);
+  for (uint32_t left = label->kept; left; left &= left - 1) {
+    uint32_t reg = (uint32_t)__builtin_ctz(left);
+    registers_hold(e, reg, &label->state[reg]);
+  }
   label->position = position(e);
   e->is_reachable = true;
   if (insn->flags & IR_LOOP) emit_poll(e, (uint32_t)insn->imm);
@@ -292,6 +332,7 @@ static void emit_br_table(struct baseline_emitter *e, const struct ir_insn *insn
   for (uint32_t i = 0; i < insn->b; i++) {
     uint32_t label = e->function->targets.items[insn->imm + i];
     if (is_direct(e, label)) {
+      merge_into(e, &e->labels.items[label]);
       add_fixup(e, table + i * 4, 0, label, table);
     } else {
       uint32_t added = add_edge(e, label);
@@ -495,16 +536,21 @@ static void end_range(struct baseline_emitter *e, const struct ir_insn *insn) {
 /* ---- Instructions ---------------------------------------------------------------------------------------------------------------- */
 
 static void emit_table_insn(struct baseline_emitter *e, const struct ir_insn *insn) {
-  struct stencil_row row = stencil_rows[insn->op];
-  if (row.fast && e->is_fast) row.first = row.fast;
-  switch (row.kind) {
+  const struct stencil_row *row = &stencil_rows[insn->op];
+  struct stencil_row fast;
+  if (BASE_UNLIKELY(row->fast && e->is_fast)) {
+    fast = *row;
+    fast.first = row->fast;
+    row = &fast;
+  }
+  switch (row->kind) {
   case STENCIL_NONE:
   case STENCIL_SLOTS:
   case STENCIL_LOAD_V128:
   case STENCIL_STORE_V128:
-    if (!select_slots(e, insn, &row)) e->is_unsupported = true;
+    if (!select_slots(e, insn, row)) e->is_unsupported = true;
     break;
-  default: select_row(e, insn, &row);
+  default: select_row(e, insn, row);
   }
 }
 
@@ -674,7 +720,12 @@ static bool begin(struct baseline_emitter *e) {
     return false;
   memset(e->where.items, NO_REGISTER, slots);
   e->where.count = slots;
-  for (size_t i = 0; i < labels; i++) e->labels.items[i] = (struct label){.position = NO_OFFSET};
+  for (size_t i = 0; i < labels; i++) {
+    struct label *label = &e->labels.items[i]; /* not the state, which is large */
+    label->position = NO_OFFSET;
+    label->region = label->references = label->kept = 0;
+    label->catches = label->has_state = false;
+  }
   out->labels.count = labels;
   registers_reset(e);
   e->region = 0;

@@ -52,10 +52,13 @@ struct fixup {
   uint32_t table; /* of a branch table: its position; else NO_OFFSET */
 };
 
+/* `kept` says which registers hold what `state` says (current in the slots too) on all ways to the label so far. */
 struct label {
   uint32_t position, region;
   uint32_t references;
-  bool catches;
+  uint32_t kept;
+  bool catches, has_state;
+  struct cached state[REGISTERS];
 };
 
 /* Uses of slots in regions, while regions are made. */
@@ -180,6 +183,8 @@ void registers_forget(struct baseline_emitter *e, uint32_t mask);
 /* Loads `slot` into `reg`, which is clean then. */
 void registers_load(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls);
 void registers_move(struct baseline_emitter *e, uint32_t to, uint32_t from);
+/* Register `reg` holds the slot's value, which is in the slot too. */
+void registers_hold(struct baseline_emitter *e, uint32_t reg, const struct cached *cached);
 /* Empties register `reg`, so that it may take something else. */
 void registers_vacate(struct baseline_emitter *e, uint32_t reg);
 
@@ -224,7 +229,7 @@ struct place select_place(struct baseline_emitter *e, const struct ir_insn *insn
 void select_general(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row);
 /* By slots or by a helper. False: there is nothing for it. */
 bool select_slots(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row);
-/* Classes of the operands that are used in registers: a, b, c; IR_CLASS_NONE for others. */
-void select_classes(const struct ir_insn *insn, enum ir_class classes[3]);
+/* Classes of the operands a, b and c that are used in registers, two bits each; IR_CLASS_NONE for others. */
+uint32_t select_classes(const struct ir_insn *insn);
 
 #endif

@@ -85,7 +85,10 @@ static void count_use(struct baseline_emitter *e, uint32_t region, uint32_t slot
       e->no_memory = true;
       return;
     }
-    *use = (struct slot_use){.slot = slot, .region = region, .cls = (uint8_t)cls, .below = newest,
+    *use = (struct slot_use){.slot = slot,
+                             .region = region,
+                             .cls = (uint8_t)cls,
+                             .below = newest,
                              .next_in_region = e->region_uses.items[region]};
     e->newest_use.items[slot] = e->region_uses.items[region] = (uint32_t)e->uses.count - 1;
   }
@@ -115,12 +118,10 @@ static bool empties_registers(const struct ir_insn *insn) {
 }
 
 static void count_insn(struct baseline_emitter *e, uint32_t region, const struct ir_insn *insn) {
-  enum ir_class classes[3];
-  uint32_t locals = e->function->link_slot;
-  select_classes(insn, classes);
-  if (classes[0] != IR_CLASS_NONE && insn->a < locals) count_use(e, region, insn->a, classes[0], 1, false);
-  if (classes[1] != IR_CLASS_NONE && insn->b < locals) count_use(e, region, insn->b, classes[1], 1, false);
-  if (classes[2] != IR_CLASS_NONE && insn->c < locals) count_use(e, region, insn->c, classes[2], 1, false);
+  uint32_t locals = e->function->link_slot, classes = select_classes(insn);
+  const uint32_t read[3] = {insn->a, insn->b, insn->c};
+  for (uint32_t i = 0; classes; i++, classes >>= 2)
+    if ((classes & 3) && read[i] < locals) count_use(e, region, read[i], classes & 3, 1, false);
   if (insn->d < locals && insn->result != IR_CLASS_NONE && insn->result != IR_CLASS_V128)
     count_use(e, region, insn->d, insn->result, 1, true);
   if (empties_registers(insn)) e->region_calls.items[region]++;
@@ -196,19 +197,27 @@ static void choose_pins(struct baseline_emitter *e, uint32_t index) {
   assign(e, index, &floats, (((1u << FLOATS) - 1) & ~((1u << UNPINNED_FLOATS) - 1)) << INTS);
 }
 
+/* The innermost region of each label, and the uses in each region. */
 static void count_uses(struct baseline_emitter *e) {
-  struct region *regions = e->regions.items;
-  uint32_t region = 0, next = 1, count = (uint32_t)e->regions.count;
-  for (uint32_t i = regions[1].first; i < e->function->insns.count && (region != 0 || next < count); i++) {
+  const struct ir_insn *insns = e->function->insns.items;
+  uint32_t count = (uint32_t)e->regions.count, insn_count = (uint32_t)e->function->insns.count;
+  const struct region *regions = e->regions.items; /* none is added any more */
+  uint32_t region = 0, next = 1;
+  for (uint32_t i = regions[1].first; i < insn_count && !e->no_memory; i++) {
     while (region != 0 && i > regions[region].last) {
       merge_up(e, region);
       region = regions[region].parent;
     }
-    if (next < count && regions[next].first == i) region = regions[next].last > i ? next++ : (next++, region);
-    if (region != 0) count_insn(e, region, &e->function->insns.items[i]);
-    if (e->no_memory) return;
+    if (next < count && regions[next].first == i) {
+      if (regions[next].last > i) region = next;
+      next++;
+    }
+    if (insns[i].op == IR_LABEL)
+      e->labels.items[insns[i].imm].region = region;
+    else if (region != 0)
+      count_insn(e, region, &insns[i]);
   }
-  for (; region != 0; region = regions[region].parent) merge_up(e, region);
+  for (; region != 0 && !e->no_memory; region = regions[region].parent) merge_up(e, region);
 }
 
 static bool reserve(struct baseline_emitter *e) {
@@ -220,18 +229,6 @@ static bool reserve(struct baseline_emitter *e) {
   memset(e->region_calls.items, 0, regions * sizeof *e->region_calls.items);
   memset(e->newest_use.items, 0xFF, slots * sizeof *e->newest_use.items);
   return true;
-}
-
-/* The innermost region of each label. */
-static void place_labels(struct baseline_emitter *e) {
-  const struct region *regions = e->regions.items;
-  uint32_t region = 0, next = 1, count = (uint32_t)e->regions.count;
-  for (uint32_t i = regions[1].first; i < e->function->insns.count; i++) {
-    while (region != 0 && i > regions[region].last) region = regions[region].parent;
-    if (next < count && regions[next].first == i) region = regions[next].last > i ? next++ : (next++, region);
-    const struct ir_insn *insn = &e->function->insns.items[i];
-    if (insn->op == IR_LABEL) e->labels.items[insn->imm].region = region;
-  }
 }
 
 void regions_find(struct baseline_emitter *e) {
@@ -249,7 +246,6 @@ void regions_find(struct baseline_emitter *e) {
     return;
   }
   count_uses(e);
-  place_labels(e);
   for (uint32_t i = 1; i < e->regions.count && !e->no_memory; i++) choose_pins(e, i);
 }
 
@@ -272,7 +268,8 @@ void regions_canonical(struct baseline_emitter *e, uint32_t index) {
   e->reserved = region->pinned;
   for (uint32_t left = region->pinned; left; left &= left - 1) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
-    e->cached[reg] = (struct cached){region->pins[reg], region->classes[reg], (region->assigned >> reg & 1) != 0 && !e->options.exact_locals};
+    e->cached[reg] = (struct cached){region->pins[reg], region->classes[reg],
+                                     (region->assigned >> reg & 1) != 0 && !e->options.exact_locals};
     e->where.items[region->pins[reg]] = (uint8_t)reg;
   }
   e->used = region->pinned;

@@ -109,6 +109,10 @@ void registers_set(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum
   if (BASE_UNLIKELY(e->options.exact_locals) && !emit_is_temporary(e, slot)) registers_store_register(e, reg);
 }
 
+void registers_hold(struct baseline_emitter *e, uint32_t reg, const struct cached *cached) {
+  hold(e, reg, cached->slot, cached->cls, false);
+}
+
 uint32_t registers_pin_of(const struct baseline_emitter *e, uint32_t slot) {
   const struct region *region = &e->regions.items[e->region];
   for (uint32_t left = e->reserved; left; left &= left - 1) {

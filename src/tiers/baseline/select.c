@@ -14,26 +14,28 @@ static bool fits_s32(uint64_t value) { return value == (uint64_t)(int64_t)(int32
 
 /* ---- Operand classes ----------------------------------------------------------------------------------------------------- */
 
-static enum ir_class class_of_param(uint16_t op, uint32_t index) { return ir_class_of(module_ops[op].params[index]); }
+enum { CLASS_BITS = 2, CLASS_MASK = 3 };
 
-void select_classes(const struct ir_insn *insn, enum ir_class classes[3]) {
-  classes[0] = classes[1] = classes[2] = IR_CLASS_NONE;
-  if (insn->op == IR_MOVE || insn->op == IR_SELECT || insn->op == IR_RETURN) {
-    if (insn->result == IR_CLASS_V128 || (insn->flags & IR_A_CONST) || (insn->op == IR_RETURN && insn->b != 1)) return;
-    classes[0] = insn->result;
-    if (insn->op != IR_SELECT) return;
-    classes[1] = insn->result;
-    classes[2] = IR_CLASS_INT;
-    return;
+uint32_t select_classes(const struct ir_insn *insn) {
+  if (BASE_LIKELY(insn->op < MODULE_OP_COUNT)) {
+    uint32_t classes = stencil_rows[insn->op].classes;
+    if (insn->flags & IR_A_CONST) classes &= ~(uint32_t)CLASS_MASK;
+    if (insn->flags & IR_B_CONST) classes &= ~(uint32_t)(CLASS_MASK << CLASS_BITS);
+    return classes;
   }
-  if (insn->op == IR_BR_IF || insn->op == IR_BR_TABLE) classes[0] = IR_CLASS_INT;
-  if (insn->op >= MODULE_OP_COUNT) return;
-  uint8_t kind = stencil_rows[insn->op].kind;
-  if (kind == STENCIL_NONE || kind == STENCIL_SLOTS) return;
-  const struct module_op_info *row = &module_ops[insn->op];
-  if (!(insn->flags & IR_A_CONST)) classes[0] = row->flags & (MODULE_OP_LOAD | MODULE_OP_STORE) ? IR_CLASS_INT : class_of_param(insn->op, 0);
-  if (row->param_count == 2 && !(insn->flags & IR_B_CONST)) classes[1] = class_of_param(insn->op, 1);
+  uint32_t result = insn->result == IR_CLASS_V128 ? IR_CLASS_NONE : insn->result;
+  switch (insn->op) {
+  case IR_BR_IF:
+  case IR_BR_TABLE: return IR_CLASS_INT;
+  case IR_MOVE: return result;
+  case IR_SELECT: return result ? result | result << CLASS_BITS | IR_CLASS_INT << 2 * CLASS_BITS : 0;
+  case IR_RETURN: return insn->b == 1 && !(insn->flags & IR_A_CONST) ? result : 0;
+  default: return 0;
+  }
 }
+
+static enum ir_class class_of_a(const struct stencil_row *row) { return row->classes & CLASS_MASK; }
+static enum ir_class class_of_b(const struct stencil_row *row) { return row->classes >> CLASS_BITS & CLASS_MASK; }
 
 /* ---- Results ----------------------------------------------------------------------------------------------------------------- */
 
@@ -189,7 +191,7 @@ static bool put_three_address(struct baseline_emitter *e, const struct stencil_r
 }
 
 static void select_binary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  enum ir_class cls = class_of_param(insn->op, 0);
+  enum ir_class cls = class_of_a(row);
   uint32_t a = registers_find(e, insn->a);
   struct operand_form b = form_of_b(e, insn, cls, module_ops[insn->op].params[0] == MODULE_I64);
   uint32_t d = result_register(e, insn, a);
@@ -226,7 +228,7 @@ static bool fuse_with_branch(struct baseline_emitter *e, const struct ir_insn *i
   const struct ir_insn *branch = emit_following(e);
   if (!row->branch || !branch || branch->op != IR_BR_IF || branch->a != insn->d || !(branch->flags & IR_A_TEMP))
     return false;
-  enum ir_class cls = class_of_param(insn->op, 0);
+  enum ir_class cls = class_of_a(row);
   bool is_float = emit_is_float(cls);
   uint32_t a = registers_use(e, insn->a, cls);
   struct operand_form b = form_of_b(e, insn, cls, module_ops[insn->op].params[0] == MODULE_I64);
@@ -266,8 +268,9 @@ static bool fuse_eqz(struct baseline_emitter *e, const struct ir_insn *insn) {
 }
 
 /* The result is in r0. */
-static void select_float_compare(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  enum ir_class cls = class_of_param(insn->op, 0);
+static void select_float_compare(struct baseline_emitter *e, const struct ir_insn *insn,
+                                 const struct stencil_row *row) {
+  enum ir_class cls = class_of_a(row);
   uint32_t a = registers_use(e, insn->a, cls);
   struct operand_form b = form_of_b(e, insn, cls, false);
   registers_vacate(e, 0);
@@ -280,7 +283,7 @@ static void select_float_compare(struct baseline_emitter *e, const struct ir_ins
 
 /* One operand, any result: first + d * count + a. */
 static void select_unary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  enum ir_class cls = class_of_param(insn->op, 0);
+  enum ir_class cls = class_of_a(row);
   uint32_t a = registers_use(e, insn->a, cls), d = result_register(e, insn, a);
   uint32_t count = emit_is_float(cls) ? FLOATS : INTS;
   uint32_t a_index = emit_is_float(cls) ? a - INTS : a, d_index = d >= INTS ? d - INTS : d;
@@ -295,8 +298,7 @@ static struct place add_large_offset(struct baseline_emitter *e, struct place pl
   if (place.offset <= MAX_DISPLACEMENT) return place;
   uint32_t sum = registers_take(e, IR_CLASS_INT);
   select_constant(e, sum, IR_CLASS_INT, place.offset);
-  if (place.reg != INTS)
-    emit_put(e, stencil_rows[MODULE_OP_I64_ADD].first + sum * (INTS + 2) + place.reg);
+  if (place.reg != INTS) emit_put(e, stencil_rows[MODULE_OP_I64_ADD].first + sum * (INTS + 2) + place.reg);
   return (struct place){.reg = sum};
 }
 
@@ -323,7 +325,7 @@ static void select_load(struct baseline_emitter *e, const struct ir_insn *insn, 
 /* Constants are stored as numbers of the same width. */
 static void select_store(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
   struct place place = select_place(e, insn, module_ops[insn->op].access_log2);
-  enum ir_class cls = class_of_param(insn->op, 1);
+  enum ir_class cls = class_of_b(row);
   uint64_t konst = insn->konst;
   if (insn->op == MODULE_OP_F32_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I32_STORE];
   if (insn->op == MODULE_OP_F64_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I64_STORE];
@@ -435,7 +437,8 @@ void select_global_get(struct baseline_emitter *e, const struct ir_insn *insn) {
   }
   uint32_t d;
   if (!is_imported(e, insn)) {
-    static const uint32_t get[] = {[IR_CLASS_INT] = STENCIL_GLOBAL_GET_INT, [IR_CLASS_F32] = STENCIL_GLOBAL_GET_F32,
+    static const uint32_t get[] = {[IR_CLASS_INT] = STENCIL_GLOBAL_GET_INT,
+                                   [IR_CLASS_F32] = STENCIL_GLOBAL_GET_F32,
                                    [IR_CLASS_F64] = STENCIL_GLOBAL_GET_F64};
     d = result_register(e, insn, NO_REGISTER);
     emit_put_imm(e, get[insn->result] + (d >= INTS ? d - INTS : d), cell_of(e, insn));
@@ -446,9 +449,10 @@ void select_global_get(struct baseline_emitter *e, const struct ir_insn *insn) {
     if (d < INTS)
       registers_move(e, d, address);
     else
-      emit_put(e, stencil_rows[insn->result == IR_CLASS_F32 ? MODULE_OP_F32_REINTERPRET_I32
-                                                            : MODULE_OP_F64_REINTERPRET_I64].first +
-                      (d - INTS) * INTS + address);
+      emit_put(
+          e, stencil_rows[insn->result == IR_CLASS_F32 ? MODULE_OP_F32_REINTERPRET_I32 : MODULE_OP_F64_REINTERPRET_I64]
+                     .first +
+                 (d - INTS) * INTS + address);
   }
   finish(e, insn, d);
 }
@@ -489,7 +493,8 @@ void select_global_set(struct baseline_emitter *e, const struct ir_insn *insn) {
     e->values[STENCIL_IMM2] = insn->konst;
     emit_put_imm(e, STENCIL_GLOBAL_SET_IMM, cell_of(e, insn));
   } else {
-    static const uint32_t set[] = {[IR_CLASS_INT] = STENCIL_GLOBAL_SET_INT, [IR_CLASS_F32] = STENCIL_GLOBAL_SET_F32,
+    static const uint32_t set[] = {[IR_CLASS_INT] = STENCIL_GLOBAL_SET_INT,
+                                   [IR_CLASS_F32] = STENCIL_GLOBAL_SET_F32,
                                    [IR_CLASS_F64] = STENCIL_GLOBAL_SET_F64};
     bool is_const = insn->flags & IR_B_CONST;
     uint32_t b = is_const ? bits_of_b(e, insn, cls) : registers_use(e, insn->b, cls);

@@ -64,7 +64,8 @@ static void select_atomic(struct baseline_emitter *e, const struct ir_insn *insn
   emit_put_imm(e, row->first, insn->imm);
 }
 
-static void select_vector_access(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+static void select_vector_access(struct baseline_emitter *e, const struct ir_insn *insn,
+                                 const struct stencil_row *row) {
   if (insn->c != 0 || e->module->memories[0].limits.is_64) {
     select_general(e, insn, row);
     return;

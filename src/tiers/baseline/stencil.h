@@ -91,7 +91,7 @@ enum stencil_kind {
 };
 struct stencil_row {
   uint8_t kind;
-  uint8_t access_log2; /* loads and stores: log2 of the bytes accessed */
+  uint8_t classes; /* enum ir_class of the operands in registers, two bits each */
   uint16_t first;
   uint16_t three;   /* 0, or first + (d * R + a) * (R + 1) + b: d <- a op b; b: R registers, IMM */
   uint16_t shift;   /* always 0: INT_BINARY with IMM is as good */

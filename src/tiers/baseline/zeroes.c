@@ -19,11 +19,10 @@ uint64_t zeroes_needed(const struct baseline_emitter *e) {
   for (uint32_t i = 0; i < function->insns.count && unknown; i++) {
     const struct ir_insn *insn = &function->insns.items[i];
     if (!is_straight(insn)) break;
-    enum ir_class classes[3];
-    select_classes(insn, classes);
     const uint32_t read[3] = {insn->a, insn->b, insn->c};
-    for (uint32_t k = 0; k < 3; k++)
-      if (classes[k] != IR_CLASS_NONE && read[k] - first < count) needed |= unknown & UINT64_C(1) << (read[k] - first);
+    uint32_t classes = select_classes(insn);
+    for (uint32_t k = 0; classes; k++, classes >>= 2)
+      if ((classes & 3) && read[k] - first < count) needed |= unknown & UINT64_C(1) << (read[k] - first);
     if (insn->op == MODULE_OP_GLOBAL_SET && !(insn->flags & IR_B_CONST) && insn->b - first < count)
       needed |= unknown & UINT64_C(1) << (insn->b - first);
     unknown &= ~needed;
