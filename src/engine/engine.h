@@ -219,6 +219,7 @@ struct engine_location {
 struct engine_code_options {
   bool explicit_bounds;
   bool deterministic_relaxed_simd;
+  bool exact_locals;
 };
 
 /* A piece of a function's machine code, before it has a place in memory. */
@@ -290,6 +291,7 @@ struct engine_options {
   size_t stack_bytes;       /* value stack and native stack, each; 16 MiB when 0 */
   bool explicit_bounds;     /* never use guard pages */
   bool deterministic_relaxed_simd; /* relaxed vector instructions: as the deterministic profile, not the fastest way */
+  bool exact_locals; /* locals are in their frames at any moment, also after a trap, for those who read frames; slower */
 };
 enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error);
 void engine_free(struct engine *engine);

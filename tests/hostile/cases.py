@@ -50,6 +50,23 @@ def program(code, *sections, locals_=(), type_=func_type()):
     return HEADER + b''.join(parts[number] for number in order if number in parts)
 
 
+def blocks_that_are_left(count):
+    """Each block has a label that a branch goes to."""
+    return program((b'\2\x40' + b'\x20\0' + b'\x0d\0' + END) * count, locals_=[(1, I32[0])])
+
+
+def loops_and_locals(loops, locals_):
+    """All loops are branched back to, never in fact; the innermost one reads and writes all locals."""
+    uses = b''.join(b'\x20' + leb(n) + b'\x21' + leb(n + 1) for n in range(locals_ - 1))
+    back = b''.join(b'\x20\0\x0d' + leb(n) for n in range(loops))
+    return program(b'\3\x40' * loops + uses + back + END * loops, locals_=[(locals_, I32[0])])
+
+
+def divisions(count):
+    """Each has two ways to trap."""
+    return program((b'\x20\0' + i32(7) + b'\x6d\x21\0') * count, locals_=[(1, I32[0])])
+
+
 # ---- Types -----------------------------------------------------------------------------------------------------------
 
 STRUCT = b'\x5f\0'
@@ -414,6 +431,9 @@ def code_cases():
     yield Case('branches with 1000 results, translated', lambda: wide_branches(1000, MANY), RUN, 125, 'out of memory',
                more_bytes=768 << 20)
     yield Case('br_table of 65520 labels, 1000 results', lambda: wide_br_table(1000, 65520), RUN)
+    yield Case('a million blocks that are left', lambda: blocks_that_are_left(MANY), RUN)
+    yield Case('6000 loops in each other, 40000 locals in the innermost', lambda: loops_and_locals(6000, 40000), RUN)
+    yield Case('a million divisions', lambda: divisions(MANY), RUN)
     yield Case('hints for 500000 functions', lambda: hints(500000), 'validate')
 
 

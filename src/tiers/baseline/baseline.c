@@ -176,6 +176,7 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   code->runtime = &baseline_runtime;
   code->module = module_retain(module);
   code->options.explicit_bounds = options->explicit_bounds;
+  code->options.exact_locals = options->exact_locals;
   code->is_deterministic = options->deterministic_relaxed_simd;
   pthread_mutex_init(&code->lock, NULL);
   uint32_t count = entry_count(code);

@@ -18,7 +18,7 @@
 
 #include <stddef.h>
 
-enum { CODE_SLACK = 512, COPIED_AT_ONCE = 32 };
+enum { CODE_SLACK = 512, COPIED_AT_ONCE = 32, GUESSED_BYTES = 12 };
 
 /* The position that stands for a stencil lies inside of it, so that it belongs to one instruction only. */
 enum { SITE_DISTANCE = 1 };
@@ -34,6 +34,7 @@ void baseline_emitter_trim(struct baseline_emitter *e) {
   BASE_VEC_DEINIT(&e->out.pieces);
   BASE_VEC_DEINIT(&e->where);
   BASE_VEC_DEINIT(&e->labels);
+  BASE_VEC_DEINIT(&e->states);
   BASE_VEC_DEINIT(&e->regions);
   BASE_VEC_DEINIT(&e->uses);
   BASE_VEC_DEINIT(&e->region_uses);
@@ -187,21 +188,34 @@ void emit_settle(struct baseline_emitter *e) {
   }
 }
 
-/* The label is reached from here too: what it keeps in registers is what all ways to it have there. Where it stands
- * already, or on ways that a stub goes, nothing is kept. */
+static void keep_some(struct baseline_emitter *e, struct label *label) {
+  enum { MOST_STATES = 1 << 18 }; /* of a function: beyond that nothing is kept, which is slower but right */
+  label->has_state = true;
+  if (e->states.count >= MOST_STATES || !BASE_VEC_RESERVE(&e->states, e->states.count + REGISTERS)) return;
+  label->kept = label->known = e->used & ~e->reserved;
+  label->state = (uint32_t)e->states.count;
+  for (uint32_t left = label->known; left; left &= left - 1)
+    e->states.items[e->states.count++] = e->cached[__builtin_ctz(left)];
+}
+
+/* The label is reached from here too: what it keeps in registers is what all ways to it have there. */
 static void merge_into(struct baseline_emitter *e, struct label *label) {
-  if (label->has_state) {
-    for (uint32_t left = label->kept; left; left &= left - 1) {
-      uint32_t reg = (uint32_t)__builtin_ctz(left);
-      if (e->cached[reg].slot != label->state[reg].slot) label->kept &= ~(1u << reg);
-    }
+  if (!label->has_state) {
+    keep_some(e, label);
     return;
   }
-  label->has_state = true;
-  label->kept = e->used & ~e->reserved;
-  for (uint32_t left = label->kept; left; left &= left - 1) {
+  const struct cached *state = &e->states.items[label->state];
+  for (uint32_t left = label->kept ? label->known : 0; left; left &= left - 1, state++) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
-    label->state[reg] = e->cached[reg];
+    if (e->cached[reg].slot != state->slot) label->kept &= ~(1u << reg);
+  }
+}
+
+static void hold_what_is_kept(struct baseline_emitter *e, const struct label *label) {
+  const struct cached *state = &e->states.items[label->state];
+  for (uint32_t left = label->kept ? label->known : 0; left; left &= left - 1, state++) {
+    uint32_t reg = (uint32_t)__builtin_ctz(left);
+    if (label->kept >> reg & 1) registers_hold(e, reg, state);
   }
 }
 
@@ -291,10 +305,7 @@ static void emit_label(struct baseline_emitter *e, const struct ir_insn *insn) {
     merge_into(e, label);
   }
   regions_canonical(e, label->region);
-  for (uint32_t left = label->kept; left; left &= left - 1) {
-    uint32_t reg = (uint32_t)__builtin_ctz(left);
-    registers_hold(e, reg, &label->state[reg]);
-  }
+  hold_what_is_kept(e, label);
   label->position = position(e);
   e->is_reachable = true;
   if (insn->flags & IR_LOOP) emit_poll(e, (uint32_t)insn->imm);
@@ -716,16 +727,13 @@ static bool begin(struct baseline_emitter *e) {
   out->pieces.count = out->loops.count = e->stubs.count = e->fixups.count = e->open_ranges.count = 0;
   size_t slots = function->frame_slots + 2, labels = function->label_count;
   if (!BASE_VEC_RESERVE(&e->where, slots) || !BASE_VEC_RESERVE(&e->labels, labels + 1) ||
-      !BASE_VEC_RESERVE(&out->labels, labels + 1) || !BASE_VEC_RESERVE(&out->code, function->insns.count * 16))
+      !BASE_VEC_RESERVE(&out->labels, labels + 1) ||
+      !BASE_VEC_RESERVE(&out->code, function->insns.count * GUESSED_BYTES))
     return false;
   memset(e->where.items, NO_REGISTER, slots);
   e->where.count = slots;
-  for (size_t i = 0; i < labels; i++) {
-    struct label *label = &e->labels.items[i]; /* not the state, which is large */
-    label->position = NO_OFFSET;
-    label->region = label->references = label->kept = 0;
-    label->catches = label->has_state = false;
-  }
+  for (size_t i = 0; i < labels; i++) e->labels.items[i] = (struct label){.position = NO_OFFSET};
+  e->states.count = 0;
   out->labels.count = labels;
   registers_reset(e);
   e->region = 0;

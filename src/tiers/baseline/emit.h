@@ -16,7 +16,7 @@ enum { INTS = STENCIL_INTS, FLOATS = STENCIL_FLOATS, REGISTERS = INTS + FLOATS, 
 #define NO_OFFSET UINT32_MAX
 #define NO_LABEL UINT32_MAX
 
-/* A register holds the value of at most one slot. `is_dirty`: the slot itself is not current. */
+/* What a register holds: the value of at most one slot. `is_dirty`: the slot itself is not current. */
 struct cached {
   uint32_t slot; /* NO_SLOT: free */
   uint8_t cls;   /* enum ir_class */
@@ -52,13 +52,13 @@ struct fixup {
   uint32_t table; /* of a branch table: its position; else NO_OFFSET */
 };
 
-/* `kept` says which registers hold what `state` says (current in the slots too) on all ways to the label so far. */
+/* `kept` says which registers hold, on all ways to the label so far, what they do in e->states from `state` on (one for
+ * each of `known`, in order), which is in the slots too. */
 struct label {
   uint32_t position, region;
   uint32_t references;
-  uint32_t kept;
+  uint32_t kept, known, state;
   bool catches, has_state;
-  struct cached state[REGISTERS];
 };
 
 /* Uses of slots in regions, while regions are made. */
@@ -94,6 +94,7 @@ struct baseline_emitter {
   uint32_t target_label, target_position;
 
   BASE_VEC(struct label) labels;
+  BASE_VEC(struct cached) states;
   BASE_VEC(struct region) regions;
   BASE_VEC(struct slot_use) uses;
   BASE_VEC(uint32_t) region_uses; /* first use of each region */

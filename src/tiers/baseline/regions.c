@@ -99,10 +99,13 @@ static void count_use(struct baseline_emitter *e, uint32_t region, uint32_t slot
 /* A loop has ended: its uses count in the one around it too. */
 static void merge_up(struct baseline_emitter *e, uint32_t region) {
   uint32_t parent = e->regions.items[region].parent;
+  /* Thousands of loops in each other, each with all locals of the innermost, would be more than memory holds. */
+  bool is_too_much = e->uses.count > 4 * e->function->insns.count + (1 << 16);
   for (uint32_t i = e->region_uses.items[region]; i != NO_USE; i = e->uses.items[i].next_in_region) {
     const struct slot_use use = e->uses.items[i];
     e->newest_use.items[use.slot] = use.below;
-    if (parent != 0) count_use(e, parent, use.slot, use.cls, use.weight << LOOP_WEIGHT_LOG2, use.is_assigned);
+    if (parent != 0 && !is_too_much)
+      count_use(e, parent, use.slot, use.cls, use.weight << LOOP_WEIGHT_LOG2, use.is_assigned);
   }
   uint32_t calls = e->region_calls.items[region] << LOOP_WEIGHT_LOG2;
   e->region_calls.items[parent] += calls > MAX_WEIGHT ? MAX_WEIGHT : calls;

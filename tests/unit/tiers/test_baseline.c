@@ -183,6 +183,33 @@ TEST(threads_compile_what_they_call) {
   world_free(&world);
 }
 
+/* (n) -> (): a loop counts a local, which it keeps in a register, up to n and traps. */
+static struct module *counting_module(void) {
+  static const uint8_t code[] = "\0asm\1\0\0\0"
+                                "\1\5\1\x60\1\x7F\0"
+                                "\3\2\1\0"
+                                "\x0A\x19\1\x17\1\1\x7F\3\x40"
+                                "\x20\1\x41\1\x6A\x22\1\x20\0\x46\4\x40\0\x0B\x0C\0\x0B\x0B";
+  struct module *module = NULL;
+  struct cay_error error = {0};
+  CHECK_INT(module_load(code, sizeof code - 1, MODULE_BYTES_COPY, MODULE_FEATURES_DEFAULT, NULL, &module, &error),
+            CAY_OK);
+  return module;
+}
+
+TEST(locals_are_in_the_frame_after_a_trap) {
+  struct world world = world_new(&(struct engine_options){.tier = &tiers_baseline, .exact_locals = true}, NULL);
+  struct module *module = counting_module();
+  struct engine_instance *instance = instance_in(world.store, module);
+  module_release(module);
+  uint64_t slot = 1000;
+  CHECK_INT(engine_call(world.store, instance->functions[0], &slot), ENGINE_TRAP_UNREACHABLE);
+  const struct engine_thread *thread = engine_store_thread(world.store);
+  CHECK_INT(thread->backtrace_count, 1);
+  CHECK_INT(thread->backtrace[0].fp[1], 1000); /* the stack is kept for the next call */
+  world_free(&world);
+}
+
 TEST(code_objects_come_and_go) {
   struct module *module = large_module();
   const struct engine_code_options options = {0};
@@ -200,4 +227,5 @@ TEST(code_objects_come_and_go) {
   CHECK(arena_is_empty());
 }
 
-TEST_MAIN(RUN(all_at_once) RUN(threads_compile_what_they_call) RUN(code_objects_come_and_go))
+TEST_MAIN(RUN(all_at_once) RUN(threads_compile_what_they_call) RUN(locals_are_in_the_frame_after_a_trap)
+              RUN(code_objects_come_and_go))
