@@ -72,7 +72,8 @@ typedef struct cay_engine_config cay_engine_config;
 
 CAY_API enum cay_status cay_engine_config_new(cay_engine_config **out, struct cay_error *error);
 CAY_API void cay_engine_config_free(cay_engine_config *config);
-/* The execution tier: "interp". Error: CAY_ERROR_ARGUMENT, which lists the tiers of this build. */
+/* How code is executed: "baseline", machine code that is made of a function when it is first called, which is the default
+ * where the build has it, or "interp". Error: CAY_ERROR_ARGUMENT, which lists the tiers of this build. */
 CAY_API enum cay_status cay_engine_config_set_tier(cay_engine_config *config, const char *tier,
                                                    struct cay_error *error);
 /* The most stack that the guest's calls may use, in bytes; 16 MiB when 0 or never set. Reserved, not touched. */

@@ -2,9 +2,9 @@
 #include "tiers/tiers.h"
 
 const struct engine_tier *const tiers_all[] = {
-    &tiers_interp,
 #if TIERS_HAS_BASELINE
     &tiers_baseline,
 #endif
+    &tiers_interp,
     NULL,
 };

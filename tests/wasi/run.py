@@ -578,7 +578,8 @@ def system_calls(t):
         raise Failed(f"5 reads, 7 writes, fd_pread and fd_pwrite made these system calls: {counts}")
     end = next(i for i, (_, line) in enumerate(calls) if '"MARKER end' in line)
     for name, line in calls[end + 1:]:
-        if name not in HARMLESS and not re.search(r"write(v|v2)?\([12]<", line):
+        gives_back_code = re.search(r"fallocate\(\d+</memfd:cay-code>", line)
+        if name not in HARMLESS and not gives_back_code and not re.search(r"write(v|v2)?\([12]<", line):
             raise Failed(f"not granted, after the last marker: {line}")
 
 

@@ -327,7 +327,9 @@ TEST(engines_are_configured) {
   CHECK_INT(cay_module_validate(small, (const uint8_t[]){KINDS_WASM}, sizeof((const uint8_t[]){KINDS_WASM}), &error),
             CAY_ERROR_UNSUPPORTED); /* several results */
   cay_engine_free(small);
-  CHECK_TEXT(api_tier_name(0), "interp");
+  unsigned last = 0; /* the interpreter is there in every build */
+  while (api_tier_name(last + 1)) last++;
+  CHECK_TEXT(api_tier_name(last), "interp");
   CHECK(api_tier_name(1000) == NULL);
   CHECK_INT(cay_module_validate(engine, "no", 2, &error), CAY_ERROR_MALFORMED);
   CHECK_TEXT(cay_status_name(CAY_ERROR_MALFORMED), "malformed");
