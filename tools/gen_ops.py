@@ -141,28 +141,39 @@ def lookup_lines(rows, prefix):
     return lines + ["};"]
 
 
-# Short forms: immediates of one byte each, by kind: (bytes in all, smallest and largest first immediate byte, largest
-# second one, sign bit of the first, 1: a memarg, 2: a 32-bit number). What they do not cover is read the long way.
-SHORT_FORMS = {
-    "NONE": (1, 0, 0xFF, 0xFF, 0, 0),
-    "BLOCK": (2, 0x40, 0x40, 0xFF, 0x40, 0),
-    "LABEL": (2, 0, 0x7F, 0xFF, 0, 0),
-    "FUNC": (2, 0, 0x7F, 0xFF, 0, 0),
-    "LOCAL": (2, 0, 0x7F, 0xFF, 0, 0),
-    "GLOBAL": (2, 0, 0x7F, 0xFF, 0, 0),
-    "I32": (2, 0, 0x7F, 0xFF, 0x40, 2),
-    "MEMARG": (3, 0, 0x3F, 0x7F, 0, 1),
-}
+# Short forms: what the instructions are that nearly all code is made of, and how many bytes they take at least. Numeric
+# instructions and memory accesses have a kind by their row, the others one each.
+SHORT_OWN_KINDS = {"NOP": 1, "BLOCK": 2, "LOOP": 2, "IF": 2, "ELSE": 1, "END": 1, "BR": 2, "BR_IF": 2, "RETURN": 1,
+                   "CALL": 2, "DROP": 1, "SELECT": 1, "LOCAL_GET": 2, "LOCAL_SET": 2, "LOCAL_TEE": 2, "GLOBAL_GET": 2,
+                   "GLOBAL_SET": 2}
+SHORT_CONSTANTS = {"I32": ("INTEGER", 2), "I64": ("INTEGER", 2), "F32": ("FLOAT", 5), "F64": ("FLOAT", 9)}
+
+
+def short_form(row):
+    """Kind and bytes, or None."""
+    if row.name in SHORT_OWN_KINDS:
+        return row.name, SHORT_OWN_KINDS[row.name]
+    if row.special or "TERMINATES" in row.flags or len(row.params) > 2:
+        return None
+    if row.imm in SHORT_CONSTANTS:
+        return SHORT_CONSTANTS[row.imm]
+    if row.imm == "MEMARG":
+        return "LOAD" if "LOAD" in row.flags else "STORE", 3
+    return {1: "UNARY", 2: "BINARY"}[len(row.params)], 1
 
 
 def short_lines(rows):
     lines = ["const struct module_op_short module_op_shorts[256] = {"]
     for number, row in enumerate(rows):
-        form = SHORT_FORMS.get(row.imm)
-        if row.prefix == 0 and row.feature == "MVP" and form:
-            length, low, high, second, sign, value = form
-            lines.append("  [0x%02X] = {%d, %d, 0x%02X, %d, 0x%02X, 0x%02X, %d}," %
-                         (row.code, number, length, low, high - low, second, sign, value))
+        usable = row.prefix == 0 and row.imm != "MEMORY" and row.feature in ("MVP", "SIGN_EXTENSION")
+        form = short_form(row) if usable else None
+        if form:
+            types = ["0x%02X" % TYPE_CODES[letter] for letter in row.params + ["i"] * 2]
+            result = "0x%02X" % TYPE_CODES[row.results[0]] if row.results else "0"
+            feature = "0" if row.feature == "MVP" else "MODULE_FEATURE_BIT(%s)" % row.feature
+            lines.append("  [0x%02X] = {%d, MODULE_SHORT_%s, %d, {%s}, %s, %d, %s}," %
+                         (row.code, number, form[0], form[1], ", ".join(types[:2]), result, row.access_log2 or 0,
+                          feature))
     return lines + ["};", ""]
 
 

@@ -362,6 +362,28 @@ struct module_op_info { /* one row of ops.def */
 };
 extern const struct module_op_info module_ops[MODULE_OP_COUNT];
 
+/* The instructions that nearly all code is made of, by their opcode, for those who go through code fast. Number types are
+ * their codes. */
+enum module_short_kind {
+  MODULE_SHORT_NONE, /* none of them */
+  MODULE_SHORT_UNARY, MODULE_SHORT_BINARY, MODULE_SHORT_LOAD, MODULE_SHORT_STORE,
+  MODULE_SHORT_INTEGER, MODULE_SHORT_FLOAT, /* constants */
+  MODULE_SHORT_NOP, MODULE_SHORT_BLOCK, MODULE_SHORT_LOOP, MODULE_SHORT_IF, MODULE_SHORT_ELSE, MODULE_SHORT_END,
+  MODULE_SHORT_BR, MODULE_SHORT_BR_IF, MODULE_SHORT_RETURN, MODULE_SHORT_CALL, MODULE_SHORT_DROP, MODULE_SHORT_SELECT,
+  MODULE_SHORT_LOCAL_GET, MODULE_SHORT_LOCAL_SET, MODULE_SHORT_LOCAL_TEE, MODULE_SHORT_GLOBAL_GET,
+  MODULE_SHORT_GLOBAL_SET,
+};
+enum { MODULE_SHORT_LOCALS = 128 }; /* those whose index takes one byte */
+struct module_op_short {
+  uint16_t op;
+  uint8_t kind;      /* enum module_short_kind */
+  uint8_t len_bytes; /* with the shortest immediates */
+  uint8_t params[2], result;
+  uint8_t access_log2;
+  module_features feature; /* the bit of the proposal that brought it, or 0 */
+};
+extern const struct module_op_short module_op_shorts[256];
+
 /* ---- Instructions ------------------------------------------------------------------------------------------------ */
 
 struct module_memarg { uint64_t offset; uint32_t memory; uint8_t align_log2; uint8_t lane; };
@@ -426,6 +448,7 @@ struct module_body {
   const struct module_func_type *type;
   uint32_t local_count;                 /* parameters included */
   BASE_VEC(struct module_local_run) local_runs; /* without the parameters */
+  uint8_t short_locals[MODULE_SHORT_LOCALS];    /* the number types of the first locals; 0: something else */
   BASE_VEC(module_type) operands;
   /* Locals without a default that have been set, newest last, and a bit for each; bits are zero between bodies. */
   BASE_VEC(uint32_t) inits;
@@ -434,7 +457,6 @@ struct module_body {
   uint32_t operand_slots, max_operand_slots;
   uint32_t locals_slots;
   module_features features_used;        /* grows as instructions need them */
-  struct module_frame ended;            /* after `end`/`else`: the frame that was closed */
   bool was_unreachable;                 /* the instruction just returned stands in unreachable code */
   struct cay_error *error;
 };
@@ -450,7 +472,7 @@ enum cay_status module_body_begin(struct module_body *body, const struct module 
  * `drop` and untyped `select` the operand's type is in `out->imm.type` (MODULE_BOTTOM when unknown). */
 int module_body_next(struct module_body *body, struct module_insn *out);
 /* As module_body_next for a body that module_load has accepted: twice as fast, because it checks nothing again. It
- * keeps only the control frames' kinds and types: operands and was_unreachable stand still, `ended` is not set, drop
+ * keeps only the control frames' kinds and types: operands and was_unreachable stand still, drop
  * and select come without their operand's type. A body is read by one of the two functions, from beginning to end. */
 int module_body_next_again(struct module_body *body, struct module_insn *out);
 void module_body_deinit(struct module_body *body);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "module/decode.h"
+#include "module/validate.h"
 
 /* ---- Elements ---------------------------------------------------------------------------------------------------- */
 
@@ -160,8 +161,8 @@ static bool validate_body(struct decoder *decoder, uint32_t func) {
   if (module_body_begin(body, decoder->module, func, decoder->reader.error) != CAY_OK) return false;
   struct module_insn insn;
   int more;
-  while ((more = module_body_next(body, &insn)) > 0) {
-  }
+  do validate_run(body);
+  while ((more = module_body_next(body, &insn)) > 0);
   if (more < 0) return false;
   assert(body->cursor == body->end && body->features_used == (body->features_used & decoder->module->features));
   decoder->module->funcs[func].frame_slots = body->locals_slots + body->max_operand_slots;

@@ -276,7 +276,6 @@ static bool check_else(struct module_body *body, const struct module_insn *insn)
   struct module_frame *frame = top_frame(body);
   if (frame->kind != MODULE_FRAME_IF) return fail(body, CAY_ERROR_MALFORMED, insn, "else without if");
   if (!validate_close_arm(body, insn)) return false;
-  body->ended = *frame;
   frame->kind = MODULE_FRAME_ELSE;
   frame->unreachable = false;
   return push_types(body, frame->params, frame->param_count);
@@ -296,12 +295,11 @@ bool validate_end(struct module_body *body, const struct module_insn *insn) {
   if (frame->kind == MODULE_FRAME_IF && !check_missing_else(body, insn, frame)) return false;
   if (!validate_close_arm(body, insn)) return false;
   if (frame->kind == MODULE_FRAME_CATCH || frame->kind == MODULE_FRAME_CATCH_ALL) body->operand_slots -= CATCH_SLOTS;
-  body->ended = *frame;
-  body->frames.count--;
+  body->frames.count--; /* the frame stays where it is until another is opened */
   if (body->frames.count == 0 && body->locals_slots + body->max_operand_slots > body->limits->frame_slots) {
     return fail_frame_slots(body);
   }
-  return push_types(body, module_frame_results(&body->ended), body->ended.result_count);
+  return push_types(body, module_frame_results(frame), frame->result_count);
 }
 
 /* ---- Branches ---------------------------------------------------------------------------------------------------- */
@@ -666,25 +664,6 @@ static bool check_indices(struct module_body *body, const struct module_insn *in
   }
 }
 
-/* The usual case of check_plain: number types in one slot each, all there. False: look closer. */
-static inline __attribute__((always_inline)) bool apply_plain(struct module_body *body,
-                                                              const struct module_op_info *row) {
-  size_t height = body->operands.count - row->param_count; /* huge when there are too few */
-  if (row->feature != MODULE_FEATURE_COUNT || body->operands.count < row->param_count ||
-      height < top_frame(body)->height || height + row->result_count > body->operands.capacity) {
-    return false;
-  }
-  module_type *at = body->operands.items + height;
-  for (unsigned i = 0; i < row->param_count; i++) {
-    if (at[i] != row->params[i]) return false;
-  }
-  if (row->result_count > 0) at[0] = row->results[0];
-  body->operands.count = height + row->result_count;
-  body->operand_slots += (uint32_t)row->result_count - row->param_count;
-  if (body->operand_slots > body->max_operand_slots) body->max_operand_slots = body->operand_slots;
-  return true;
-}
-
 /* The memory that an instruction with addresses in its row works on. */
 static uint32_t memory_of(const struct module_insn *insn, const struct module_op_info *row) {
   switch (row->imm) {
@@ -721,13 +700,11 @@ static inline __attribute__((always_inline)) bool check_plain(struct module_body
     return false;
   }
   if (BASE_UNLIKELY(body->has_memory64) && is_wide(body, insn, row)) return apply_wide(body, insn, row);
-  if (!apply_plain(body, row)) {
-    for (unsigned i = row->param_count; i-- > 0;) {
-      if (!pop(body, insn, row->params[i], NULL)) return false;
-    }
-    for (unsigned i = 0; i < row->result_count; i++) {
-      if (!push(body, row->results[i])) return false;
-    }
+  for (unsigned i = row->param_count; i-- > 0;) {
+    if (!pop(body, insn, row->params[i], NULL)) return false;
+  }
+  for (unsigned i = 0; i < row->result_count; i++) {
+    if (!push(body, row->results[i])) return false;
   }
   if (row->flags & MODULE_OP_TERMINATES) set_unreachable(body);
   return true;
@@ -805,7 +782,6 @@ static int finish(struct module_body *body) {
   return give_up(body);
 }
 
-/* Reads and checks what the short form below does not cover. */
 static bool read_any(struct module_body *body, struct module_insn *out) {
   struct module_reader reader = {.bytes = body->module->bytes,
                                  .cursor = body->cursor,
@@ -822,32 +798,12 @@ static bool read_any(struct module_body *body, struct module_insn *out) {
   return true;
 }
 
-/* Nine of ten instructions are of WebAssembly 1.0 with at most two immediates of one byte each. Reading those here
- * without a branch on the kind of immediate nearly doubles the speed of loading: that branch is a coin toss for the
- * processor. False: not such a one. */
-static inline bool read_short(struct module_body *body, struct module_insn *out) {
-  if (BASE_UNLIKELY(body->end - body->cursor < 3 || body->is_const)) return false;
-  const uint8_t *bytes = body->module->bytes + body->cursor;
-  const struct module_op_short *form = &module_op_shorts[bytes[0]];
-  bool fits = ((uint8_t)(bytes[1] - form->first_min) <= form->first_span) & (bytes[2] <= form->second_max) &
-              (form->len_bytes != 0);
-  if (BASE_UNLIKELY(!fits)) return false;
-  int64_t first = (int64_t)(bytes[1] ^ form->sign) - form->sign;
-  if (form->value == MODULE_SHORT_I32) first = (uint32_t)first;
-  out->imm.memarg = (struct module_memarg){.offset = form->value == MODULE_SHORT_MEMARG ? bytes[2] : (uint64_t)first,
-                                           .align_log2 = bytes[1]};
-  out->op = form->op;
-  out->offset = body->cursor;
-  body->cursor += form->len_bytes;
-  return true;
-}
-
 int module_body_next(struct module_body *body, struct module_insn *out) {
   if (body->frames.count == 0) return finish(body);
   assert(body->cursor <= body->end && body->end <= body->module->len_bytes);
   const struct module_frame *frame = top_frame(body);
   body->was_unreachable = frame->unreachable || frame->entered_unreachable;
-  if (!read_short(body, out) && !read_any(body, out)) return give_up(body);
+  if (!read_any(body, out)) return give_up(body);
   return check(body, out) ? 1 : give_up(body);
 }
 
@@ -863,7 +819,7 @@ static bool follow(struct module_body *body, const struct module_insn *insn, enu
 
 int module_body_next_again(struct module_body *body, struct module_insn *out) {
   if (body->frames.count == 0) return 0;
-  if (!read_short(body, out) && !read_any(body, out)) return give_up(body);
+  if (!read_any(body, out)) return give_up(body);
   switch (out->op) {
   case MODULE_OP_BLOCK: return follow(body, out, MODULE_FRAME_BLOCK) ? 1 : give_up(body);
   case MODULE_OP_LOOP: return follow(body, out, MODULE_FRAME_LOOP) ? 1 : give_up(body);
@@ -904,6 +860,21 @@ static bool add_locals(struct module_body *body, uint32_t count, module_type typ
   body->locals_slots += count * module_type_slots(type);
   *run = (struct module_local_run){body->local_count, type};
   return true;
+}
+
+static void fill_short_locals(struct module_body *body, uint32_t from, uint32_t end, module_type type) {
+  bool is_number = type >= MODULE_F64 && type <= MODULE_I32;
+  for (uint32_t i = from; is_number && i < end && i < MODULE_SHORT_LOCALS; i++) body->short_locals[i] = (uint8_t)type;
+}
+
+static void note_short_locals(struct module_body *body) {
+  uint32_t from = body->type->param_count;
+  memset(body->short_locals, 0, sizeof body->short_locals);
+  for (uint32_t i = 0; i < from && i < MODULE_SHORT_LOCALS; i++) fill_short_locals(body, i, i + 1, body->type->params[i]);
+  for (size_t i = 0; i < body->local_runs.count && from < MODULE_SHORT_LOCALS; i++) {
+    fill_short_locals(body, from, body->local_runs.items[i].end, body->local_runs.items[i].type);
+    from = body->local_runs.items[i].end;
+  }
 }
 
 static bool read_locals(struct module_body *body, struct module_reader *reader) {
@@ -947,6 +918,7 @@ enum cay_status module_body_begin(struct module_body *body, const struct module 
   bool is_begun = read_locals(body, &reader);
   body->cursor = reader.cursor;
   body->features_used = reader.features_used;
+  note_short_locals(body);
   struct module_frame outermost = {
       .kind = MODULE_FRAME_FUNC, .results = body->type->results, .result_count = body->type->result_count};
   is_begun = is_begun && push_frame(body, &outermost);

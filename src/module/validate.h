@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What the files of the validation algorithm share: validate.c has the algorithm and the instructions of 2.0,
- * validate_gc.c references and objects, validate_eh.c exceptions. Private to the room `module`.
+ * validate_run.c a fast way over what is usual, validate_gc.c references and objects, validate_eh.c exceptions. Private to the room `module`.
  *
  * Every check returns false after filling the body's error; then the body must not be read further. */
 #ifndef MODULE_VALIDATE_H
@@ -59,6 +59,9 @@ bool validate_end(struct module_body *body, const struct module_insn *insn);
 
 /* A `catch` of the legacy form keeps the caught exception below its values, for `rethrow`. */
 enum { CATCH_SLOTS = 1 };
+
+/* Goes over instructions of a function's body as long as they are usual ones, and right. */
+void validate_run(struct module_body *body);
 
 bool validate_references(struct module_body *body, const struct module_insn *insn); /* references and objects */
 bool validate_exceptions(struct module_body *body, const struct module_insn *insn);

@@ -76,7 +76,6 @@ static bool check_catch(struct module_body *body, const struct module_insn *insn
     return validate_fail(body, CAY_ERROR_MALFORMED, insn, "%s without try", module_ops[insn->op].mnemonic);
   }
   if (!validate_close_arm(body, insn)) return false;
-  body->ended = *frame;
   if (frame->kind == MODULE_FRAME_TRY) validate_reserve_slots(body, CATCH_SLOTS);
   frame->kind = tag ? MODULE_FRAME_CATCH : MODULE_FRAME_CATCH_ALL;
   frame->unreachable = false;

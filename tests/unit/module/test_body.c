@@ -170,7 +170,7 @@ TEST(reader_shows_frames_and_operands) {
   CHECK_INT(body.operands.count, 1);
   insn = step_to(&body, module, 4);
   CHECK_INT(insn.op, MODULE_OP_END);
-  CHECK_INT(body.ended.kind, MODULE_FRAME_BLOCK);
+  CHECK_INT(body.frames.count, 1);
   CHECK_INT(body.operands.count, 1);
   insn = step_to(&body, module, 5);
   CHECK_INT(insn.imm.type, MODULE_I32);
