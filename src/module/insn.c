@@ -222,3 +222,16 @@ enum cay_status module_insn_decode(const struct module *module, uint32_t *cursor
   if (error) *error = failure;
   return failure.status;
 }
+
+bool module_insn_again(const struct module *module, uint32_t *cursor, struct module_insn *out) {
+  assert(*cursor <= module->len_bytes);
+  struct module_reader reader = {.bytes = module->bytes,
+                                 .cursor = *cursor,
+                                 .end = (uint32_t)module->len_bytes,
+                                 .features = module->features,
+                                 .module = module,
+                                 .type_limit = module->type_count};
+  bool is_read = module_read_insn(&reader, out);
+  *cursor = reader.cursor;
+  return is_read;
+}

@@ -407,6 +407,12 @@ struct module_insn {
 /* Decodes one instruction at `*cursor` without validation (for the disassembler), advancing it. */
 enum cay_status module_insn_decode(const struct module *module, uint32_t *cursor, uint32_t end,
                                    struct module_insn *out, struct cay_error *error);
+/* Reads the instruction at `*cursor` of a body that module_load has accepted, advancing it: as module_body_next hands it
+ * out, but for drop and select, which come without their operand's type. False: the bytes are not what they were. */
+bool module_insn_again(const struct module *module, uint32_t *cursor, struct module_insn *out);
+/* The value type of a raw block type below 0 that is not MODULE_BLOCK_EMPTY. */
+#define MODULE_BLOCK_EMPTY ((int64_t)-0x40)
+module_type module_block_value_type(int64_t raw);
 /* Adds "i32.const 7", "br_table 0 1 2", "call 3 (;name;)" ... in the text format's spelling. */
 void module_insn_text(const struct module *module, const struct module_insn *insn, struct base_text *out);
 
@@ -471,10 +477,6 @@ enum cay_status module_body_begin(struct module_body *body, const struct module 
  * state AFTER the instruction, except that for `br`-like and terminating instructions operands are already cut. For
  * `drop` and untyped `select` the operand's type is in `out->imm.type` (MODULE_BOTTOM when unknown). */
 int module_body_next(struct module_body *body, struct module_insn *out);
-/* As module_body_next for a body that module_load has accepted: twice as fast, because it checks nothing again. It
- * keeps only the control frames' kinds and types: operands and was_unreachable stand still, drop
- * and select come without their operand's type. A body is read by one of the two functions, from beginning to end. */
-int module_body_next_again(struct module_body *body, struct module_insn *out);
 void module_body_deinit(struct module_body *body);
 
 /* The type of a local; parameters come first. */

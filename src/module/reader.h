@@ -76,10 +76,6 @@ bool module_read_heap_type(struct module_reader *reader, module_type *out);
 /* As struct module_insn's `imm.block.raw`. */
 bool module_read_block_type(struct module_reader *reader, int64_t *out);
 
-/* The value type of a raw block type below 0 that is not MODULE_BLOCK_EMPTY. */
-#define MODULE_BLOCK_EMPTY ((int64_t)-0x40)
-module_type module_block_value_type(int64_t raw);
-
 /* Reads one instruction: opcode and immediates, into `out`. */
 bool module_read_insn(struct module_reader *reader, struct module_insn *out);
 /* The immediates of out->op, the opcode being read. */

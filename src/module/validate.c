@@ -807,31 +807,6 @@ int module_body_next(struct module_body *body, struct module_insn *out) {
   return check(body, out) ? 1 : give_up(body);
 }
 
-/* Keeps the control frames, whose types a translator needs, and nothing else. */
-static bool follow(struct module_body *body, const struct module_insn *insn, enum module_frame_kind kind) {
-  struct module_frame frame = {.kind = (uint8_t)kind};
-  if (!resolve_block_type(body, insn, &frame)) return false;
-  struct module_frame *slot = BASE_VEC_PUSH(&body->frames);
-  if (!slot) return fail_memory(body);
-  *slot = frame;
-  return true;
-}
-
-int module_body_next_again(struct module_body *body, struct module_insn *out) {
-  if (body->frames.count == 0) return 0;
-  if (!read_any(body, out)) return give_up(body);
-  switch (out->op) {
-  case MODULE_OP_BLOCK: return follow(body, out, MODULE_FRAME_BLOCK) ? 1 : give_up(body);
-  case MODULE_OP_LOOP: return follow(body, out, MODULE_FRAME_LOOP) ? 1 : give_up(body);
-  case MODULE_OP_IF: return follow(body, out, MODULE_FRAME_IF) ? 1 : give_up(body);
-  case MODULE_OP_TRY_TABLE: return follow(body, out, MODULE_FRAME_TRY_TABLE) ? 1 : give_up(body);
-  case MODULE_OP_TRY: return follow(body, out, MODULE_FRAME_TRY) ? 1 : give_up(body);
-  case MODULE_OP_DELEGATE:
-  case MODULE_OP_END: body->frames.count--; return 1;
-  default: return 1;
-  }
-}
-
 /* ---- Beginning --------------------------------------------------------------------------------------------------- */
 
 static void reset(struct module_body *body, const struct module *module, uint32_t func, struct cay_error *error) {
@@ -870,7 +845,8 @@ static void fill_short_locals(struct module_body *body, uint32_t from, uint32_t 
 static void note_short_locals(struct module_body *body) {
   uint32_t from = body->type->param_count;
   memset(body->short_locals, 0, sizeof body->short_locals);
-  for (uint32_t i = 0; i < from && i < MODULE_SHORT_LOCALS; i++) fill_short_locals(body, i, i + 1, body->type->params[i]);
+  for (uint32_t i = 0; i < from && i < MODULE_SHORT_LOCALS; i++)
+    fill_short_locals(body, i, i + 1, body->type->params[i]);
   for (size_t i = 0; i < body->local_runs.count && from < MODULE_SHORT_LOCALS; i++) {
     fill_short_locals(body, from, body->local_runs.items[i].end, body->local_runs.items[i].type);
     from = body->local_runs.items[i].end;

@@ -40,11 +40,27 @@ RUN uint32_t leb_bytes(const uint8_t *at) {
   return ends ? ((uint32_t)__builtin_ctzll(ends) >> 3) + 1 : UINT32_MAX;
 }
 
-/* An index of at most two bytes; UINT32_MAX: not one. */
-RUN uint32_t short_index(const uint8_t *at, uint32_t *len_bytes) {
-  *len_bytes = 1 + (at[0] >> 7);
-  if (at[0] < 0x80) return at[0];
-  return at[1] < 0x80 ? (at[0] & 0x7Fu) | (uint32_t)at[1] << 7 : UINT32_MAX;
+/* The same for numbers of 32 bits; UINT32_MAX: too long, or bits that must not be there. Five bytes are what a linker
+ * leaves for what it fills in. */
+RUN uint32_t u32_bytes(const uint8_t *at) {
+  uint32_t len_bytes = leb_bytes(at);
+  return len_bytes < 5 || (len_bytes == 5 && at[4] < 0x10) ? len_bytes : UINT32_MAX;
+}
+
+RUN uint32_t s32_bytes(const uint8_t *at) {
+  uint32_t len_bytes = leb_bytes(at);
+  return len_bytes < 5 || (len_bytes == 5 && ((at[4] + 8) & 0x7F) < 0x10) ? len_bytes : UINT32_MAX;
+}
+
+/* The bytes of an index, or UINT32_MAX. */
+RUN uint32_t read_index(const uint8_t *at, uint32_t *index) {
+  *index = at[0];
+  if (at[0] < 0x80) return 1;
+  uint32_t len_bytes = u32_bytes(at);
+  if (len_bytes > 5) return UINT32_MAX;
+  *index = 0;
+  for (uint32_t i = 0; i < len_bytes; i++) *index |= (at[i] & 0x7Fu) << 7 * i;
+  return len_bytes;
 }
 
 RUN bool has_bytes(const struct run *run, uint32_t len_bytes) { return len_bytes <= (size_t)(run->end - run->at); }
@@ -83,10 +99,9 @@ RUN bool run_constant(struct run *run, const struct module_op_short *form, uint3
   return true;
 }
 
-/* Half of an integer's bytes and more are few enough to have no bits to check. */
 RUN bool run_integer(struct run *run, const struct module_op_short *form) {
-  uint32_t len_bytes = leb_bytes(run->at + 1);
-  return len_bytes <= (form->result == MODULE_I32 ? 4 : 8) && run_constant(run, form, 1 + len_bytes);
+  uint32_t len_bytes = form->result == MODULE_I32 ? s32_bytes(run->at + 1) : leb_bytes(run->at + 1);
+  return len_bytes <= 8 && run_constant(run, form, 1 + len_bytes);
 }
 
 RUN bool run_unary(struct run *run, const struct module_op_short *form) {
@@ -108,8 +123,8 @@ RUN bool run_binary(struct run *run, const struct module_op_short *form) {
 
 /* The bytes of an access to memory 0, or 0. */
 RUN uint32_t access_bytes(const struct run *run, const struct module_op_short *form) {
-  uint32_t len_bytes = leb_bytes(run->at + 2);
-  bool fits = run->has_memory && run->at[1] <= form->access_log2 && len_bytes <= 4 && has_bytes(run, 2 + len_bytes);
+  uint32_t len_bytes = u32_bytes(run->at + 2);
+  bool fits = run->has_memory && run->at[1] <= form->access_log2 && len_bytes <= 5 && has_bytes(run, 2 + len_bytes);
   return fits ? 2 + len_bytes : 0;
 }
 
@@ -144,8 +159,8 @@ RUN bool run_local(struct run *run, uint8_t kind) {
 
 RUN bool run_global(struct run *run, bool is_set) {
   const struct module *module = run->body->module;
-  uint32_t len_bytes, global = short_index(run->at + 1, &len_bytes);
-  if (global >= module->global_count || !has_bytes(run, 1 + len_bytes)) return false;
+  uint32_t global, len_bytes = read_index(run->at + 1, &global);
+  if (len_bytes > 5 || global >= module->global_count || !has_bytes(run, 1 + len_bytes)) return false;
   const struct module_global_type *type = &module->globals[global].type;
   if (module_type_slots(type->type) != 1) return false;
   if (is_set ? !type->is_mutable || !has_top(run, type->type) : !push(run, type->type)) return false;
@@ -188,13 +203,13 @@ RUN bool run_block(struct run *run, enum module_frame_kind kind) {
     if (!has_top(run, MODULE_I32)) return false;
     run->top--;
   }
-  run->frame[1] = (struct module_frame){.kind = (uint8_t)kind,
-                                        .entered_unreachable =
-                                            run->frame->unreachable || run->frame->entered_unreachable,
-                                        .height = (uint32_t)(run->top - body->operands.items),
-                                        .init_height = (uint32_t)body->inits.count,
-                                        .result_count = has_result,
-                                        .single = code};
+  run->frame[1] =
+      (struct module_frame){.kind = (uint8_t)kind,
+                            .entered_unreachable = run->frame->unreachable || run->frame->entered_unreachable,
+                            .height = (uint32_t)(run->top - body->operands.items),
+                            .init_height = (uint32_t)body->inits.count,
+                            .result_count = has_result,
+                            .single = code};
   enter(run, body->frames.count + 1);
   run->at += 2;
   return true;
@@ -267,8 +282,8 @@ RUN bool same_types(const module_type *a, const module_type *b, uint32_t count) 
 
 RUN bool run_call(struct run *run) {
   const struct module *module = run->body->module;
-  uint32_t len_bytes, func = short_index(run->at + 1, &len_bytes);
-  if (func >= module->func_count || !has_bytes(run, 1 + len_bytes)) return false;
+  uint32_t func, len_bytes = read_index(run->at + 1, &func);
+  if (len_bytes > 5 || func >= module->func_count || !has_bytes(run, 1 + len_bytes)) return false;
   const struct module_func_type *type = module_func_type_of(module, func);
   bool is_narrow = type->param_slots == type->param_count && type->result_slots == type->result_count;
   if (!is_narrow || type->result_count > 1 || !has_operands(run, type->param_count) ||

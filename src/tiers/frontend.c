@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The front-end: turns a WebAssembly body into register code (ir.h).
  *
- * It runs over the instructions that `module_body` hands out, so what it sees is valid. It keeps its own operand
- * stack that says where each value is: in its temporary slot, in a local, or a constant. `local.get` and constants
+ * It runs over bodies that have been validated, so nothing is checked here. It keeps its own operand stack that says where each value is: in its temporary slot, in a local, or a constant. `local.get` and constants
  * emit nothing; the operand that consumes them names them. The price is that a `local.set` must first copy a local's
  * old value out of the way where the stack still names it.
  *
@@ -12,7 +11,7 @@
  *
  * Invariants
  *  1. operands[i].slot is the temporary that belongs to height i, whatever the operand's place is.
- *  2. local_uses[x] counts operands whose place is local x.
+ *  2. locals[x].uses counts operands whose place is local x.
  *  3. operands[0 .. settled_count) are in their temporaries. What walks down the stack stops there, so that code behind
  *     a deep stack translates as fast as any other.
  *  4. `last` is the index of the newest instruction while nothing has been emitted after it that could be a branch
@@ -41,8 +40,7 @@ void ir_frontend_trim(struct ir_frontend *fe) {
   BASE_VEC_DEINIT(&fe->out.catches);
   BASE_VEC_DEINIT(&fe->operands);
   BASE_VEC_DEINIT(&fe->controls);
-  BASE_VEC_DEINIT(&fe->local_slot);
-  BASE_VEC_DEINIT(&fe->local_uses);
+  BASE_VEC_DEINIT(&fe->locals);
 }
 
 void ir_frontend_free(struct ir_frontend *fe) {
@@ -87,16 +85,8 @@ static void emit_br(struct ir_frontend *fe, uint32_t label) { emit(fe, IR_BR)->i
 
 static uint32_t first_temp(const struct ir_frontend *fe) { return fe->out.link_slot + IR_LINK_SLOTS; }
 
-static uint32_t top_slot(const struct ir_frontend *fe) {
-  if (fe->operands.count == 0) return first_temp(fe);
-  const struct operand *top = &fe->operands.items[fe->operands.count - 1];
-  return top->slot + top->slots;
-}
-
 static HOT struct operand *push(struct ir_frontend *fe, enum place place, enum ir_class cls) {
   static _Thread_local struct operand scratch;
-  uint32_t slot = top_slot(fe);
-  uint32_t node = fe->operands.count ? fe->operands.items[fe->operands.count - 1].node : IR_NO_NODE;
   struct operand *operand = &scratch;
   if (place != PLACE_TEMP && fe->settled_count > fe->operands.count) fe->settled_count = fe->operands.count;
   if (BASE_LIKELY(BASE_VEC_RESERVE(&fe->operands, fe->operands.count + 1)))
@@ -104,7 +94,8 @@ static HOT struct operand *push(struct ir_frontend *fe, enum place place, enum i
   else
     fe->no_memory = true;
   uint8_t slots = cls == IR_CLASS_V128 ? 2 : 1;
-  *operand = (struct operand){.place = place, .cls = cls, .slots = slots, .slot = slot, .node = node};
+  *operand = (struct operand){.place = place, .cls = cls, .slots = slots, .slot = fe->next_slot, .below = fe->node};
+  fe->next_slot += slots;
   return operand;
 }
 
@@ -115,9 +106,9 @@ static void trace(struct ir_frontend *fe, struct operand *operand) {
     fe->no_memory = true;
     return;
   }
-  *node = (struct ir_node){.slot = operand->slot, .next = operand->node};
+  *node = (struct ir_node){.slot = operand->slot, .next = operand->below};
   operand->is_traced = true;
-  operand->node = (uint32_t)fe->out.nodes.count;
+  fe->node = (uint32_t)fe->out.nodes.count;
 }
 
 static HOT struct operand *push_typed(struct ir_frontend *fe, enum place place, module_type type) {
@@ -132,12 +123,14 @@ static HOT struct operand pop(struct ir_frontend *fe) {
     return (struct operand){.slots = 1, .cls = IR_CLASS_INT};
   }
   struct operand operand = fe->operands.items[--fe->operands.count];
-  if (operand.place == PLACE_LOCAL) fe->local_uses.items[operand.local]--;
+  fe->next_slot = operand.slot;
+  fe->node = operand.below;
+  if (operand.place == PLACE_LOCAL) fe->locals.items[operand.local].uses--;
   return operand;
 }
 
 static uint32_t place_slot(const struct ir_frontend *fe, const struct operand *operand) {
-  return operand->place == PLACE_LOCAL ? fe->local_slot.items[operand->local] : operand->slot;
+  return operand->place == PLACE_LOCAL ? fe->locals.items[operand->local].slot : operand->slot;
 }
 
 static void emit_move(struct ir_frontend *fe, uint32_t d, const struct operand *from) {
@@ -159,7 +152,7 @@ static void emit_move(struct ir_frontend *fe, uint32_t d, const struct operand *
 static void settle(struct ir_frontend *fe, struct operand *operand) {
   if (operand->place == PLACE_TEMP) return;
   emit_move(fe, operand->slot, operand);
-  if (operand->place == PLACE_LOCAL) fe->local_uses.items[operand->local]--;
+  if (operand->place == PLACE_LOCAL) fe->locals.items[operand->local].uses--;
   operand->place = PLACE_TEMP;
 }
 
@@ -180,11 +173,11 @@ static void settle_all(struct ir_frontend *fe) {
 static void release_local(struct ir_frontend *fe, uint32_t local) {
   enum { SEARCH_DEPTH = 64 };
   size_t end = fe->operands.count > SEARCH_DEPTH ? fe->operands.count - SEARCH_DEPTH : 0;
-  for (size_t i = fe->operands.count; fe->local_uses.items[local] > 0 && i-- > end;) {
+  for (size_t i = fe->operands.count; fe->locals.items[local].uses > 0 && i-- > end;) {
     struct operand *operand = &fe->operands.items[i];
     if (operand->place == PLACE_LOCAL && operand->local == local) settle(fe, operand);
   }
-  if (fe->local_uses.items[local] > 0) settle_all(fe);
+  if (fe->locals.items[local].uses > 0) settle_all(fe);
 }
 
 static void cut(struct ir_frontend *fe, uint32_t height) {
@@ -231,9 +224,8 @@ static void push_result_typed(struct ir_frontend *fe, struct ir_insn *insn, modu
 
 /* The node that lists the traced operands on the stack, all of which are in their temporaries then. */
 static uint32_t references(struct ir_frontend *fe) {
-  if (fe->operands.count == 0 || fe->operands.items[fe->operands.count - 1].node == IR_NO_NODE) return IR_NO_NODE;
-  settle_all(fe);
-  return fe->operands.items[fe->operands.count - 1].node;
+  if (fe->node != IR_NO_NODE) settle_all(fe);
+  return fe->node;
 }
 
 /* ---- Branches ------------------------------------------------------------------------------------------------------ */
@@ -409,17 +401,21 @@ static struct control *push_control(struct ir_frontend *fe, enum module_frame_ki
   return control;
 }
 
-/* The reader has just pushed its own frame: copy the block's type from it. */
-static void copy_block_type(struct ir_frontend *fe, struct control *control) {
-  const struct module_frame *frame = &fe->body.frames.items[fe->body.frames.count - 1];
-  control->param_count = frame->param_count;
-  control->result_count = frame->result_count;
-  control->params = frame->params;
-  control->results = frame->results;
-  control->single = frame->single;
+static void set_block_type(const struct ir_frontend *fe, struct control *control, int64_t raw) {
+  if (raw == MODULE_BLOCK_EMPTY) return;
+  if (raw < 0) {
+    control->single = module_block_value_type(raw);
+    control->result_count = 1;
+    return;
+  }
+  const struct module_func_type *type = &fe->body.module->types[raw].func;
+  control->param_count = type->param_count;
+  control->result_count = type->result_count;
+  control->params = type->params;
+  control->results = type->results;
 }
 
-static void do_block(struct ir_frontend *fe, enum module_frame_kind kind) {
+static void do_block(struct ir_frontend *fe, enum module_frame_kind kind, int64_t raw) {
   if (fe->unreachable) {
     push_control(fe, kind, true);
     return;
@@ -428,7 +424,7 @@ static void do_block(struct ir_frontend *fe, enum module_frame_kind kind) {
   if (kind == MODULE_FRAME_IF) condition = pop(fe);
   settle_all(fe);
   struct control *control = push_control(fe, kind, false);
-  copy_block_type(fe, control);
+  set_block_type(fe, control, raw);
   control->height = (uint32_t)fe->operands.count - control->param_count;
   control->label = new_label(fe);
   if (kind == MODULE_FRAME_LOOP) emit_label(fe, control->label, true);
@@ -478,10 +474,12 @@ static void do_end(struct ir_frontend *fe) {
 
 /* ---- Variables -------------------------------------------------------------------------------------------------------- */
 
-static void do_local_get(struct ir_frontend *fe, uint32_t local) {
-  struct operand *operand = push_typed(fe, PLACE_LOCAL, module_body_local(&fe->body, local));
+static HOT void do_local_get(struct ir_frontend *fe, uint32_t local) {
+  struct local *entry = &fe->locals.items[local];
+  struct operand *operand = push(fe, PLACE_LOCAL, entry->cls);
   operand->local = local;
-  fe->local_uses.items[local]++;
+  entry->uses++;
+  if (BASE_UNLIKELY(entry->is_traced)) trace(fe, operand);
 }
 
 /* Whether the results of an operation must stay where they are made: those of calls, and two of them. */
@@ -492,8 +490,8 @@ static bool has_fixed_results(uint16_t op) {
 
 /* Stores the popped `value` in a local: by redirecting the instruction that has just made it where possible. */
 static void set_local(struct ir_frontend *fe, uint32_t local, const struct operand *value) {
-  bool named = fe->local_uses.items[local] > 0;
-  uint32_t slot = fe->local_slot.items[local];
+  bool named = fe->locals.items[local].uses > 0;
+  uint32_t slot = fe->locals.items[local].slot;
   if (value->place == PLACE_LOCAL && value->local == local) return;
   bool redirect = !named && value->place == PLACE_TEMP && fe->last != UINT32_MAX &&
                   fe->last + 1 == fe->out.insns.count && fe->out.insns.items[fe->last].d == value->slot &&
@@ -549,7 +547,7 @@ static void push_call_results(struct ir_frontend *fe, struct ir_insn *insn, cons
 static uint32_t take_arguments(struct ir_frontend *fe, const struct module_func_type *type) {
   settle_top(fe, type->param_count);
   cut(fe, fe->operands.count >= type->param_count ? (uint32_t)fe->operands.count - type->param_count : 0);
-  return top_slot(fe);
+  return fe->next_slot;
 }
 
 static void do_call(struct ir_frontend *fe, uint32_t func, bool is_tail) {
@@ -579,14 +577,14 @@ static void do_call_indirect(struct ir_frontend *fe, const struct module_insn *f
 
 /* ---- Everything else ------------------------------------------------------------------------------------------------------ */
 
-static void do_unary(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
+static HOT void do_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result) {
   struct operand a = pop_slot(fe);
   struct ir_insn *insn = emit(fe, op);
   use_a(fe, insn, &a);
-  push_result(fe, insn, ir_class_of(row->results[0]));
+  push_result(fe, insn, result);
 }
 
-static HOT void do_binary(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
+static HOT void do_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result) {
   struct operand b = pop(fe), a = pop(fe);
   if (a.place == PLACE_CONST && b.place != PLACE_CONST && ir_mirrored[op] != MODULE_OP_COUNT) {
     struct operand exchanged = a;
@@ -601,26 +599,26 @@ static HOT void do_binary(struct ir_frontend *fe, const struct module_op_info *r
   struct ir_insn *insn = emit(fe, op);
   use_a(fe, insn, &a);
   use_b(fe, insn, &b);
-  push_result(fe, insn, ir_class_of(row->results[0]));
+  push_result(fe, insn, result);
 }
 
 /* A constant address joins the offset where 32 bits hold the sum and the tiers have a form for it: of scalar accesses to
  * memory 0, whatever its address type is; of vectors', only where it is 32 bits. */
-static bool joins_offset(const struct ir_frontend *fe, const struct module_insn *from, uint64_t address) {
-  const struct module_memarg *memarg = &from->imm.memarg;
+static bool joins_offset(const struct ir_frontend *fe, uint16_t op, const struct module_memarg *memarg,
+                         uint64_t address) {
   bool has_form =
-      module_ops[from->op].prefix == 0 ? memarg->memory == 0 : !ir_access_is_general(fe->body.module, memarg->memory);
+      module_ops[op].prefix == 0 ? memarg->memory == 0 : !ir_access_is_general(fe->body.module, memarg->memory);
   return has_form && address <= UINT32_MAX && memarg->offset <= UINT32_MAX - address;
 }
 
-/* The operand of a memory access. */
-static struct operand pop_address(struct ir_frontend *fe, const struct module_insn *from) {
+static HOT struct operand pop_address(struct ir_frontend *fe, uint16_t op, const struct module_memarg *memarg) {
   struct operand *top = fe->operands.count ? &fe->operands.items[fe->operands.count - 1] : NULL;
-  return top && top->place == PLACE_CONST && joins_offset(fe, from, top->konst) ? pop(fe) : pop_slot(fe);
+  if (top && top->place == PLACE_CONST && !joins_offset(fe, op, memarg, top->konst)) settle(fe, top);
+  return pop(fe);
 }
 
-static void use_address(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *address,
-                        const struct module_memarg *memarg) {
+static HOT void use_address(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *address,
+                            const struct module_memarg *memarg) {
   bool joins = address->place == PLACE_CONST;
   if (joins)
     insn->flags |= IR_A_CONST;
@@ -630,17 +628,17 @@ static void use_address(struct ir_frontend *fe, struct ir_insn *insn, const stru
   insn->c = memarg->memory;
 }
 
-static void do_load(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
-  struct operand address = pop_address(fe, from);
-  struct ir_insn *insn = emit(fe, from->op);
-  use_address(fe, insn, &address, &from->imm.memarg);
-  push_result(fe, insn, ir_class_of(row->results[0]));
+static HOT void do_load(struct ir_frontend *fe, uint16_t op, enum ir_class result, const struct module_memarg *memarg) {
+  struct operand address = pop_address(fe, op, memarg);
+  struct ir_insn *insn = emit(fe, op);
+  use_address(fe, insn, &address, memarg);
+  push_result(fe, insn, result);
 }
 
-static void do_store(struct ir_frontend *fe, const struct module_insn *from) {
-  struct operand value = pop(fe), address = pop_address(fe, from);
-  struct ir_insn *insn = emit(fe, from->op);
-  use_address(fe, insn, &address, &from->imm.memarg);
+static HOT void do_store(struct ir_frontend *fe, uint16_t op, const struct module_memarg *memarg) {
+  struct operand value = pop(fe), address = pop_address(fe, op, memarg);
+  struct ir_insn *insn = emit(fe, op);
+  use_address(fe, insn, &address, memarg);
   use_b(fe, insn, &value);
 }
 
@@ -655,131 +653,11 @@ static void do_select(struct ir_frontend *fe) {
   if (a.is_traced || b.is_traced) trace(fe, &fe->operands.items[fe->operands.count - 1]);
 }
 
-/* ---- Vectors and wide arithmetic ---- */
-
-static void do_v128_const(struct ir_frontend *fe, const struct module_insn *from) {
-  struct ir_insn *insn = emit(fe, MODULE_OP_V128_CONST);
-  insn->imm = base_load_u64(from->imm.v128);
-  insn->konst = base_load_u64(from->imm.v128 + 8);
-  push_result(fe, insn, IR_CLASS_V128);
-}
-
-static void do_shuffle(struct ir_frontend *fe, const struct module_insn *from) {
-  struct operand b = pop(fe), a = pop(fe);
-  struct ir_insn *insn = emit(fe, MODULE_OP_I8X16_SHUFFLE);
-  use_a(fe, insn, &a);
-  use_b(fe, insn, &b);
-  insn->imm = base_load_u64(from->imm.v128);
-  insn->konst = base_load_u64(from->imm.v128 + 8);
-  push_result(fe, insn, IR_CLASS_V128);
-}
-
-static void do_lane(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
-  struct operand value = row->param_count == 2 ? pop_slot(fe) : (struct operand){0};
-  struct operand a = pop(fe);
-  struct ir_insn *insn = emit(fe, from->op);
-  use_a(fe, insn, &a);
-  if (row->param_count == 2) use_b(fe, insn, &value);
-  insn->imm = from->imm.index[0];
-  push_result(fe, insn, ir_class_of(row->results[0]));
-}
-
-static void do_ternary(struct ir_frontend *fe, uint16_t op) {
-  struct operand c = pop(fe), b = pop(fe), a = pop(fe);
-  struct ir_insn *insn = emit(fe, op);
-  use_a(fe, insn, &a);
-  use_b(fe, insn, &b);
-  insn->c = place_slot(fe, &c);
-  push_result(fe, insn, IR_CLASS_V128);
-}
-
-/* The number goes to the address's temporary, which is free then, and on from there. */
-static void do_load_lane(struct ir_frontend *fe, const struct module_insn *from, uint16_t load, uint16_t replace) {
-  struct operand vector = pop(fe), address = pop_address(fe, from);
-  struct ir_insn *insn = emit(fe, load);
-  use_address(fe, insn, &address, &from->imm.memarg);
-  insn->result = IR_CLASS_INT;
-  insn->d = address.slot;
-  insn = emit(fe, replace);
-  use_a(fe, insn, &vector);
-  insn->b = address.slot;
-  insn->flags |= IR_B_TEMP;
-  insn->imm = from->imm.memarg.lane;
-  push_result(fe, insn, IR_CLASS_V128);
-}
-
-/* The number goes to the vector's temporary. */
-static void do_store_lane(struct ir_frontend *fe, const struct module_insn *from, uint16_t extract, uint16_t store) {
-  struct operand vector = pop(fe), address = pop_address(fe, from);
-  struct ir_insn *insn = emit(fe, extract);
-  use_a(fe, insn, &vector);
-  insn->imm = from->imm.memarg.lane;
-  insn->result = IR_CLASS_INT;
-  insn->d = vector.slot;
-  insn = emit(fe, store);
-  use_address(fe, insn, &address, &from->imm.memarg);
-  insn->b = vector.slot;
-  insn->flags |= IR_B_TEMP;
-}
-
-static void do_wide(struct ir_frontend *fe, const struct module_op_info *row, uint16_t op) {
-  struct operand operands[4];
-  for (unsigned i = row->param_count; i-- > 0;) operands[i] = pop_slot(fe);
-  struct ir_insn *insn = emit(fe, op);
-  use_a(fe, insn, &operands[0]);
-  use_b(fe, insn, &operands[1]);
-  if (row->param_count == 4) {
-    insn->c = place_slot(fe, &operands[2]);
-    insn->imm = place_slot(fe, &operands[3]);
-  }
-  push_result(fe, insn, IR_CLASS_INT);
-  push(fe, PLACE_TEMP, IR_CLASS_INT);
-  insn->result = IR_CLASS_NONE;
-}
-
-/* What the deterministic profile prescribes in place of a relaxed instruction that has a faster outcome here. */
-static uint16_t deterministic_op(uint16_t op) {
-  switch (op) {
-  case MODULE_OP_I32X4_RELAXED_TRUNC_F32X4_S: return MODULE_OP_I32X4_TRUNC_SAT_F32X4_S;
-  case MODULE_OP_I32X4_RELAXED_TRUNC_F32X4_U: return MODULE_OP_I32X4_TRUNC_SAT_F32X4_U;
-  case MODULE_OP_I32X4_RELAXED_TRUNC_F64X2_S_ZERO: return MODULE_OP_I32X4_TRUNC_SAT_F64X2_S_ZERO;
-  case MODULE_OP_I32X4_RELAXED_TRUNC_F64X2_U_ZERO: return MODULE_OP_I32X4_TRUNC_SAT_F64X2_U_ZERO;
-  case MODULE_OP_F32X4_RELAXED_MIN: return MODULE_OP_F32X4_MIN;
-  case MODULE_OP_F32X4_RELAXED_MAX: return MODULE_OP_F32X4_MAX;
-  case MODULE_OP_F64X2_RELAXED_MIN: return MODULE_OP_F64X2_MIN;
-  case MODULE_OP_F64X2_RELAXED_MAX: return MODULE_OP_F64X2_MAX;
-  case MODULE_OP_I16X8_RELAXED_Q15MULR_S: return MODULE_OP_I16X8_Q15MULR_SAT_S;
-  default: return op;
-  }
-}
-
-/* ---- The rest ---- */
-
-/* An instruction without register form: operands in consecutive temporaries from `a`, index immediates in imm. */
-static struct ir_insn *do_plain(struct ir_frontend *fe, const struct module_insn *from, uint32_t params,
-                                enum ir_class result) {
-  settle_top(fe, params);
-  for (uint32_t i = 0; i < params; i++) pop(fe);
-  struct ir_insn *insn = emit(fe, from->op);
-  insn->a = top_slot(fe);
-  insn->imm = from->imm.index[0] | (uint64_t)from->imm.index[1] << 32;
-  if (result != IR_CLASS_NONE) push_result(fe, insn, result);
-  return insn;
-}
-
-/* An atomic access: operands as of a plain instruction, address first; where it goes as of a load. */
-static void do_atomic(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *from) {
-  enum ir_class result = row->result_count ? IR_CLASS_INT : IR_CLASS_NONE;
-  struct ir_insn *insn = do_plain(fe, from, row->param_count, result);
-  insn->imm = from->imm.memarg.offset;
-  insn->c = from->imm.memarg.memory;
-}
-
-static void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits) {
+static HOT void push_const(struct ir_frontend *fe, enum ir_class cls, uint64_t bits) {
   push(fe, PLACE_CONST, cls)->konst = bits;
 }
 
-/* ---- For frontend_gc.c and frontend_eh.c ------------------------------------------------------------------------------------ */
+/* ---- For the other parts ------------------------------------------------------------------------------------------------------ */
 
 struct ir_insn *frontend_emit(struct ir_frontend *fe, uint16_t op) { return emit(fe, op); }
 uint32_t frontend_new_label(struct ir_frontend *fe) { return new_label(fe); }
@@ -805,7 +683,7 @@ void frontend_use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct o
   use_b(fe, insn, operand);
 }
 uint32_t frontend_slot(const struct ir_frontend *fe, const struct operand *operand) { return place_slot(fe, operand); }
-uint32_t frontend_top_slot(const struct ir_frontend *fe) { return top_slot(fe); }
+uint32_t frontend_top_slot(const struct ir_frontend *fe) { return fe->next_slot; }
 void frontend_settle_top(struct ir_frontend *fe, uint32_t count) { settle_top(fe, count); }
 void frontend_cut(struct ir_frontend *fe, uint32_t height) { cut(fe, height); }
 uint32_t frontend_take_arguments(struct ir_frontend *fe, const struct module_func_type *type) {
@@ -816,55 +694,44 @@ void frontend_push_call_results(struct ir_frontend *fe, struct ir_insn *insn, co
 }
 uint32_t frontend_references(struct ir_frontend *fe) { return references(fe); }
 struct control *frontend_control(struct ir_frontend *fe, uint32_t depth) { return control_at(fe, depth); }
-struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kind) {
+struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kind, int64_t raw) {
   if (fe->unreachable) {
     push_control(fe, kind, true);
     return NULL;
   }
   settle_all(fe);
   struct control *control = push_control(fe, kind, false);
-  copy_block_type(fe, control);
+  set_block_type(fe, control, raw);
   control->height = (uint32_t)fe->operands.count - control->param_count;
   control->label = new_label(fe);
   return control;
 }
 void frontend_end_arm(struct ir_frontend *fe, const struct control *control) { end_arm(fe, control); }
+void frontend_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result) { do_unary(fe, op, result); }
+void frontend_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result) { do_binary(fe, op, result); }
+void frontend_load(struct ir_frontend *fe, uint16_t op, enum ir_class result, const struct module_memarg *memarg) {
+  do_load(fe, op, result, memarg);
+}
+void frontend_store(struct ir_frontend *fe, uint16_t op, const struct module_memarg *memarg) {
+  do_store(fe, op, memarg);
+}
+struct operand frontend_pop_address(struct ir_frontend *fe, uint16_t op, const struct module_memarg *memarg) {
+  return pop_address(fe, op, memarg);
+}
+void frontend_use_address(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *address,
+                          const struct module_memarg *memarg) {
+  use_address(fe, insn, address, memarg);
+}
 
 /* ---- Instructions ----------------------------------------------------------------------------------------------------------- */
 
-static void translate_access(struct ir_frontend *fe, const struct module_op_info *row, const struct module_insn *insn) {
-  if (row->flags & MODULE_OP_ATOMIC)
-    do_atomic(fe, row, insn);
-  else if (row->flags & MODULE_OP_LOAD)
-    do_load(fe, row, insn);
-  else
-    do_store(fe, insn);
-}
-
-/* Numbers and memory accesses, by what their row says. */
-static HOT void translate_by_row(struct ir_frontend *fe, const struct module_insn *insn) {
-  const struct module_op_info *row = &module_ops[insn->op];
-  uint16_t op = BASE_UNLIKELY(fe->deterministic) ? deterministic_op(insn->op) : insn->op;
-  if (BASE_UNLIKELY(row->result_count == 2))
-    do_wide(fe, row, insn->op);
-  else if (row->imm == MODULE_IMM_LANE)
-    do_lane(fe, row, insn);
-  else if (row->imm != MODULE_IMM_NONE)
-    translate_access(fe, row, insn);
-  else if (row->param_count == 2)
-    do_binary(fe, row, op);
-  else if (row->param_count == 1)
-    do_unary(fe, row, op);
-  else
-    do_ternary(fe, op);
-}
-
+/* Every instruction, as the reader hands it out. */
 static void translate_reachable(struct ir_frontend *fe, const struct module_insn *insn) {
   switch (insn->op) {
   case MODULE_OP_NOP: break;
-  case MODULE_OP_BLOCK: do_block(fe, MODULE_FRAME_BLOCK); break;
-  case MODULE_OP_LOOP: do_block(fe, MODULE_FRAME_LOOP); break;
-  case MODULE_OP_IF: do_block(fe, MODULE_FRAME_IF); break;
+  case MODULE_OP_BLOCK: do_block(fe, MODULE_FRAME_BLOCK, insn->imm.block.raw); break;
+  case MODULE_OP_LOOP: do_block(fe, MODULE_FRAME_LOOP, insn->imm.block.raw); break;
+  case MODULE_OP_IF: do_block(fe, MODULE_FRAME_IF, insn->imm.block.raw); break;
   case MODULE_OP_ELSE: do_else(fe); break;
   case MODULE_OP_END: do_end(fe); break;
   case MODULE_OP_BR: do_br(fe, insn->imm.index[0]); break;
@@ -887,42 +754,11 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
   case MODULE_OP_I64_CONST: push_const(fe, IR_CLASS_INT, insn->imm.i64); break;
   case MODULE_OP_F32_CONST: push_const(fe, IR_CLASS_F32, insn->imm.i32); break;
   case MODULE_OP_F64_CONST: push_const(fe, IR_CLASS_F64, insn->imm.i64); break;
-  case MODULE_OP_V128_CONST: do_v128_const(fe, insn); break;
-  case MODULE_OP_I8X16_SHUFFLE: do_shuffle(fe, insn); break;
-  case MODULE_OP_V128_LOAD8_LANE: do_load_lane(fe, insn, MODULE_OP_I32_LOAD8_U, MODULE_OP_I8X16_REPLACE_LANE); break;
-  case MODULE_OP_V128_LOAD16_LANE: do_load_lane(fe, insn, MODULE_OP_I32_LOAD16_U, MODULE_OP_I16X8_REPLACE_LANE); break;
-  case MODULE_OP_V128_LOAD32_LANE: do_load_lane(fe, insn, MODULE_OP_I32_LOAD, MODULE_OP_I32X4_REPLACE_LANE); break;
-  case MODULE_OP_V128_LOAD64_LANE: do_load_lane(fe, insn, MODULE_OP_I64_LOAD, MODULE_OP_I64X2_REPLACE_LANE); break;
-  case MODULE_OP_V128_STORE8_LANE: do_store_lane(fe, insn, MODULE_OP_I8X16_EXTRACT_LANE_U, MODULE_OP_I32_STORE8); break;
-  case MODULE_OP_V128_STORE16_LANE:
-    do_store_lane(fe, insn, MODULE_OP_I16X8_EXTRACT_LANE_U, MODULE_OP_I32_STORE16);
-    break;
-  case MODULE_OP_V128_STORE32_LANE: do_store_lane(fe, insn, MODULE_OP_I32X4_EXTRACT_LANE, MODULE_OP_I32_STORE); break;
-  case MODULE_OP_V128_STORE64_LANE: do_store_lane(fe, insn, MODULE_OP_I64X2_EXTRACT_LANE, MODULE_OP_I64_STORE); break;
   case MODULE_OP_REF_NULL: push_const(fe, IR_CLASS_INT, 0); break;
-  case MODULE_OP_REF_IS_NULL: do_unary(fe, &module_ops[MODULE_OP_I64_EQZ], MODULE_OP_I64_EQZ); break;
+  case MODULE_OP_REF_IS_NULL: do_unary(fe, MODULE_OP_I64_EQZ, IR_CLASS_INT); break;
   case MODULE_OP_I64_EXTEND_I32_U: break; /* an i32 is zero-extended in its slot: nothing to do */
   case MODULE_OP_UNREACHABLE: emit(fe, MODULE_OP_UNREACHABLE); break;
   case MODULE_OP_ATOMIC_FENCE: emit(fe, MODULE_OP_ATOMIC_FENCE); break;
-  case MODULE_OP_REF_FUNC:
-  case MODULE_OP_MEMORY_SIZE:
-  case MODULE_OP_TABLE_SIZE: do_plain(fe, insn, 0, IR_CLASS_INT); break;
-  case MODULE_OP_DATA_DROP:
-  case MODULE_OP_ELEM_DROP: do_plain(fe, insn, 0, IR_CLASS_NONE); break;
-  case MODULE_OP_MEMORY_GROW: do_plain(fe, insn, 1, IR_CLASS_INT); break;
-  case MODULE_OP_TABLE_GET:
-    do_plain(fe, insn, 1, IR_CLASS_INT);
-    if (module_type_is_traced(fe->body.module->types, fe->body.module->tables[insn->imm.index[0]].type.elem))
-      trace(fe, &fe->operands.items[fe->operands.count - 1]);
-    break;
-  case MODULE_OP_TABLE_SET: do_plain(fe, insn, 2, IR_CLASS_NONE); break;
-  case MODULE_OP_TABLE_GROW: do_plain(fe, insn, 2, IR_CLASS_INT); break;
-  case MODULE_OP_MEMORY_FILL:
-  case MODULE_OP_MEMORY_COPY:
-  case MODULE_OP_MEMORY_INIT:
-  case MODULE_OP_TABLE_FILL:
-  case MODULE_OP_TABLE_COPY:
-  case MODULE_OP_TABLE_INIT: do_plain(fe, insn, 3, IR_CLASS_NONE); break;
   case MODULE_OP_THROW:
   case MODULE_OP_THROW_REF:
   case MODULE_OP_RETHROW:
@@ -935,17 +771,140 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
   case MODULE_OP_RETURN_CALL_REF:
   case MODULE_OP_REF_EQ ... MODULE_OP_BR_ON_NON_NULL:
   case MODULE_OP_STRUCT_NEW ... MODULE_OP_I31_GET_U: frontend_references_insn(fe, insn); break;
-  default: translate_by_row(fe, insn);
+  default: frontend_row_insn(fe, insn);
   }
 }
 
-static void translate(struct ir_frontend *fe, const struct module_insn *insn) {
-  uint32_t flags = module_ops[insn->op].flags;
-  if (fe->unreachable && !(flags & MODULE_OP_CONTROL)) return;
-  fe->offset = insn->offset;
-  translate_reachable(fe, insn);
+/* The instruction at `at`, which is reachable or control. Returns the next one. */
+static const uint8_t *translate_at(struct ir_frontend *fe, const uint8_t *at) {
+  const uint8_t *bytes = fe->body.module->bytes;
+  struct module_insn insn;
+  uint32_t cursor = (uint32_t)(at - bytes);
+  fe->offset = cursor;
+  if (!module_insn_again(fe->body.module, &cursor, &insn)) {
+    fe->no_memory = true;
+    return at;
+  }
+  uint32_t flags = module_ops[insn.op].flags;
+  if (!fe->unreachable || (flags & MODULE_OP_CONTROL)) translate_reachable(fe, &insn);
   if (flags & MODULE_OP_TERMINATES) fe->unreachable = true;
+  return bytes + cursor;
 }
+
+/* Unreachable code, which nearly always consists of one `end`. */
+static const uint8_t *skip_dead(struct ir_frontend *fe, const uint8_t *at) {
+  fe->unreachable = true;
+  while (fe->unreachable && !fe->no_memory && fe->controls.count > 0) {
+    if (BASE_LIKELY(module_op_shorts[*at].kind == MODULE_SHORT_END)) {
+      fe->offset = (uint32_t)(at++ - fe->body.module->bytes);
+      do_end(fe);
+    } else {
+      at = translate_at(fe, at);
+    }
+  }
+  return at;
+}
+
+static const uint8_t *translate_any(struct ir_frontend *fe) {
+  const uint8_t *next = translate_at(fe, fe->body.module->bytes + fe->offset);
+  return fe->unreachable ? skip_dead(fe, next) : next;
+}
+
+/* ---- The usual ones --------------------------------------------------------------------------------------------------------- */
+
+/* Nearly all instructions are read where they are translated. */
+
+static HOT uint32_t read_index(const uint8_t **at) {
+  return BASE_LIKELY(**at < 0x80) ? *(*at)++ : frontend_read_u32(at);
+}
+
+static HOT uint64_t read_integer(const uint8_t **at) {
+  uint64_t value = 0;
+  uint32_t shift = 0;
+  uint8_t byte;
+  do {
+    byte = *(*at)++;
+    value |= (uint64_t)(byte & 0x7F) << shift;
+    shift += 7;
+  } while (byte & 0x80);
+  bool is_negative = (byte & 0x40) && shift < 64;
+  return is_negative ? value | ~UINT64_C(0) << shift : value;
+}
+
+static HOT const uint8_t *short_constant(struct ir_frontend *fe, const struct module_op_short *form,
+                                         const uint8_t *at) {
+  uint64_t value = read_integer(&at);
+  push_const(fe, IR_CLASS_INT, form->result == MODULE_I32 ? (uint32_t)value : value);
+  return at;
+}
+
+static HOT const uint8_t *short_float(struct ir_frontend *fe, const struct module_op_short *form, const uint8_t *at) {
+  bool is_single = form->result == MODULE_F32;
+  push_const(fe, is_single ? IR_CLASS_F32 : IR_CLASS_F64, is_single ? base_load_u32(at) : base_load_u64(at));
+  return at + form->len_bytes - 1;
+}
+
+/* Of memory 0, with 32-bit addresses; the rest takes the long way. */
+static HOT const uint8_t *short_access(struct ir_frontend *fe, const struct module_op_short *form, const uint8_t *at) {
+  if (BASE_UNLIKELY(*at++ >= 0x40 || fe->body.has_memory64)) return translate_any(fe);
+  struct module_memarg memarg = {.offset = read_index(&at)};
+  if (form->kind == MODULE_SHORT_LOAD)
+    do_load(fe, form->op, ir_class_of(form->result), &memarg);
+  else
+    do_store(fe, form->op, &memarg);
+  return at;
+}
+
+/* Without a type or with a number's. */
+static HOT const uint8_t *short_block(struct ir_frontend *fe, enum module_frame_kind kind, const uint8_t *at) {
+  if (BASE_UNLIKELY(*at != 0x40 && (*at < MODULE_F64 || *at > MODULE_I32))) return translate_any(fe);
+  do_block(fe, kind, (int64_t)*at - 0x80);
+  return at + 1;
+}
+
+static HOT const uint8_t *translate_short(struct ir_frontend *fe, const struct module_op_short *form,
+                                          const uint8_t *at) {
+  switch ((enum module_short_kind)form->kind) {
+  case MODULE_SHORT_UNARY:
+    if (form->op != MODULE_OP_I64_EXTEND_I32_U) do_unary(fe, form->op, ir_class_of(form->result));
+    break;
+  case MODULE_SHORT_BINARY: do_binary(fe, form->op, ir_class_of(form->result)); break;
+  case MODULE_SHORT_LOAD:
+  case MODULE_SHORT_STORE: return short_access(fe, form, at);
+  case MODULE_SHORT_INTEGER: return short_constant(fe, form, at);
+  case MODULE_SHORT_FLOAT: return short_float(fe, form, at);
+  case MODULE_SHORT_BLOCK: return short_block(fe, MODULE_FRAME_BLOCK, at);
+  case MODULE_SHORT_LOOP: return short_block(fe, MODULE_FRAME_LOOP, at);
+  case MODULE_SHORT_IF: return short_block(fe, MODULE_FRAME_IF, at);
+  case MODULE_SHORT_ELSE: do_else(fe); break;
+  case MODULE_SHORT_END: do_end(fe); break;
+  case MODULE_SHORT_BR: do_br(fe, read_index(&at)); return skip_dead(fe, at);
+  case MODULE_SHORT_BR_IF: do_br_if(fe, read_index(&at)); break;
+  case MODULE_SHORT_RETURN: emit_return(fe); return skip_dead(fe, at);
+  case MODULE_SHORT_CALL: do_call(fe, read_index(&at), false); break;
+  case MODULE_SHORT_DROP: pop(fe); break;
+  case MODULE_SHORT_SELECT: do_select(fe); break;
+  case MODULE_SHORT_LOCAL_GET: do_local_get(fe, read_index(&at)); break;
+  case MODULE_SHORT_LOCAL_SET: do_local_set(fe, read_index(&at)); break;
+  case MODULE_SHORT_LOCAL_TEE: do_local_tee(fe, read_index(&at)); break;
+  case MODULE_SHORT_GLOBAL_GET: do_global_get(fe, read_index(&at)); break;
+  case MODULE_SHORT_GLOBAL_SET: do_global_set(fe, read_index(&at)); break;
+  case MODULE_SHORT_NOP: break;
+  case MODULE_SHORT_NONE: return translate_any(fe);
+  }
+  return at;
+}
+
+static void translate_body(struct ir_frontend *fe) {
+  const uint8_t *bytes = fe->body.module->bytes, *at = bytes + fe->body.cursor, *end = bytes + fe->body.end;
+  while (at < end && !fe->no_memory) {
+    fe->offset = (uint32_t)(at - bytes);
+    at = translate_short(fe, &module_op_shorts[*at], at + 1);
+  }
+  assert(fe->controls.count == 0 || fe->no_memory);
+}
+
+/* ---- A function ------------------------------------------------------------------------------------------------------------- */
 
 static bool note_local(struct ir_frontend *fe, uint32_t slot) {
   uint32_t *entry = BASE_VEC_PUSH(&fe->out.local_references);
@@ -953,22 +912,35 @@ static bool note_local(struct ir_frontend *fe, uint32_t slot) {
   return entry != NULL;
 }
 
-static bool lay_out_frame(struct ir_frontend *fe) {
-  uint32_t count = fe->body.local_count;
-  if (!BASE_VEC_RESERVE(&fe->local_slot, (size_t)count + 1) || !BASE_VEC_RESERVE(&fe->local_uses, (size_t)count + 1))
-    return false;
-  uint32_t slot = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    fe->local_slot.items[i] = slot;
-    fe->local_uses.items[i] = 0;
-    module_type type = module_body_local(&fe->body, i);
-    if (BASE_UNLIKELY(module_type_is_traced(fe->body.module->types, type)) && !note_local(fe, slot)) return false;
-    slot += module_type_slots(type);
+/* The locals up to `end` have this type. */
+static bool lay_out_locals(struct ir_frontend *fe, uint32_t end, module_type type) {
+  struct local local = {.cls = (uint8_t)ir_class_of(type),
+                        .is_traced = module_type_is_traced(fe->body.module->types, type)};
+  while (fe->locals.count < end) {
+    local.slot = fe->next_slot;
+    fe->locals.items[fe->locals.count++] = local;
+    if (BASE_UNLIKELY(local.is_traced) && !note_local(fe, local.slot)) return false;
+    fe->next_slot += module_type_slots(type);
   }
-  fe->local_slot.count = fe->local_uses.count = count;
-  fe->out.param_slots = fe->body.type->param_slots;
-  fe->out.local_slots = slot - fe->out.param_slots;
-  fe->out.link_slot = slot;
+  return true;
+}
+
+static bool lay_out_frame(struct ir_frontend *fe) {
+  const struct module_func_type *type = fe->body.type;
+  if (!BASE_VEC_RESERVE(&fe->locals, (size_t)fe->body.local_count + 1)) return false;
+  fe->locals.count = 0;
+  fe->next_slot = 0;
+  for (uint32_t i = 0; i < type->param_count; i++) {
+    if (!lay_out_locals(fe, i + 1, type->params[i])) return false;
+  }
+  for (size_t i = 0; i < fe->body.local_runs.count; i++) {
+    const struct module_local_run *run = &fe->body.local_runs.items[i];
+    if (!lay_out_locals(fe, run->end, run->type)) return false;
+  }
+  fe->out.param_slots = type->param_slots;
+  fe->out.local_slots = fe->next_slot - type->param_slots;
+  fe->out.link_slot = fe->next_slot;
+  fe->next_slot += IR_LINK_SLOTS;
   return true;
 }
 
@@ -977,6 +949,7 @@ const struct ir_function *ir_translate(struct ir_frontend *fe, const struct modu
   fe->out.local_references.count = fe->out.tries.count = fe->out.catches.count = 0;
   fe->current_try = IR_NO_TRY;
   fe->operands.count = fe->controls.count = fe->settled_count = 0;
+  fe->node = IR_NO_NODE;
   fe->out.func = func;
   fe->out.label_count = 0;
   fe->unreachable = fe->no_memory = false;
@@ -989,8 +962,6 @@ const struct ir_function *ir_translate(struct ir_frontend *fe, const struct modu
   struct control *body = push_control(fe, MODULE_FRAME_FUNC, false);
   body->result_count = fe->body.type->result_count;
   body->results = fe->body.type->results;
-  struct module_insn insn;
-  int more = 0;
-  while (!fe->no_memory && (more = module_body_next_again(&fe->body, &insn)) > 0) translate(fe, &insn);
-  return fe->no_memory || more < 0 ? NULL : &fe->out;
+  translate_body(fe);
+  return fe->no_memory ? NULL : &fe->out;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The front-end's state and what its parts use of it: frontend.c has the invariants and most instructions,
- * frontend_gc.c references and objects, frontend_eh.c exceptions. Private to the room `tiers`. */
+ * frontend_row.c what its row describes, frontend_gc.c references and objects, frontend_eh.c exceptions. Private to the room `tiers`. */
 #ifndef TIERS_FRONTEND_H
 #define TIERS_FRONTEND_H
 
@@ -15,8 +15,15 @@ struct operand {
   bool is_traced; /* a reference that a collector follows */
   uint32_t slot;  /* its temporary */
   uint32_t local; /* local index when PLACE_LOCAL */
-  uint32_t node;  /* of the topmost traced operand from here downwards, or IR_NO_NODE */
+  uint32_t below; /* node of the topmost traced operand below this one, or IR_NO_NODE */
   uint64_t konst;
+};
+
+struct local {
+  uint32_t slot;
+  uint32_t uses; /* operands whose place it is */
+  uint8_t cls;
+  bool is_traced;
 };
 
 struct control {
@@ -39,8 +46,9 @@ struct ir_frontend {
   BASE_VEC(struct operand) operands;
   size_t settled_count;
   BASE_VEC(struct control) controls;
-  BASE_VEC(uint32_t) local_slot; /* slot of each local */
-  BASE_VEC(uint32_t) local_uses;
+  BASE_VEC(struct local) locals;
+  uint32_t next_slot; /* the temporary of the next operand */
+  uint32_t node;      /* of the topmost traced operand, or IR_NO_NODE */
   uint32_t last;
   uint32_t current_try; /* that encloses the instruction being translated, or IR_NO_TRY */
   bool unreachable, no_memory;
@@ -94,11 +102,21 @@ void frontend_push_call_results(struct ir_frontend *fe, struct ir_insn *insn, co
 uint32_t frontend_references(struct ir_frontend *fe);
 
 struct control *frontend_control(struct ir_frontend *fe, uint32_t depth);
-/* Opens a control of the block that the reader has just entered: operands settled, label made. NULL: dead code. */
-struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kind);
+/* Opens a control of the block type `raw` (as in struct module_insn): operands settled, label made. NULL: dead code. */
+struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kind, int64_t raw);
 /* Brings the results of an arm to where the label expects them, and cuts the stack. */
 void frontend_end_arm(struct ir_frontend *fe, const struct control *control);
 
+void frontend_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result);
+void frontend_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result);
+void frontend_load(struct ir_frontend *fe, uint16_t op, enum ir_class result, const struct module_memarg *memarg);
+void frontend_store(struct ir_frontend *fe, uint16_t op, const struct module_memarg *memarg);
+/* The operand of a memory access: a constant where the access has a form for it. */
+struct operand frontend_pop_address(struct ir_frontend *fe, uint16_t op, const struct module_memarg *memarg);
+void frontend_use_address(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *address,
+                          const struct module_memarg *memarg);
+
+void frontend_row_insn(struct ir_frontend *fe, const struct module_insn *insn);        /* frontend_row.c */
 void frontend_references_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_gc.c */
 void frontend_exceptions_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_eh.c */
 /* At the end of a try_table or try: closes its range, and emits the landing pads of try_table. `control` is popped. */

@@ -102,7 +102,7 @@ static struct clause read_clause(const uint8_t **cursor) {
 }
 
 static void do_try_table(struct ir_frontend *fe, const struct module_insn *insn) {
-  struct control *control = frontend_open(fe, MODULE_FRAME_TRY_TABLE);
+  struct control *control = frontend_open(fe, MODULE_FRAME_TRY_TABLE, insn->imm.block.raw);
   if (!control) return;
   control->clauses_offset = insn->imm.block.catches_offset;
   begin_range(fe, control);
@@ -148,8 +148,8 @@ void frontend_end_try(struct ir_frontend *fe, struct control *control) {
 
 /* ---- The legacy form --------------------------------------------------------------------------------------------- */
 
-static void do_try(struct ir_frontend *fe) {
-  struct control *control = frontend_open(fe, MODULE_FRAME_TRY);
+static void do_try(struct ir_frontend *fe, int64_t raw) {
+  struct control *control = frontend_open(fe, MODULE_FRAME_TRY, raw);
   if (control) begin_range(fe, control);
 }
 
@@ -201,7 +201,7 @@ void frontend_exceptions_insn(struct ir_frontend *fe, const struct module_insn *
   case MODULE_OP_THROW_REF: do_throw_ref(fe); break;
   case MODULE_OP_RETHROW: do_rethrow(fe, insn->imm.index[0]); break;
   case MODULE_OP_TRY_TABLE: do_try_table(fe, insn); break;
-  case MODULE_OP_TRY: do_try(fe); break;
+  case MODULE_OP_TRY: do_try(fe, insn->imm.block.raw); break;
   case MODULE_OP_CATCH: do_catch(fe, insn->imm.index[0]); break;
   case MODULE_OP_CATCH_ALL: do_catch(fe, IR_ANY_TAG); break;
   default: assert(insn->op == MODULE_OP_DELEGATE); do_delegate(fe, insn->imm.index[0]);
