@@ -150,6 +150,8 @@ struct engine_instance {
   struct engine_memory *host_memory;  /* what surfaces work on: the export "memory", else memory 0; never NULL */
   const struct engine_tier *tier;
   void *code;                         /* the tier's, shared by instances of the module in the engine */
+  const void *const *interp_entries;  /* the same two of the interpreter: where that is not the tier itself but runs */
+  void *interp_code;                  /* functions for it, the tier sets them before it does */
   struct engine_function *own_functions; /* one per defined function */
   uint8_t *elems_dropped, *datas_dropped; /* bit sets; active segments are dropped after instantiation */
   uint64_t **elem_items;              /* evaluated element segments, NULL until first needed */
@@ -175,7 +177,7 @@ struct engine_activation {
   struct engine_activation *previous;
   struct engine_function *function;   /* that was entered */
   struct engine_instance *instance;
-  const void *site;                   /* the tier's position in the innermost frame */
+  const void *site;                   /* the tier's position in the innermost frame; NULL: there is none yet */
   uint64_t *fp;                       /* frame pointer of the innermost frame */
   uint64_t *base_fp;                  /* frame pointer of the first frame: its arguments and results */
   void *native_sp;                    /* stack pointer to restore when a fault ends the activation */

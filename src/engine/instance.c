@@ -124,8 +124,8 @@ static enum cay_status take_code(struct engine_instance *instance, struct module
   if (status != CAY_OK) return status;
   assert(code->module == module);
   instance->module = code->module; /* the code holds the reference */
-  instance->code = code->code;
-  instance->entries = code->entries;
+  instance->code = instance->interp_code = code->code;
+  instance->entries = instance->interp_entries = code->entries;
   return CAY_OK;
 }
 

@@ -10,6 +10,11 @@ extern const struct engine_tier tiers_interp;
 
 /* Machine code copied together from stencils; where the build has it (TIERS_HAS_BASELINE). */
 extern const struct engine_tier tiers_baseline;
+#if TIERS_HAS_BASELINE
+/* Whether the interpreter runs function `func`, which the module defines, in place of compiled code: from the next call
+ * on, in all instances that share the code object. From any thread. What cannot be compiled is interpreted anyway. */
+enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_interpreted, struct cay_error *error);
+#endif
 /* All of this build, the default first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];
 

@@ -19,6 +19,7 @@
  *  2. `lock` guards chunks and compilers. */
 #include "tiers/baseline/baseline.h"
 #include "tiers/baseline/stencil.h"
+#include "tiers/interp/beside.h"
 #include "tiers/tiers.h"
 
 #include <assert.h>
@@ -52,11 +53,17 @@ struct compiler {
   struct compiler *next;
 };
 
+/* The interpreter for the module, made when it is to run a function for the first time. */
+struct beside {
+  void *interp;
+  const void *compiled[]; /* of functions that it runs: what their entry would be else */
+};
+
 struct baseline_code {
   const struct baseline_runtime *runtime; /* first: compiled code reads it */
   struct module *module;
   struct baseline_emit_options options;
-  bool is_deterministic;
+  struct engine_code_options made_with;
   _Atomic(const void *) *entries;
   pthread_mutex_t lock;
   struct compiler *compilers;    /* that nobody uses now */
@@ -65,6 +72,7 @@ struct baseline_code {
   uint64_t pool;                 /* offset in the arena of the stencils' constants */
   const uint8_t *stubs;
   _Atomic(const struct compiled *) last_located; /* NULL: none */
+  _Atomic(struct beside *) beside;               /* NULL: everything is compiled */
 };
 
 static uint32_t entry_count(const struct baseline_code *code) {
@@ -82,7 +90,7 @@ static void compiler_free(struct compiler *compiler) {
 static struct compiler *compiler_new(const struct baseline_code *code) {
   struct compiler *compiler = base_alloc_zero(1, sizeof *compiler);
   if (!compiler) return NULL;
-  compiler->frontend = ir_frontend_new(code->is_deterministic);
+  compiler->frontend = ir_frontend_new(code->made_with.deterministic_relaxed_simd);
   compiler->emitter = baseline_emitter_new();
   if (compiler->frontend && compiler->emitter) return compiler;
   compiler_free(compiler);
@@ -125,6 +133,9 @@ static void code_free(void *object) {
     next = compiler->next;
     compiler_free(compiler);
   }
+  struct beside *beside = atomic_load(&code->beside);
+  if (beside) tiers_interp.code_free(beside->interp);
+  base_free(beside);
   base_free((void *)code->entries);
   pthread_mutex_destroy(&code->lock);
   module_release(code->module);
@@ -169,6 +180,65 @@ static bool write_stubs(struct baseline_code *code) {
   return base_code_publish(&chunk->memory, 0, bytes);
 }
 
+/* ---- Interpreted functions ---------------------------------------------------------------------------------------------- */
+
+static const void *stub_of(const struct baseline_code *code, uint32_t entry) {
+  return code->stubs + (size_t)entry * baseline_stub_bytes;
+}
+
+const void *baseline_entry(const void *object, uint32_t entry) {
+  const struct baseline_code *code = object;
+  return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
+}
+
+void *baseline_interpreter(const void *object, uint32_t entry) {
+  const struct baseline_code *code = object;
+  const struct beside *beside = atomic_load_explicit(&code->beside, memory_order_acquire);
+  return BASE_UNLIKELY(beside != NULL) && interp_runs(beside->interp, entry) ? beside->interp : NULL;
+}
+
+static struct beside *beside_new(struct baseline_code *code) {
+  struct beside *beside = base_alloc(sizeof *beside + entry_count(code) * sizeof *beside->compiled);
+  if (beside && interp_beside_new(code->module, &code->made_with, &beside->interp, NULL) == CAY_OK) return beside;
+  base_free(beside);
+  return NULL;
+}
+
+/* The stub is the entry of what the interpreter runs, and it runs what has it: neither changes without the other. */
+static bool interpret_locked(struct baseline_code *code, uint32_t entry, bool is_interpreted) {
+  struct beside *beside = atomic_load_explicit(&code->beside, memory_order_relaxed);
+  if (is_interpreted == (baseline_interpreter(code, entry) != NULL)) return true;
+  if (!beside && !(beside = beside_new(code))) return false;
+  atomic_store_explicit(&code->beside, beside, memory_order_release);
+  if (is_interpreted) {
+    interp_set_runs(beside->interp, entry, true);
+    beside->compiled[entry] = baseline_entry(code, entry);
+    atomic_store_explicit(&code->entries[entry], stub_of(code, entry), memory_order_release);
+  } else {
+    atomic_store_explicit(&code->entries[entry], beside->compiled[entry], memory_order_release);
+    interp_set_runs(beside->interp, entry, false);
+  }
+  return true;
+}
+
+enum cay_status tiers_baseline_interpret(void *object, uint32_t func, bool is_interpreted, struct cay_error *error) {
+  struct baseline_code *code = object;
+  pthread_mutex_lock(&code->lock);
+  bool done = interpret_locked(code, func - code->module->imported_func_count, is_interpreted);
+  pthread_mutex_unlock(&code->lock);
+  return done ? CAY_OK : base_error_memory(error);
+}
+
+/* For tests: every so many-th function is interpreted. */
+static bool mix(struct baseline_code *code) {
+  for (uint32_t i = BASELINE_INTERPRET_EVERY; BASELINE_INTERPRET_EVERY && i <= entry_count(code);
+       i += BASELINE_INTERPRET_EVERY)
+    if (!interpret_locked(code, i - 1, true)) return false;
+  return true;
+}
+
+/* ---- New ones ----------------------------------------------------------------------------------------------------------- */
+
 static enum cay_status code_new(struct module *module, const struct engine_code_options *options, void **out,
                                 const void *const **entries, struct cay_error *error) {
   struct baseline_code *code = base_alloc_zero(1, sizeof *code);
@@ -177,7 +247,7 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   code->module = module_retain(module);
   code->options.explicit_bounds = options->explicit_bounds;
   code->options.exact_locals = options->exact_locals;
-  code->is_deterministic = options->deterministic_relaxed_simd;
+  code->made_with = *options;
   pthread_mutex_init(&code->lock, NULL);
   uint32_t count = entry_count(code);
   code->entries = base_alloc_zero(count, sizeof *code->entries);
@@ -191,17 +261,16 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
                           "no memory for machine code: all of it is in use, or this process may have none; the tier "
                           "interp needs none");
   }
+  if (!mix(code)) {
+    code_free(code);
+    return base_error_memory(error);
+  }
   *out = code;
   *entries = (const void *const *)code->entries;
   return CAY_OK;
 }
 
 /* ---- Compilation ------------------------------------------------------------------------------------------------------- */
-
-const void *baseline_entry(const void *object, uint32_t entry) {
-  const struct baseline_code *code = object;
-  return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
-}
 
 /* A copy of what the emitter found besides code. NULL: no memory. */
 static struct compiled *record_new(const struct baseline_output *output, const struct ir_function *ir, uint32_t entry) {
@@ -224,19 +293,23 @@ static struct compiled *record_new(const struct baseline_output *output, const s
 static bool place_code(const struct baseline_code *code, struct chunk *chunk, size_t offset,
                        const struct baseline_output *output) {
   uint8_t *to = chunk->memory.write + offset;
+  static_assert(BASE_CODE_ARENA_BYTES <= 1 << 30, "a site's number is not negative");
   uint64_t in_arena = (uint64_t)(chunk->memory.run - base_code_arena()) + offset;
   memcpy(to, output->code.items, output->code.count);
   for (size_t i = 0; i < output->site_holes.count; i++) {
     const struct baseline_site_hole *hole = &output->site_holes.items[i];
-    uint64_t base = hole->is_pool ? code->pool - in_arena : in_arena;
-    baseline_arch_patch(to, hole->at, hole->kind, base + hole->position);
+    uint64_t value =
+        hole->is_pool ? code->pool - in_arena + hole->position : baseline_site_number(in_arena + hole->position);
+    baseline_arch_patch(to, hole->at, hole->kind, value);
   }
   return base_code_publish(&chunk->memory, offset, output->code.count);
 }
 
 /* Whether a function has been compiled: until then its entry is the stub. */
-static bool is_compiled(const struct baseline_code *code, uint32_t entry) {
-  return baseline_entry(code, entry) != code->stubs + (size_t)entry * baseline_stub_bytes;
+static bool is_compiled_locked(const struct baseline_code *code, uint32_t entry) {
+  const void *at =
+      baseline_interpreter(code, entry) ? atomic_load(&code->beside)->compiled[entry] : baseline_entry(code, entry);
+  return at != stub_of(code, entry);
 }
 
 /* False: no memory. */
@@ -250,7 +323,10 @@ static bool publish_locked(struct baseline_code *code, const struct baseline_out
   chunk->used_bytes = offset + record->bytes;
   chunk->places.items[chunk->places.count++] = (struct place){(uint32_t)offset, record};
   record->code = chunk->memory.run + offset;
-  atomic_store_explicit(&code->entries[record->entry], (const void *)record->code, memory_order_release);
+  if (baseline_interpreter(code, record->entry))
+    atomic_load(&code->beside)->compiled[record->entry] = record->code;
+  else
+    atomic_store_explicit(&code->entries[record->entry], (const void *)record->code, memory_order_release);
   return true;
 }
 
@@ -259,7 +335,7 @@ static bool publish(struct baseline_code *code, uint32_t entry, const struct bas
   struct compiled *record = record_new(output, ir, entry);
   if (!record) return false;
   pthread_mutex_lock(&code->lock);
-  bool is_first = !is_compiled(code, entry); /* no other thread was faster */
+  bool is_first = !is_compiled_locked(code, entry); /* no other thread was faster */
   bool is_published = is_first && publish_locked(code, output, record);
   pthread_mutex_unlock(&code->lock);
   if (!is_published) record_free(record);
@@ -281,6 +357,7 @@ static bool compile(struct baseline_code *code, struct compiler *compiler, uint3
   bool unsupported = false;
   const struct baseline_output *output =
       baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported);
+  if (unsupported) return tiers_baseline_interpret(code, ir->func, true, NULL) == CAY_OK;
   if (!output) return false;
   size_t bytes = output->code.count;
   bool is_published = publish(code, entry, output, ir);
@@ -288,22 +365,22 @@ static bool compile(struct baseline_code *code, struct compiler *compiler, uint3
   return is_published;
 }
 
-const void *baseline_translate(void *object, uint32_t entry) {
+bool baseline_translate(void *object, uint32_t entry) {
   struct baseline_code *code = object;
   assert(entry < entry_count(code));
-  if (!is_compiled(code, entry)) {
-    struct compiler *compiler = compiler_take(code);
-    bool done = compiler && compile(code, compiler, entry);
-    if (compiler) compiler_give(code, compiler);
-    if (!done) return NULL;
-  }
-  return baseline_entry(code, entry);
+  if (baseline_interpreter(code, entry) || baseline_entry(code, entry) != stub_of(code, entry)) return true;
+  struct compiler *compiler = compiler_take(code);
+  bool done = compiler && compile(code, compiler, entry);
+  if (compiler) compiler_give(code, compiler);
+  return done;
 }
 
 static size_t code_bytes(void *object, bool all) {
   struct baseline_code *code = object;
   size_t bytes = entry_count(code) * sizeof *code->entries;
   for (uint32_t i = 0; all && i < entry_count(code); i++) baseline_translate(code, i);
+  const struct beside *beside = atomic_load(&code->beside);
+  if (beside) bytes += entry_count(code) * sizeof *beside->compiled + tiers_interp.code_bytes(beside->interp, false);
   for (size_t i = 0; i < code->chunks.count; i++) {
     const struct chunk *chunk = &code->chunks.items[i];
     bytes += chunk->used_bytes + chunk->places.capacity * sizeof(struct place);
@@ -422,8 +499,17 @@ bool baseline_call_distance(void *code, const void *site, uint32_t *d) {
   return function && call_distance(function, site, d);
 }
 
+/* A position that is not in the arena is the interpreter's, which knows by itself what is none; NULL: it does not run. */
+static void *interpreter_at(const struct baseline_code *code, const void *position) {
+  if (base_code_contains((uintptr_t)baseline_site((uintptr_t)position))) return NULL;
+  const struct beside *beside = atomic_load_explicit(&code->beside, memory_order_acquire);
+  return beside ? beside->interp : NULL;
+}
+
 static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
   struct baseline_code *code = object;
+  void *interp = interpreter_at(code, position);
+  if (interp) return tiers_interp.locate(interp, position, fp, out);
   const struct compiled *function = find(code, baseline_site((uintptr_t)position));
   if (!function) return false;
   uint32_t d;
@@ -441,7 +527,11 @@ static uint32_t position_in(const struct compiled *function, const void *site) {
 
 static void visit_references(void *code, uint32_t func, const void *position, uint64_t *fp,
                              void (*visit)(void *env, uint64_t reference), void *env) {
-  (void)func;
+  void *interp = interpreter_at(code, position);
+  if (interp) {
+    tiers_interp.visit_references(interp, func, position, fp, visit, env);
+    return;
+  }
   const void *site = baseline_site((uintptr_t)position);
   const struct compiled *function = find(code, site);
   assert(function);
@@ -453,7 +543,7 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
   struct baseline_code *code = instance->code;
   const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
   for (uint64_t frames = 0;; frames++) {
-    if (!atomic_load_explicit(&instance->thread->stack_limit, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
+    if (atomic_load_explicit(&instance->thread->interrupted, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
     const struct compiled *function = find(code, site);
     assert(function);
     if (!function) return ENGINE_TRAP_EXCEPTION;
@@ -474,6 +564,8 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
 
 static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   struct baseline_code *code = object;
+  void *interp = interpreter_at(code, place);
+  if (interp) return tiers_interp.offset_of(interp, func, place);
   const void *site = baseline_site((uintptr_t)place);
   const struct compiled *function = find(code, site);
   assert(function);

@@ -47,9 +47,12 @@ bool baseline_helper_find(const struct module *module, const struct ir_insn *ins
 
 /* ---- The runtime (bridge.c) --------------------------------------------------------------------------------------- */
 
-/* A site is a place in compiled code as an address, or as its offset in the code arena. */
+/* A site is a place in compiled code: an address, or a number of 32 bits that is odd, as no address of an instruction of
+ * the interpreter is, and has its offset in the code arena in the bits above. */
+static inline uint64_t baseline_site_number(uint64_t offset) { return offset << 1 | 1; }
 static inline const void *baseline_site(uint64_t site) {
-  return (const void *)(uintptr_t)(site <= UINT32_MAX ? (uint64_t)(uintptr_t)base_code_arena() + site : site);
+  bool is_number = site <= UINT32_MAX && (site & 1);
+  return (const void *)(uintptr_t)(is_number ? (uint64_t)(uintptr_t)base_code_arena() + (site >> 1) : site);
 }
 
 /* What compiled code reaches through its instance's code object, whose first member points here. None of trap, leave and
@@ -72,9 +75,12 @@ bool baseline_fault(struct engine_activation *activation, void *machine_context)
 
 /* ---- Code objects (baseline.c) ------------------------------------------------------------------------------------ */
 
-/* Compiles function `entry` of the code object on its first call. NULL: no memory. */
-const void *baseline_translate(void *code, uint32_t entry);
+/* Compiles function `entry` of the code object on its first call. False: no memory. It may turn out that the interpreter
+ * runs it; then the entry stays as it was. */
+bool baseline_translate(void *code, uint32_t entry);
 const void *baseline_entry(const void *code, uint32_t entry);
+/* The interpreter's code object when it is to run the function, else NULL. */
+void *baseline_interpreter(const void *code, uint32_t entry);
 /* How far the frame of what was called at `site` lies above the caller's, in slots; false: not a site of the code. */
 bool baseline_call_distance(void *code, const void *site, uint32_t *d);
 

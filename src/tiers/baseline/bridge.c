@@ -14,6 +14,8 @@
 
 #include "engine/engine_arch.h"
 #include "tiers/baseline/baseline.h"
+#include "tiers/interp/beside.h"
+#include "tiers/interp/insn.h"
 #include "tiers/tiers.h"
 
 #define STATE uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0, uint64_t r1, uint64_t r2
@@ -30,7 +32,7 @@ static inline const void *caller_site(const void *return_address) {
 }
 
 /* How invoke's loop is told that a tail call has given the activation another function. */
-enum { AGAIN = 1000 };
+enum { AGAIN = INTERP_AGAIN };
 
 static inline struct engine_activation *publish(struct engine_instance *inst, const void *site, uint64_t *fp) {
   struct engine_activation *activation = inst->thread->top;
@@ -65,10 +67,12 @@ static enum engine_trap run(struct engine_activation *activation) {
   int ended;
   do {
     struct engine_instance *inst = activation->instance;
+    uint32_t entry = activation->function->entry;
     assert(inst->tier == &tiers_baseline);
-    struct baseline_start start = {baseline_entry(inst->code, activation->function->entry), activation->base_fp,
-                                   inst->memory0->base, inst};
-    ended = engine_arch_enter(baseline_arch_start, &start, &activation->native_sp);
+    void *interpreter = baseline_interpreter(inst->code, entry);
+    struct baseline_start start = {baseline_entry(inst->code, entry), activation->base_fp, inst->memory0->base, inst};
+    ended = interpreter ? interp_run(interpreter, activation)
+                        : engine_arch_enter(baseline_arch_start, &start, &activation->native_sp);
   } while (ended == AGAIN);
   return (enum engine_trap)ended;
 }
@@ -121,7 +125,7 @@ BRIDGE(baseline_faulted) { raise_at(inst, baseline_site(r0), fp, ENGINE_TRAP_MEM
 bool baseline_fault(struct engine_activation *activation, void *machine_context) {
   enum { PINNED_R0 = 3 };
   uintptr_t pc = engine_arch_pc(machine_context);
-  if (!base_code_contains(pc)) return false;
+  if (!base_code_contains(pc)) return tiers_interp.fault && tiers_interp.fault(activation, machine_context);
   engine_arch_set_pinned(machine_context, PINNED_R0, pc);
   engine_arch_set_sp(machine_context, (uintptr_t)baseline_arch_first_sp(activation->native_sp));
   engine_arch_set_pc(machine_context, (uintptr_t)baseline_faulted);
@@ -137,10 +141,17 @@ BRIDGE(baseline_exhausted) {
 
 /* ---- Calls --------------------------------------------------------------------------------------------------------------- */
 
+/* What the interpreter runs is called like another instance's function, and as if by a tail call: by whom is not known
+ * otherwise. r0: entry. */
 BRIDGE(baseline_translating) {
   const void *site = CALLER;
-  baseline_code_pointer code = (baseline_code_pointer)(uintptr_t)baseline_translate(inst->code, (uint32_t)r0);
-  if (BASE_UNLIKELY(!code)) raise_at(inst, site, caller_frame(inst, site, fp), ENGINE_TRAP_OUT_OF_MEMORY);
+  if (BASE_UNLIKELY(!baseline_translate(inst->code, (uint32_t)r0)))
+    raise_at(inst, site, caller_frame(inst, site, fp), ENGINE_TRAP_OUT_OF_MEMORY);
+  if (BASE_UNLIKELY(baseline_interpreter(inst->code, (uint32_t)r0) != NULL)) {
+    r1 = (uint64_t)(uintptr_t)&inst->own_functions[r0];
+    __attribute__((musttail)) return baseline_arch_tail_away(fp, mem, inst, r0, r1, r2);
+  }
+  baseline_code_pointer code = (baseline_code_pointer)(uintptr_t)baseline_entry(inst->code, (uint32_t)r0);
   __attribute__((musttail)) return code(fp, mem, inst, r0, r1, r2);
 }
 
@@ -174,6 +185,7 @@ BRIDGE(baseline_tail_away) {
   if (is_first && function->instance) {
     activation->function = function;
     activation->instance = function->instance;
+    activation->site = NULL;
     engine_arch_leave(activation->native_sp, AGAIN);
   }
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);

@@ -376,6 +376,7 @@ static __attribute__((noinline)) int tail_out(const struct interp_insn *site, ui
   if (!is_first || !function->instance) return (int)engine_call_from_guest(inst->thread, function, fp);
   activation->function = function;
   activation->instance = function->instance;
+  activation->site = NULL;
   return INTERP_AGAIN;
 }
 
@@ -423,6 +424,7 @@ static TEXT TIERS_GUEST_CC __attribute__((cold, noinline, used)) int h_fault(STA
   TRAP(ENGINE_TRAP_MEMORY_BOUNDS);
 }
 static TEXT TIERS_GUEST_CC __attribute__((used)) int h_unwind(STATE);
+static TEXT TIERS_GUEST_CC __attribute__((used)) int h_elsewhere(STATE);
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
 #include "tiers/interp/handlers_gc.h"

@@ -147,13 +147,13 @@ H(call_ref) { /* the function is in acc */
   if (BASE_UNLIKELY(function->instance != inst)) GO(call_away);
   acc = BITS(ip);
   fp += ip->d;
-  ip = SITE(BITS(inst->entries[function->entry]));
+  ip = SITE(BITS(inst->interp_entries[function->entry]));
   JUMP();
 }
 H(tail_check_ref) { CHECK_NULL(ip->a); NEXT(); }
 H(tail_call_ref) { /* a: above the moved arguments */
   struct engine_function *function = (struct engine_function *)(uintptr_t)fp[ip->a];
   if (BASE_UNLIKELY(function->instance != inst)) LEAVE_BY_TAIL_CALL(function);
-  ip = SITE(BITS(inst->entries[function->entry]));
+  ip = SITE(BITS(inst->interp_entries[function->entry]));
   JUMP();
 }

@@ -28,7 +28,8 @@ ENTER(enter_3, link[-1] = link[-2] = link[-3] = 0)
 ENTER(enter_n, memset(link - ip->a, 0, (size_t)ip->a * 8))
 
 H(translate) { /* stands in for a function that has not been called yet; b: its entry */
-  const struct interp_insn *code = interp_translate(inst->code, ip->b);
+  if (BASE_UNLIKELY(!interp_runs(inst->interp_code, ip->b))) GO(elsewhere);
+  const struct interp_insn *code = interp_translate(inst->interp_code, ip->b);
   if (BASE_UNLIKELY(!code)) {
     ip = SITE(acc);
     fp -= ip->d;
@@ -108,7 +109,7 @@ H(return_n) { LEAVE(memmove(fp, fp + ip->a, (size_t)ip->b * 8)); }
 H(call) {
   acc = BITS(ip);
   fp += ip->d;
-  ip = SITE(BITS(inst->entries[ip->b]));
+  ip = SITE(BITS(inst->interp_entries[ip->b]));
   JUMP();
 }
 #define LEAVE_BY_CALL(function)                                          \
@@ -131,7 +132,7 @@ H(call_indirect) { /* the index is in acc */
   }
   acc = BITS(ip);
   fp += ip->d;
-  ip = SITE(BITS(inst->entries[function->entry]));
+  ip = SITE(BITS(inst->interp_entries[function->entry]));
   JUMP();
 }
 
@@ -145,7 +146,7 @@ H(tail_move) { /* d: first argument slot; a: argument slots; b: link slot. Leave
   memmove(fp, fp + ip->d, (size_t)ip->a * 8);
   NEXT();
 }
-H(tail_call) { ip = SITE(BITS(inst->entries[ip->b])); JUMP(); }
+H(tail_call) { ip = SITE(BITS(inst->interp_entries[ip->b])); JUMP(); }
 #define LEAVE_BY_TAIL_CALL(function)                                        \
   do {                                                                      \
     const struct interp_insn *site = SITE(acc);                             \
@@ -161,12 +162,13 @@ H(tail_call) { ip = SITE(BITS(inst->entries[ip->b])); JUMP(); }
     fp -= site->d;                                                          \
     JUMP();                                                                 \
   } while (0)
+H(elsewhere) LABEL(elsewhere) { LEAVE_BY_TAIL_CALL(&inst->own_functions[ip->b]); } /* how translate leaves the tier */
 H(tail_call_import) { LEAVE_BY_TAIL_CALL(inst->functions[ip->b]); }
 H(tail_call_indirect) { /* a: index (above the moved arguments); d: table; checked before */
   int trap;
   struct engine_function *function = indirect_callee(inst, ip->d, ip->b, fp[ip->a], &trap);
   if (BASE_UNLIKELY(function->instance != inst)) LEAVE_BY_TAIL_CALL(function);
-  ip = SITE(BITS(inst->entries[function->entry]));
+  ip = SITE(BITS(inst->interp_entries[function->entry]));
   JUMP();
 }
 

@@ -63,7 +63,7 @@ enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct
 /* All handlers: the families of the instruction table, then the ones written by hand. */
 #define INTERP_HAND_WRITTEN(X)                                                                                    \
   X(enter_0)                                                                                                      \
-  X(enter_1) X(enter_2) X(enter_3) X(enter_n) X(translate) X(exit) X(move) X(move2) X(move_r) X(move_f) X(move_g) \
+  X(enter_1) X(enter_2) X(enter_3) X(enter_n) X(translate) X(elsewhere) X(exit) X(move) X(move2) X(move_r) X(move_f) X(move_g) \
       X(get) X(get_f) X(get_g) X(const_32) X(const_64) X(br) X(br_loop) X(br_if_s) X(br_if_r) X(br_unless_s)      \
           X(br_unless_r) X(br_if64_s) X(br_if64_r) X(br_unless64_s) X(br_unless64_r) X(br_table_s) X(br_table_r)  \
               X(return_void) X(return_const) X(return_s) X(return_r) X(return_fs) X(return_fr) X(return_gs)       \
@@ -123,6 +123,8 @@ static inline bool interp_is_exit(const struct interp_handlers *handlers, const 
 
 /* Translates function `entry` of the code object on its first call. NULL: out of memory. */
 const struct interp_insn *interp_translate(void *code, uint32_t entry);
+/* Whether the interpreter runs the function: always, where it is not beside another tier (beside.h). */
+bool interp_runs(const void *code, uint32_t entry);
 
 /* Finds what catches `exception`, thrown at `ip` of the frame at `fp`, in the frames of the running activation: its
  * values are written, and the activation's site and fp are where it goes on. EXCEPTION: nothing in this activation.

@@ -12,6 +12,7 @@
  *  1. A function's instructions never move or change once its entry is stored (release; readers depend on the address).
  *  2. `lock` guards translation and the list of located functions.
  * Threads: instances of one module may run in different threads and share the code object. */
+#include "tiers/interp/beside.h"
 #include "tiers/interp/encode.h"
 #include "tiers/interp/fault.h"
 #include "tiers/ir.h"
@@ -32,6 +33,7 @@ struct interp_code {
   struct module *module;
   const struct interp_handlers *handlers;
   _Atomic(const void *) *entries;
+  atomic_bool *runs; /* which functions are not another tier's; NULL: all */
   struct interp_insn *stubs;
   struct translated *functions;
   struct interp_insn exit_pair[2]; /* where the first frame of an activation returns to */
@@ -55,6 +57,7 @@ static void code_free(void *object) {
     base_free(code->functions[i].tables);
   }
   base_free((void *)code->entries);
+  base_free((void *)code->runs);
   base_free(code->stubs);
   base_free(code->functions);
   base_free(code->by_address);
@@ -95,6 +98,40 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   *out = code;
   *entries = (const void *const *)code->entries;
   return CAY_OK;
+}
+
+/* ---- Beside another tier ------------------------------------------------------------------------------------------- */
+
+enum cay_status interp_beside_new(struct module *module, const struct engine_code_options *options, void **out,
+                                  struct cay_error *error) {
+  const void *const *entries;
+  enum cay_status status = code_new(module, options, out, &entries, error);
+  if (status != CAY_OK) return status;
+  struct interp_code *code = *out;
+  code->runs = base_alloc_zero(entry_count(code), sizeof *code->runs);
+  if (code->runs) return CAY_OK;
+  code_free(code);
+  return base_error_memory(error);
+}
+
+bool interp_runs(const void *object, uint32_t entry) {
+  const struct interp_code *code = object;
+  return !code->runs || atomic_load_explicit(&code->runs[entry], memory_order_acquire);
+}
+
+/* The entry of a function, by what is known of it. */
+static void enter_by(struct interp_code *code, uint32_t entry) {
+  const struct interp_insn *insns = code->functions[entry].insns;
+  const void *by = insns && interp_runs(code, entry) ? insns : &code->stubs[entry];
+  atomic_store_explicit(&code->entries[entry], by, memory_order_release);
+}
+
+void interp_set_runs(void *object, uint32_t entry, bool runs) {
+  struct interp_code *code = object;
+  pthread_mutex_lock(&code->lock);
+  atomic_store(&code->runs[entry], runs);
+  enter_by(code, entry);
+  pthread_mutex_unlock(&code->lock);
 }
 
 /* ---- Translation --------------------------------------------------------------------------------------------------- */
@@ -148,7 +185,7 @@ static const struct interp_insn *translate_locked(struct interp_code *code, uint
   if (!ir || !interp_encode(&code->encoder, code->module, code->handlers, ir)) return NULL;
   const struct interp_insn *insns = publish_function(code, ir, function);
   trim(code);
-  if (insns) atomic_store_explicit(&code->entries[entry], (const void *)insns, memory_order_release);
+  if (insns) enter_by(code, entry);
   return insns;
 }
 
@@ -184,14 +221,21 @@ static size_t code_bytes(void *object, bool all) {
 
 /* ---- Running ---------------------------------------------------------------------------------------------------------- */
 
+int interp_run(void *object, struct engine_activation *activation) {
+  const struct interp_code *code = object;
+  struct engine_instance *inst = activation->instance;
+  inst->interp_entries = (const void *const *)code->entries;
+  inst->interp_code = object;
+  const struct interp_insn *first =
+      atomic_load_explicit(&code->entries[activation->function->entry], memory_order_acquire);
+  return code->handlers->run(first, activation->base_fp, inst, code->exit_pair);
+}
+
 static enum engine_trap invoke(struct engine_thread *thread, struct engine_activation *activation) {
   (void)thread;
   for (;;) {
-    const struct interp_code *code = activation->instance->code;
     assert(activation->instance->tier == &tiers_interp);
-    const struct interp_insn *first =
-        atomic_load_explicit(&code->entries[activation->function->entry], memory_order_acquire);
-    int ended = code->handlers->run(first, activation->base_fp, activation->instance, code->exit_pair);
+    int ended = interp_run(activation->instance->code, activation);
     if (ended != INTERP_AGAIN) return (enum engine_trap)ended;
   }
 }
@@ -273,10 +317,10 @@ static void visit_references(void *object, uint32_t func, const void *site, uint
 
 enum engine_trap interp_land(struct engine_instance *instance, const struct interp_insn *ip, uint64_t *fp,
                              uint64_t reference) {
-  struct interp_code *code = instance->code;
+  struct interp_code *code = instance->interp_code;
   const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
   for (;;) {
-    if (!atomic_load_explicit(&instance->thread->stack_limit, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
+    if (atomic_load_explicit(&instance->thread->interrupted, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
     uint32_t entry = find(code, ip);
     assert(entry != UINT32_MAX);
     if (entry == UINT32_MAX) return ENGINE_TRAP_EXCEPTION;

@@ -140,6 +140,7 @@ enum part {
   PART_IMPORTS,
   PART_FUNCS,
   PART_TABLES,
+  PART_MEMORIES,
   PART_TAGS,
   PART_GLOBALS,
   PART_EXPORTS,
@@ -177,6 +178,7 @@ static inline void import_name(struct builder *b, const char *name) {
 #define IMPORT_TAG(b, name, type) (import_name(b, name), PUT(&(b)->parts[PART_IMPORTS], 4, 0, type), (b)->tags++)
 #define TABLE(b, name, ...) (export_as(b, name, 1, (b)->tables++), ADD(b, PART_TABLES, __VA_ARGS__))
 #define GLOBAL(b, name, ...) (export_as(b, name, 3, (b)->globals++), ADD(b, PART_GLOBALS, __VA_ARGS__))
+#define MEMORY(b, ...) ADD(b, PART_MEMORIES, __VA_ARGS__)
 #define TAG(b, name, type) (export_as(b, name, 4, (b)->tags++), ADD(b, PART_TAGS, 0, type))
 
 /* `body`: declarations of locals and the instructions; the last `end` is added. */
@@ -194,7 +196,7 @@ static inline void add_func(struct builder *b, const char *name, uint8_t type, c
   add_func(b, name, type, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static inline struct bytes built(const struct builder *b) {
-  static const uint8_t ids[PARTS] = {1, 2, 3, 4, 13, 6, 7, 9, 10, 11};
+  static const uint8_t ids[PARTS] = {1, 2, 3, 4, 5, 13, 6, 7, 9, 10, 11};
   struct bytes bytes = module_start();
   for (int part = 0; part < PARTS; part++) {
     if (part == PART_CODES && b->counts[PART_DATAS]) SECTION(&bytes, 12, (uint8_t)b->counts[PART_DATAS]);
