@@ -3,6 +3,10 @@
 #ifndef TIERS_BASELINE_ARCH_STATE_H
 #define TIERS_BASELINE_ARCH_STATE_H
 
+#include "tiers/arch_convention.h"
+
+#include <stdint.h>
+
 /* clang-format off: the macros are tables; their columns are the point. */
 
 #if defined(__riscv)

@@ -7,20 +7,21 @@
 #ifndef TIERS_BASELINE_ARCH_STENCILS_H
 #define TIERS_BASELINE_ARCH_STENCILS_H
 
+#include "base/base.h"
 #include "module/ops/sem_simd.h"
 #include "tiers/baseline/arch_state.h"
-#include "tiers/baseline/baseline.h"
 
 #include <stddef.h>
 
 /* clang-format off: the macros are tables; their columns are the point. */
 
 extern char STENCIL_D[], STENCIL_A[], STENCIL_B[], STENCIL_C[], STENCIL_IMM[], STENCIL_IMM2[], STENCIL_SITE[];
-BASELINE_GUEST_CC void STENCIL_NEXT(void);
-BASELINE_GUEST_CC void STENCIL_TARGET(void);
-#define X(name, text) BASELINE_GUEST_CC void STENCIL_TRAP_##name(void);
-ENGINE_TRAPS(X)
-#undef X
+TIERS_GUEST_CC void STENCIL_NEXT(void);
+TIERS_GUEST_CC void STENCIL_TARGET(void);
+TIERS_GUEST_CC void STENCIL_TRAP_INTEGER_OVERFLOW(void);
+TIERS_GUEST_CC void STENCIL_TRAP_INTEGER_DIVIDE_BY_ZERO(void);
+TIERS_GUEST_CC void STENCIL_TRAP_INVALID_CONVERSION(void);
+struct engine_instance;
 
 /* ---- The state ------------------------------------------------------------------------------------------------------ */
 
@@ -34,9 +35,9 @@ ENGINE_TRAPS(X)
 #define ARGUMENTS fp, mem, inst, INT_ARGUMENTS, x0, x1, x2, x3, x4, x5, x6, x7
 #endif
 #define STENCIL(name, types, ...)                                                            \
-  BASELINE_GUEST_CC void name(PARAMETERS(types));                                            \
-  BASELINE_GUEST_CC void name(PARAMETERS(types)) {                                           \
-    typedef BASELINE_GUEST_CC void continuation(PARAMETERS(types));                          \
+  TIERS_GUEST_CC void name(PARAMETERS(types));                                            \
+  TIERS_GUEST_CC void name(PARAMETERS(types)) {                                           \
+    typedef TIERS_GUEST_CC void continuation(PARAMETERS(types));                          \
     __VA_ARGS__;                                                                             \
     GO(STENCIL_NEXT);                                                                        \
   }
@@ -47,18 +48,6 @@ ENGINE_TRAPS(X)
   } while (0)
 #define GO_IF(condition) do { if (condition) GO(STENCIL_TARGET); } while (0)
 #define TRAP_IF(condition, trap) do { if (BASE_UNLIKELY(condition)) GO(STENCIL_TRAP_##trap); } while (0)
-
-/* For stencils at which no other register lives. */
-#define STENCIL_ALONE(name, ...)                                                             \
-  BASELINE_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2);                 \
-  BASELINE_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2) {                \
-    __VA_ARGS__;                                                                             \
-    GO_ALONE((baseline_code_pointer)STENCIL_NEXT);                                           \
-  }
-#define GO_ALONE(to) __attribute__((musttail)) return (to)(fp, mem, inst, r0, r1, r2)
-#define TRAP_ALONE_IF(condition, trap) \
-  do { if (BASE_UNLIKELY(condition)) GO_ALONE((baseline_code_pointer)STENCIL_TRAP_##trap); } while (0)
-#define FORGET() __asm__("" : "=r"(r0), "=r"(r1), "=r"(r2))
 
 /* ---- Holes ---------------------------------------------------------------------------------------------------------- */
 
@@ -164,62 +153,16 @@ static inline sem_v128 fast_shuffle(sem_v128 a, sem_v128 b, sem_v128 lanes) {
 }
 #endif
 
-/* ---- Any memory ------------------------------------------------------------------------------------------------------- */
-
-/* Where an access goes: `place`. */
-#define FIND(bytes)                                                                                                    \
-  const struct engine_memory *memory = inst->memories[SYMBOL(IMM2)];                                                   \
-  uint64_t address, end;                                                                                               \
-  TRAP_IF(__builtin_add_overflow(SLOT(A, uint64_t), IMM64(IMM), &address) ||                                           \
-          __builtin_add_overflow(address, (uint64_t)(bytes), &end) || end > *(const uint64_t *)&memory->len_bytes,     \
-          MEMORY_BOUNDS);                                                                                              \
-  uint8_t *place = memory->base + address
-#define FIND_ATOMIC(type)                                                                                              \
-  TRAP_IF((SLOT(A, uint64_t) + IMM64(IMM)) & (sizeof(type) - 1), UNALIGNED_ATOMIC);                                    \
-  FIND(sizeof(type));                                                                                                  \
-  _Atomic type *at = (_Atomic type *)place
-
 /* ---- Pieces --------------------------------------------------------------------------------------------------------- */
 
 static inline float float_of(uint32_t bits) { float value; memcpy(&value, &bits, 4); return value; }
 static inline double double_of(uint64_t bits) { double value; memcpy(&value, &bits, 8); return value; }
 
 #define IS_LOW(r) __builtin_assume((r) <= UINT32_MAX) /* i32 values are zero-extended */
-/* Plain reads, which can be operands: that they are made each time, and at once, lies in the nature of the code. */
-#define LENGTH() (*(const uint64_t *)&inst->memory0->len_bytes)
-#define LIMIT() (*(const uint64_t *)&inst->thread->stack_limit)
-#define RUNTIME() (*(const struct baseline_runtime *const *)inst->code)
-
-/* From a function to what calls it: r0 <- code, r1 <- function. */
-#define CALLEE(callee)                                                                                                 \
-  do {                                                                                                                 \
-    const struct engine_function *function = (callee);                                                                 \
-    r1 = (uint64_t)(uintptr_t)function;                                                                                \
-    if (BASE_UNLIKELY(function->instance != inst)) r0 = (uint64_t)(uintptr_t)RUNTIME()->away;                          \
-    else r0 = (uint64_t)(uintptr_t)inst->entries[function->entry];                                                     \
-  } while (0)
-
 #define BRANCH_BY_TABLE(index)                                                                                         \
   do {                                                                                                                 \
     uint32_t last = IMM_i(IMM), chosen = (uint32_t)(index);                                                            \
     JUMP_BY_TABLE(chosen < last ? chosen : last);                                                                      \
-  } while (0)
-
-#define CALL_HELPER()                                                                                                  \
-  do {                                                                                                                 \
-    struct engine_activation *activation = inst->thread->top;                                                          \
-    activation->site = (const void *)SYMBOL(SITE);                                                                     \
-    activation->fp = fp;                                                                                               \
-    activation->instance = inst;                                                                                       \
-    int trap = FIELD(RUNTIME(), IMM, const baseline_helper)(fp, inst, IMM64(D), IMM64(IMM2));                          \
-    if (BASE_UNLIKELY(trap)) {                                                                                         \
-      r0 = (uint32_t)trap;                                                                                             \
-      r1 = SYMBOL(SITE);                                                                                               \
-      __asm__("" : "=r"(r2));                                                                                          \
-      GO_ALONE(RUNTIME()->leave);                                                                                      \
-    }                                                                                                                  \
-    mem = inst->memory0->base;                                                                                         \
-    FORGET();                                                                                                          \
   } while (0)
 
 /* Word by word, for loops that the compiler takes for memmove become calls. */
@@ -239,5 +182,74 @@ static inline double double_of(uint64_t bits) { double value; memcpy(&value, &bi
     __asm__("" : "+r"(to));                                                                                            \
     for (uint64_t count = IMM_i(IMM); count; count--, to++) { *to = 0; __asm__ volatile("" : : : "memory"); }          \
   } while (0)
+
+/* ---- With the engine ------------------------------------------------------------------------------------------------ */
+
+/* Only the files that need it see its structs, so that a change of them does not cost the time of all. */
+#ifdef STENCIL_WITH_ENGINE
+#include "tiers/baseline/baseline.h"
+
+#define X(name, text) TIERS_GUEST_CC void STENCIL_TRAP_##name(void);
+ENGINE_TRAPS(X)
+#undef X
+
+/* Plain reads, which can be operands: that they are made each time, and at once, lies in the nature of the code. */
+#define LENGTH() (*(const uint64_t *)&inst->memory0->len_bytes)
+#define LIMIT() (*(const uint64_t *)&inst->thread->stack_limit)
+#define RUNTIME() (*(const struct baseline_runtime *const *)inst->code)
+
+/* From a function to what calls it: r0 <- code, r1 <- function. */
+#define CALLEE(callee)                                                                                                 \
+  do {                                                                                                                 \
+    const struct engine_function *function = (callee);                                                                 \
+    r1 = (uint64_t)(uintptr_t)function;                                                                                \
+    if (BASE_UNLIKELY(function->instance != inst)) r0 = (uint64_t)(uintptr_t)RUNTIME()->away;                          \
+    else r0 = (uint64_t)(uintptr_t)inst->entries[function->entry];                                                     \
+  } while (0)
+
+/* For stencils at which no other register lives. */
+#define STENCIL_ALONE(name, ...)                                                             \
+  TIERS_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2);                 \
+  TIERS_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2) {                \
+    __VA_ARGS__;                                                                             \
+    GO_ALONE((baseline_code_pointer)STENCIL_NEXT);                                           \
+  }
+#define GO_ALONE(to) __attribute__((musttail)) return (to)(fp, mem, inst, r0, r1, r2)
+#define TRAP_ALONE_IF(condition, trap) \
+  do { if (BASE_UNLIKELY(condition)) GO_ALONE((baseline_code_pointer)STENCIL_TRAP_##trap); } while (0)
+#define FORGET() __asm__("" : "=r"(r0), "=r"(r1), "=r"(r2))
+
+#define CALL_HELPER()                                                                                                  \
+  do {                                                                                                                 \
+    struct engine_activation *activation = inst->thread->top;                                                          \
+    activation->site = (const void *)SYMBOL(SITE);                                                                     \
+    activation->fp = fp;                                                                                               \
+    activation->instance = inst;                                                                                       \
+    int trap = FIELD(RUNTIME(), IMM, const baseline_helper)(fp, inst, IMM64(D), IMM64(IMM2));                          \
+    if (BASE_UNLIKELY(trap)) {                                                                                         \
+      r0 = (uint32_t)trap;                                                                                             \
+      r1 = SYMBOL(SITE);                                                                                               \
+      __asm__("" : "=r"(r2));                                                                                          \
+      GO_ALONE(RUNTIME()->leave);                                                                                      \
+    }                                                                                                                  \
+    mem = inst->memory0->base;                                                                                         \
+    FORGET();                                                                                                          \
+  } while (0)
+
+/* ---- Any memory ------------------------------------------------------------------------------------------------------- */
+
+/* Where an access goes: `place`. */
+#define FIND(bytes)                                                                                                    \
+  const struct engine_memory *memory = inst->memories[SYMBOL(IMM2)];                                                   \
+  uint64_t address, end;                                                                                               \
+  TRAP_IF(__builtin_add_overflow(SLOT(A, uint64_t), IMM64(IMM), &address) ||                                           \
+          __builtin_add_overflow(address, (uint64_t)(bytes), &end) || end > *(const uint64_t *)&memory->len_bytes,     \
+          MEMORY_BOUNDS);                                                                                              \
+  uint8_t *place = memory->base + address
+#define FIND_ATOMIC(type)                                                                                              \
+  TRAP_IF((SLOT(A, uint64_t) + IMM64(IMM)) & (sizeof(type) - 1), UNALIGNED_ATOMIC);                                    \
+  FIND(sizeof(type));                                                                                                  \
+  _Atomic type *at = (_Atomic type *)place
+#endif
 
 #endif
