@@ -18,7 +18,8 @@ from gen_ops import read_ops, write_if_changed  # noqa: E402
 from gen_stencils import FLOATS, INTS, Catalogue  # noqa: E402
 
 SECTION_SYMBOLS, SECTION_RELA = 2, 4
-VALUES = ("D", "A", "B", "C", "IMM", "IMM2", "SITE", "TARGET")
+NUMBERS = ("D", "A", "B", "C", "IMM", "IMM2", "SITE")
+VALUES = NUMBERS + ("TARGET",)
 MAX_BYTES = 0xFFFF
 
 
@@ -45,6 +46,7 @@ class Object:
         headers = [struct.unpack_from("<IIQQQQIIQQ", self.bytes, offset + n * size) for n in range(count)]
         self.sections = headers
         self.section_names = [self.text_at(headers[names][4] + header[0]) for header in headers]
+        self.relocated = {header[7] for header in headers if header[1] == SECTION_RELA}
         table = next(header for header in headers if header[1] == SECTION_SYMBOLS)
         self.symbols = self.read_symbols(table, headers[table[6]])
 
@@ -79,13 +81,27 @@ class Object:
             yield Function(name, self.bytes[start:start + size],
                            [[at - value, kind, symbol, addend] for at, kind, symbol, addend in relocations[first:last]])
 
-    def constant(self, symbol, addend):
-        """The bytes of the constant at a symbol, which lies in a section of constants of one size."""
+    def constant_around(self, symbol, offset):
+        """The constant at a symbol plus `offset`, and the place within it."""
         name, _, section, value, _ = self.symbols[symbol]
-        header = self.sections[section] if 0 < section < len(self.sections) else None
-        if not header or not self.section_names[section].startswith(".rodata.cst") or (value + addend) % header[9]:
+        section_name = self.section_names[section] if 0 < section < len(self.sections) else ""
+        header = self.sections[section] if section_name else None
+        at = value + offset
+        if section_name.startswith((".rodata.cst", ".srodata.cst")) and section not in self.relocated:  # constants of one size
+            start, end = at - at % header[9], at - at % header[9] + header[9]
+        elif section_name in (".rodata", ".srodata") and section not in self.relocated:  # each with a symbol
+            starts = sorted({other[3] for other in self.symbols if other[2] == section} | {header[5]})
+            start = max(place for place in starts if place <= at)
+            end = min(place for place in starts if place > at)
+        else:
             raise Refused(f"refers to {name or 'a local symbol'}")
-        return self.bytes[header[4] + value + addend:header[4] + value + addend + header[9]]
+        return self.bytes[header[4] + start:header[4] + end], at - start
+
+    def constant(self, symbol, offset):
+        constant, part = self.constant_around(symbol, offset)
+        if part:
+            raise Refused("refers to a part of a constant")
+        return constant
 
 
 class Pool:
@@ -113,67 +129,253 @@ def value_of(symbol):
     return None
 
 
-class X86:
-    NUMBERS = {1: "ABS64", 10: "ABS32", 11: "ABS32S", 12: "ABS16", 14: "ABS8"}
+def is_number(symbol):
+    return value_of(symbol) and symbol[8:] in NUMBERS
+
+
+def is_jump(symbol):
+    return value_of(symbol) and symbol[8:] not in NUMBERS
+
+
+class Machine:
+    """What is particular to a processor. `finish` returns (code, holes); a hole is (at, kind, value), or for a constant
+    in the pool (at, kind, (constant, bytes of the instruction behind the hole))."""
+
+    def __init__(self, pool):
+        self.pool = pool
+
+    def finish(self, function, object_):
+        self.function, self.code, self.relocations = function, function.code, function.relocations
+        self.object, self.holes = object_, []
+        self.constants = {}  # those that lie behind the code, and where
+        self.turn_branch()
+        self.cut_end()
+        for at, kind, symbol, addend in self.relocations:
+            if not self.relocate(at, kind, symbol, self.name_of(symbol), addend):
+                raise Refused(f"relocation {kind} against {self.name_of(symbol) or 'a local symbol'} {addend:+}")
+        for constant, at in self.constants.items():
+            assert at == len(self.code)
+            self.code += constant
+        for at in self.ends:
+            self.jump_within(at, len(self.code) - at)
+        return self.code, self.holes
+
+    def name_of(self, symbol):
+        return self.object.symbols[symbol][0]
+
+    def word(self, at):
+        return struct.unpack_from("<I", self.code, at)[0]
+
+    def set_word(self, at, word):
+        struct.pack_into("<I", self.code, at, word)
+
+    def ends_with_jump_to_next(self, at):
+        """Whether the last relocation is one at `at` against NEXT."""
+        return self.relocations and self.relocations[-1][0] == at and self.name_of(self.relocations[-1][2]) == "STENCIL_NEXT"
+
+    def inline_constant(self, symbol, offset):
+        """Where a constant will lie behind the code."""
+        constant, part = self.object.constant_around(symbol, offset)
+        if constant not in self.constants:
+            self.constants[constant] = len(self.code) + sum(len(other) for other in self.constants)
+        return self.constants[constant] + part
+
+
+class X86(Machine):
+    KINDS = {1: "ABS64", 10: "ABS32", 11: "ABS32S", 12: "ABS16", 14: "ABS8"}
     PC32, PLT32 = 2, 4
 
-    @staticmethod
-    def turn_branch(function, symbol_of):
+    def turn_branch(self):
         """`jcc NEXT; jmp ELSEWHERE` at the end becomes `jcc ELSEWHERE` with the opposite condition."""
-        code, relocations = function.code, function.relocations
+        code, relocations = self.code, self.relocations
         if len(relocations) < 2 or len(code) < 11 or code[-5] != 0xE9 or code[-11] != 0x0F or code[-10] & 0xF0 != 0x80:
             return
         first, second = relocations[-2:]
-        if first[0] == len(code) - 9 and second[0] == len(code) - 4 and symbol_of(first[2]) == "STENCIL_NEXT":
+        if first[0] == len(code) - 9 and second[0] == len(code) - 4 and self.name_of(first[2]) == "STENCIL_NEXT":
             code[-10] ^= 1
             first[2] = second[2]
             relocations.pop()
             del code[-5:]
 
+    def cut_end(self):
+        self.ends = []
+        if len(self.code) >= 5 and self.code[-5] == 0xE9 and self.ends_with_jump_to_next(len(self.code) - 4):
+            self.relocations.pop()
+            del self.code[-5:]
+
+    def relocate(self, at, kind, symbol, name, addend):
+        if kind in self.KINDS and is_number(name) and addend == 0:
+            self.holes.append((at, self.KINDS[kind], value_of(name)))
+        elif kind in (self.PC32, self.PLT32) and name == "STENCIL_NEXT" and addend == -4:
+            self.ends.append(at)
+        elif kind in (self.PC32, self.PLT32) and is_jump(name) and addend == -4:
+            self.holes.append((at, "REL32", value_of(name)))
+        elif kind == self.PC32 and not name.startswith("STENCIL_"):
+            behind = -4 - addend if addend in (-5, -6, -8) else 0  # a constant of the instruction follows the hole
+            constant = self.object.constant(symbol, addend + 4 + behind)
+            self.pool.add(constant)
+            self.holes.append((at, "REL32", (constant, behind)))
+        else:
+            return False
+        return True
+
+    def jump_within(self, at, distance):
+        struct.pack_into("<i", self.code, at, distance - 4)
+
+
+class AArch64(Machine):
+    MOVW = {263: 0, 264: 0, 265: 1, 266: 1, 267: 2, 268: 2, 269: 3}
+    LITERAL, ADR, JUMP = 273, 274, 282
+
+    def turn_branch(self):
+        """`b.cond 1f; b NEXT; 1: b ELSEWHERE` at the end becomes `b.opposite 1f; b ELSEWHERE; 1:`."""
+        code, relocations = self.code, self.relocations
+        if len(code) < 12 or len(relocations) < 2 or self.name_of(relocations[-2][2]) != "STENCIL_NEXT":
+            return
+        if relocations[-2][:2] != [len(code) - 8, self.JUMP] or relocations[-1][:2] != [len(code) - 4, self.JUMP]:
+            return
+        branch = self.word(len(code) - 12)
+        if branch & 0xFF000010 == 0x54000000 and branch >> 5 & 0x7FFFF == 2:  # b.cond
+            opposite = branch ^ 1
+        elif branch & 0x7E000000 == 0x34000000 and branch >> 5 & 0x7FFFF == 2 \
+                or branch & 0x7E000000 == 0x36000000 and branch >> 5 & 0x3FFF == 2:  # cbz, cbnz; tbz, tbnz
+            opposite = branch ^ 1 << 24
+        else:
+            return
+        self.set_word(len(code) - 12, opposite)
+        relocations[-2][2] = relocations[-1][2]
+        relocations.pop()
+        del code[-4:]
+
+    def cut_end(self):
+        self.ends = []
+        has_constants = any(kind in (self.LITERAL, self.ADR) and not value_of(self.name_of(symbol))
+                            for _, kind, symbol, _ in self.relocations)
+        if self.ends_with_jump_to_next(len(self.code) - 4) and not has_constants:
+            self.relocations.pop()
+            del self.code[-4:]
+
+    def relocate(self, at, kind, symbol, name, addend):
+        if kind == self.JUMP and name == "STENCIL_NEXT" and addend == 0:
+            self.ends.append(at)
+        elif kind == self.JUMP and is_jump(name) and addend == 0:
+            self.holes.append((at, "A64_JUMP", value_of(name)))
+        elif kind in self.MOVW and is_number(name) and addend == 0:
+            self.holes.append((at, f"A64_MOVW{self.MOVW[kind]}", value_of(name)))
+        elif kind == self.ADR and name == "STENCIL_TARGET" and addend == 0:
+            self.holes.append((at, "A64_ADR", value_of(name)))
+        elif kind == self.ADR and is_number(name) and addend == 0:
+            self.set_word(at, 0xD2800000 | self.word(at) & 31)  # movz
+            self.holes.append((at, "A64_MOVW0", value_of(name)))
+        elif kind == self.ADR and not name.startswith("STENCIL_"):
+            distance = self.inline_constant(symbol, addend) - at
+            self.set_word(at, self.word(at) & 0x9F00001F | (distance & 3) << 29 | (distance >> 2 & 0x7FFFF) << 5)
+        elif kind == self.LITERAL and not name.startswith("STENCIL_"):
+            distance = self.inline_constant(symbol, addend) - at
+            if distance & 3:
+                return False
+            self.set_word(at, self.word(at) & 0xFF00001F | (distance >> 2 & 0x7FFFF) << 5)
+        else:
+            return False
+        return True
+
+    def jump_within(self, at, distance):
+        self.set_word(at, 0x14000000 | distance >> 2 & 0x3FFFFFF)
+
+
+class RiscV64(Machine):
+    CALL, CALL_PLT, PCREL_HI20, PCREL_LO12_I, HI20, LO12_I, LO12_S = 18, 19, 23, 24, 26, 27, 28
+    NOP = 0x13
+
+    def turn_branch(self):
+        """`bcond 1f; tail NEXT; 1: tail ELSEWHERE` at the end becomes `bopposite 1f; tail ELSEWHERE; 1:`."""
+        code, relocations = self.code, self.relocations
+        if len(code) < 18 or len(relocations) < 2 or self.name_of(relocations[-2][2]) != "STENCIL_NEXT":
+            return
+        if relocations[-2][0] != len(code) - 16 or relocations[-1][0] != len(code) - 8:
+            return
+        short, = struct.unpack_from("<H", code, len(code) - 18)
+        branch = self.word(len(code) - 20) if len(code) >= 20 else 0
+        if short & 0xC003 == 0xC001 and self.short_distance(short) == 10:  # c.beqz, c.bnez
+            struct.pack_into("<H", code, len(code) - 18, short ^ 1 << 13)
+        elif branch & 0x7F == 0x63 and self.branch_distance(branch) == 12:
+            self.set_word(len(code) - 20, branch ^ 1 << 12)
+        else:
+            return
+        relocations[-2][2] = relocations[-1][2]
+        relocations.pop()
+        del code[-8:]
+
     @staticmethod
-    def cut_end(function, symbol_of):
-        code, relocations = function.code, function.relocations
-        if relocations and len(code) >= 5 and code[-5] == 0xE9 and relocations[-1][0] == len(code) - 4 \
-                and symbol_of(relocations[-1][2]) == "STENCIL_NEXT":
-            relocations.pop()
-            del code[-5:]
+    def short_distance(word):
+        return (word >> 12 & 1) << 8 | (word >> 10 & 3) << 3 | (word >> 5 & 3) << 6 | (word >> 3 & 3) << 1 | (word >> 2 & 1) << 5
 
-    def finish(self, function, object_, pool):
-        """Returns (code, holes); a hole is (at, kind, value or constant and bytes behind the hole)."""
-        def symbol_of(index):
-            return object_.symbols[index][0]
-        self.turn_branch(function, symbol_of)
-        self.cut_end(function, symbol_of)
-        code, holes = function.code, []
-        for at, kind, symbol, addend in function.relocations:
-            name = symbol_of(symbol)
-            if kind in self.NUMBERS and value_of(name) and addend == 0:
-                holes.append((at, self.NUMBERS[kind], value_of(name)))
-            elif kind in (self.PC32, self.PLT32) and name == "STENCIL_NEXT" and addend == -4:
-                struct.pack_into("<i", code, at, len(code) - (at + 4))
-            elif kind in (self.PC32, self.PLT32) and value_of(name) and addend == -4:
-                holes.append((at, "REL32", value_of(name)))
-            elif kind == self.PC32:
-                behind = -4 - addend if addend in (-5, -6, -8) else 0  # a constant of the instruction follows the hole
-                constant = object_.constant(symbol, addend + 4 + behind)
-                pool.add(constant)
-                holes.append((at, "REL32", (constant, behind)))
-            else:
-                raise Refused(f"relocation {kind} against {name or 'a local symbol'} {addend:+}")
-        return code, holes
+    @staticmethod
+    def branch_distance(word):
+        return (word >> 31) << 12 | (word >> 7 & 1) << 11 | (word >> 25 & 63) << 5 | (word >> 8 & 15) << 1
+
+    def cut_end(self):
+        self.ends, self.upper_parts, self.pending = [], {}, None
+        has_constants = any(kind == self.HI20 and not value_of(self.plain(self.name_of(symbol)))
+                            for _, kind, symbol, _ in self.relocations)
+        if self.ends_with_jump_to_next(len(self.code) - 8) and not has_constants:
+            self.relocations.pop()
+            del self.code[-8:]
+
+    @staticmethod
+    def plain(name):
+        return name.removesuffix("_UPPER")
+
+    def relocate(self, at, kind, symbol, name, addend):
+        parts = {self.HI20: "HI20", self.LO12_I: "LO12_I", self.LO12_S: "LO12_S"}
+        if kind in (self.CALL, self.CALL_PLT) and name == "STENCIL_NEXT" and addend == 0:
+            self.ends.append(at)
+        elif kind in (self.CALL, self.CALL_PLT) and is_jump(name) and addend == 0:
+            self.holes.append((at, "RV_PAIR", value_of(name)))
+        elif kind == self.PCREL_HI20 and name == "STENCIL_TARGET" and addend == 0:
+            self.holes.append((at, "RV_PAIR", value_of(name)))
+            self.pending = at + 4
+        elif kind == self.PCREL_LO12_I and at == self.pending and addend == 0:
+            self.pending = None  # the second half of the pair
+        elif kind in parts and is_number(self.plain(name)) and addend == 0:
+            upper = "UPPER_" if name.endswith("_UPPER") else ""
+            self.holes.append((at, f"RV_{upper}{parts[kind]}", value_of(self.plain(name))))
+        elif kind in parts and not name.startswith("STENCIL_"):
+            return self.relocate_constant(at, kind, symbol, addend)
+        else:
+            return False
+        return True
+
+    def relocate_constant(self, at, kind, symbol, addend):
+        if kind == self.HI20:  # lui becomes auipc
+            distance = self.inline_constant(symbol, addend) - at
+            self.upper_parts[symbol] = at, (distance + 0x800) >> 12
+            self.set_word(at, 0x17 | self.word(at) & 0xF80 | ((distance + 0x800) & 0xFFFFF000))
+            return True
+        if symbol not in self.upper_parts or kind != self.LO12_I:
+            return False
+        base, upper = self.upper_parts[symbol]
+        low = self.inline_constant(symbol, addend) - base - (upper << 12)
+        self.set_word(at, self.word(at) & 0xFFFFF | (low & 0xFFF) << 20)
+        return -0x800 <= low < 0x800
+
+    def jump_within(self, at, distance):
+        bits = (distance >> 20 & 1) << 31 | (distance >> 1 & 0x3FF) << 21 | (distance >> 11 & 1) << 20 | (distance >> 12 & 0xFF) << 12
+        self.set_word(at, 0x6F | bits)  # j
+        self.set_word(at + 4, self.NOP)
 
 
-MACHINES = {"x86_64": X86}
+MACHINES = {"x86_64": X86, "aarch64": AArch64, "riscv64": RiscV64}
 
 
-def extract(paths, machine, pool):
+def extract(paths, machine):
     """{name: (code, holes)}"""
     found = {}
     for path in paths:
         object_ = Object(path)
         for function in object_.functions():
             try:
-                found[function.name] = machine.finish(function, object_, pool)
+                found[function.name] = machine.finish(function, object_)
                 if len(found[function.name][0]) > MAX_BYTES:
                     raise Refused("too long")
             except Refused as refused:
@@ -260,7 +462,7 @@ def main():
     arguments = parser.parse_args()
     catalogue = Catalogue(read_ops(arguments.ops_def), arguments.arch)
     pool = Pool()
-    found = extract(arguments.objects, MACHINES[arguments.arch](), pool)
+    found = extract(arguments.objects, MACHINES[arguments.arch](pool))
     constants = pool.place()
     tables = Tables()
     for n in range(len(catalogue.stencils)):

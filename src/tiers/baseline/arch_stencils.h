@@ -12,6 +12,9 @@
 #include "tiers/baseline/arch_state.h"
 
 #include <stddef.h>
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 /* clang-format off: the macros are tables; their columns are the point. */
 
@@ -51,16 +54,19 @@ struct engine_instance;
 
 /* ---- Holes ---------------------------------------------------------------------------------------------------------- */
 
-#define SYMBOL(hole) ((uintptr_t)STENCIL_##hole)
 #define UNALIGNED(type) typedef struct { type value; } __attribute__((packed, may_alias)) unaligned_##type;
 UNALIGNED(int8_t) UNALIGNED(uint8_t) UNALIGNED(int16_t) UNALIGNED(uint16_t) UNALIGNED(int32_t) UNALIGNED(uint32_t)
 UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
 /* Guest accesses are volatile: other threads may race with them, and a fault must happen where it is written. */
 #define MEMORY(type, address) (((volatile unaligned_##type *)(address))->value)
 
-#if defined(__x86_64__)
+/* Below, by processor: SYMBOL is a hole's value as a number that C adds to a pointer, of 32 bits unsigned (slots on AArch64:
+ * of 16); IMM_i of 32 bits, IMM_I of 32 bits sign-extended, IMM64 of 64. */
 #define SLOT(hole, type) (*(type *)((char *)fp + SYMBOL(hole)))
 #define FIELD(base, hole, type) (*(type *)((char *)(base) + SYMBOL(hole)))
+
+#if defined(__x86_64__)
+#define SYMBOL(hole) ((uintptr_t)STENCIL_##hole)
 #define IMM_i(hole) ((uint32_t)SYMBOL(hole))
 #define IMM_I(hole) ({ uint64_t bits; __asm__("movq %1, %0" : "=r"(bits) : "i"(STENCIL_##hole)); bits; })
 #define SIGNED(hole) SYMBOL(hole) /* a number of 32 bits with a sign, where C adds it to an address */
@@ -101,6 +107,64 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   __asm__ volatile(instruction " %0, %c1(%2,%3)"                                          \
                    : : "i"(STENCIL_##constant), "i"(STENCIL_##at), "r"(base), "r"(index) : "memory")
 #define PUT_SIGNED(base, at, constant) PUT_CONSTANT("movq", base, at, constant)
+#elif defined(__aarch64__)
+/* The code model of clang is "tiny", in which an address of a symbol is one instruction; the extractor turns it into one
+ * that loads a number of 16 bits. */
+#define SYMBOL(hole) SYMBOL_##hole
+#define SYMBOL_D ((uintptr_t)STENCIL_D)
+#define SYMBOL_A ((uintptr_t)STENCIL_A)
+#define SYMBOL_B ((uintptr_t)STENCIL_B)
+#define SYMBOL_C ((uintptr_t)STENCIL_C)
+#define SYMBOL_IMM ((uintptr_t)NUMBER32(IMM))
+#define SYMBOL_IMM2 ((uintptr_t)NUMBER32(IMM2))
+#define SYMBOL_SITE ((uintptr_t)NUMBER32(SITE))
+#define NUMBER32(hole)                                                                                                 \
+  ({ uint64_t bits;                                                                                                    \
+     __asm__("movz %w0, #:abs_g0:STENCIL_" #hole "\n movk %w0, #:abs_g1_nc:STENCIL_" #hole : "=r"(bits));              \
+     __builtin_assume(bits <= UINT32_MAX);                                                                             \
+     bits; })
+#define IMM_i(hole) ((uint32_t)NUMBER32(hole))
+#define IMM_I(hole) ((uint64_t)(int64_t)(int32_t)NUMBER32(hole))
+#define SIGNED(hole) IMM_I(hole)
+#define IMM64(hole)                                                                                                    \
+  ({ uint64_t bits;                                                                                                    \
+     __asm__("movz %0, #:abs_g0:STENCIL_" #hole "\n movk %0, #:abs_g1_nc:STENCIL_" #hole "\n"                           \
+             "movk %0, #:abs_g2_nc:STENCIL_" #hole "\n movk %0, #:abs_g3:STENCIL_" #hole : "=r"(bits));                \
+     bits; })
+#define JUMP_BY_TABLE(index)                                                                                           \
+  do {                                                                                                                 \
+    uint64_t table, place = (index);                                                                                   \
+    __asm__ volatile("adr %0, STENCIL_TARGET\n ldrsw %1, [%0, %1, lsl #2]\n add %1, %0, %1\n br %1"                    \
+                     : "=&r"(table), "+r"(place));                                                                     \
+  } while (0)
+#define DEMOTE(to, from) __asm__("fcvt %s0, %d1" : "=w"(to) : "w"(from))
+#define PROMOTE(to, from) __asm__("fcvt %d0, %s1" : "=w"(to) : "w"(from))
+#define SAME_I(condition, a, b) \
+  ({ int holds; __asm__("cmp %1, %2" : "=@cc" condition(holds) : "r"(a), "r"(b)); holds; })
+#define ZERO_I(condition, a) ({ int holds; __asm__("cmp %1, #0" : "=@cc" condition(holds) : "r"(a)); holds; })
+#define PUT_SIGNED(base, at, constant) FIELD(base, at, uint64_t) = IMM_I(constant)
+#else
+/* RISC-V: every number is made of two instructions, and signed. The upper half of 64 bits is a symbol of its own. */
+#define SYMBOL(hole) ((uintptr_t)STENCIL_##hole)
+#define IMM_i(hole) ((uint32_t)SYMBOL(hole))
+#define IMM_I(hole) ((uint64_t)SYMBOL(hole))
+#define SIGNED(hole) IMM_I(hole)
+#define IMM64(hole)                                                                                                    \
+  ({ uint64_t bits, low;                                                                                               \
+     __asm__("lui %0, %%hi(STENCIL_" #hole "_UPPER)\n addi %0, %0, %%lo(STENCIL_" #hole "_UPPER)\n slli %0, %0, 32\n"   \
+             "lui %1, %%hi(STENCIL_" #hole ")\n addi %1, %1, %%lo(STENCIL_" #hole ")\n"                                \
+             "slli %1, %1, 32\n srli %1, %1, 32\n or %0, %0, %1" : "=&r"(bits), "=&r"(low));                          \
+     bits; })
+#define JUMP_BY_TABLE(index)                                                                                           \
+  do {                                                                                                                 \
+    uint64_t table, place = (index);                                                                                   \
+    __asm__ volatile("1: auipc %0, %%pcrel_hi(STENCIL_TARGET)\n addi %0, %0, %%pcrel_lo(1b)\n"                         \
+                     "slli %1, %1, 2\n add %1, %1, %0\n lw %1, 0(%1)\n add %1, %1, %0\n jr %1"                        \
+                     : "=&r"(table), "+r"(place));                                                                     \
+  } while (0)
+#define DEMOTE(to, from) __asm__("fcvt.s.d %0, %1" : "=f"(to) : "f"(from))
+#define PROMOTE(to, from) __asm__("fcvt.d.s %0, %1" : "=f"(to) : "f"(from))
+#define PUT_SIGNED(base, at, constant) FIELD(base, at, uint64_t) = IMM_I(constant)
 #endif
 
 /* ---- Vectors, in slots ------------------------------------------------------------------------------------------------ */
@@ -138,7 +202,14 @@ static inline struct sem_wide signed_product(uint64_t a, uint64_t b) {
     to[1] = wide.high;                                                                                                 \
   } while (0)
 
-#if defined(__SSSE3__)
+#if defined(__aarch64__)
+static inline sem_v128 fast_swizzle(sem_v128 a, sem_v128 lanes) {
+  return (sem_v128)vqtbl1q_u8((uint8x16_t)a, (uint8x16_t)lanes);
+}
+static inline sem_v128 fast_shuffle(sem_v128 a, sem_v128 b, sem_v128 lanes) {
+  return (sem_v128)vqtbl2q_u8((uint8x16x2_t){{(uint8x16_t)a, (uint8x16_t)b}}, (uint8x16_t)lanes);
+}
+#elif defined(__SSSE3__)
 /* The instruction takes lanes modulo 16, and zero for those with the highest bit set: all from 16 on have it after the
  * addition, which stops at 255, and all below 16 after the subtraction. */
 typedef char bytes_v128 __attribute__((vector_size(16)));

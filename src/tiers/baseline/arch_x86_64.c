@@ -118,6 +118,7 @@ void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t valu
   case STENCIL_PATCH_ABS32S: base_store_u32(hole, (uint32_t)value); break;
   case STENCIL_PATCH_ABS64: base_store_u64(hole, value); break;
   case STENCIL_PATCH_REL32: base_store_u32(hole, (uint32_t)(value - (at + 4))); break;
+  default: assert(!"a hole of another processor");
   }
 }
 

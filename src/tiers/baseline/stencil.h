@@ -27,7 +27,11 @@ enum stencil_value {
 };
 /* How a hole is written. Numbers replace what is there. Jumps within a stencil, also to its end, are done already.
  *   x86-64: little-endian numbers of so many bits, the low ones of the value, so it is for the emitter to know whether
- *   the processor extends them (families say). REL32: distance from the end of the hole's four bytes. */
+ *   the processor extends them (families say). REL32: distance from the end of the hole's four bytes.
+ *   AArch64: MOVWn: 16 bits of the value, from bit 16 n on, in movz or movk. Slots have only MOVW0, so a frame is smaller
+ *   than 64 KiB. JUMP: b, ADR: adr.
+ *   RISC-V: HI20, LO12_I, LO12_S: parts of a number of 32 bits, which is signed; UPPER: of its upper 32 bits. PAIR: a distance
+ *   in auipc and what follows it, jalr or addi. */
 enum stencil_patch {
   STENCIL_PATCH_ABS8,
   STENCIL_PATCH_ABS16,
@@ -35,11 +39,24 @@ enum stencil_patch {
   STENCIL_PATCH_ABS32S, /* the processor may sign-extend it */
   STENCIL_PATCH_ABS64,
   STENCIL_PATCH_REL32,
+  STENCIL_PATCH_A64_MOVW0,
+  STENCIL_PATCH_A64_MOVW1,
+  STENCIL_PATCH_A64_MOVW2,
+  STENCIL_PATCH_A64_MOVW3,
+  STENCIL_PATCH_A64_JUMP,
+  STENCIL_PATCH_A64_ADR,
+  STENCIL_PATCH_RV_HI20,
+  STENCIL_PATCH_RV_LO12_I,
+  STENCIL_PATCH_RV_LO12_S,
+  STENCIL_PATCH_RV_UPPER_HI20,
+  STENCIL_PATCH_RV_UPPER_LO12_I,
+  STENCIL_PATCH_RV_PAIR,
 };
-/* Constants that code reads (masks, powers of two): only x86-64 code has them outside itself. They are copied to the
- * arena once, aligned to 64; a hole with the value STENCIL_POOL is REL32 and takes: pool's place + what the four bytes at
- * the hole held before - place of the byte behind the hole, all in the arena. The emitter, which does not know where the
- * function will lie, can subtract the position in the function, and list the hole for its base to be taken off later. */
+/* Constants that code reads (masks, powers of two): x86-64 code has them outside itself; elsewhere they stand behind it.
+ * They are copied to the arena once, aligned to 64; a hole with the value STENCIL_POOL is REL32 and takes: pool's place +
+ * what the four bytes at the hole held before - place of the byte behind the hole, all in the arena. The emitter, which does
+ * not know where the function will lie, can subtract the position in the function, and list the hole for its base to be
+ * taken off later. */
 extern const uint8_t stencil_pool[]; /* STENCIL_POOL_BYTES */
 
 struct stencil_hole {
