@@ -107,6 +107,7 @@ static void machine_new(void) {
 #define X(trap) entries[trap] = (const void *)(uintptr_t)arrive_at_##trap;
   TRAP_WAYS(X)
 #undef X
+  base_code_set_single(true); /* emulators do not see what is written to the same place at another address */
   instance = calloc(1, sizeof *instance + 16);
   if (!instance) abort();
   instance->memory0 = &memory0;
