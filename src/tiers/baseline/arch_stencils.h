@@ -144,10 +144,22 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
 #define ZERO_I(condition, a) ({ int holds; __asm__("cmp %1, #0" : "=@cc" condition(holds) : "r"(a)); holds; })
 #define PUT_SIGNED(base, at, constant) FIELD(base, at, uint64_t) = IMM_I(constant)
 #else
-/* RISC-V: every number is made of two instructions, and signed. The upper half of 64 bits is a symbol of its own. */
-#define SYMBOL(hole) ((uintptr_t)STENCIL_##hole)
-#define IMM_i(hole) ((uint32_t)SYMBOL(hole))
-#define IMM_I(hole) ((uint64_t)SYMBOL(hole))
+/* RISC-V: every number is made of two instructions. Where C makes it, it is wrong within 2 KiB of 2^31, which slots are not.
+ * The upper half of 64 bits is a symbol of its own. */
+#define SYMBOL(hole) SYMBOL_##hole
+#define SYMBOL_D ((uintptr_t)STENCIL_D)
+#define SYMBOL_A ((uintptr_t)STENCIL_A)
+#define SYMBOL_B ((uintptr_t)STENCIL_B)
+#define SYMBOL_C ((uintptr_t)STENCIL_C)
+#define SYMBOL_SITE ((uintptr_t)STENCIL_SITE)
+#define SYMBOL_IMM ((uintptr_t)NUMBER32(IMM))
+#define SYMBOL_IMM2 ((uintptr_t)NUMBER32(IMM2))
+#define NUMBER32(hole)                                                                                                 \
+  ({ uint64_t bits;                                                                                                    \
+     __asm__("lui %0, %%hi(STENCIL_" #hole ")\n addiw %0, %0, %%lo(STENCIL_" #hole ")" : "=r"(bits));                   \
+     bits; })
+#define IMM_i(hole) ((uint32_t)NUMBER32(hole))
+#define IMM_I(hole) NUMBER32(hole)
 #define SIGNED(hole) IMM_I(hole)
 #define IMM64(hole)                                                                                                    \
   ({ uint64_t bits, low;                                                                                               \
