@@ -134,6 +134,7 @@ def is_number(symbol):
 
 
 def is_jump(symbol):
+    """To where a branch or trap goes, not to NEXT."""
     return value_of(symbol) and symbol[8:] not in NUMBERS
 
 
@@ -169,9 +170,14 @@ class Machine:
     def set_word(self, at, word):
         struct.pack_into("<I", self.code, at, word)
 
-    def ends_with_jump_to_next(self, at):
-        """Whether the last relocation is one at `at` against NEXT."""
-        return self.relocations and self.relocations[-1][0] == at and self.name_of(self.relocations[-1][2]) == "STENCIL_NEXT"
+    def jumps(self, index, at, to_next):
+        """Whether relocation `index` is of a jump at `at`; to_next: to NEXT."""
+        if len(self.relocations) < -index:
+            return False
+        place, kind, symbol, addend = self.relocations[index]
+        name = self.name_of(symbol)
+        return place == at and kind in self.JUMPS and addend == self.JUMP_ADDEND and bool(is_jump(name)) != to_next \
+            and (not to_next or name == "STENCIL_NEXT")
 
     def inline_constant(self, symbol, offset):
         """Where a constant will lie behind the code."""
@@ -184,22 +190,22 @@ class Machine:
 class X86(Machine):
     KINDS = {1: "ABS64", 10: "ABS32", 11: "ABS32S", 12: "ABS16", 14: "ABS8"}
     PC32, PLT32 = 2, 4
+    JUMPS, JUMP_ADDEND = (PC32, PLT32), -4
 
     def turn_branch(self):
         """`jcc NEXT; jmp ELSEWHERE` at the end becomes `jcc ELSEWHERE` with the opposite condition."""
         code, relocations = self.code, self.relocations
-        if len(relocations) < 2 or len(code) < 11 or code[-5] != 0xE9 or code[-11] != 0x0F or code[-10] & 0xF0 != 0x80:
+        if len(code) < 11 or code[-5] != 0xE9 or code[-11] != 0x0F or code[-10] & 0xF0 != 0x80:
             return
-        first, second = relocations[-2:]
-        if first[0] == len(code) - 9 and second[0] == len(code) - 4 and self.name_of(first[2]) == "STENCIL_NEXT":
+        if self.jumps(-2, len(code) - 9, True) and self.jumps(-1, len(code) - 4, False):
             code[-10] ^= 1
-            first[2] = second[2]
+            relocations[-2][2] = relocations[-1][2]
             relocations.pop()
             del code[-5:]
 
     def cut_end(self):
         self.ends = []
-        if len(self.code) >= 5 and self.code[-5] == 0xE9 and self.ends_with_jump_to_next(len(self.code) - 4):
+        if len(self.code) >= 5 and self.code[-5] == 0xE9 and self.jumps(-1, len(self.code) - 4, True):
             self.relocations.pop()
             del self.code[-5:]
 
@@ -226,13 +232,12 @@ class X86(Machine):
 class AArch64(Machine):
     MOVW = {263: 0, 264: 0, 265: 1, 266: 1, 267: 2, 268: 2, 269: 3}
     LITERAL, ADR, JUMP = 273, 274, 282
+    JUMPS, JUMP_ADDEND = (JUMP,), 0
 
     def turn_branch(self):
         """`b.cond 1f; b NEXT; 1: b ELSEWHERE` at the end becomes `b.opposite 1f; b ELSEWHERE; 1:`."""
         code, relocations = self.code, self.relocations
-        if len(code) < 12 or len(relocations) < 2 or self.name_of(relocations[-2][2]) != "STENCIL_NEXT":
-            return
-        if relocations[-2][:2] != [len(code) - 8, self.JUMP] or relocations[-1][:2] != [len(code) - 4, self.JUMP]:
+        if len(code) < 12 or not self.jumps(-2, len(code) - 8, True) or not self.jumps(-1, len(code) - 4, False):
             return
         branch = self.word(len(code) - 12)
         if branch & 0xFF000010 == 0x54000000 and branch >> 5 & 0x7FFFF == 2:  # b.cond
@@ -251,7 +256,7 @@ class AArch64(Machine):
         self.ends = []
         has_constants = any(kind in (self.LITERAL, self.ADR) and not value_of(self.name_of(symbol))
                             for _, kind, symbol, _ in self.relocations)
-        if self.ends_with_jump_to_next(len(self.code) - 4) and not has_constants:
+        if self.jumps(-1, len(self.code) - 4, True) and not has_constants:
             self.relocations.pop()
             del self.code[-4:]
 
@@ -285,14 +290,13 @@ class AArch64(Machine):
 
 class RiscV64(Machine):
     CALL, CALL_PLT, PCREL_HI20, PCREL_LO12_I, HI20, LO12_I, LO12_S = 18, 19, 23, 24, 26, 27, 28
+    JUMPS, JUMP_ADDEND = (CALL, CALL_PLT), 0
     NOP = 0x13
 
     def turn_branch(self):
         """`bcond 1f; tail NEXT; 1: tail ELSEWHERE` at the end becomes `bopposite 1f; tail ELSEWHERE; 1:`."""
         code, relocations = self.code, self.relocations
-        if len(code) < 18 or len(relocations) < 2 or self.name_of(relocations[-2][2]) != "STENCIL_NEXT":
-            return
-        if relocations[-2][0] != len(code) - 16 or relocations[-1][0] != len(code) - 8:
+        if len(code) < 18 or not self.jumps(-2, len(code) - 16, True) or not self.jumps(-1, len(code) - 8, False):
             return
         short, = struct.unpack_from("<H", code, len(code) - 18)
         branch = self.word(len(code) - 20) if len(code) >= 20 else 0
@@ -318,7 +322,7 @@ class RiscV64(Machine):
         self.ends, self.upper_parts, self.pending = [], {}, None
         has_constants = any(kind == self.HI20 and not value_of(self.plain(self.name_of(symbol)))
                             for _, kind, symbol, _ in self.relocations)
-        if self.ends_with_jump_to_next(len(self.code) - 8) and not has_constants:
+        if self.jumps(-1, len(self.code) - 8, True) and not has_constants:
             self.relocations.pop()
             del self.code[-8:]
 

@@ -7,8 +7,8 @@
  * else may have changed, neither registers nor the frame nor memory.
  *
  * Operands are numbers at the edges of their types and random ones, the same in each run of the test. */
-#include "test.h"
 #include "module/ops/sem_simd.h"
+#include "test.h"
 #include "tiers/baseline/arch_state.h"
 #include "tiers/baseline/baseline.h"
 #include "tiers/baseline/stencil.h"
@@ -16,8 +16,14 @@
 #include <math.h>
 
 enum { R = STENCIL_INTS, F = STENCIL_FLOATS, CODE_BYTES = 1 << 20, FRAME_SLOTS = 32, MEMORY_BYTES = 4096, RUNS = 6 };
-enum { SLOT_D = 4, SLOT_A = 8, SLOT_B = 12, SLOT_C = 16, SLOT_MORE = 20 }; /* where operands and result lie in the frame */
-enum { NEXT, TARGET, TRAP, WAYS = TRAP + ENGINE_TRAP_EXCEPTION + 1 };      /* ways out; TRAP + k: engine trap k */
+enum {
+  SLOT_D = 4,
+  SLOT_A = 8,
+  SLOT_B = 12,
+  SLOT_C = 16,
+  SLOT_MORE = 20
+};                                                                    /* where operands and result lie in the frame */
+enum { NEXT, TARGET, TRAP, WAYS = TRAP + ENGINE_TRAP_EXCEPTION + 1 }; /* ways out; TRAP + k: engine trap k */
 
 union value {
   uint32_t i;
@@ -81,18 +87,19 @@ static void arrive(int way, STATE, const uint64_t *ints, const double *floats) {
   memcpy(now.ints, ints, sizeof now.ints);
   memcpy(now.floats, floats, sizeof now.floats);
 }
-#define WAY(way)                                                              \
-  static BASELINE_GUEST_CC void arrive_at_##way(STATE, INTS, FLOATS) {        \
-    const double floats[F] = {x0, x1, x2, x3, x4, x5, x6, x7};                \
-    arrive(way, fp, mem, inst, (const uint64_t[]){INT_REGISTERS}, floats);    \
+#define WAY(way)                                                           \
+  static BASELINE_GUEST_CC void arrive_at_##way(STATE, INTS, FLOATS) {     \
+    const double floats[F] = {x0, x1, x2, x3, x4, x5, x6, x7};             \
+    arrive(way, fp, mem, inst, (const uint64_t[]){INT_REGISTERS}, floats); \
   }
 WAY(NEXT)
 WAY(TARGET)
 #define X(name, text) enum { TRAP_##name = TRAP + ENGINE_TRAP_##name };
 ENGINE_TRAPS(X)
 #undef X
-#define TRAP_WAYS(X) \
-  X(TRAP_MEMORY_BOUNDS) X(TRAP_INTEGER_OVERFLOW) X(TRAP_INTEGER_DIVIDE_BY_ZERO) X(TRAP_INVALID_CONVERSION) X(TRAP_UNALIGNED_ATOMIC)
+#define TRAP_WAYS(X)    \
+  X(TRAP_MEMORY_BOUNDS) \
+  X(TRAP_INTEGER_OVERFLOW) X(TRAP_INTEGER_DIVIDE_BY_ZERO) X(TRAP_INVALID_CONVERSION) X(TRAP_UNALIGNED_ATOMIC)
 TRAP_WAYS(WAY)
 
 static struct engine_memory memory0 = {.base = now.memory, .len_bytes = MEMORY_BYTES};
@@ -157,18 +164,35 @@ static struct operand in_slot(unsigned n, char type) { return (struct operand){S
 static struct operand constant(char type) { return (struct operand){CONSTANT, 0, type}; }
 
 static uint64_t random_int(void) {
-  static const uint64_t edges[] = {0, 1, 2, 7, 31, 32, 63, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, INT64_MAX,
-                                   (uint64_t)INT64_MIN, UINT64_MAX, UINT64_MAX - 1, 0x8000, 0x80};
+  static const uint64_t edges[] = {0,
+                                   1,
+                                   2,
+                                   7,
+                                   31,
+                                   32,
+                                   63,
+                                   0x7FFFFFFF,
+                                   0x80000000,
+                                   0xFFFFFFFF,
+                                   0x100000000,
+                                   INT64_MAX,
+                                   (uint64_t)INT64_MIN,
+                                   UINT64_MAX,
+                                   UINT64_MAX - 1,
+                                   0x8000,
+                                   0x80};
   uint64_t bits = random_bits();
   return bits & 1 ? edges[(bits >> 8) % BASE_ARRAY_LEN(edges)] : random_bits() >> (bits >> 8 & 63);
 }
 
 static double random_float(void) {
-  static const double edges[] = {0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -1.0, -0.99, 2147483647.5, 4294967295.5, -2147483648.5,
-                                 -2147483649.0, 0x1p63, 0x1p31, -0x1p63, 0x1p64, 0x1p23, 0x1p52, 8388607.5, 1e300, 1e-310, 1e-45,
-                                 INFINITY, -INFINITY};
+  static const double edges[] = {0.0,       -0.0,   0.5,          -0.5,         1.5,           2.5,
+                                 -1.0,      -0.99,  2147483647.5, 4294967295.5, -2147483648.5, -2147483649.0,
+                                 0x1p63,    0x1p31, -0x1p63,      0x1p64,       0x1p23,        0x1p52,
+                                 8388607.5, 1e300,  1e-310,       1e-45,        INFINITY,      -INFINITY};
   uint64_t bits = random_bits();
-  return bits & 1 ? edges[(bits >> 8) % BASE_ARRAY_LEN(edges)] : (double)(int64_t)random_bits() / (double)(1ull << (bits >> 8 & 62));
+  return bits & 1 ? edges[(bits >> 8) % BASE_ARRAY_LEN(edges)]
+                  : (double)(int64_t)random_bits() / (double)(1ull << (bits >> 8 & 62));
 }
 
 static union value random_value(char type) {
@@ -259,7 +283,8 @@ static void add(struct test_case c) {
     const struct stencil_hole *hole = &stencil_holes[stencil->holes + n];
     uint32_t at = c.at + hole->at;
     bool is_pool = hole->value == STENCIL_POOL;
-    baseline_arch_patch(chunk.write, at, hole->kind, is_pool ? base_load_u32(chunk.write + at) : hole_value(&c, hole->value));
+    baseline_arch_patch(chunk.write, at, hole->kind,
+                        is_pool ? base_load_u32(chunk.write + at) : hole_value(&c, hole->value));
   }
   code_end = (uint32_t)(baseline_arch_jump_entry(chunk.write + c.at + stencil->bytes, NEXT) - chunk.write);
   cases[case_count++] = c;
@@ -288,7 +313,8 @@ static void add_with_constants(struct test_case c) {
 
 /* Arithmetic may give a NaN any payload; what only moves or changes bits may not. */
 static bool is_exact(const struct test_case *c) {
-  static const char *const words[] = {"abs", "neg", "copysign", "reinterpret", "load", "store", "splat", "lane", "pmin", "pmax"};
+  static const char *const words[] = {"abs",   "neg",   "copysign", "reinterpret", "load",
+                                      "store", "splat", "lane",     "pmin",        "pmax"};
   if (c->oracle->op == MODULE_OP_COUNT) return true;
   for (size_t n = 0; n < BASE_ARRAY_LEN(words); n++)
     if (strstr(module_ops[c->oracle->op].mnemonic, words[n])) return true;
@@ -330,7 +356,8 @@ static void prepare(const struct test_case *c, struct state *state) {
     if (n == 0 && c->flags & IS_ACCESS) {
       value.I = random_bits() % (MEMORY_BYTES - 1024);
       if (c->flags & IS_ATOMIC && random_bits() & 7) value.I &= ~(uint64_t)7;
-      if (c->flags & IS_CHECKED && (random_bits() & 7) == 0) value.I = random_bits() & 1 ? UINT64_MAX - 7 : MEMORY_BYTES;
+      if (c->flags & IS_CHECKED && (random_bits() & 7) == 0)
+        value.I = random_bits() & 1 ? UINT64_MAX - 7 : MEMORY_BYTES;
     }
     put(state, c->in[n], value);
   }
@@ -367,8 +394,8 @@ static int expect(const struct test_case *c, struct state *state, union value *o
 static void report(const struct test_case *c, const char *what) {
   if (++test_failures > 40) return;
   fprintf(stderr, "%s: stencil %" PRIu32 " (case %d %d, %d %d -> %d %d): %s\n",
-          c->oracle->op == MODULE_OP_COUNT ? "-" : module_ops[c->oracle->op].mnemonic, c->stencil, c->in[0].place, c->in[0].index,
-          c->in[1].place, c->in[1].index, c->out.place, c->out.index, what);
+          c->oracle->op == MODULE_OP_COUNT ? "-" : module_ops[c->oracle->op].mnemonic, c->stencil, c->in[0].place,
+          c->in[0].index, c->in[1].place, c->in[1].index, c->out.place, c->out.index, what);
 }
 
 static void run_case(const struct test_case *c) {
@@ -404,7 +431,11 @@ static void run_cases(void) {
 /* ---- The instruction table ---------------------------------------------------------------------------------------------------- */
 
 static char letter_of(module_type type) {
-  return type == MODULE_I32 ? 'i' : type == MODULE_I64 ? 'I' : type == MODULE_F32 ? 'f' : type == MODULE_F64 ? 'F' : 'v';
+  return type == MODULE_I32   ? 'i'
+         : type == MODULE_I64 ? 'I'
+         : type == MODULE_F32 ? 'f'
+         : type == MODULE_F64 ? 'F'
+                              : 'v';
 }
 
 static void add_int_binary(struct test_case c, const struct stencil_row *row, char type, char result) {
@@ -493,7 +524,8 @@ static void add_checked(struct test_case c, uint32_t stencil, const struct modul
   c.flags = IS_ACCESS | IS_CHECKED | (is_atomic ? IS_ATOMIC : 0);
   c.stencil = stencil;
   c.in[0] = in_slot(SLOT_A, 'I');
-  for (unsigned n = 1; n < info->param_count; n++) c.in[n] = in_slot(n == 1 ? SLOT_B : SLOT_C, letter_of(info->params[n]));
+  for (unsigned n = 1; n < info->param_count; n++)
+    c.in[n] = in_slot(n == 1 ? SLOT_B : SLOT_C, letter_of(info->params[n]));
   if (info->result_count) c.out = in_slot(SLOT_D, letter_of(info->results[0]));
   for (int n = 0; n < 8; n++) {
     c.imm = (random_bits() & 511) & ~(uint64_t)(is_atomic ? 7 : 0);
@@ -605,21 +637,29 @@ TEST(selects) {
   static const struct oracle select = {.op = MODULE_OP_COUNT, .run = oracle_select};
   start_code();
   for (unsigned n = 0; n < R * R * R; n++)
-    add((struct test_case){.stencil = STENCIL_SELECT_INT + n, .oracle = &select, .out = in_int(n / R / R, 'I'),
+    add((struct test_case){.stencil = STENCIL_SELECT_INT + n,
+                           .oracle = &select,
+                           .out = in_int(n / R / R, 'I'),
                            .in = {in_int(n / R / R, 'I'), in_int(n / R % R, 'I'), in_int(n % R, 'I')}});
   for (unsigned n = 0; n < F * F * R; n++)
-    add((struct test_case){.stencil = STENCIL_SELECT_FLOAT + n, .oracle = &select, .out = in_float(n / R / F, 'F'),
+    add((struct test_case){.stencil = STENCIL_SELECT_FLOAT + n,
+                           .oracle = &select,
+                           .out = in_float(n / R / F, 'F'),
                            .in = {in_float(n / R / F, 'F'), in_float(n / R % F, 'F'), in_int(n % R, 'I')}});
-  add((struct test_case){.stencil = STENCIL_SELECT_SLOTS, .oracle = &select, .out = in_slot(SLOT_D, 'v'),
+  add((struct test_case){.stencil = STENCIL_SELECT_SLOTS,
+                         .oracle = &select,
+                         .out = in_slot(SLOT_D, 'v'),
                          .in = {in_slot(SLOT_A, 'v'), in_slot(SLOT_B, 'v'), in_slot(SLOT_C, 'I')}});
   run_cases();
 }
 
 TEST(branches) {
-  static const struct oracle set_i = {.op = MODULE_OP_COUNT, .run = oracle_is_set_i}, set_I = {.op = MODULE_OP_COUNT, .run = oracle_is_set_I};
+  static const struct oracle set_i = {.op = MODULE_OP_COUNT, .run = oracle_is_set_i},
+                             set_I = {.op = MODULE_OP_COUNT, .run = oracle_is_set_I};
   start_code();
   for (unsigned a = 0; a < R; a++) {
-    struct test_case c = {.in = {in_int(a, 'I')}, .flags = IS_BRANCH, .oracle = &set_i, .stencil = STENCIL_BRANCH_IF32 + a};
+    struct test_case c = {
+        .in = {in_int(a, 'I')}, .flags = IS_BRANCH, .oracle = &set_i, .stencil = STENCIL_BRANCH_IF32 + a};
     add(c);
     c.oracle = &set_I;
     c.stencil = STENCIL_BRANCH_IF64 + a;
