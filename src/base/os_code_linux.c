@@ -99,9 +99,9 @@ static uint8_t *map_writable(const uint8_t *executable, size_t bytes) {
     uint64_t random;
     base_os_random(&random, sizeof random);
     uintptr_t hint = lowest + (random % room & ~(uintptr_t)(UNIT - 1));
-    void *got = mmap((void *)hint, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0);
+    void *got = mmap((void *)hint, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (got == (void *)hint) return got;
-    if (got != MAP_FAILED) munmap(got, bytes); /* a kernel that takes it for a wish */
+    if (got != MAP_FAILED) munmap(got, bytes); /* the wish was not heard: something is there */
   }
   return NULL;
 }

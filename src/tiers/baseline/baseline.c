@@ -170,7 +170,8 @@ static bool write_stubs(struct baseline_code *code) {
   uint32_t count = entry_count(code);
   size_t bytes = POOL_BYTES + baseline_stub_head_bytes + (size_t)count * baseline_stub_bytes;
   struct chunk *chunk = chunk_new(code, bytes);
-  if (!chunk) return false;
+  if (!chunk || (uintptr_t)base_code_arena() <= UINT32_MAX)
+    return false; /* sites may be offsets in it: baseline_site */
   memcpy(chunk->memory.write, stencil_pool, STENCIL_POOL_BYTES);
   code->pool = (uint64_t)(chunk->memory.run - base_code_arena());
   baseline_arch_stubs(chunk->memory.write + POOL_BYTES, count);
