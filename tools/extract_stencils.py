@@ -247,10 +247,30 @@ class AArch64(Machine):
             opposite = branch ^ 1 << 24
         else:
             return
+        if self.is_reached(len(code) - 4):
+            return
         self.set_word(len(code) - 12, opposite)
         relocations[-2][2] = relocations[-1][2]
         relocations.pop()
         del code[-4:]
+
+    def is_reached(self, target):
+        """Whether a branch other than the one around `b NEXT` goes there."""
+        def distance(bits, low):
+            return ((self.word(at) >> low & (1 << bits) - 1) ^ 1 << bits - 1) - (1 << bits - 1)
+        for at in range(0, len(self.code) - 12, 4):
+            word = self.word(at)
+            if word & 0xFF000010 == 0x54000000 or word & 0x7E000000 == 0x34000000:  # b.cond; cbz, cbnz
+                reached = at + 4 * distance(19, 5)
+            elif word & 0x7E000000 == 0x36000000:  # tbz, tbnz
+                reached = at + 4 * distance(14, 5)
+            elif word & 0x7C000000 == 0x14000000:  # b
+                reached = at + 4 * distance(26, 0)
+            else:
+                continue
+            if reached == target:
+                return True
+        return False
 
     def cut_end(self):
         self.ends = []
@@ -298,6 +318,8 @@ class RiscV64(Machine):
         code, relocations = self.code, self.relocations
         if len(code) < 18 or not self.jumps(-2, len(code) - 16, True) or not self.jumps(-1, len(code) - 8, False):
             return
+        if self.is_reached(len(code) - 8):
+            return
         short, = struct.unpack_from("<H", code, len(code) - 18)
         branch = self.word(len(code) - 20) if len(code) >= 20 else 0
         if short & 0xC003 == 0xC001 and self.short_distance(short) == 10:  # c.beqz, c.bnez
@@ -309,6 +331,31 @@ class RiscV64(Machine):
         relocations[-2][2] = relocations[-1][2]
         relocations.pop()
         del code[-8:]
+
+    def is_reached(self, target):
+        """Whether a branch other than the one around `tail NEXT` goes there."""
+        at = 0
+        while at < len(self.code) - 16:
+            short, = struct.unpack_from("<H", self.code, at)
+            word = self.word(at)
+            if short & 3 == 3:
+                reached = self.branch_distance(word) if word & 0x7F == 0x63 else self.jump_distance(word) if word & 0xFFF == 0x6F else 0
+            else:
+                reached = self.short_distance(short) if short & 0xC003 == 0xC001 \
+                    else self.short_jump_distance(short) if short & 0xE003 == 0xA001 else 0
+            if reached and at + reached == target and at < len(self.code) - (20 if short & 3 == 3 else 18):
+                return True
+            at += 4 if short & 3 == 3 else 2
+        return False
+
+    @staticmethod
+    def jump_distance(word):
+        return (word >> 12 & 0xFF) << 12 | (word >> 20 & 1) << 11 | (word >> 21 & 0x3FF) << 1
+
+    @staticmethod
+    def short_jump_distance(word):
+        return (word >> 8 & 1) << 10 | (word >> 9 & 3) << 8 | (word >> 6 & 1) << 7 | (word >> 7 & 1) << 6 \
+            | (word >> 2 & 1) << 5 | (word >> 11 & 1) << 4 | (word >> 3 & 7) << 1
 
     @staticmethod
     def short_distance(word):
