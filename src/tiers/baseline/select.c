@@ -175,10 +175,7 @@ static void put_two_address(struct baseline_emitter *e, const struct ir_insn *in
                             uint32_t d, uint32_t b_form) {
   bool is_float = emit_is_float(insn->result);
   uint32_t forms = is_float ? FLOATS + 1 : INTS + 2, index = is_float ? d - INTS : d;
-  if (row->shift && (insn->flags & IR_B_CONST))
-    emit_put_imm(e, row->shift + index, insn->konst & (module_ops[insn->op].params[0] == MODULE_I64 ? 63 : 31));
-  else
-    emit_put(e, row->first + index * forms + b_form);
+  emit_put(e, row->first + index * forms + b_form);
 }
 
 /* d <- a op b without touching a. */

@@ -111,7 +111,6 @@ struct stencil_row {
   uint8_t classes; /* enum ir_class of the operands in registers, two bits each */
   uint16_t first;
   uint16_t three;   /* 0, or first + (d * R + a) * (R + 1) + b: d <- a op b; b: R registers, IMM */
-  uint16_t shift;   /* always 0: INT_BINARY with IMM is as good */
   uint16_t branch;  /* comparisons: first + a * (R + 2) + b (b: registers, slot B, IMM), floats first + a * (F + 1) + b: to TARGET if it holds */
   uint16_t branch_not; /* the same if it does not hold */
   uint16_t fast;    /* 0, or what to use in place of `first` where STENCIL_IS_FAST() holds */

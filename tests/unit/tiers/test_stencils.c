@@ -16,13 +16,8 @@
 #include <math.h>
 
 enum { R = STENCIL_INTS, F = STENCIL_FLOATS, CODE_BYTES = 1 << 20, FRAME_SLOTS = 32, MEMORY_BYTES = 4096, RUNS = 6 };
-enum {
-  SLOT_D = 4,
-  SLOT_A = 8,
-  SLOT_B = 12,
-  SLOT_C = 16,
-  SLOT_MORE = 20
-};                                                                    /* where operands and result lie in the frame */
+/* Where operands and result lie in the frame. */
+enum { SLOT_D = 4, SLOT_A = 8, SLOT_B = 12, SLOT_C = 16, SLOT_MORE = 20 };
 enum { NEXT, TARGET, TRAP, WAYS = TRAP + ENGINE_TRAP_EXCEPTION + 1 }; /* ways out; TRAP + k: engine trap k */
 
 union value {
