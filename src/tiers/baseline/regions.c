@@ -132,9 +132,9 @@ static void count_insn(struct baseline_emitter *e, uint32_t region, const struct
 
 /* ---- Choosing ------------------------------------------------------------------------------------------------------------------ */
 
-/* After a call a pinned register is loaded again, which an operand in its slot is not. */
+/* Around a call a pinned register is loaded again, which an operand in its slot is not, and stored if it was written. */
 static uint32_t gain_of(const struct baseline_emitter *e, const struct slot_use *use) {
-  uint32_t calls = e->region_calls.items[use->region];
+  uint32_t calls = e->region_calls.items[use->region] * (use->is_assigned ? 2 : 1);
   return use->weight > calls ? use->weight - calls : 0;
 }
 
