@@ -195,9 +195,9 @@ static bool traps_differ(const struct ways *ways, const struct way *way, enum en
   return trap != ENGINE_TRAP_NONE && frames_differ(ways, way);
 }
 
-/* Numbers by their bits; of a reference, whether it is null, and which function it is. */
+/* Numbers by their bits, of which an f32 has 32; of a reference, whether it is null, and which function it is. */
 static bool values_differ(module_type type, const uint64_t *a, const uint64_t *b) {
-  if (!module_type_is_ref(type)) return memcmp(a, b, module_type_slots(type) * sizeof *a) != 0;
+  if (!module_type_is_ref(type)) return memcmp(a, b, module_storage_bytes(type)) != 0;
   if (!a[0] || !b[0] || (type & MODULE_HEAP_MASK) != MODULE_HEAP_FUNC) return !a[0] != !b[0];
   const struct engine_function *first = (const struct engine_function *)(uintptr_t)a[0];
   const struct engine_function *second = (const struct engine_function *)(uintptr_t)b[0];
