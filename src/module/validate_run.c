@@ -327,7 +327,7 @@ RUN bool run_one(struct run *run) {
   case MODULE_SHORT_GLOBAL_GET: return run_global(run, false);
   case MODULE_SHORT_GLOBAL_SET: return run_global(run, true);
   }
-  return false;
+  __builtin_unreachable();
 }
 
 void validate_run(struct module_body *body) {
@@ -347,8 +347,9 @@ void validate_run(struct module_body *body) {
                     .all_narrow = body->operand_slots == body->operands.count,
                     .has_memory = module->memory_count > 0 && !body->has_memory64};
   assert(!body->is_const && body->operand_slots >= body->operands.count);
-  const uint8_t *last = module->bytes + module->len_bytes - BYTES_AHEAD;
-  while (run.at < run.end && run.at <= last && run_one(&run)) {
+  const uint8_t *stop = module->bytes + module->len_bytes - BYTES_AHEAD + 1;
+  if (stop > run.end) stop = run.end;
+  while (run.at < stop && run_one(&run)) {
   }
   uint32_t wide = body->operand_slots - (uint32_t)body->operands.count;
   uint32_t deepest = (uint32_t)(run.highest - body->operands.items) + wide;

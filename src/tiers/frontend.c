@@ -11,7 +11,7 @@
  *
  * Invariants
  *  1. operands[i].slot is the temporary that belongs to height i, whatever the operand's place is.
- *  2. locals[x].uses counts operands whose place is local x.
+ *  2. uses[x] counts operands whose place is the local in slot x.
  *  3. operands[0 .. settled_count) are in their temporaries. What walks down the stack stops there, so that code behind
  *     a deep stack translates as fast as any other.
  *  4. `last` is the index of the newest instruction while nothing has been emitted after it that could be a branch
@@ -41,6 +41,7 @@ void ir_frontend_trim(struct ir_frontend *fe) {
   BASE_VEC_DEINIT(&fe->operands);
   BASE_VEC_DEINIT(&fe->controls);
   BASE_VEC_DEINIT(&fe->locals);
+  BASE_VEC_DEINIT(&fe->uses);
 }
 
 void ir_frontend_free(struct ir_frontend *fe) {
@@ -60,13 +61,15 @@ enum { MAX_INSNS = 1 << 24 };
 
 static HOT struct ir_insn *emit(struct ir_frontend *fe, uint16_t op) {
   struct ir_insn *insn = &scratch_insn;
-  bool fits = fe->out.insns.count < MAX_INSNS;
-  if (BASE_LIKELY(fits && BASE_VEC_RESERVE(&fe->out.insns, fe->out.insns.count + 1)))
-    insn = &fe->out.insns.items[fe->out.insns.count++];
-  else
+  size_t count = fe->out.insns.count;
+  if (BASE_LIKELY(count < MAX_INSNS && BASE_VEC_RESERVE(&fe->out.insns, count + 1))) {
+    insn = &fe->out.insns.items[count];
+    fe->out.insns.count = count + 1;
+  } else {
     fe->no_memory = true;
+  }
   *insn = (struct ir_insn){.op = op, .d = IR_NO_SLOT, .offset = fe->offset};
-  fe->last = (uint32_t)fe->out.insns.count - 1;
+  fe->last = (uint32_t)count;
   return insn;
 }
 
@@ -94,8 +97,9 @@ static HOT struct operand *push(struct ir_frontend *fe, enum place place, enum i
   else
     fe->no_memory = true;
   uint8_t slots = cls == IR_CLASS_V128 ? 2 : 1;
-  *operand = (struct operand){.place = place, .cls = cls, .slots = slots, .slot = fe->next_slot, .below = fe->node};
-  fe->next_slot += slots;
+  uint32_t slot = fe->next_slot;
+  fe->next_slot = slot + slots;
+  *operand = (struct operand){.place = place, .cls = cls, .slots = slots, .slot = slot, .at = slot, .below = fe->node};
   return operand;
 }
 
@@ -125,12 +129,8 @@ static HOT struct operand pop(struct ir_frontend *fe) {
   struct operand operand = fe->operands.items[--fe->operands.count];
   fe->next_slot = operand.slot;
   fe->node = operand.below;
-  if (operand.place == PLACE_LOCAL) fe->locals.items[operand.local].uses--;
+  if (operand.place == PLACE_LOCAL) fe->uses.items[operand.at]--;
   return operand;
-}
-
-static uint32_t place_slot(const struct ir_frontend *fe, const struct operand *operand) {
-  return operand->place == PLACE_LOCAL ? fe->locals.items[operand->local].slot : operand->slot;
 }
 
 static void emit_move(struct ir_frontend *fe, uint32_t d, const struct operand *from) {
@@ -143,7 +143,7 @@ static void emit_move(struct ir_frontend *fe, uint32_t d, const struct operand *
   }
   struct ir_insn *insn = emit(fe, IR_MOVE);
   insn->d = d;
-  insn->a = place_slot(fe, from);
+  insn->a = from->at;
   insn->flags = from->place == PLACE_TEMP ? IR_A_TEMP : 0;
   insn->result = from->cls;
 }
@@ -152,8 +152,9 @@ static void emit_move(struct ir_frontend *fe, uint32_t d, const struct operand *
 static void settle(struct ir_frontend *fe, struct operand *operand) {
   if (operand->place == PLACE_TEMP) return;
   emit_move(fe, operand->slot, operand);
-  if (operand->place == PLACE_LOCAL) fe->locals.items[operand->local].uses--;
+  if (operand->place == PLACE_LOCAL) fe->uses.items[operand->at]--;
   operand->place = PLACE_TEMP;
+  operand->at = operand->slot;
 }
 
 static void settle_top(struct ir_frontend *fe, uint32_t count) {
@@ -170,31 +171,31 @@ static void settle_all(struct ir_frontend *fe) {
 
 /* Copies the old value of a local to the temporaries of the operands that still name it. One that lies deep is not
  * looked for: settling everything makes the next search start above it. */
-static void release_local(struct ir_frontend *fe, uint32_t local) {
+static void release_local(struct ir_frontend *fe, uint32_t slot) {
   enum { SEARCH_DEPTH = 64 };
   size_t end = fe->operands.count > SEARCH_DEPTH ? fe->operands.count - SEARCH_DEPTH : 0;
-  for (size_t i = fe->operands.count; fe->locals.items[local].uses > 0 && i-- > end;) {
+  for (size_t i = fe->operands.count; fe->uses.items[slot] > 0 && i-- > end;) {
     struct operand *operand = &fe->operands.items[i];
-    if (operand->place == PLACE_LOCAL && operand->local == local) settle(fe, operand);
+    if (operand->place == PLACE_LOCAL && operand->at == slot) settle(fe, operand);
   }
-  if (fe->locals.items[local].uses > 0) settle_all(fe);
+  if (fe->uses.items[slot] > 0) settle_all(fe);
 }
 
 static void cut(struct ir_frontend *fe, uint32_t height) {
   while (fe->operands.count > height) pop(fe);
 }
 
-static void push_types(struct ir_frontend *fe, const module_type *types, uint32_t count) {
+static HOT void push_types(struct ir_frontend *fe, const module_type *types, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) push_typed(fe, PLACE_TEMP, types[i]);
 }
 
 static void use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
-  insn->a = place_slot(fe, operand);
+  insn->a = operand->at;
   if (operand->place == PLACE_TEMP) insn->flags |= IR_A_TEMP;
 }
 
 static void use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
-  insn->b = place_slot(fe, operand);
+  insn->b = operand->at;
   if (operand->place == PLACE_TEMP) insn->flags |= IR_B_TEMP;
   if (operand->place == PLACE_CONST) {
     insn->flags |= IR_B_CONST;
@@ -317,7 +318,7 @@ static void emit_br_if(struct ir_frontend *fe, const struct operand *condition, 
     fe->last = UINT32_MAX;
     return;
   }
-  uint32_t slot = place_slot(fe, condition);
+  uint32_t slot = condition->at;
   bool is_temp = condition->place == PLACE_TEMP;
   while (is_temp && fe->last != UINT32_MAX && fe->last + 1 == fe->out.insns.count) {
     const struct ir_insn *eqz = &fe->out.insns.items[fe->last];
@@ -475,10 +476,10 @@ static void do_end(struct ir_frontend *fe) {
 /* ---- Variables -------------------------------------------------------------------------------------------------------- */
 
 static HOT void do_local_get(struct ir_frontend *fe, uint32_t local) {
-  struct local *entry = &fe->locals.items[local];
+  const struct local *entry = &fe->locals.items[local];
   struct operand *operand = push(fe, PLACE_LOCAL, entry->cls);
-  operand->local = local;
-  entry->uses++;
+  operand->at = entry->slot;
+  fe->uses.items[entry->slot]++;
   if (BASE_UNLIKELY(entry->is_traced)) trace(fe, operand);
 }
 
@@ -490,9 +491,9 @@ static bool has_fixed_results(uint16_t op) {
 
 /* Stores the popped `value` in a local: by redirecting the instruction that has just made it where possible. */
 static void set_local(struct ir_frontend *fe, uint32_t local, const struct operand *value) {
-  bool named = fe->locals.items[local].uses > 0;
   uint32_t slot = fe->locals.items[local].slot;
-  if (value->place == PLACE_LOCAL && value->local == local) return;
+  bool named = fe->uses.items[slot] > 0;
+  if (value->place == PLACE_LOCAL && value->at == slot) return;
   bool redirect = !named && value->place == PLACE_TEMP && fe->last != UINT32_MAX &&
                   fe->last + 1 == fe->out.insns.count && fe->out.insns.items[fe->last].d == value->slot &&
                   !has_fixed_results(fe->out.insns.items[fe->last].op);
@@ -500,7 +501,7 @@ static void set_local(struct ir_frontend *fe, uint32_t local, const struct opera
     fe->out.insns.items[fe->last].d = slot;
     return;
   }
-  if (named) release_local(fe, local);
+  if (named) release_local(fe, slot);
   emit_move(fe, slot, value);
 }
 
@@ -647,7 +648,7 @@ static void do_select(struct ir_frontend *fe) {
   struct ir_insn *insn = emit(fe, IR_SELECT);
   use_a(fe, insn, &a);
   use_b(fe, insn, &b);
-  insn->c = place_slot(fe, &condition);
+  insn->c = condition.at;
   if (condition.place == PLACE_TEMP) insn->flags |= IR_C_TEMP;
   push_result(fe, insn, a.cls);
   if (a.is_traced || b.is_traced) trace(fe, &fe->operands.items[fe->operands.count - 1]);
@@ -682,7 +683,6 @@ void frontend_use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct o
 void frontend_use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand) {
   use_b(fe, insn, operand);
 }
-uint32_t frontend_slot(const struct ir_frontend *fe, const struct operand *operand) { return place_slot(fe, operand); }
 uint32_t frontend_top_slot(const struct ir_frontend *fe) { return fe->next_slot; }
 void frontend_settle_top(struct ir_frontend *fe, uint32_t count) { settle_top(fe, count); }
 void frontend_cut(struct ir_frontend *fe, uint32_t height) { cut(fe, height); }
@@ -891,6 +891,7 @@ static HOT const uint8_t *translate_short(struct ir_frontend *fe, const struct m
   case MODULE_SHORT_GLOBAL_SET: do_global_set(fe, read_index(&at)); break;
   case MODULE_SHORT_NOP: break;
   case MODULE_SHORT_NONE: return translate_any(fe);
+  default: __builtin_unreachable();
   }
   return at;
 }
@@ -927,7 +928,13 @@ static bool lay_out_locals(struct ir_frontend *fe, uint32_t end, module_type typ
 
 static bool lay_out_frame(struct ir_frontend *fe) {
   const struct module_func_type *type = fe->body.type;
-  if (!BASE_VEC_RESERVE(&fe->locals, (size_t)fe->body.local_count + 1)) return false;
+  uint32_t slots = fe->body.locals_slots;
+  if (!BASE_VEC_RESERVE(&fe->locals, (size_t)fe->body.local_count + 1) ||
+      !BASE_VEC_RESERVE(&fe->uses, (size_t)slots + 1)) {
+    return false;
+  }
+  memset(fe->uses.items, 0, slots * sizeof *fe->uses.items);
+  fe->uses.count = slots;
   fe->locals.count = 0;
   fe->next_slot = 0;
   for (uint32_t i = 0; i < type->param_count; i++) {
@@ -937,6 +944,7 @@ static bool lay_out_frame(struct ir_frontend *fe) {
     const struct module_local_run *run = &fe->body.local_runs.items[i];
     if (!lay_out_locals(fe, run->end, run->type)) return false;
   }
+  assert(fe->next_slot == slots);
   fe->out.param_slots = type->param_slots;
   fe->out.local_slots = fe->next_slot - type->param_slots;
   fe->out.link_slot = fe->next_slot;

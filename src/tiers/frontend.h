@@ -14,14 +14,13 @@ struct operand {
   uint8_t slots;
   bool is_traced; /* a reference that a collector follows */
   uint32_t slot;  /* its temporary */
-  uint32_t local; /* local index when PLACE_LOCAL */
+  uint32_t at;    /* the slot that it is in: its temporary, or the local's when PLACE_LOCAL */
   uint32_t below; /* node of the topmost traced operand below this one, or IR_NO_NODE */
   uint64_t konst;
 };
 
 struct local {
   uint32_t slot;
-  uint32_t uses; /* operands whose place it is */
   uint8_t cls;
   bool is_traced;
 };
@@ -47,8 +46,9 @@ struct ir_frontend {
   size_t settled_count;
   BASE_VEC(struct control) controls;
   BASE_VEC(struct local) locals;
-  uint32_t next_slot; /* the temporary of the next operand */
-  uint32_t node;      /* of the topmost traced operand, or IR_NO_NODE */
+  BASE_VEC(uint32_t) uses; /* by slot of a local: operands whose place it is */
+  uint32_t next_slot;      /* the temporary of the next operand */
+  uint32_t node;           /* of the topmost traced operand, or IR_NO_NODE */
   uint32_t last;
   uint32_t current_try; /* that encloses the instruction being translated, or IR_NO_TRY */
   bool unreachable, no_memory;
@@ -91,7 +91,6 @@ struct operand frontend_pop(struct ir_frontend *fe);
 struct operand frontend_pop_slot(struct ir_frontend *fe);
 void frontend_use_a(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand);
 void frontend_use_b(struct ir_frontend *fe, struct ir_insn *insn, const struct operand *operand);
-uint32_t frontend_slot(const struct ir_frontend *fe, const struct operand *operand);
 uint32_t frontend_top_slot(const struct ir_frontend *fe);
 void frontend_settle_top(struct ir_frontend *fe, uint32_t count);
 void frontend_cut(struct ir_frontend *fe, uint32_t height);

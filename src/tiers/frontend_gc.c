@@ -49,7 +49,7 @@ static void do_array_set(struct ir_frontend *fe, const struct module_insn *from)
   struct ir_insn *insn = frontend_emit(fe, from->op);
   frontend_use_a(fe, insn, &array);
   frontend_use_b(fe, insn, &index);
-  insn->c = frontend_slot(fe, &value);
+  insn->c = value.at;
   if (value.place == PLACE_TEMP) insn->flags |= IR_C_TEMP;
   insn->imm = from->imm.index[0];
 }
@@ -76,7 +76,7 @@ static void do_check(struct ir_frontend *fe, uint16_t op, module_type type) {
   struct operand *top = &fe->operands.items[fe->operands.count - 1];
   if (top->place == PLACE_CONST) frontend_settle_top(fe, 1);
   struct ir_insn *insn = frontend_emit(fe, op);
-  insn->a = frontend_slot(fe, top);
+  insn->a = top->at;
   insn->imm = type;
   fe->last = UINT32_MAX;
 }
@@ -89,7 +89,7 @@ static struct operand test_top(struct ir_frontend *fe, uint16_t op, module_type 
   if (fe->operands.items[fe->operands.count - 1].place == PLACE_CONST) frontend_settle_top(fe, 1);
   struct operand reference = fe->operands.items[fe->operands.count - 1];
   struct ir_insn *insn = frontend_emit(fe, op);
-  insn->a = frontend_slot(fe, &reference);
+  insn->a = reference.at;
   insn->imm = type;
   frontend_push_result(fe, insn, MODULE_I32);
   return frontend_pop(fe);

@@ -41,7 +41,7 @@ static void do_ternary(struct ir_frontend *fe, uint16_t op) {
   struct ir_insn *insn = frontend_emit(fe, op);
   frontend_use_a(fe, insn, &a);
   frontend_use_b(fe, insn, &b);
-  insn->c = frontend_slot(fe, &c);
+  insn->c = c.at;
   frontend_push_result(fe, insn, MODULE_V128);
 }
 
@@ -81,8 +81,8 @@ static void do_wide(struct ir_frontend *fe, const struct module_op_info *row, ui
   frontend_use_a(fe, insn, &operands[0]);
   frontend_use_b(fe, insn, &operands[1]);
   if (row->param_count == 4) {
-    insn->c = frontend_slot(fe, &operands[2]);
-    insn->imm = frontend_slot(fe, &operands[3]);
+    insn->c = operands[2].at;
+    insn->imm = operands[3].at;
   }
   frontend_push_result(fe, insn, MODULE_I32);
   frontend_push(fe, MODULE_I64);
