@@ -13,6 +13,7 @@
 
 const uint32_t baseline_native_frame_bytes = 0;
 const uint32_t baseline_max_frame_slots = 8191; /* stencils have 16 bits for a distance in bytes */
+const bool baseline_boxes_f32 = false;
 const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 12;
 
 enum { FP = 20, INST = 22, R0 = 23, LINK = 30, SCRATCH = 16, SCRATCH_INDEX = 17 };

@@ -12,6 +12,7 @@
 
 const uint32_t baseline_native_frame_bytes = 0;
 const uint32_t baseline_max_frame_slots = 65000;
+const bool baseline_boxes_f32 = true;
 const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 16;
 
 enum { ZERO = 0, RA = 1, T0 = 5, T1 = 6, FP = 10, INST = 12, R0 = 13 };

@@ -12,6 +12,7 @@
 
 const uint32_t baseline_native_frame_bytes = 16;
 const uint32_t baseline_max_frame_slots = 65000;
+const bool baseline_boxes_f32 = false;
 const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 16;
 
 static uint8_t *bytes(uint8_t *to, const void *from, size_t count) {

@@ -194,6 +194,7 @@ BASELINE_GUEST_CC void baseline_arch_away(uint64_t *fp, uint8_t *mem, struct eng
                                           uint64_t r1, uint64_t r2);
 BASELINE_GUEST_CC void baseline_arch_tail_away(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                                uint64_t r1, uint64_t r2);
+extern const bool baseline_boxes_f32; /* an f32 in a float register has ones above it */
 /* Returns to compiled code with this state, r0 also in x0. */
 BASELINE_GUEST_CC void baseline_arch_back(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                           uint64_t r1, uint64_t r2);

@@ -162,15 +162,23 @@ static _Noreturn BASE_COLD void call_failed(struct engine_instance *inst, const 
   engine_arch_leave(inst->thread->top->native_sp, (int)trap);
 }
 
+/* What a single result is in a register, integer or float. */
+static uint64_t result_of(const struct engine_function *function, const uint64_t *fp) {
+  const struct module_func_type *type = function->type;
+  bool is_boxed = baseline_boxes_f32 && type->result_count == 1 && type->results[0] == MODULE_F32;
+  return is_boxed ? fp[0] | ~(uint64_t)UINT32_MAX : fp[0];
+}
+
 /* r0: native stack pointer, r1: function, r2: distance of the frames in bytes. */
 BRIDGE(baseline_away) {
   const void *site = CALLER;
   uint64_t *caller = (uint64_t *)(void *)((char *)fp - r2);
   publish(inst, site, caller);
-  enum engine_trap trap = engine_call_from_guest(inst->thread, (struct engine_function *)(uintptr_t)r1, fp);
+  struct engine_function *function = (struct engine_function *)(uintptr_t)r1;
+  enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, site, caller, r0, trap);
   mem = inst->memory0->base;
-  r0 = fp[0];
+  r0 = result_of(function, fp);
   __attribute__((musttail)) return baseline_arch_back(fp, mem, inst, r0, r1, r2);
 }
 
@@ -194,7 +202,7 @@ BRIDGE(baseline_tail_away) {
     call_failed(inst, site, caller, r0, trap);
   }
   mem = inst->memory0->base;
-  r0 = fp[0];
+  r0 = result_of(function, fp);
   __attribute__((musttail)) return baseline_arch_back(fp, mem, inst, r0, r1, r2);
 }
 

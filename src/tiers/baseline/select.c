@@ -84,7 +84,7 @@ void select_constant(struct baseline_emitter *e, uint32_t reg, enum ir_class cls
   }
   uint32_t index = reg - INTS;
   if (konst == 0)
-    emit_put(e, STENCIL_ZERO_FLOAT + index);
+    emit_put(e, (cls == IR_CLASS_F32 ? STENCIL_ZERO_F32 : STENCIL_ZERO_F64) + index);
   else
     emit_put_imm(e, (cls == IR_CLASS_F32 ? STENCIL_CONST_F32 : STENCIL_CONST_F64) + index, konst);
 }

@@ -134,7 +134,7 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   CONST_INT64     first + d                   d <- IMM (64 bits)
  *   ZERO_INT        first + d
  *   CONST_F32, CONST_F64  first + d             d <- IMM (32, 64 bits)
- *   ZERO_FLOAT      first + d
+ *   ZERO_F32, ZERO_F64  first + d               two, for RISC-V has ones above an f32 in a register
  *   SELECT_INT      first + (d * R + b) * R + c   d <- c (32 bits) ? d : b
  *   SELECT_FLOAT    first + (d * F + b) * R + c   all 64 low bits
  *   SELECT_SLOTS    1                           slots D, D + 8 <- slot C (32 bits) ? slots A : slots B (v128)
