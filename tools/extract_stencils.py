@@ -197,11 +197,16 @@ class X86(Machine):
         code, relocations = self.code, self.relocations
         if len(code) < 11 or code[-5] != 0xE9 or code[-11] != 0x0F or code[-10] & 0xF0 != 0x80:
             return
-        if self.jumps(-2, len(code) - 9, True) and self.jumps(-1, len(code) - 4, False):
+        if self.jumps(-2, len(code) - 9, True) and self.jumps(-1, len(code) - 4, False) and not self.is_reached(len(code) - 5):
             code[-10] ^= 1
             relocations[-2][2] = relocations[-1][2]
             relocations.pop()
             del code[-5:]
+
+    def is_reached(self, target):
+        """Whether something that looks like a short jump goes there."""
+        return any((code & 0xF0 == 0x70 or code == 0xEB) and at + 2 + (distance ^ 0x80) - 0x80 == target
+                   for at, (code, distance) in enumerate(zip(self.code, self.code[1:])))
 
     def cut_end(self):
         self.ends = []

@@ -140,7 +140,7 @@ struct operand {
   uint8_t place, index; /* index: of the register or slot */
   char type;            /* i I f F v */
 };
-enum { IS_BRANCH = 1, IS_BRANCH_NOT = 2, IS_ACCESS = 4, IS_CHECKED = 8, IS_ATOMIC = 16, IS_SIGNED = 32 };
+enum { IS_BRANCH = 1, IS_BRANCH_NOT = 2, IS_ACCESS = 4, IS_CHECKED = 8, IS_ATOMIC = 16, IS_SIGNED = 32, IS_CHECK = 64 };
 struct test_case {
   uint32_t stencil, at;
   const struct oracle *oracle;
@@ -354,6 +354,7 @@ static void prepare(const struct test_case *c, struct state *state) {
       if (c->flags & IS_CHECKED && (random_bits() & 7) == 0)
         value.I = random_bits() & 1 ? UINT64_MAX - 7 : MEMORY_BYTES;
     }
+    if (c->flags & IS_CHECK && random_bits() & 3) value.I = random_bits() % (2 * MEMORY_BYTES);
     put(state, c->in[n], value);
   }
 }
@@ -372,6 +373,10 @@ static int expect(const struct test_case *c, struct state *state, union value *o
   union value in[4];
   for (int n = 0; n < 4; n++) in[n] = get(state, c->in[n], c->konst);
   uint64_t at = 0;
+  if (c->flags & IS_CHECK) {
+    uint64_t address = c->in[0].place == NOWHERE ? 0 : c->in[0].type == 'i' ? in[0].i : in[0].I, end = address + c->imm;
+    return end < address || end > MEMORY_BYTES ? TRAP_MEMORY_BOUNDS : NEXT;
+  }
   if (c->flags & IS_ACCESS) {
     uint64_t address = c->in[0].place == NOWHERE ? 0 : c->flags & IS_CHECKED ? in[0].I : in[0].i;
     uint64_t bytes = (uint64_t)1 << module_ops[c->oracle->op].access_log2;
@@ -669,4 +674,25 @@ TEST(branches) {
   run_cases();
 }
 
-TEST_MAIN(machine_new(); RUN(rows) RUN(fast_rows) RUN(moves) RUN(selects) RUN(branches))
+TEST(bounds) {
+  static const struct oracle none = {.op = MODULE_OP_COUNT, .run = oracle_same};
+  static const struct {
+    uint32_t first;
+    char type;
+    uint64_t largest;
+  } families[] = {{STENCIL_CHECK32, 'i', (uint64_t)UINT32_MAX + 16},
+                  {STENCIL_CHECK32_NEAR, 'i', INT32_MAX},
+                  {STENCIL_CHECK64, 'I', UINT64_MAX}};
+  start_code();
+  for (unsigned n = 0; n < BASE_ARRAY_LEN(families) * (R + 1) * 6; n++) {
+    unsigned a = n / 6 % (R + 1), family = n / 6 / (R + 1);
+    const uint64_t ends[] = {1, 8, MEMORY_BYTES, MEMORY_BYTES + 1, MEMORY_BYTES / 2, families[family].largest};
+    struct test_case c = {
+        .stencil = families[family].first + a, .oracle = &none, .flags = IS_CHECK, .imm = ends[n % 6]};
+    if (a < R) c.in[0] = in_int(a, families[family].type);
+    add(c);
+  }
+  run_cases();
+}
+
+TEST_MAIN(machine_new(); RUN(rows) RUN(fast_rows) RUN(moves) RUN(selects) RUN(branches) RUN(bounds))
