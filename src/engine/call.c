@@ -55,6 +55,7 @@ struct entry {
   struct engine_thread *thread;
   struct engine_function *function;
   uint64_t *base_fp;
+  const void *site; /* NULL: at the start */
 };
 
 /* Runs a guest function on the native stack it is called on; arguments and results at base_fp. */
@@ -65,6 +66,7 @@ static int enter(void *arg) {
   struct engine_activation activation = {.previous = thread->top,
                                          .function = entry->function,
                                          .instance = instance,
+                                         .site = entry->site,
                                          .fp = entry->base_fp,
                                          .base_fp = entry->base_fp};
   thread->top = &activation;
@@ -93,7 +95,7 @@ static enum engine_trap enter_switching(struct engine_store *store, struct entry
 static enum engine_trap call_at(struct engine_store *store, struct engine_function *function, uint64_t *slots,
                                 uint64_t *base_fp) {
   const struct module_func_type *type = function->type;
-  struct entry entry = {&store->thread, function, base_fp};
+  struct entry entry = {&store->thread, function, base_fp, NULL};
   if (type->param_slots) memcpy(base_fp, slots, type->param_slots * sizeof *slots);
   enum engine_trap trap = enter_switching(store, &entry);
   if (trap == ENGINE_TRAP_NONE && type->result_slots) memcpy(slots, base_fp, type->result_slots * sizeof *slots);
@@ -206,9 +208,18 @@ enum engine_trap engine_call_from_guest(struct engine_thread *thread, struct eng
   if (!fits(thread, slots, function->type) || !has_headroom(store))
     return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
   if (function->instance) {
-    struct entry entry = {thread, function, slots};
+    struct entry entry = {thread, function, slots, NULL};
     return (enum engine_trap)enter(&entry);
   }
   thread->value_top = slots + slots_needed(function->type);
   return host_call(store, thread->top->instance, function, slots);
+}
+
+bool engine_can_nest(const struct engine_thread *thread) { return has_headroom(thread->store); }
+
+enum engine_trap engine_go_on_from_guest(struct engine_thread *thread, struct engine_function *function, uint64_t *fp,
+                                         const void *site) {
+  struct entry entry = {thread, function, fp, site};
+  assert(site && function->instance);
+  return (enum engine_trap)enter(&entry);
 }

@@ -179,7 +179,19 @@ void engine_interrupt(struct engine_store *store) {
 void engine_thread_limit(struct engine_thread *thread, uint64_t *limit) {
   thread->value_limit = limit;
   atomic_store(&thread->stack_limit, limit);
-  if (atomic_load(&thread->interrupted)) atomic_store(&thread->stack_limit, NULL);
+  if (atomic_load(&thread->interrupted) || atomic_load(&thread->looks)) atomic_store(&thread->stack_limit, NULL);
+}
+
+void engine_look(struct engine_store *store) {
+  atomic_store(&store->thread.looks, true);
+  atomic_store(&store->thread.stack_limit, NULL);
+}
+
+bool engine_thread_looks(struct engine_thread *thread) {
+  if (atomic_load(&thread->interrupted)) return false;
+  atomic_store(&thread->looks, false);
+  engine_thread_limit(thread, thread->value_limit);
+  return true;
 }
 
 /* A request that comes in between is a new one. */

@@ -177,10 +177,11 @@ struct engine_activation {
   struct engine_activation *previous;
   struct engine_function *function;   /* that was entered */
   struct engine_instance *instance;
-  const void *site;                   /* the tier's position in the innermost frame; NULL: there is none yet */
+  const void *site;                   /* the tier's position in the innermost frame; NULL: none yet, or no longer */
   uint64_t *fp;                       /* frame pointer of the innermost frame */
   uint64_t *base_fp;                  /* frame pointer of the first frame: its arguments and results */
   void *native_sp;                    /* stack pointer to restore when a fault ends the activation */
+  bool looks_after;                   /* the tier's: when it ends, the thread looks again (engine_look) */
 };
 
 struct engine_raw_frame { struct engine_instance *instance; const void *site; uint64_t *fp;
@@ -189,14 +190,14 @@ struct engine_raw_frame { struct engine_instance *instance; const void *site; ui
 #define ENGINE_BACKTRACE_FRAMES 64 /* the innermost 48 and outermost 16 are kept */
 
 struct engine_thread {
-  _Atomic(uint64_t *) stack_limit;    /* a frame may not reach past it; NULL requests interruption */
+  _Atomic(uint64_t *) stack_limit;    /* a frame may not reach past it; NULL: interrupted, or the tier shall look */
   uint64_t *value_limit;              /* what it is otherwise: engine_thread_limit */
   struct engine_activation *top;
   struct engine_stack *stack;         /* current pair; NULL outside guest calls */
   uint64_t *value_top;                /* first free slot of the value stack when the host runs */
   void *host_sp;                      /* host stack pointer at the outermost entry, for on_host_stack functions */
   struct engine_store *store;
-  atomic_bool interrupted;
+  atomic_bool interrupted, looks;
   _Atomic uint32_t wait_word;         /* changes when a thread that waits in a memory shall look again */
 
   /* What the last trap left; valid until the next engine_call of this store. */
@@ -243,7 +244,8 @@ struct engine_tier {
                               const void *const **entries, struct cay_error *error);
   void (*code_free)(void *code);
   /* Runs `function` of `instance`; arguments are at activation->base_fp, results come back there. Called on the guest
-   * stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. */
+   * stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. Where the tier
+   * has called engine_go_on_from_guest, activation->site is where to go on, else NULL. */
   enum engine_trap (*invoke)(struct engine_thread *thread, struct engine_activation *activation);
   /* Fills `out` for a frame: cheap, walks use it for every frame. Never in a signal handler. False: unknown site. */
   bool (*locate)(void *code, const void *site, uint64_t *fp, struct engine_location *out);
@@ -281,6 +283,20 @@ BASE_COLD enum engine_trap engine_trap_raise(struct engine_thread *thread, enum 
  * which is at or above every live slot of the running frame. The caller's activation is current. */
 enum engine_trap engine_call_from_guest(struct engine_thread *thread, struct engine_function *function,
                                         uint64_t *slots);
+
+/* As a call of `function`, which is the tier's, but of one that runs already: its frame is at `fp`, and it goes on at the
+ * tier's position `site` in an activation of its own. Results at `fp`. The running activation is that of the caller. */
+enum engine_trap engine_go_on_from_guest(struct engine_thread *thread, struct engine_function *function, uint64_t *fp,
+                                         const void *site);
+/* Whether there is room for it on the native stack. */
+bool engine_can_nest(const struct engine_thread *thread);
+
+/* Makes the guest that runs in the store, if one does, come to its tier at its next call or loop head, as an interruption
+ * would; there it looks for what else has changed. From any thread. */
+void engine_look(struct engine_store *store);
+/* For the tier, where the stack limit is missing: it is there again, and what was written before engine_look can be seen.
+ * False: this is an interruption. */
+bool engine_thread_looks(struct engine_thread *thread);
 
 /* Frames may reach up to `limit` of the value stack from now on. For tiers whose frames take native stack as well: they
  * lower it while their activation runs when the native stack would end first. */

@@ -12,7 +12,8 @@ extern const struct engine_tier tiers_interp;
 extern const struct engine_tier tiers_baseline;
 #if TIERS_HAS_BASELINE
 /* Whether the interpreter runs function `func`, which the module defines, in place of compiled code: from the next call
- * on, in all instances that share the code object. From any thread. What cannot be compiled is interpreted anyway. */
+ * on, in all instances that share the code object; in frames that run already, from the next loop head on after an
+ * engine_look of their thread. From any thread. What cannot be compiled is interpreted anyway. */
 enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_interpreted, struct cay_error *error);
 #endif
 /* All of this build, the default first; NULL ends the list. */

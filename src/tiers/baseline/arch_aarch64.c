@@ -61,7 +61,9 @@ static uint8_t *jump_runtime(uint8_t *to, size_t at) {
 
 uint8_t *baseline_arch_entry(uint8_t *to) { return to; }
 
-uint8_t *baseline_arch_exhausted(uint8_t *to) { return jump_runtime(to, offsetof(struct baseline_runtime, exhausted)); }
+uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
+  return jump_runtime(constant(to, R0, entry), offsetof(struct baseline_runtime, exhausted));
+}
 
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) { return access(to, false, LINK, FP, link); }
 
@@ -138,6 +140,9 @@ void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t valu
 FUNCTION(baseline_arch_start, "  ldp x16, x20, [x0]\n"
                               "  ldp x21, x22, [x0, #16]\n"
                               "  blr x16\n"
+                              ".globl baseline_arch_returned\n"
+                              ".hidden baseline_arch_returned\n"
+                              "baseline_arch_returned:\n"
                               "  mov x0, sp\n"
                               "  mov w1, #0\n"
                               "  b engine_arch_leave\n");
@@ -151,4 +156,5 @@ FUNCTION(baseline_arch_leave, "  mov x25, sp\n  b baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mov x23, sp\n  b baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mov x23, sp\n  b baseline_tail_away\n");
 FUNCTION(baseline_arch_back, "  fmov d0, x23\n  ret\n");
+FUNCTION(baseline_arch_return_to, "  fmov d0, x23\n  mov x30, x24\n  ret\n");
 FUNCTION(baseline_arch_resume, "  mov x20, x1\n  mov x21, x2\n  mov x22, x3\n  mov sp, x4\n  br x0\n");

@@ -74,7 +74,10 @@ static uint8_t *jump_runtime(uint8_t *to, size_t at) {
 
 uint8_t *baseline_arch_entry(uint8_t *to) { return to; }
 
-uint8_t *baseline_arch_exhausted(uint8_t *to) { return jump_runtime(to, offsetof(struct baseline_runtime, exhausted)); }
+uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
+  to = addi(lui(to, R0, entry), R0, R0, entry & 0xFFF);
+  return jump_runtime(to, offsetof(struct baseline_runtime, exhausted));
+}
 
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) { return store(to, RA, FP, (uint64_t)link * 8); }
 
@@ -162,6 +165,9 @@ FUNCTION(baseline_arch_start, "  ld t0, 0(a0)\n"
                               "  ld a2, 24(a0)\n"
                               "  ld a0, 8(a0)\n"
                               "  jalr t0\n"
+                              ".globl baseline_arch_returned\n"
+                              ".hidden baseline_arch_returned\n"
+                              "baseline_arch_returned:\n"
                               "  mv a0, sp\n"
                               "  li a1, 0\n"
                               "  tail engine_arch_leave\n");
@@ -175,4 +181,5 @@ FUNCTION(baseline_arch_leave, "  mv a5, sp\n  tail baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mv a3, sp\n  tail baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mv a3, sp\n  tail baseline_tail_away\n");
 FUNCTION(baseline_arch_back, "  fmv.d.x fa0, a3\n  ret\n");
+FUNCTION(baseline_arch_return_to, "  fmv.d.x fa0, a3\n  mv ra, a4\n  ret\n");
 FUNCTION(baseline_arch_resume, "  mv t0, a0\n  mv a0, a1\n  mv a1, a2\n  mv a2, a3\n  mv sp, a4\n  jr t0\n");

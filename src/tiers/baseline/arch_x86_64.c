@@ -53,7 +53,10 @@ static uint8_t *jump_runtime(uint8_t *to, uint8_t at) { /* mov r10, [r14 + code]
 
 uint8_t *baseline_arch_entry(uint8_t *to) { return BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA); } /* endbr64 */
 
-uint8_t *baseline_arch_exhausted(uint8_t *to) { return jump_runtime(to, offsetof(struct baseline_runtime, exhausted)); }
+uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
+  to = number(BYTES(to, 0x41, 0xBF), entry); /* mov r15d, entry */
+  return jump_runtime(to, offsetof(struct baseline_runtime, exhausted));
+}
 
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) {
   to = BYTES(to, 0x48, 0x8B, 0x0C, 0x24); /* mov rcx, [rsp] */
@@ -141,6 +144,9 @@ __asm__(".text\n"
         "  mov 16(%rdi), %r13\n"
         "  mov 24(%rdi), %r14\n"
         "  call *(%rdi)\n"
+        ".globl baseline_arch_returned\n"
+        ".hidden baseline_arch_returned\n"
+        "baseline_arch_returned:\n"
         "  lea 16(%rsp), %rdi\n"
         "  xor %esi, %esi\n"
         "  jmp engine_arch_leave\n"
@@ -160,6 +166,7 @@ FUNCTION(baseline_arch_leave, "  mov %rsp, %rsi\n  jmp baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mov %rsp, %r15\n  jmp baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mov %rsp, %r15\n  jmp baseline_tail_away\n");
 FUNCTION(baseline_arch_back, "  movq %r15, %xmm0\n  ret\n");
+FUNCTION(baseline_arch_return_to, "  movq %r15, %xmm0\n  ret\n"); /* it is on the stack */
 /* notrack: a landing pad in compiled code is a place like any other. */
 FUNCTION(baseline_arch_resume,
          "  mov %rsi, %r12\n  mov %rdx, %r13\n  mov %rcx, %r14\n  mov %r8, %rsp\n  notrack jmp *%rdi\n");

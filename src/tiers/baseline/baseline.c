@@ -14,9 +14,12 @@
  * Positions are offsets in a function; those of calls are return addresses. No table maps them back to wasm: offset_of
  * emits the function once more.
  *
+ * A function that cannot be compiled, or shall not, has the stub for its entry, and the interpreter's code object beside
+ * this one runs it (moves.c has how frames change sides).
+ *
  * Invariants
  *  1. Code and its record never move or change once its entry is stored.
- *  2. `lock` guards chunks and compilers. */
+ *  2. `lock` guards chunks, compilers, and who runs what. It is taken before the interpreter's own. */
 #include "tiers/baseline/baseline.h"
 #include "tiers/baseline/stencil.h"
 #include "tiers/interp/beside.h"
@@ -198,9 +201,15 @@ void *baseline_interpreter(const void *object, uint32_t entry) {
   return BASE_UNLIKELY(beside != NULL) && interp_runs(beside->interp, entry) ? beside->interp : NULL;
 }
 
+void *baseline_any_interpreter(const void *object) {
+  const struct baseline_code *code = object;
+  return atomic_load_explicit(&code->beside, memory_order_acquire)->interp;
+}
+
 static struct beside *beside_new(struct baseline_code *code) {
   struct beside *beside = base_alloc(sizeof *beside + entry_count(code) * sizeof *beside->compiled);
-  if (beside && interp_beside_new(code->module, &code->made_with, &beside->interp, NULL) == CAY_OK) return beside;
+  if (beside && interp_beside_new(code->module, &code->made_with, &baseline_looks, &beside->interp, NULL) == CAY_OK)
+    return beside;
   base_free(beside);
   return NULL;
 }
@@ -306,11 +315,14 @@ static bool place_code(const struct baseline_code *code, struct chunk *chunk, si
   return base_code_publish(&chunk->memory, offset, output->code.count);
 }
 
+/* What the function's entry is, or would be if it were not interpreted. */
+static const void *own_entry_locked(const struct baseline_code *code, uint32_t entry) {
+  return baseline_interpreter(code, entry) ? atomic_load(&code->beside)->compiled[entry] : baseline_entry(code, entry);
+}
+
 /* Whether a function has been compiled: until then its entry is the stub. */
 static bool is_compiled_locked(const struct baseline_code *code, uint32_t entry) {
-  const void *at =
-      baseline_interpreter(code, entry) ? atomic_load(&code->beside)->compiled[entry] : baseline_entry(code, entry);
-  return at != stub_of(code, entry);
+  return own_entry_locked(code, entry) != stub_of(code, entry);
 }
 
 /* False: no memory. */
@@ -559,6 +571,67 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
     if (!baseline_call_distance(code, site, &d)) return ENGINE_TRAP_EXCEPTION;
     fp -= d;
   }
+}
+
+/* ---- Loops ----------------------------------------------------------------------------------------------------------------- */
+
+uint32_t baseline_frame(void *code, const void *site, uint64_t *fp, uint64_t **link) {
+  const struct compiled *function = find(code, site);
+  assert(function);
+  *link = fp + function->link_slot;
+  return function->entry;
+}
+
+static const struct baseline_output *emit_again(struct baseline_code *code, struct compiler *compiler, uint32_t entry) {
+  bool unsupported;
+  const struct ir_function *ir =
+      ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
+  return ir ? baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported) : NULL;
+}
+
+static void done_again(struct baseline_code *code, struct compiler *compiler, uint32_t code_bytes) {
+  trim(compiler, code_bytes);
+  compiler_give(code, compiler);
+}
+
+/* A poll lies right before the entry of its loop. */
+uint32_t baseline_label_at(void *object, const void *site) {
+  struct baseline_code *code = object;
+  const struct compiled *function = find(code, site);
+  struct compiler *compiler = compiler_take(code);
+  if (!compiler) return UINT32_MAX;
+  const struct baseline_output *output = emit_again(code, compiler, function->entry);
+  uint32_t found = UINT32_MAX, nearest = UINT32_MAX, position = position_in(function, site);
+  for (size_t i = 0; output && i < output->loops.count; i++) {
+    const struct baseline_loop *loop = &output->loops.items[i];
+    if (loop->entry <= position || loop->entry >= nearest) continue;
+    nearest = loop->entry;
+    found = loop->label;
+  }
+  done_again(code, compiler, function->bytes);
+  return found;
+}
+
+static bool is_one_of(uint32_t label, const uint32_t *labels, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++)
+    if (labels[i] == label) return true;
+  return false;
+}
+
+const void *baseline_loop_entry(void *object, uint32_t entry, const uint32_t *labels, uint32_t count) {
+  struct baseline_code *code = object;
+  if (!baseline_translate(code, entry)) return NULL;
+  pthread_mutex_lock(&code->lock);
+  const void *start = own_entry_locked(code, entry), *found = NULL;
+  pthread_mutex_unlock(&code->lock);
+  struct compiler *compiler = start != stub_of(code, entry) ? compiler_take(code) : NULL;
+  if (!compiler) return NULL;
+  const struct compiled *function = find(code, start);
+  const struct baseline_output *output = emit_again(code, compiler, entry);
+  for (size_t i = 0; output && i < output->loops.count && !found; i++)
+    if (is_one_of(output->loops.items[i].label, labels, count)) found = function->code + output->loops.items[i].entry;
+  done_again(code, compiler, function->bytes);
+  return found;
 }
 
 /* ---- Reporting ------------------------------------------------------------------------------------------------------------ */

@@ -60,7 +60,7 @@ static inline const void *baseline_site(uint64_t site) {
 struct baseline_runtime {
   baseline_code_pointer trap;      /* r0: trap; r1: site */
   baseline_code_pointer leave;     /* what a helper returned: r0: trap, not reported, or EXCEPTION; r1: site */
-  baseline_code_pointer exhausted; /* from a prologue: the stack's end is reached. Trap at the caller's site */
+  baseline_code_pointer exhausted; /* from a prologue: no room, trap at the caller's site; or look. r0: entry */
   baseline_code_pointer away;      /* a call out of the instance: r1: function, r2: d in bytes; fp: the callee's */
   baseline_code_pointer tail_away; /* the same by a tail call: the frame is gone, arguments at fp */
   baseline_code_pointer translate; /* r0: entry of the function to compile; goes on in it */
@@ -81,6 +81,24 @@ bool baseline_translate(void *code, uint32_t entry);
 const void *baseline_entry(const void *code, uint32_t entry);
 /* The interpreter's code object when it is to run the function, else NULL. */
 void *baseline_interpreter(const void *code, uint32_t entry);
+/* The same for whoever has a position of it; it exists. */
+void *baseline_any_interpreter(const void *code);
+/* The entry of the function that `site`, an address in compiled code, lies in, and the link of its frame at `fp`. */
+uint32_t baseline_frame(void *code, const void *site, uint64_t *fp, uint64_t **link);
+/* The label of the loop that polls at `site`; UINT32_MAX: no memory. */
+uint32_t baseline_label_at(void *code, const void *site);
+/* Where the function's compiled code, which is made if need be, is entered at one of these loops; NULL: not at all, or no
+ * memory. */
+const void *baseline_loop_entry(void *code, uint32_t entry, const uint32_t *labels, uint32_t count);
+
+/* ---- Moves (moves.c) ---------------------------------------------------------------------------------------------- */
+
+/* What the helper `poll` returns besides traps: the frame goes on at the activation's site; and then the thread looks
+ * again after it. */
+enum { BASELINE_MOVES = 2000, BASELINE_MOVES_AND_LOOKS };
+/* Whether a frame of the thread is run by another tier than it should; `but_first`: apart from the innermost. */
+bool baseline_has_strays(const struct engine_thread *thread, bool but_first);
+extern const struct interp_looks baseline_looks;
 /* How far the frame of what was called at `site` lies above the caller's, in slots; false: not a site of the code. */
 bool baseline_call_distance(void *code, const void *site, uint32_t *d);
 
@@ -162,7 +180,7 @@ extern const uint32_t baseline_max_frame_slots; /* functions with larger frames 
 
 /* Each writes code at `to` and returns its end. `d`, `link`: slots. Offsets of return addresses are from `to`. */
 uint8_t *baseline_arch_entry(uint8_t *to);                        /* landing pad for indirect calls */
-uint8_t *baseline_arch_exhausted(uint8_t *to);                    /* where a prologue's STACK_CHECK goes; before keep_return */
+uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry);    /* where a prologue's STACK_CHECK goes; before keep_return */
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link);   /* link slot <- return address */
 uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link); /* before results or arguments overwrite the link slot */
 uint8_t *baseline_arch_return(uint8_t *to);                       /* after reload_return */
@@ -185,6 +203,7 @@ struct baseline_start {
   struct engine_instance *inst;
 };
 int baseline_arch_start(void *start);
+extern const char baseline_arch_returned[]; /* where that is returned to */
 /* The native stack pointer in the first frame of the activation with this native_sp. */
 void *baseline_arch_first_sp(void *native_sp);
 /* Entries of the runtime that hand on the stack pointer: leave in r2, away and tail_away in r0. */
@@ -198,6 +217,9 @@ extern const bool baseline_boxes_f32; /* an f32 in a float register has ones abo
 /* Returns to compiled code with this state, r0 also in x0. */
 BASELINE_GUEST_CC void baseline_arch_back(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                           uint64_t r1, uint64_t r2);
+/* The same to r1, whatever the link slot holds now. */
+BASELINE_GUEST_CC void baseline_arch_return_to(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
+                                               uint64_t r1, uint64_t r2);
 /* Goes on at `pc` with the given state and native stack pointer. */
 _Noreturn void baseline_arch_resume(const void *pc, uint64_t *fp, uint8_t *mem, struct engine_instance *inst, void *sp);
 

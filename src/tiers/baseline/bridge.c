@@ -34,6 +34,9 @@ static inline const void *caller_site(const void *return_address) {
 /* How invoke's loop is told that a tail call has given the activation another function. */
 enum { AGAIN = INTERP_AGAIN };
 
+/* Added to the address of a function for tail_away: after the call the thread looks again. */
+enum { LOOKS_AFTER = 1 };
+
 static inline struct engine_activation *publish(struct engine_instance *inst, const void *site, uint64_t *fp) {
   struct engine_activation *activation = inst->thread->top;
   activation->site = site;
@@ -63,17 +66,29 @@ static uint64_t *limit_from(const struct engine_thread *thread, uint64_t *base_f
   return left < values && baseline_native_frame_bytes ? base_fp + left / sizeof *base_fp : thread->value_limit;
 }
 
+/* Where compiled code starts, or NULL: the interpreter runs. A frame that goes on somewhere is the first now. */
+static const void *start_of(const struct engine_activation *activation) {
+  struct engine_instance *inst = activation->instance;
+  uint32_t entry = activation->function->entry;
+  const void *site = activation->site;
+  if (BASE_LIKELY(!site)) return baseline_interpreter(inst->code, entry) ? NULL : baseline_entry(inst->code, entry);
+  if (!base_code_contains((uintptr_t)site)) return NULL;
+  uint64_t *link;
+  baseline_frame(inst->code, site, activation->base_fp, &link);
+  *link = (uint64_t)(uintptr_t)baseline_arch_returned;
+  return site;
+}
+
 static enum engine_trap run(struct engine_activation *activation) {
   int ended;
   do {
     struct engine_instance *inst = activation->instance;
-    uint32_t entry = activation->function->entry;
     assert(inst->tier == &tiers_baseline);
-    void *interpreter = baseline_interpreter(inst->code, entry);
-    struct baseline_start start = {baseline_entry(inst->code, entry), activation->base_fp, inst->memory0->base, inst};
-    ended = interpreter ? interp_run(interpreter, activation)
-                        : engine_arch_enter(baseline_arch_start, &start, &activation->native_sp);
+    struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst};
+    ended = start.code ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
+                       : interp_run(baseline_any_interpreter(inst->code), activation);
   } while (ended == AGAIN);
+  if (BASE_UNLIKELY(activation->looks_after)) engine_look(activation->instance->store);
   return (enum engine_trap)ended;
 }
 
@@ -113,8 +128,12 @@ static _Noreturn void unwind(struct engine_instance *inst, const void *site, uin
 
 BRIDGE(baseline_trap) { raise_at(inst, baseline_site(r1), fp, (enum engine_trap)r0); }
 
+BASELINE_GUEST_CC void baseline_moving(STATE);
+
 /* r2: native stack pointer. */
 BRIDGE(baseline_leave) {
+  if (r0 >= BASELINE_MOVES) __attribute__
+    ((musttail)) return baseline_moving(fp, mem, inst, r0, r1, r2);
   if (r0 != ENGINE_TRAP_EXCEPTION) raise_at(inst, baseline_site(r1), fp, (enum engine_trap)r0);
   unwind(inst, baseline_site(r1), fp, r2);
 }
@@ -132,11 +151,27 @@ bool baseline_fault(struct engine_activation *activation, void *machine_context)
   return true;
 }
 
-/* The frame that has no room does not exist yet: the trap is the call's. */
+/* Whether the call of what has no frame yet goes on in an activation of its own, because the thread looks after it. */
+static bool looks_after_call(struct engine_instance *inst, const void *site, uint64_t *caller) {
+  struct engine_activation *activation = publish(inst, site == NO_SITE ? NULL : site, caller);
+  if (!baseline_has_strays(inst->thread, false)) return false;
+  activation->looks_after |= site == NO_SITE;
+  return site != NO_SITE && engine_can_nest(inst->thread);
+}
+
+/* The frame that has no room does not exist yet: the trap is the call's. r0: entry. */
 BRIDGE(baseline_exhausted) {
   const void *site = CALLER;
+  uint64_t *caller = caller_frame(inst, site, fp);
   bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
-  raise_at(inst, site, caller_frame(inst, site, fp), has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
+  if (has_limit || !engine_thread_looks(inst->thread))
+    raise_at(inst, site, caller, has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
+  if (looks_after_call(inst, site, caller)) {
+    r1 = (uint64_t)(uintptr_t)&inst->own_functions[r0] | LOOKS_AFTER;
+    __attribute__((musttail)) return baseline_arch_tail_away(fp, mem, inst, r0, r1, r2);
+  }
+  baseline_code_pointer code = (baseline_code_pointer)(uintptr_t)baseline_entry(inst->code, (uint32_t)r0);
+  __attribute__((musttail)) return code(fp, mem, inst, r0, r1, r2);
 }
 
 /* ---- Calls --------------------------------------------------------------------------------------------------------------- */
@@ -186,8 +221,8 @@ BRIDGE(baseline_away) {
  * over, so that such calls do not use up the native stack. r0: native stack pointer, r1: function. */
 BRIDGE(baseline_tail_away) {
   const void *site = CALLER;
-  struct engine_function *function = (struct engine_function *)(uintptr_t)r1;
-  bool is_first = site == NO_SITE;
+  bool looks_after = r1 & LOOKS_AFTER, is_first = site == NO_SITE;
+  struct engine_function *function = (struct engine_function *)(uintptr_t)(r1 & ~(uint64_t)LOOKS_AFTER);
   uint64_t *caller = caller_frame(inst, site, fp);
   struct engine_activation *activation = publish(inst, site, caller);
   if (is_first && function->instance) {
@@ -197,6 +232,7 @@ BRIDGE(baseline_tail_away) {
     engine_arch_leave(activation->native_sp, AGAIN);
   }
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);
+  if (BASE_UNLIKELY(looks_after)) engine_look(inst->store);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) {
     if (is_first) engine_arch_leave(activation->native_sp, (int)trap);
     call_failed(inst, site, caller, r0, trap);
@@ -204,6 +240,26 @@ BRIDGE(baseline_tail_away) {
   mem = inst->memory0->base;
   r0 = result_of(function, fp);
   __attribute__((musttail)) return baseline_arch_back(fp, mem, inst, r0, r1, r2);
+}
+
+/* The frame goes on at the activation's site: in this activation when it is the first one, else in one of its own, and
+ * this one stands in its caller. r0: as from the helper `poll`; r1: its site; r2: native stack pointer. */
+BRIDGE(baseline_moving) {
+  struct engine_activation *activation = inst->thread->top;
+  const void *there = activation->site;
+  uint64_t *link;
+  uint32_t entry = baseline_frame(inst->code, baseline_site(r1), fp, &link);
+  const void *caller_site = (const void *)(uintptr_t)*link;
+  if (!base_code_contains((uintptr_t)caller_site)) engine_arch_leave(activation->native_sp, AGAIN);
+  uint64_t *caller = caller_frame(inst, caller_site, fp);
+  publish(inst, caller_site, caller);
+  enum engine_trap trap = engine_go_on_from_guest(inst->thread, &inst->own_functions[entry], fp, there);
+  if (r0 == BASELINE_MOVES_AND_LOOKS) engine_look(inst->store);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller_site, caller, r2, trap);
+  mem = inst->memory0->base;
+  r0 = fp[0];
+  r1 = (uint64_t)(uintptr_t)caller_site;
+  __attribute__((musttail)) return baseline_arch_return_to(fp, mem, inst, r0, r1, r2);
 }
 
 const struct baseline_runtime baseline_runtime = {

@@ -651,7 +651,7 @@ static void emit_landing(struct baseline_emitter *e, uint32_t index) {
 
 static void emit_exhausted(struct baseline_emitter *e) {
   uint8_t *to = here(e);
-  if (to) put_bytes(e, baseline_arch_exhausted(to));
+  if (to) put_bytes(e, baseline_arch_exhausted(to, e->function->func - e->module->imported_func_count));
 }
 
 static void emit_stubs(struct baseline_emitter *e) {

@@ -237,13 +237,6 @@ static int await(uint64_t *fp, struct engine_instance *inst, uint64_t operands, 
 HELPER(atomic_wait32) { return await(fp, inst, operands, imm, 4); }
 HELPER(atomic_wait64) { return await(fp, inst, operands, imm, 8); }
 
-/* ---- The stack limit is missing: somebody asks the guest to stop, if it was not withdrawn since ---- */
-
-HELPER(poll) {
-  TRAP_IF(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed), INTERRUPTED);
-  return ENGINE_TRAP_NONE;
-}
-
 /* ---- Which helper ------------------------------------------------------------------------------------------------- */
 
 static enum baseline_helper_index helper_of(uint16_t op) {

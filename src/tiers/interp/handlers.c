@@ -59,14 +59,17 @@
 #endif
 #define NEXT() do { ip++; JUMP(); } while (0)
 
-/* A taken branch; it also sees a request to stop, which is a missing stack limit. */
-#define TAKE()                                                                                              \
+/* A taken branch; it also sees a request to stop or to look, which is a missing stack limit. */
+#define TAKE_TO(distance)                                                                                   \
   do {                                                                                                      \
-    if (BASE_UNLIKELY(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed)))             \
-      TRAP(ENGINE_TRAP_INTERRUPTED);                                                                        \
-    ip += (int32_t)ip->b;                                                                                   \
+    if (BASE_UNLIKELY(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed))) {           \
+      acc = BITS(ip + (distance));                                                                          \
+      GO(poll);                                                                                             \
+    }                                                                                                       \
+    ip += (distance);                                                                                       \
     JUMP();                                                                                                 \
   } while (0)
+#define TAKE() TAKE_TO((int32_t)ip->b)
 
 /* ---- Values --------------------------------------------------------------------------------------------------------- */
 
@@ -171,12 +174,7 @@ static inline int trap_of(enum sem_trap trap) {
   H(name) {                                                                                                 \
     uint32_t value = SLOT_i(ip->a) + (uint32_t)(int32_t)(int16_t)ip->lo;                                    \
     acc = fp[ip->a] = value;                                                                                \
-    if (sem(value, limit)) {                                                                                \
-      if (BASE_UNLIKELY(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed)))           \
-        TRAP(ENGINE_TRAP_INTERRUPTED);                                                                      \
-      ip += (int16_t)ip->hi;                                                                                \
-      JUMP();                                                                                               \
-    }                                                                                                       \
+    if (sem(value, limit)) TAKE_TO((int16_t)ip->hi);                                                        \
     NEXT();                                                                                                 \
   }
 #define COUNT(name, sem)                       \
@@ -425,6 +423,8 @@ static TEXT TIERS_GUEST_CC __attribute__((cold, noinline, used)) int h_fault(STA
 }
 static TEXT TIERS_GUEST_CC __attribute__((used)) int h_unwind(STATE);
 static TEXT TIERS_GUEST_CC __attribute__((used)) int h_elsewhere(STATE);
+static TEXT TIERS_GUEST_CC __attribute__((used)) int h_no_room(STATE);
+static TEXT TIERS_GUEST_CC __attribute__((used)) int h_poll(STATE);
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
 #include "tiers/interp/handlers_gc.h"

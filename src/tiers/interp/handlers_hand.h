@@ -10,11 +10,7 @@
   H(name) {                                                                                                 \
     const struct interp_insn *site = SITE(acc);                                                             \
     uintptr_t limit = (uintptr_t)atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed);    \
-    if (BASE_UNLIKELY((uintptr_t)fp + (uintptr_t)ip->b * 8 > limit)) {                                      \
-      ip = site;                                                                                            \
-      fp -= site->d;                                                                                        \
-      TRAP(limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);                                  \
-    }                                                                                                       \
+    if (BASE_UNLIKELY((uintptr_t)fp + (uintptr_t)ip->b * 8 > limit)) GO(no_room);                           \
     uint64_t *link = fp + ip->d;                                                                            \
     link[0] = BITS(site);                                                                                   \
     link[1] = BITS(fp - site->d);                                                                           \
@@ -75,10 +71,7 @@ TEST_AND_BRANCH(br_unless64_r, !acc)
 #define BR_TABLE(name, from)                                                                                \
   H(name) {                                                                                                 \
     uint32_t index = from;                                                                                  \
-    if (BASE_UNLIKELY(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed)))             \
-      TRAP(ENGINE_TRAP_INTERRUPTED);                                                                        \
-    ip += ((const int32_t *)(ip + 1))[index < ip->b ? index : ip->b];                                       \
-    JUMP();                                                                                                 \
+    TAKE_TO(((const int32_t *)(ip + 1))[index < ip->b ? index : ip->b]);                                    \
   }
 BR_TABLE(br_table_s, SLOT_i(ip->a))
 BR_TABLE(br_table_r, ACC_i)
@@ -147,11 +140,10 @@ H(tail_move) { /* d: first argument slot; a: argument slots; b: link slot. Leave
   NEXT();
 }
 H(tail_call) { ip = SITE(BITS(inst->interp_entries[ip->b])); JUMP(); }
-#define LEAVE_BY_TAIL_CALL(function)                                        \
+/* To what called at `site`, from a frame that is gone after it has `ended` so elsewhere. */
+#define COME_BACK(site, ended)                                              \
   do {                                                                      \
-    const struct interp_insn *site = SITE(acc);                             \
-    int ended = tail_out(site, fp, inst, function, IS_FIRST(site));         \
-    if (ended == ENGINE_TRAP_EXCEPTION && !IS_FIRST(site)) {                \
+    if ((ended) == ENGINE_TRAP_EXCEPTION && !IS_FIRST(site)) {              \
       ip = site;                                                            \
       fp -= site->d;                                                        \
       GO(unwind);                                                           \
@@ -162,6 +154,12 @@ H(tail_call) { ip = SITE(BITS(inst->interp_entries[ip->b])); JUMP(); }
     fp -= site->d;                                                          \
     JUMP();                                                                 \
   } while (0)
+#define LEAVE_BY_TAIL_CALL(function)                                        \
+  do {                                                                      \
+    const struct interp_insn *site = SITE(acc);                             \
+    int ended = tail_out(site, fp, inst, function, IS_FIRST(site));         \
+    COME_BACK(site, ended);                                                 \
+  } while (0)
 H(elsewhere) LABEL(elsewhere) { LEAVE_BY_TAIL_CALL(&inst->own_functions[ip->b]); } /* how translate leaves the tier */
 H(tail_call_import) { LEAVE_BY_TAIL_CALL(inst->functions[ip->b]); }
 H(tail_call_indirect) { /* a: index (above the moved arguments); d: table; checked before */
@@ -169,6 +167,30 @@ H(tail_call_indirect) { /* a: index (above the moved arguments); d: table; check
   struct engine_function *function = indirect_callee(inst, ip->d, ip->b, fp[ip->a], &trap);
   if (BASE_UNLIKELY(function->instance != inst)) LEAVE_BY_TAIL_CALL(function);
   ip = SITE(BITS(inst->interp_entries[function->entry]));
+  JUMP();
+}
+
+/* ---- Looking: never encoded ---- */
+
+H(no_room) LABEL(no_room) { /* ip: a function's start; acc: the call's site */
+  const struct interp_insn *site = SITE(acc);
+  bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
+  if (!has_limit && engine_thread_looks(inst->thread)) {
+    int ended = interp_poll_call(ip, site, fp, inst);
+    if (ended == INTERP_STAYS) JUMP();
+    COME_BACK(site, ended);
+  }
+  ip = site;
+  fp -= site->d;
+  TRAP(has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
+}
+H(poll) LABEL(poll) { /* ip: a branch; acc: where it goes */
+  const struct interp_insn *target = SITE(acc), *site = NULL;
+  int ended = interp_poll(ip, target, fp, inst, &site);
+  if (BASE_UNLIKELY(site != NULL)) COME_BACK(site, ended);
+  if (ended == ENGINE_TRAP_INTERRUPTED) TRAP(ENGINE_TRAP_INTERRUPTED);
+  if (ended != INTERP_STAYS) return ended;
+  ip = target;
   JUMP();
 }
 

@@ -63,7 +63,7 @@ enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct
 /* All handlers: the families of the instruction table, then the ones written by hand. */
 #define INTERP_HAND_WRITTEN(X)                                                                                    \
   X(enter_0)                                                                                                      \
-  X(enter_1) X(enter_2) X(enter_3) X(enter_n) X(translate) X(elsewhere) X(exit) X(move) X(move2) X(move_r) X(move_f) X(move_g) \
+  X(enter_1) X(enter_2) X(enter_3) X(enter_n) X(translate) X(elsewhere) X(no_room) X(poll) X(exit) X(move) X(move2) X(move_r) X(move_f) X(move_g) \
       X(get) X(get_f) X(get_g) X(const_32) X(const_64) X(br) X(br_loop) X(br_if_s) X(br_if_r) X(br_unless_s)      \
           X(br_unless_r) X(br_if64_s) X(br_if64_r) X(br_unless64_s) X(br_unless64_r) X(br_table_s) X(br_table_r)  \
               X(return_void) X(return_const) X(return_s) X(return_r) X(return_fs) X(return_fr) X(return_gs)       \
@@ -113,8 +113,9 @@ static inline interp_handler interp_handler_of(const struct interp_handlers *han
 const struct interp_handlers *interp_handlers_guarded(void); /* NULL: not on this CPU */
 const struct interp_handlers *interp_handlers_explicit(void);
 
-/* The activation has been given another function by a tail call out of its instance: enter it anew. */
-enum { INTERP_AGAIN = 1000 };
+/* The activation has been given another function, by a tail call out of its instance, or another position: enter it anew.
+ * STAYS: nothing has happened. */
+enum { INTERP_AGAIN = 1000, INTERP_STAYS };
 
 /* The instruction pair that the first frame of an activation returns to: [0] stands for the call, [1] is `exit`. */
 static inline bool interp_is_exit(const struct interp_handlers *handlers, const struct interp_insn *site) {
@@ -125,6 +126,14 @@ static inline bool interp_is_exit(const struct interp_handlers *handlers, const 
 const struct interp_insn *interp_translate(void *code, uint32_t entry);
 /* Whether the interpreter runs the function: always, where it is not beside another tier (beside.h). */
 bool interp_runs(const void *code, uint32_t entry);
+
+/* The stack limit is missing. At the branch `ip` to `target`: INTERP_STAYS, or the frame is gone. Then it went on
+ * elsewhere and has ended so, and `*site` is its caller's, or, where that is NULL, the activation ends so. */
+int interp_poll(const struct interp_insn *ip, const struct interp_insn *target, uint64_t *fp, struct engine_instance *inst,
+                const struct interp_insn **site);
+/* Before the function that starts at `ip` is entered from `site`: INTERP_STAYS, or the call has been made and ended so. */
+int interp_poll_call(const struct interp_insn *ip, const struct interp_insn *site, uint64_t *fp,
+                     struct engine_instance *inst);
 
 /* Finds what catches `exception`, thrown at `ip` of the frame at `fp`, in the frames of the running activation: its
  * values are written, and the activation's site and fp are where it goes on. EXCEPTION: nothing in this activation.

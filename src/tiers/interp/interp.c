@@ -8,6 +8,9 @@
  * Positions are instruction addresses. No table maps them back to wasm: offset_of encodes the function once more and
  * watches which instruction falls on the position, which costs time only when somebody wants to know.
  *
+ * The interpreter may also run some of the functions of another tier's modules (beside.h). Then the entry of what the
+ * other tier runs stays the stub, and an instance's interp_entries and interp_code are those of this code object.
+ *
  * Invariants
  *  1. A function's instructions never move or change once its entry is stored (release; readers depend on the address).
  *  2. `lock` guards translation and the list of located functions.
@@ -33,7 +36,8 @@ struct interp_code {
   struct module *module;
   const struct interp_handlers *handlers;
   _Atomic(const void *) *entries;
-  atomic_bool *runs; /* which functions are not another tier's; NULL: all */
+  atomic_bool *runs;                /* which functions are not another tier's; NULL: all */
+  const struct interp_looks *looks; /* NULL: there is no other */
   struct interp_insn *stubs;
   struct translated *functions;
   struct interp_insn exit_pair[2]; /* where the first frame of an activation returns to */
@@ -102,12 +106,13 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
 
 /* ---- Beside another tier ------------------------------------------------------------------------------------------- */
 
-enum cay_status interp_beside_new(struct module *module, const struct engine_code_options *options, void **out,
-                                  struct cay_error *error) {
+enum cay_status interp_beside_new(struct module *module, const struct engine_code_options *options,
+                                  const struct interp_looks *looks, void **out, struct cay_error *error) {
   const void *const *entries;
   enum cay_status status = code_new(module, options, out, &entries, error);
   if (status != CAY_OK) return status;
   struct interp_code *code = *out;
+  code->looks = looks;
   code->runs = base_alloc_zero(entry_count(code), sizeof *code->runs);
   if (code->runs) return CAY_OK;
   code_free(code);
@@ -221,16 +226,6 @@ static size_t code_bytes(void *object, bool all) {
 
 /* ---- Running ---------------------------------------------------------------------------------------------------------- */
 
-int interp_run(void *object, struct engine_activation *activation) {
-  const struct interp_code *code = object;
-  struct engine_instance *inst = activation->instance;
-  inst->interp_entries = (const void *const *)code->entries;
-  inst->interp_code = object;
-  const struct interp_insn *first =
-      atomic_load_explicit(&code->entries[activation->function->entry], memory_order_acquire);
-  return code->handlers->run(first, activation->base_fp, inst, code->exit_pair);
-}
-
 static enum engine_trap invoke(struct engine_thread *thread, struct engine_activation *activation) {
   (void)thread;
   for (;;) {
@@ -292,11 +287,16 @@ static uint32_t find(struct interp_code *code, const struct interp_insn *site) {
   return found;
 }
 
+/* A frame's link: the first instruction is `enter`. */
+static uint64_t *link_of(const struct interp_code *code, uint32_t entry, uint64_t *fp) {
+  return fp + code->functions[entry].insns[0].d;
+}
+
 static bool locate(void *object, const void *site, uint64_t *fp, struct engine_location *out) {
   struct interp_code *code = object;
   uint32_t entry = site ? find(code, site) : UINT32_MAX;
   if (entry == UINT32_MAX) return false;
-  const uint64_t *link = fp + code->functions[entry].insns[0].d; /* the first instruction is `enter` */
+  const uint64_t *link = link_of(code, entry, fp);
   const struct interp_insn *caller = (const struct interp_insn *)(uintptr_t)link[0];
   bool is_first = interp_is_exit(code->handlers, caller);
   out->func = code->module->imported_func_count + entry;
@@ -333,11 +333,120 @@ enum engine_trap interp_land(struct engine_instance *instance, const struct inte
       instance->thread->top->fp = fp;
       return ENGINE_TRAP_NONE;
     }
-    const uint64_t *link = fp + function->insns[0].d; /* the first instruction is `enter` */
+    const uint64_t *link = link_of(code, entry, fp);
     ip = (const struct interp_insn *)(uintptr_t)link[0];
     if (interp_is_exit(code->handlers, ip)) return ENGINE_TRAP_EXCEPTION;
     fp = (uint64_t *)(uintptr_t)link[1];
   }
+}
+
+/* ---- Going on elsewhere ------------------------------------------------------------------------------------------------- */
+
+int interp_run(void *object, struct engine_activation *activation) {
+  struct interp_code *code = object;
+  struct engine_instance *inst = activation->instance;
+  inst->interp_entries = (const void *const *)code->entries;
+  inst->interp_code = object;
+  const struct interp_insn *at = activation->site;
+  if (at) {
+    uint64_t *link = link_of(code, find(code, at), activation->base_fp);
+    link[0] = (uint64_t)(uintptr_t)code->exit_pair;
+    link[1] = (uint64_t)(uintptr_t)activation->base_fp;
+  } else {
+    at = atomic_load_explicit(&code->entries[activation->function->entry], memory_order_acquire);
+  }
+  return code->handlers->run(at, activation->base_fp, inst, code->exit_pair);
+}
+
+/* Encodes a function again, so that the encoder has the positions of its labels. */
+static const struct ir_function *encode_again_locked(struct interp_code *code, uint32_t entry) {
+  const struct ir_function *ir = ir_translate(code->frontend, code->module, code->module->imported_func_count + entry);
+  return ir && interp_encode(&code->encoder, code->module, code->handlers, ir) ? ir : NULL;
+}
+
+const void *interp_loop(void *object, uint32_t entry, uint32_t label) {
+  struct interp_code *code = object;
+  const struct interp_insn *insns = interp_translate(code, entry);
+  if (!insns) return NULL;
+  pthread_mutex_lock(&code->lock);
+  const struct ir_function *ir = encode_again_locked(code, entry);
+  const struct interp_insn *at = ir ? insns + code->encoder.labels.items[label] : NULL;
+  trim(code);
+  pthread_mutex_unlock(&code->lock);
+  return at;
+}
+
+/* The loops that begin at `target`: as many as there is room for. Their count. */
+enum { LABELS = 8 };
+static uint32_t find_labels(struct interp_code *code, uint32_t entry, const struct interp_insn *target,
+                            uint32_t out[LABELS]) {
+  uint32_t position = (uint32_t)(target - code->functions[entry].insns), count = 0;
+  pthread_mutex_lock(&code->lock);
+  const struct ir_function *ir = encode_again_locked(code, entry);
+  for (size_t i = 0; ir && i < ir->insns.count && count < LABELS; i++) {
+    const struct ir_insn *insn = &ir->insns.items[i];
+    if (insn->op == IR_LABEL && (insn->flags & IR_LOOP) && code->encoder.labels.items[insn->imm] == position)
+      out[count++] = (uint32_t)insn->imm;
+  }
+  trim(code);
+  pthread_mutex_unlock(&code->lock);
+  return count;
+}
+
+/* The frame goes on at `there`: in this activation when it is the first one, else in one of its own. */
+static int go_on(struct interp_code *code, uint32_t entry, uint64_t *fp, struct engine_instance *inst,
+                 const void *there, bool looks_after, const struct interp_insn **site) {
+  struct engine_thread *thread = inst->thread;
+  struct engine_activation *activation = thread->top;
+  const uint64_t *link = link_of(code, entry, fp);
+  const struct interp_insn *caller = (const struct interp_insn *)(uintptr_t)link[0];
+  if (interp_is_exit(code->handlers, caller)) {
+    activation->looks_after |= looks_after;
+    activation->site = there;
+    return there ? INTERP_AGAIN : INTERP_STAYS;
+  }
+  if (!there || !engine_can_nest(thread)) return INTERP_STAYS;
+  activation->site = *site = caller;
+  activation->fp = (uint64_t *)(uintptr_t)link[1];
+  enum engine_trap trap = engine_go_on_from_guest(thread, &inst->own_functions[entry], fp, there);
+  if (looks_after) engine_look(thread->store);
+  return (int)trap;
+}
+
+static void publish(struct engine_instance *inst, const struct interp_insn *site, uint64_t *fp) {
+  struct engine_activation *activation = inst->thread->top;
+  activation->site = site;
+  activation->fp = fp;
+  activation->instance = inst;
+}
+
+int interp_poll(const struct interp_insn *ip, const struct interp_insn *target, uint64_t *fp,
+                struct engine_instance *inst, const struct interp_insn **site) {
+  struct interp_code *code = inst->interp_code;
+  bool is_loop = target <= ip; /* nothing else is branched back to; any other branch leaves the request to later ones */
+  if (!is_loop && !atomic_load(&inst->thread->interrupted)) return INTERP_STAYS;
+  if (!is_loop || !engine_thread_looks(inst->thread)) return ENGINE_TRAP_INTERRUPTED;
+  if (!code->looks) return INTERP_STAYS;
+  publish(inst, ip, fp);
+  uint32_t entry = find(code, ip), labels[LABELS], count = find_labels(code, entry, target, labels);
+  if (count == 0) return INTERP_STAYS;
+  bool looks_after = false;
+  const void *there = code->looks->at_loop(inst, entry, labels, count, &looks_after);
+  return go_on(code, entry, fp, inst, there, looks_after, site);
+}
+
+int interp_poll_call(const struct interp_insn *ip, const struct interp_insn *site, uint64_t *fp,
+                     struct engine_instance *inst) {
+  struct interp_code *code = inst->interp_code;
+  struct engine_thread *thread = inst->thread;
+  bool is_first = interp_is_exit(code->handlers, site);
+  publish(inst, is_first ? NULL : site, fp - site->d);
+  if (!code->looks || !code->looks->at_call(inst)) return INTERP_STAYS;
+  thread->top->looks_after |= is_first;
+  if (is_first || !engine_can_nest(thread)) return INTERP_STAYS;
+  enum engine_trap trap = engine_call_from_guest(thread, &inst->own_functions[find(code, ip)], fp);
+  engine_look(thread->store);
+  return (int)trap;
 }
 
 /* ---- Reporting ---------------------------------------------------------------------------------------------------------- */

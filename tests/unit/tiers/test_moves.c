@@ -2,9 +2,25 @@
 /* Functions that move between compiled code and the interpreter: whichever of them are interpreted, and whenever that
  * changes, a program does the same. Every test runs with both sets of handlers, and with a collection at every
  * allocation. */
-#include "builder.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
 
-enum { INT_TO_INT, NOTHING, TAKES_INT, LONG_TO_LONG, NUMBERS, CELL, CELL_TO_CELL, LIST, FIRST_OWN_TYPE };
+#include "builder.h"
+#include "tiers/baseline/baseline.h"
+
+enum {
+  INT_TO_INT,
+  NOTHING,
+  TAKES_INT,
+  LONG_TO_LONG,
+  NUMBERS,
+  CELL,
+  CELL_TO_CELL,
+  LIST,
+  NOTHING_TO_INT,
+  FIRST_OWN_TYPE
+};
 #define NUMBER_TYPES 5, T_I32, T_I64, T_F32, T_F64, T_V128
 static void add_types(struct builder *b) {
   TYPE(b, FUNC_TYPE, 1, T_I32, 1, T_I32);
@@ -15,6 +31,7 @@ static void add_types(struct builder *b) {
   TYPE(b, STRUCT_TYPE, 1, T_I32, 1);
   TYPE(b, FUNC_TYPE, 1, REF(CELL), 1, REF(CELL));
   TYPE(b, STRUCT_TYPE, 2, T_I32, 1, REF_OR_NULL(LIST), 1);
+  TYPE(b, FUNC_TYPE, 0, 1, T_I32);
 }
 
 static void in_modes(builder_function build, void (*check)(struct world *world, struct engine_instance *instance)) {
@@ -82,7 +99,7 @@ static void build_tails(struct builder *b) {
   FUNC(b, NULL, INT_TO_INT, NO_LOCALS, GET(0), CALL(1), I32(3), I32_ADD);                                     /* 4 */
 }
 static void check_tails(struct world *world, struct engine_instance *instance) {
-  enum { MANY = 300000 };
+  enum { MANY = 60000 };
   for (uint32_t mask = 0; mask < 1u << 4; mask++) {
     interpret_all(instance, mask);
     CHECK_CALL(world, instance, "even", MANY, 1);
@@ -248,5 +265,206 @@ static void check_untagged(struct world *world, struct engine_instance *thrower)
 }
 TEST(untagged) { in_modes(build_exceptions, check_untagged); }
 
-TEST_MAIN(tested_tier = &tiers_baseline;
-          RUN(calls) RUN(tails) RUN(traps) RUN(bounds) RUN(deep) RUN(exceptions) RUN(untagged))
+/* ---- Loops --------------------------------------------------------------------------------------------------------------- */
+
+/* Loops of many kinds, each called as a first frame and below another one. Function 0 collects, and may move functions. */
+static void build_loops(struct builder *b) {
+  MEMORY(b, 0, 1);
+  /* A sum, with a value that waits below both loops: argument * (argument + 1) / 2 * 3 + 40. */
+  FUNC(b, "ints", INT_TO_INT, LOCALS(3, T_I32), I32(40), LOOP(T_VOID), I32(3), SET(2), LOOP(T_VOID), GET(3), GET(0),
+       I32_ADD, SET(3), GET(2), I32(1), I32_SUB, TEE(2), BR_IF(0), END, CALL(COLLECT), GET(0), I32(1), I32_SUB, TEE(0),
+       BR_IF(0), END, GET(3), I32_ADD); /* 1 */
+  /* f32 and f64 beside each other, the sum of both as an integer. */
+  FUNC(b, "floats", INT_TO_INT, 2, 1, T_F32, 1, T_F64, LOOP(T_VOID), GET(1), I32(1), 0xB3, 0x92, SET(1), GET(2), GET(1),
+       0xBB, 0xA0, SET(2), CALL(COLLECT), GET(0), I32(1), I32_SUB, TEE(0), BR_IF(0), END, GET(2), 0xAB); /* 2 */
+  FUNC(b, "vectors", INT_TO_INT, LOCALS(1, T_V128), LOOP(T_VOID), GET(1), GET(0), 0xFD, 17, 0xFD, 0xAE, 1, SET(1),
+       CALL(COLLECT), GET(0), I32(1), I32_SUB, TEE(0), BR_IF(0), END, GET(1), 0xFD, 27, 2); /* 3 */
+  /* Makes a list, then sums it. */
+  FUNC(b, "lists", INT_TO_INT, 2, 1, REF_OR_NULL(LIST), 1, T_I32, LOOP(T_VOID), GET(0), GET(1), STRUCT_NEW(LIST),
+       SET(1), CALL(COLLECT), GET(0), I32(1), I32_SUB, TEE(0), BR_IF(0), END, LOOP(T_VOID), GET(1), STRUCT_GET(LIST, 0),
+       GET(2), I32_ADD, SET(2), CALL(COLLECT), GET(1), STRUCT_GET(LIST, 1), TEE(1), REF_IS_NULL, I32_EQZ, BR_IF(0), END,
+       GET(2)); /* 4 */
+  /* A page more each time, and something in each: base moves where there are no guard pages. */
+  FUNC(b, "grow", INT_TO_INT, LOCALS(2, T_I32), LOOP(T_VOID), I32(1), 0x40, 0, TEE(1), I32(16), 0x74, GET(0), 0x36, 2,
+       0, CALL(COLLECT), GET(2), GET(1), I32(16), 0x74, 0x28, 2, 0, I32_ADD, SET(2), GET(0), I32(1), I32_SUB, TEE(0),
+       BR_IF(0), END, GET(2)); /* 5 */
+  /* Leaves by an exception now and then. */
+  TAG(b, NULL, TAKES_INT);
+  FUNC(b, "throws", INT_TO_INT, LOCALS(1, T_I32), LOOP(T_VOID), BLOCK(T_I32), TRY_TABLE(T_VOID, 1), CATCH(0, 0), GET(0),
+       CALL(7), END, UNREACHABLE, END, GET(1), I32_ADD, SET(1), GET(0), I32(1), I32_SUB, TEE(0), BR_IF(0), END,
+       GET(1)); /* 6 */
+  FUNC(b, NULL, TAKES_INT, LOCALS(1, T_I32), LOOP(T_VOID), CALL(COLLECT), GET(1), I32(1), I32_ADD, TEE(1), I32(5),
+       I32_LT_U, BR_IF(0), END, GET(0), THROW(0)); /* 7 */
+  FUNC(b, NULL, INT_TO_INT, NO_LOCALS, I32(1), GET(0), CALL(1), I32_ADD, GET(0), CALL(2), I32_ADD, GET(0), CALL(3),
+       I32_ADD, GET(0), CALL(4), I32_ADD, GET(0), CALL(6), I32_ADD); /* 8 */
+  FUNC(b, "all", INT_TO_INT, LOCALS(1, T_I32), LOOP(T_VOID), GET(0), CALL(8), GET(1), I32_ADD, SET(1), GET(0), I32(1),
+       I32_SUB, TEE(0), BR_IF(0), END, GET(1)); /* 9 */
+  FUNC(b, "recurse", INT_TO_INT, LOCALS(1, T_I32), GET(0), I32_EQZ, IF(T_VOID), I32(7), RETURN, END, LOOP(T_VOID),
+       GET(0), I32(1), I32_SUB, CALL(10), GET(1), I32_ADD, SET(1), CALL(COLLECT), GET(0), I32(1), I32_SUB, TEE(0),
+       BR_IF(0), END, GET(1), I32(1), I32_ADD); /* 10: recurse(n) = sum of recurse(i) for i < n, plus 1; 7 for 0 */
+}
+static uint32_t sum_to(uint32_t n) { return n * (n + 1) / 2; }
+static uint32_t all_of(uint32_t n) {
+  uint32_t sum = 0;
+  for (; n; n--) sum += 41 + 7 * sum_to(n);
+  return sum;
+}
+static void check_loops(struct world *world, struct engine_instance *instance, uint32_t n) {
+  CHECK_CALL(world, instance, "ints", n, 40 + 3 * sum_to(n));
+  CHECK_CALL(world, instance, "floats", n, sum_to(n));
+  CHECK_CALL(world, instance, "vectors", n, sum_to(n));
+  CHECK_CALL(world, instance, "lists", n, sum_to(n));
+  CHECK_CALL(world, instance, "throws", n, sum_to(n));
+  CHECK_CALL(world, instance, "grow", 5, sum_to(5));
+  CHECK_CALL(world, instance, "all", 6, all_of(6));
+  CHECK_CALL(world, instance, "recurse", 6, 8 * 32);
+}
+
+/* Called by the guest: every call moves some functions and asks the thread to look. `every`: how often. */
+static uint32_t flips, every = 1;
+static uint32_t next_random(void) {
+  static uint64_t state = 88172645463325252;
+  state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+  return (uint32_t)(state >> 20);
+}
+static enum engine_trap host_flip(struct engine_call *call, uint64_t *slots) {
+  (void)slots;
+  engine_heap_collect(call->thread->store);
+  if (++flips % every) return ENGINE_TRAP_NONE;
+  interpret_all(call->caller, next_random());
+  engine_look(call->thread->store);
+  return ENGINE_TRAP_NONE;
+}
+
+static struct engine_instance *flipping_of(struct world *world, builder_function build, engine_host_function host) {
+  static struct builder b;
+  b = (struct builder){0};
+  add_types(&b);
+  IMPORT_FUNC(&b, "host", NOTHING);
+  build(&b);
+  struct engine_extern import = host_function(world, &no_values, host, NULL);
+  return instance_of(world, &b, &import, CAY_OK);
+}
+
+TEST(loops) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(modes); i++) {
+    struct world world = world_of(&modes[i]);
+    struct engine_instance *instance = flipping_of(&world, build_loops, host_flip);
+    for (every = 1; every < 6; every++) check_loops(&world, instance, 30);
+    every = 1;
+    check_loops(&world, instance, 1500); /* the native stack does not grow with the moves */
+    world_free(&world);
+  }
+}
+
+/* ---- From another thread ------------------------------------------------------------------------------------------------- */
+
+struct mover {
+  struct engine_instance *instance;
+  atomic_bool ends;
+  pthread_t thread;
+  uint32_t moves;
+};
+static void *move(void *arg) {
+  struct mover *mover = arg;
+  for (uint64_t state = 12345; !atomic_load(&mover->ends); mover->moves++) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    uint32_t func =
+        mover->instance->module->imported_func_count + (uint32_t)(state >> 33) % defined_count(mover->instance);
+    tiers_baseline_interpret(mover->instance->code, func, state >> 63, NULL);
+    engine_look(mover->instance->store);
+    nanosleep(&(struct timespec){.tv_nsec = 1000 + (long)(state >> 45 & 0xFFFF)}, NULL);
+  }
+  return NULL;
+}
+static void mover_start(struct mover *mover, struct engine_instance *instance) {
+  *mover = (struct mover){.instance = instance};
+  CHECK_INT(pthread_create(&mover->thread, NULL, move, mover), 0);
+}
+static void mover_end(struct mover *mover) {
+  atomic_store(&mover->ends, true);
+  pthread_join(mover->thread, NULL);
+}
+
+TEST(moved_by_another) {
+  enum { TIMES = 3 };
+  for (size_t i = 0; i < BASE_ARRAY_LEN(modes); i++) {
+    struct world world = world_of(&modes[i]);
+    struct engine_instance *instance = flipping_of(&world, build_loops, host_collect);
+    struct mover mover;
+    mover_start(&mover, instance);
+    for (uint32_t time = 0; time < TIMES; time++) check_loops(&world, instance, 2000);
+    mover_end(&mover);
+    CHECK(mover.moves > 10);
+    world_free(&world);
+  }
+}
+
+/* ---- Interruption ------------------------------------------------------------------------------------------------------- */
+
+static void build_spinning(struct builder *b) {
+  FUNC(b, "spin", INT_TO_INT, NO_LOCALS, LOOP(T_VOID), GET(0), CALL(2), SET(0), BR(0), END, UNREACHABLE); /* 1 */
+  FUNC(b, NULL, INT_TO_INT, LOCALS(1, T_I32), I32(60), SET(1), LOOP(T_VOID), GET(0), I32(1), I32_ADD, SET(0), GET(1),
+       I32(1), I32_SUB, TEE(1), BR_IF(0), END, GET(0)); /* 2 */
+}
+static void *interrupt(void *store) {
+  nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+  engine_interrupt(store);
+  return NULL;
+}
+TEST(interruption) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(modes); i++) {
+    struct world world = world_of(&modes[i]);
+    struct engine_instance *instance = flipping_of(&world, build_spinning, host_collect);
+    struct mover mover;
+    pthread_t interrupter;
+    mover_start(&mover, instance);
+    CHECK_INT(pthread_create(&interrupter, NULL, interrupt, world.store), 0);
+    CHECK_TRAP(&world, instance, "spin", 0, ENGINE_TRAP_INTERRUPTED);
+    pthread_join(interrupter, NULL);
+    mover_end(&mover);
+    world_free(&world);
+  }
+}
+
+/* ---- Strays --------------------------------------------------------------------------------------------------------------- */
+
+/* Function 1 calls 2 in a loop, which calls the host in a loop. */
+static void build_stray(struct builder *b) {
+  FUNC(b, "outer", INT_TO_INT, LOCALS(1, T_I32), LOOP(T_VOID), GET(1), CALL(2), I32_ADD, SET(1), GET(0), I32(1),
+       I32_SUB, TEE(0), BR_IF(0), END, GET(1)); /* 1 */
+  FUNC(b, NULL, NOTHING_TO_INT, LOCALS(1, T_I32), I32(4), SET(0), LOOP(T_VOID), CALL(COLLECT), GET(0), I32(1), I32_SUB,
+       TEE(0), BR_IF(0), END, I32(1)); /* 2 */
+}
+/* The sides on which frames of function 1 were seen, by call of the host; it is moved at the 10th and the 30th. */
+static bool seen_compiled[48];
+static uint32_t seen_count;
+static enum engine_trap host_see(struct engine_call *call, uint64_t *slots) {
+  (void)slots;
+  engine_backtrace_capture(call->thread);
+  const struct engine_raw_frame *outer = &call->thread->backtrace[2]; /* behind the host's and function 2's */
+  CHECK_INT(outer->func, 1);
+  if (seen_count < BASE_ARRAY_LEN(seen_compiled))
+    seen_compiled[seen_count++] = base_code_contains((uintptr_t)baseline_site((uintptr_t)outer->site));
+  if (seen_count != 10 && seen_count != 30) return ENGINE_TRAP_NONE;
+  interpret(call->caller, 1, seen_count == 10);
+  engine_look(call->thread->store);
+  return ENGINE_TRAP_NONE;
+}
+TEST(strays) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(modes); i++) {
+    for (uint32_t inner = 0; inner < 2; inner++) {
+      struct world world = world_of(&modes[i]);
+      struct engine_instance *instance = flipping_of(&world, build_stray, host_see);
+      interpret_all(instance, inner << 1);
+      seen_count = 0;
+      CHECK_CALL(&world, instance, "outer", 12, 12);
+      CHECK_INT(seen_count, 48);
+      for (uint32_t at = 0; at < seen_count; at++) CHECK_INT(seen_compiled[at], at < 12 || at >= 32);
+      world_free(&world);
+    }
+  }
+}
+
+TEST_MAIN(tested_tier = &tiers_baseline; RUN(calls) RUN(tails) RUN(traps) RUN(bounds) RUN(deep) RUN(exceptions)
+              RUN(untagged) RUN(loops) RUN(moved_by_another) RUN(interruption) RUN(strays))
