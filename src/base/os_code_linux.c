@@ -64,9 +64,14 @@ static void prepare_syncs(void) {
 static void sync_cores(void) {
   if (syncs_cores) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
 }
+/* Emulators keep what they have translated, and do not see that it is written at another address. */
+static bool map_anew(void *run, size_t bytes, off_t offset) {
+  return mmap(run, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, file, offset) == run;
+}
 #else
 static void prepare_syncs(void) {}
 static void sync_cores(void) {}
+static bool map_anew(void *run, size_t bytes, off_t offset) { return true; }
 #endif
 
 /* ---- Making the arena ----------------------------------------------------------------------------------------------- */
@@ -188,8 +193,9 @@ bool base_code_take(size_t bytes, struct base_code_chunk *out) {
 /* Makes the pages as they were before: zero. False: the system did not, and they must not be used again. */
 static bool wipe(const struct base_code_chunk *chunk) {
   if (!writable) return base_os_decommit(chunk->run, chunk->bytes);
-  return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, chunk->run - base_code_arena(),
-                   (off_t)chunk->bytes) == 0;
+  off_t offset = chunk->run - base_code_arena();
+  return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)chunk->bytes) == 0 &&
+         map_anew(chunk->run, chunk->bytes, offset);
 }
 
 void base_code_give(const struct base_code_chunk *chunk) {
