@@ -18,7 +18,7 @@ cross=build/cross
 emulator() { # CPU: what runs its programs
   case $1 in
   aarch64) echo qemu-aarch64 -R 0x1000000000 -L /usr/aarch64-linux-gnu ;;
-  riscv64) echo qemu-riscv64 -L /usr/riscv64-linux-gnu ;;
+  riscv64) echo qemu-riscv64 -R 0x1000000000 -L /usr/riscv64-linux-gnu ;;
   arm) echo qemu-arm -L /usr/arm-linux-gnueabihf ;;
   esac
 }
@@ -97,7 +97,7 @@ built() { # CPU
 }
 
 # qemu-user keeps an entry for every page that a program reserves: memories that reserve a terabyte take it gigabytes and
-# minutes. A limit of address space makes cay modest; AArch64, which has guard pages, gets 64 GiB of addresses (-R).
+# minutes. A limit of address space makes cay modest; CPUs with guard pages get 64 GiB of addresses (-R).
 # What makes many instances all the same is left to the soak run:
 # embed-oom makes one for every allocation, tiers memories hundreds of large ones.
 modest() { [ "$1" = i686 ] || ulimit -v 100000000; }
