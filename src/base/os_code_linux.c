@@ -94,13 +94,13 @@ static int file_new(size_t bytes) {
   return -1;
 }
 
-/* Maps the file where nobody expects it: somewhere below the executable mapping, which the system has put near the upper
- * end of the address space, and not beside it. */
+/* Maps the file where nobody expects it: somewhere below the executable mapping or the stack, one of which the system has
+ * put near the upper end of the address space. */
 static uint8_t *map_writable(const uint8_t *executable, size_t bytes) {
   enum { TRIES = 8 };
-  const uintptr_t lowest = (uintptr_t)1 << 32;
-  uintptr_t room = (uintptr_t)executable - lowest - bytes;
-  for (int i = 0; i < TRIES && (uintptr_t)executable > lowest + bytes; i++) {
+  const uintptr_t lowest = (uintptr_t)1 << 32, stack = (uintptr_t)__builtin_frame_address(0);
+  uintptr_t top = (uintptr_t)executable > stack ? (uintptr_t)executable : stack, room = top - lowest - bytes;
+  for (int i = 0; i < TRIES && top > lowest + bytes; i++) {
     uint64_t random;
     base_os_random(&random, sizeof random);
     uintptr_t hint = lowest + (random % room & ~(uintptr_t)(UNIT - 1));
