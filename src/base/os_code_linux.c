@@ -112,10 +112,18 @@ static uint8_t *map_writable(const uint8_t *executable, size_t bytes) {
   return anywhere == MAP_FAILED ? NULL : anywhere;
 }
 
+static void *map_executable(void *wish, size_t bytes) {
+  return mmap(wish, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
+}
+
 static uint8_t *map_twice(size_t bytes) {
   file = file_new(bytes);
   if (file < 0) return NULL;
-  void *executable = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
+  void *executable = map_executable(NULL, bytes);
+  if ((uintptr_t)executable <= UINT32_MAX) { /* where tools put things; the offsets of sites are told from addresses */
+    munmap(executable, bytes);
+    executable = map_executable((void *)((uintptr_t)1 << 36), bytes);
+  }
   if (executable != MAP_FAILED) {
     writable = map_writable(executable, bytes);
     if (writable) return executable;
