@@ -21,6 +21,7 @@ SECTION_SYMBOLS, SECTION_RELA = 2, 4
 NUMBERS = ("D", "A", "B", "C", "IMM", "IMM2", "SITE")
 VALUES = NUMBERS + ("TARGET",)
 MAX_BYTES = 0xFFFF
+COPIED_AT_ONCE, COPIED_SINGLE = 32, 16  # as in emit.h
 
 
 class Refused(Exception):
@@ -439,6 +440,21 @@ def extract(paths, machine):
     return found
 
 
+def plain(length, holes):
+    """For stencils that are copied at once, with at most two holes, of 32 bits, of which the last may be a jump: its
+    shape (is_plain, is_jump, is_single), where the holes are, what they take. A hole that is missing is written behind
+    the code."""
+    numbers = ("STENCIL_D", "STENCIL_A", "STENCIL_B", "STENCIL_C", "STENCIL_IMM", "STENCIL_IMM2")
+    jumps = [hole for hole in holes if hole[1:] == ("REL32", "STENCIL_TARGET")]
+    holes = [hole for hole in holes if hole not in jumps]
+    if length > COPIED_AT_ONCE or len(jumps) > 1 or len(holes) + len(jumps) > 2 or \
+            any(kind not in ("ABS32", "ABS32S") or value not in numbers for _, kind, value in holes):
+        return "0,0,0", (0, 0), (0, 0)
+    shape = "0,1,0" if jumps else "1,0,1" if len(holes) == 1 and length <= COPIED_SINGLE else "1,0,0"
+    holes = holes + [(length, "", 0)] * (2 - len(holes) - len(jumps)) + jumps
+    return shape, tuple(at for at, _, _ in holes), tuple(value for _, _, value in holes)
+
+
 class Tables:
     """The arrays: stencils that are the same share their bytes, and lists of holes are shared by all that have them."""
 
@@ -456,7 +472,7 @@ class Tables:
         if key not in self.holes_at:
             self.holes_at[key] = len(self.holes)
             self.holes += holes
-        self.stencils.append((self.code_at[code], self.holes_at[key], len(holes), len(code)))
+        self.stencils.append((self.code_at[code], self.holes_at[key], len(holes), len(code), *plain(len(code), holes)))
 
 
 def header_lines(catalogue, arch, pool_bytes):
@@ -494,7 +510,8 @@ def table_lines(catalogue, tables, pool):
     yield '#include "tiers/baseline/stencil.h"'
     yield '#include "engine/engine.h"'
     yield "const struct stencil stencils[STENCIL_COUNT] = {"
-    yield from numbers([f"{{{code},{holes},{count},0,{length}}}" for code, holes, count, length in tables.stencils], 8)
+    yield from numbers([f"{{{code},{holes},{count},{shape},{length},{{{at[0]},{at[1]}}},{{{value[0]},{value[1]}}}}}"
+                        for code, holes, count, length, shape, at, value in tables.stencils], 8)
     yield "};"
     yield "const struct stencil_hole stencil_holes[] = {"
     yield from numbers([f"{{{at},STENCIL_PATCH_{kind},{value}}}" for at, kind, value in tables.holes], 4)

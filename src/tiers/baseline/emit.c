@@ -18,7 +18,7 @@
 
 #include <stddef.h>
 
-enum { CODE_SLACK = 512, COPIED_AT_ONCE = 32, GUESSED_BYTES = 12 };
+enum { GUESSED_BYTES = 12 };
 
 /* The position that stands for a stencil lies inside of it, so that it belongs to one instruction only. */
 enum { SITE_DISTANCE = 1 };
@@ -75,11 +75,12 @@ static struct stub *add_stub(struct baseline_emitter *e, enum stub_kind kind) {
     e->no_memory = true;
     stub = &scratch;
   }
-  *stub = (struct stub){.kind = (uint8_t)kind, .offset = e->offset, .region = e->region, .table = NO_OFFSET};
+  *stub = (struct stub){
+      .kind = (uint8_t)kind, .offset = e->insn ? e->insn->offset : 0, .region = e->region, .table = NO_OFFSET};
   return stub;
 }
 
-static void add_fixup(struct baseline_emitter *e, uint32_t hole, uint8_t patch, uint32_t label, uint32_t table) {
+static inline void add_fixup(struct baseline_emitter *e, uint32_t hole, uint8_t patch, uint32_t label, uint32_t table) {
   struct fixup *fixup = BASE_VEC_PUSH(&e->fixups);
   if (fixup)
     *fixup = (struct fixup){.hole = hole, .label = label, .patch = patch, .table = table};
@@ -100,6 +101,18 @@ static void note_place(struct baseline_emitter *e, uint32_t start, const struct 
   hole->position = base_load_u32(e->out.code.items + hole->at); /* the constant's place in the pool */
 }
 
+static inline void fill_target(struct baseline_emitter *e, uint32_t at, uint8_t kind) {
+  if (e->target_position != NO_OFFSET) {
+    baseline_arch_patch(e->out.code.items, at, kind, e->target_position);
+  } else if (e->target_label != NO_LABEL) {
+    add_fixup(e, at, kind, e->target_label, NO_OFFSET);
+  } else if (!e->no_memory) {
+    struct stub *stub = &e->stubs.items[e->stubs.count - 1];
+    stub->patch = kind;
+    stub->hole = at;
+  }
+}
+
 /* A jump in the stencil that has just been copied to `start`. */
 static void fill_jump(struct baseline_emitter *e, uint32_t start, const struct stencil_hole *hole) {
   uint32_t at = start + hole->at;
@@ -108,14 +121,8 @@ static void fill_jump(struct baseline_emitter *e, uint32_t start, const struct s
     stub->patch = hole->kind;
     stub->hole = at;
     stub->target = hole->value - STENCIL_TRAP;
-  } else if (e->target_position != NO_OFFSET) {
-    baseline_arch_patch(e->out.code.items, at, hole->kind, e->target_position);
-  } else if (e->target_label != NO_LABEL) {
-    add_fixup(e, at, hole->kind, e->target_label, NO_OFFSET);
-  } else if (!e->no_memory) {
-    struct stub *stub = &e->stubs.items[e->stubs.count - 1];
-    stub->patch = hole->kind;
-    stub->hole = at;
+  } else {
+    fill_target(e, at, hole->kind);
   }
 }
 
@@ -143,8 +150,7 @@ static void fill_later(struct baseline_emitter *e, uint32_t start, const struct 
     fill_jump(e, start, hole);
 }
 
-void emit_put(struct baseline_emitter *e, uint32_t id) {
-  assert(id < STENCIL_COUNT);
+void emit_put_any(struct baseline_emitter *e, uint32_t id) {
   const struct stencil *stencil = &stencils[id];
   uint32_t start = position(e), bytes = stencil->bytes;
   if (BASE_UNLIKELY(!reserve_code(e, bytes))) return;
@@ -162,6 +168,20 @@ void emit_put(struct baseline_emitter *e, uint32_t id) {
   }
 }
 
+void emit_jump(struct baseline_emitter *e, uint32_t id) {
+  const struct stencil *stencil = &stencils[id];
+  uint32_t start = position(e), at = start + stencil->plain_at[1];
+  if (BASE_UNLIKELY(!stencil->is_jump || start + CODE_SLACK > e->out.code.capacity)) {
+    emit_put_any(e, id);
+    return;
+  }
+  uint8_t *to = e->out.code.items + start;
+  memcpy(to, stencil_code + stencil->code, COPIED_AT_ONCE);
+  base_store_u32(to + stencil->plain_at[0], (uint32_t)e->values[stencil->plain_value[0]]);
+  e->out.code.count = start + stencil->bytes;
+  fill_target(e, at, STENCIL_PATCH_REL32);
+}
+
 /* Machine code that is not a stencil. */
 static void put_bytes(struct baseline_emitter *e, const uint8_t *end) {
   e->out.code.count = (size_t)(end - e->out.code.items);
@@ -170,21 +190,15 @@ static uint8_t *here(struct baseline_emitter *e) {
   return reserve_code(e, BASELINE_ARCH_MAX_BYTES) ? e->out.code.items + e->out.code.count : NULL;
 }
 
-const struct ir_insn *emit_following(const struct baseline_emitter *e) {
-  return e->next + 1 < e->function->insns.count ? &e->function->insns.items[e->next + 1] : NULL;
-}
-
 /* ---- Labels and branches ------------------------------------------------------------------------------------------------ */
 
 void emit_settle(struct baseline_emitter *e) {
   const struct region *region = &e->regions.items[e->region];
   registers_store_all(e, region->pinned);
-  for (uint32_t left = region->pinned; left; left &= left - 1) {
-    uint32_t reg = (uint32_t)__builtin_ctz(left);
-    if (e->cached[reg].slot != region->pins[reg]) {
-      registers_drop(e, region->pins[reg]);
-      registers_find(e, region->pins[reg]);
-    }
+  for (uint32_t left = region->pinned & ~e->used; left; left &= left - 1) {
+    uint32_t slot = region->pins[__builtin_ctz(left)];
+    registers_drop(e, slot);
+    registers_fetch_pinned(e, slot);
   }
 }
 
@@ -215,7 +229,7 @@ static void hold_what_is_kept(struct baseline_emitter *e, const struct label *la
   const struct cached *state = &e->states.items[label->state];
   for (uint32_t left = label->kept ? label->known : 0; left; left &= left - 1, state++) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
-    if (label->kept >> reg & 1) registers_hold(e, reg, state);
+    if (label->kept >> reg & 1) registers_hold(e, reg, state->slot, state->cls);
   }
 }
 
@@ -224,14 +238,7 @@ static void keep_nothing(struct label *label) {
   label->kept = 0;
 }
 
-static uint32_t dirty_pins(const struct baseline_emitter *e) {
-  uint32_t dirty = 0;
-  for (uint32_t left = e->reserved; left; left &= left - 1) {
-    uint32_t reg = (uint32_t)__builtin_ctz(left);
-    if (e->cached[reg].is_dirty) dirty |= 1u << reg;
-  }
-  return dirty;
-}
+static uint32_t dirty_pins(const struct baseline_emitter *e) { return e->dirty & e->reserved; }
 
 /* Regions without pinned locals need no edge. */
 static bool is_direct(const struct baseline_emitter *e, uint32_t label) {
@@ -266,10 +273,10 @@ static void jump_to(struct baseline_emitter *e, uint32_t label) {
     uint32_t region = e->region;
     keep_nothing(&e->labels.items[label]);
     regions_cross(e, region, dirty_pins(e), e->labels.items[label].region);
-    e->region = region;
+    regions_select(e, region);
   }
   target_label(e, label);
-  emit_put(e, STENCIL_BRANCH);
+  emit_jump(e, STENCIL_BRANCH);
 }
 
 static void emit_br(struct baseline_emitter *e, const struct ir_insn *insn) {
@@ -291,6 +298,7 @@ static void emit_poll(struct baseline_emitter *e, uint32_t label) {
 
 static void emit_label(struct baseline_emitter *e, const struct ir_insn *insn) {
   struct label *label = &e->labels.items[insn->imm];
+  if (BASE_UNLIKELY(e->no_memory)) e->insns_end = insn;
   if (label->references == 0) {
     if (!e->is_reachable) regions_canonical(e, label->region);
     e->is_reachable = true;
@@ -312,7 +320,7 @@ static void emit_label(struct baseline_emitter *e, const struct ir_insn *insn) {
 }
 
 /* What was emitted since the last call belongs to the wasm instruction at `offset`. */
-static void note_piece(struct baseline_emitter *e, uint32_t offset, bool is_data) {
+static void note_bytes(struct baseline_emitter *e, uint32_t offset, bool is_data) {
   uint32_t start = e->noted;
   e->noted = position(e);
   if (e->wanted_position >= start && e->wanted_position < e->noted) e->found_offset = offset;
@@ -322,6 +330,10 @@ static void note_piece(struct baseline_emitter *e, uint32_t offset, bool is_data
     *piece = (struct baseline_piece){start, e->noted, offset, is_data};
   else
     e->no_memory = true;
+}
+
+static inline void note_piece(struct baseline_emitter *e, uint32_t offset, bool is_data) {
+  if (BASE_UNLIKELY(e->is_noting)) note_bytes(e, offset, is_data);
 }
 
 /* The table lies behind the instruction, aligned to its entries, which are distances from its start. */
@@ -386,8 +398,7 @@ void emit_note_references(struct baseline_emitter *e, uint32_t site, uint32_t no
 static void after_call(struct baseline_emitter *e, const struct ir_insn *insn) {
   if (insn->result == IR_CLASS_NONE || insn->result == IR_CLASS_V128) return;
   uint32_t reg = insn->result == IR_CLASS_INT ? 0 : INTS;
-  registers_set(e, reg, insn->d, insn->result);
-  e->cached[reg].is_dirty = false;
+  registers_hold(e, reg, insn->d, insn->result);
 }
 
 static void call_r0(struct baseline_emitter *e, const struct ir_insn *insn) {
@@ -424,7 +435,7 @@ static void emit_call(struct baseline_emitter *e, const struct ir_insn *insn) {
 /* The operand in slot `slot` to r0, everything else to its slot. */
 static void operand_to_r0(struct baseline_emitter *e, uint32_t slot, bool is_temp) {
   uint32_t reg = registers_find(e, slot);
-  if (reg != NO_REGISTER && is_temp) e->cached[reg].is_dirty = false;
+  if (reg != NO_REGISTER && is_temp) e->dirty &= ~(1u << reg);
   registers_store_all(e, 0);
   if (reg != NO_REGISTER)
     registers_move(e, 0, reg);
@@ -554,18 +565,13 @@ static void emit_table_insn(struct baseline_emitter *e, const struct ir_insn *in
     fast.first = row->fast;
     row = &fast;
   }
-  switch (row->kind) {
-  case STENCIL_NONE:
-  case STENCIL_SLOTS:
-  case STENCIL_LOAD_V128:
-  case STENCIL_STORE_V128:
-    if (!select_slots(e, insn, row)) e->is_unsupported = true;
-    break;
-  default: select_row(e, insn, row);
-  }
+  if (BASE_LIKELY(select_row(e, insn, row))) return;
+  e->is_unsupported = true;
+  e->insns_end = insn;
 }
 
-static void emit_one(struct baseline_emitter *e, const struct ir_insn *insn) {
+/* One that is not in the table. */
+EMIT_APART void emit_one(struct baseline_emitter *e, const struct ir_insn *insn) {
   switch (insn->op) {
   case IR_MOVE: select_move(e, insn); break;
   case IR_CONST: select_const(e, insn); break;
@@ -578,26 +584,35 @@ static void emit_one(struct baseline_emitter *e, const struct ir_insn *insn) {
   case IR_CALL_INDIRECT:
   case IR_CALL_REF: emit_call_found(e, insn); break;
   case IR_RETURN_CALL:
-  case IR_RETURN_CALL_INDIRECT:
-  case IR_RETURN_CALL_REF: emit_return_call(e, insn); break;
+  case IR_RETURN_CALL_INDIRECT: emit_return_call(e, insn); break;
   case IR_SELECT: select_select(e, insn); break;
   case IR_TRY: begin_range(e); break;
   case IR_TRY_END: end_range(e, insn); break;
-  case MODULE_OP_GLOBAL_GET: select_global_get(e, insn); break;
-  case MODULE_OP_GLOBAL_SET: select_global_set(e, insn); break;
-  default: emit_table_insn(e, insn); break;
+  default: assert(insn->op == IR_RETURN_CALL_REF); emit_return_call(e, insn);
+  }
+}
+
+/* Ends early at what is not supported, and at a label when memory has run out. */
+EMIT_INLINE void emit_insns(struct baseline_emitter *e, bool is_noting) {
+  for (const struct ir_insn *insn = e->insn; insn < e->insns_end; insn = ++e->insn) {
+    e->locked = 0;
+    if (BASE_UNLIKELY(insn >= e->region_end)) regions_leave(e);
+    if (insn->op < MODULE_OP_COUNT)
+      emit_table_insn(e, insn);
+    else
+      emit_one(e, insn);
+    if (is_noting) note_bytes(e, insn->offset, false);
   }
 }
 
 static void emit_body(struct baseline_emitter *e) {
-  for (e->next = 0; e->next < e->function->insns.count && !e->no_memory && !e->is_unsupported; e->next++) {
-    const struct ir_insn *insn = emit_insn(e);
-    e->offset = insn->offset;
-    e->locked = 0;
-    if (BASE_UNLIKELY(e->next > e->regions.items[e->region].last)) regions_leave(e);
-    emit_one(e, insn);
-    note_piece(e, insn->offset, false);
-  }
+  e->insn = e->function->insns.items;
+  e->insns_end = e->no_memory ? e->insn : e->insn + e->function->insns.count;
+  if (BASE_LIKELY(!e->is_noting))
+    emit_insns(e, false);
+  else
+    emit_insns(e, true);
+  e->insn = NULL;
 }
 
 /* ---- Out of line ------------------------------------------------------------------------------------------------------------------- */
@@ -613,7 +628,7 @@ static void point_here(struct baseline_emitter *e, const struct stub *stub) {
 
 static void jump_to_position(struct baseline_emitter *e, uint32_t at) {
   target_position(e, at);
-  emit_put(e, STENCIL_BRANCH);
+  emit_jump(e, STENCIL_BRANCH);
 }
 
 /* The frame is exact while the helper runs, and the second half is how a loop is entered from outside. */
@@ -640,10 +655,8 @@ static void emit_landing(struct baseline_emitter *e, uint32_t index) {
   uint8_t *to = here(e);
   if (!to) return;
   put_bytes(e, baseline_arch_entry(to));
-  registers_reset(e);
-  memset(e->where.items, NO_REGISTER, e->where.count);
-  e->region = label->region;
-  e->reserved = e->regions.items[label->region].pinned;
+  registers_forget(e, e->used);
+  regions_select(e, label->region);
   e->locked = 0;
   emit_settle(e);
   jump_to_position(e, label->position);
@@ -657,7 +670,6 @@ static void emit_exhausted(struct baseline_emitter *e) {
 static void emit_stubs(struct baseline_emitter *e) {
   for (size_t i = 0; i < e->stubs.count && !e->no_memory; i++) {
     const struct stub stub = e->stubs.items[i];
-    e->offset = stub.offset;
     e->locked = 0;
     if (stub.kind == STUB_TABLE) {
       baseline_arch_patch(e->out.code.items, stub.hole, stub.patch, stub.target);
@@ -730,14 +742,17 @@ static bool begin(struct baseline_emitter *e) {
       !BASE_VEC_RESERVE(&out->labels, labels + 1) ||
       !BASE_VEC_RESERVE(&out->code, function->insns.count * GUESSED_BYTES))
     return false;
-  memset(e->where.items, NO_REGISTER, slots);
+  memset(e->where.items, NO_REGISTER, slots * sizeof *e->where.items);
   e->where.count = slots;
   for (size_t i = 0; i < labels; i++) e->labels.items[i] = (struct label){.position = NO_OFFSET};
   e->states.count = 0;
   out->labels.count = labels;
   registers_reset(e);
   e->region = 0;
-  e->offset = 0;
+  e->region_end = function->insns.items + function->insns.count;
+  e->is_noting = e->options.lists || e->wanted_position != NO_OFFSET;
+  e->is_checked = e->options.explicit_bounds || (e->module->memory_count && e->module->memories[0].limits.is_64);
+  e->insn = NULL;
   e->is_reachable = true;
   return true;
 }

@@ -39,18 +39,17 @@ static void note_loop(struct baseline_emitter *e, uint32_t index, uint32_t label
 
 static void find_labels(struct baseline_emitter *e) {
   const struct ir_function *function = e->function;
-  for (uint32_t i = 0; i < function->insns.count && !e->no_memory; i++) {
-    const struct ir_insn *insn = &function->insns.items[i];
+  const struct ir_insn *insn = function->insns.items;
+  for (uint32_t i = 0, count = (uint32_t)function->insns.count; i < count; i++, insn++) {
+    if (BASE_LIKELY(insn->op - (uint32_t)IR_LABEL > IR_BR_TABLE - IR_LABEL)) continue;
     switch (insn->op) {
     case IR_LABEL:
       if (insn->flags & IR_LOOP) note_loop(e, i, (uint32_t)insn->imm);
       break;
     case IR_BR:
     case IR_BR_IF: note_branch(e, i, (uint32_t)insn->imm); break;
-    case IR_BR_TABLE:
+    default:
       for (uint32_t k = 0; k < insn->b; k++) note_branch(e, i, function->targets.items[insn->imm + k]);
-      break;
-    default: break;
     }
   }
   for (size_t i = 0; i < function->catches.count; i++) {
@@ -75,24 +74,30 @@ static void nest(struct baseline_emitter *e) {
 
 /* ---- Counting uses --------------------------------------------------------------------------------------------------------- */
 
-static void count_use(struct baseline_emitter *e, uint32_t region, uint32_t slot, enum ir_class cls, uint32_t weight,
-                      bool is_assigned) {
+/* The slot's first use in the region. */
+static struct slot_use *add_use(struct baseline_emitter *e, uint32_t region, uint32_t slot, enum ir_class cls) {
+  if (!BASE_VEC_RESERVE(&e->uses, e->uses.count + 1)) {
+    e->no_memory = true;
+    return NULL;
+  }
+  struct slot_use *use = &e->uses.items[e->uses.count];
+  *use = (struct slot_use){.slot = slot,
+                           .region = region,
+                           .cls = (uint8_t)cls,
+                           .below = e->newest_use.items[slot],
+                           .next_in_region = e->region_uses.items[region]};
+  e->newest_use.items[slot] = e->region_uses.items[region] = (uint32_t)e->uses.count++;
+  return use;
+}
+
+static inline void count_use(struct baseline_emitter *e, uint32_t region, uint32_t slot, enum ir_class cls,
+                             uint32_t weight, bool is_assigned) {
   uint32_t newest = e->newest_use.items[slot];
   struct slot_use *use = newest == NO_USE ? NULL : &e->uses.items[newest];
-  if (!use || use->region != region) {
-    use = BASE_VEC_PUSH(&e->uses);
-    if (!use) {
-      e->no_memory = true;
-      return;
-    }
-    *use = (struct slot_use){.slot = slot,
-                             .region = region,
-                             .cls = (uint8_t)cls,
-                             .below = newest,
-                             .next_in_region = e->region_uses.items[region]};
-    e->newest_use.items[slot] = e->region_uses.items[region] = (uint32_t)e->uses.count - 1;
-  }
-  use->weight = use->weight + weight > MAX_WEIGHT ? MAX_WEIGHT : use->weight + weight;
+  if (!use || use->region != region) use = add_use(e, region, slot, cls);
+  if (!use) return;
+  use->weight += weight; /* no function has so many instructions, and these are all that weigh 1 */
+  if (weight != 1 && use->weight > MAX_WEIGHT) use->weight = MAX_WEIGHT;
   use->is_assigned |= is_assigned;
 }
 
@@ -103,9 +108,10 @@ static void merge_up(struct baseline_emitter *e, uint32_t region) {
   bool is_too_much = e->uses.count > 4 * e->function->insns.count + (1 << 16);
   for (uint32_t i = e->region_uses.items[region]; i != NO_USE; i = e->uses.items[i].next_in_region) {
     const struct slot_use use = e->uses.items[i];
+    uint32_t weight = use.weight > MAX_WEIGHT ? MAX_WEIGHT : use.weight;
     e->newest_use.items[use.slot] = use.below;
     if (parent != 0 && !is_too_much)
-      count_use(e, parent, use.slot, use.cls, use.weight << LOOP_WEIGHT_LOG2, use.is_assigned);
+      count_use(e, parent, use.slot, use.cls, weight << LOOP_WEIGHT_LOG2, use.is_assigned);
   }
   uint32_t calls = e->region_calls.items[region] << LOOP_WEIGHT_LOG2;
   e->region_calls.items[parent] += calls > MAX_WEIGHT ? MAX_WEIGHT : calls;
@@ -122,9 +128,11 @@ static bool empties_registers(const struct ir_insn *insn) {
 
 static void count_insn(struct baseline_emitter *e, uint32_t region, const struct ir_insn *insn) {
   uint32_t locals = e->function->link_slot, classes = select_classes(insn);
-  const uint32_t read[3] = {insn->a, insn->b, insn->c};
-  for (uint32_t i = 0; classes; i++, classes >>= 2)
-    if ((classes & 3) && read[i] < locals) count_use(e, region, read[i], classes & 3, 1, false);
+  if ((classes & 3) && insn->a < locals) count_use(e, region, insn->a, classes & 3, 1, false);
+  if ((classes >>= 2) != 0) {
+    if ((classes & 3) && insn->b < locals) count_use(e, region, insn->b, classes & 3, 1, false);
+    if ((classes >>= 2) != 0 && insn->c < locals) count_use(e, region, insn->c, classes, 1, false);
+  }
   if (insn->d < locals && insn->result != IR_CLASS_NONE && insn->result != IR_CLASS_V128)
     count_use(e, region, insn->d, insn->result, 1, true);
   if (empties_registers(insn)) e->region_calls.items[region]++;
@@ -200,25 +208,34 @@ static void choose_pins(struct baseline_emitter *e, uint32_t index) {
   assign(e, index, &floats, (((1u << FLOATS) - 1) & ~((1u << UNPINNED_FLOATS) - 1)) << INTS);
 }
 
-/* The innermost region of each label, and the uses in each region. */
+/* A stretch of instructions in one region. */
+static void count_stretch(struct baseline_emitter *e, uint32_t region, uint32_t first, uint32_t end) {
+  const struct ir_insn *insn = &e->function->insns.items[first], *last = &e->function->insns.items[end];
+  for (; insn < last; insn++) {
+    if (insn->op == IR_LABEL)
+      e->labels.items[insn->imm].region = region;
+    else
+      count_insn(e, region, insn);
+  }
+}
+
+/* The innermost region of each label, and the uses in each region. Labels outside of all loops are in region 0 already. */
 static void count_uses(struct baseline_emitter *e) {
-  const struct ir_insn *insns = e->function->insns.items;
   uint32_t count = (uint32_t)e->regions.count, insn_count = (uint32_t)e->function->insns.count;
   const struct region *regions = e->regions.items; /* none is added any more */
-  uint32_t region = 0, next = 1;
-  for (uint32_t i = regions[1].first; i < insn_count && !e->no_memory; i++) {
-    while (region != 0 && i > regions[region].last) {
+  uint32_t region = 0;
+  for (uint32_t i = 1; i < count && !e->no_memory; i++) {
+    uint32_t at = regions[i].first, next = i + 1 < count ? regions[i + 1].first : insn_count;
+    bool is_loop = regions[i].last > at;
+    if (is_loop) region = i;
+    e->labels.items[e->function->insns.items[at].imm].region = region;
+    for (at++; region != 0 && !e->no_memory; region = regions[region].parent) {
+      uint32_t end = regions[region].last < next ? regions[region].last + 1 : next;
+      if (at < end) count_stretch(e, region, at, end);
+      at = at < end ? end : at;
+      if (regions[region].last >= next) break;
       merge_up(e, region);
-      region = regions[region].parent;
     }
-    if (next < count && regions[next].first == i) {
-      if (regions[next].last > i) region = next;
-      next++;
-    }
-    if (insns[i].op == IR_LABEL)
-      e->labels.items[insns[i].imm].region = region;
-    else if (region != 0)
-      count_insn(e, region, &insns[i]);
   }
   for (; region != 0 && !e->no_memory; region = regions[region].parent) merge_up(e, region);
 }
@@ -254,9 +271,25 @@ void regions_find(struct baseline_emitter *e) {
 
 /* ---- Crossing ---------------------------------------------------------------------------------------------------------------------- */
 
+void regions_select(struct baseline_emitter *e, uint32_t index) {
+  const struct region *old = &e->regions.items[e->region], *region = &e->regions.items[index];
+  e->reserved = region->pinned;
+  if (old == region) return;
+  for (uint32_t left = old->pinned; left; left &= left - 1)
+    e->where.items[old->pins[__builtin_ctz(left)]].pin = NO_REGISTER;
+  for (uint32_t left = region->pinned; left; left &= left - 1) {
+    uint32_t reg = (uint32_t)__builtin_ctz(left);
+    e->where.items[region->pins[reg]].pin = (uint8_t)reg;
+  }
+  e->region = index;
+  bool is_function = index == 0;
+  e->region_end = e->function->insns.items + (is_function ? e->function->insns.count : (size_t)region->last + 1);
+}
+
 void regions_leave(struct baseline_emitter *e) {
-  while (e->region != 0 && e->next > e->regions.items[e->region].last) e->region = e->regions.items[e->region].parent;
-  e->reserved = e->regions.items[e->region].pinned;
+  uint32_t region = e->region, next = (uint32_t)(e->insn - e->function->insns.items);
+  while (region != 0 && next > e->regions.items[region].last) region = e->regions.items[region].parent;
+  regions_select(e, region);
   /* A pinned register of the outer loop may hold what the inner one put there. */
   for (uint32_t left = e->used & e->reserved; left; left &= left - 1) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
@@ -266,16 +299,16 @@ void regions_leave(struct baseline_emitter *e) {
 
 void regions_canonical(struct baseline_emitter *e, uint32_t index) {
   const struct region *region = &e->regions.items[index];
-  registers_forget(e, e->used);
-  e->region = index;
-  e->reserved = region->pinned;
-  for (uint32_t left = region->pinned; left; left &= left - 1) {
+  uint32_t kept = index == e->region ? region->pinned : 0; /* there or not, but nowhere else */
+  registers_forget(e, e->used & ~kept);
+  regions_select(e, index);
+  for (uint32_t left = region->pinned & ~e->used; left; left &= left - 1) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
-    e->cached[reg] = (struct cached){region->pins[reg], region->classes[reg],
-                                     (region->assigned >> reg & 1) != 0 && !e->options.exact_locals};
-    e->where.items[region->pins[reg]] = (uint8_t)reg;
+    e->cached[reg] = (struct cached){region->pins[reg], region->classes[reg]};
+    e->where.items[region->pins[reg]].reg = (uint8_t)reg;
   }
   e->used = region->pinned;
+  e->dirty = e->options.exact_locals ? 0 : region->assigned;
 }
 
 void regions_enter(struct baseline_emitter *e, uint32_t index) {
@@ -300,10 +333,7 @@ void regions_cross(struct baseline_emitter *e, uint32_t from_index, uint32_t dir
     if (from->pins[reg] == to->pins[reg]) kept |= 1u << reg;
   }
   regions_canonical(e, from_index);
-  for (uint32_t left = from->pinned; left; left &= left - 1) {
-    uint32_t reg = (uint32_t)__builtin_ctz(left);
-    e->cached[reg].is_dirty = dirty >> reg & 1;
-  }
+  e->dirty = dirty & from->pinned;
   registers_store_all(e, kept);
   for (uint32_t left = to->pinned & ~kept; left; left &= left - 1) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);

@@ -9,32 +9,29 @@
  * they hold nothing, and are loaded again before the next label.
  *
  * Invariants
- *  1. where[slot] == r exactly when cached[r].slot == slot; `used` has the registers that hold something.
+ *  1. where[slot].reg == r exactly when cached[r].slot == slot; `used` has the registers that hold something, `dirty`
+ *     those of them whose slot is stale.
  *  2. A reserved register holds its own local or nothing.
  *  3. A locked register is not evicted until the instruction's end. */
 #include "tiers/baseline/emit.h"
 
-static uint32_t class_mask(enum ir_class cls) {
-  return emit_is_float(cls) ? ((1u << FLOATS) - 1) << INTS : (1u << INTS) - 1;
-}
-
 void registers_reset(struct baseline_emitter *e) {
   for (uint32_t i = 0; i < REGISTERS; i++) e->cached[i] = (struct cached){.slot = NO_SLOT};
-  e->locked = e->reserved = e->used = 0;
+  e->locked = e->reserved = e->used = e->dirty = 0;
 }
 
 /* ---- Moving values ----------------------------------------------------------------------------------------------------- */
 
 void registers_load(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls) {
   if (cls == IR_CLASS_INT)
-    emit_put_slot_a(e, STENCIL_GET_INT + reg, slot);
+    emit_put_one(e, STENCIL_GET_INT + reg, STENCIL_A, (uint64_t)slot * 8);
   else
     emit_put_slot_a(e, (cls == IR_CLASS_F32 ? STENCIL_GET_F32 : STENCIL_GET_F64) + (reg - INTS), slot);
 }
 
 static void put(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls) {
   if (cls == IR_CLASS_INT)
-    emit_put_slot_d(e, STENCIL_PUT_INT + reg, slot);
+    emit_put_one(e, STENCIL_PUT_INT + reg, STENCIL_D, (uint64_t)slot * 8);
   else
     emit_put_slot_d(e, (cls == IR_CLASS_F32 ? STENCIL_PUT_F32 : STENCIL_PUT_F64) + (reg - INTS), slot);
 }
@@ -48,23 +45,25 @@ void registers_move(struct baseline_emitter *e, uint32_t to, uint32_t from) {
 }
 
 void registers_store_register(struct baseline_emitter *e, uint32_t reg) {
-  struct cached *cached = &e->cached[reg];
-  if (cached->slot == NO_SLOT || !cached->is_dirty) return;
-  put(e, reg, cached->slot, cached->cls);
-  cached->is_dirty = false;
+  if (!(e->dirty >> reg & 1)) return;
+  put(e, reg, e->cached[reg].slot, e->cached[reg].cls);
+  e->dirty &= ~(1u << reg);
 }
 
 void registers_store(struct baseline_emitter *e, uint32_t slot) {
-  if (e->where.items[slot] != NO_REGISTER) registers_store_register(e, e->where.items[slot]);
+  if (e->where.items[slot].reg != NO_REGISTER) registers_store_register(e, e->where.items[slot].reg);
 }
 
 void registers_store_all(struct baseline_emitter *e, uint32_t but) {
-  for (uint32_t left = e->used & ~but; left; left &= left - 1)
-    registers_store_register(e, (uint32_t)__builtin_ctz(left));
+  for (uint32_t left = e->dirty & ~but; left; left &= left - 1) {
+    uint32_t reg = (uint32_t)__builtin_ctz(left);
+    put(e, reg, e->cached[reg].slot, e->cached[reg].cls);
+  }
+  e->dirty &= but;
 }
 
 void registers_store_temporaries(struct baseline_emitter *e) {
-  for (uint32_t left = e->used; left; left &= left - 1) {
+  for (uint32_t left = e->dirty; left; left &= left - 1) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
     if (emit_is_temporary(e, e->cached[reg].slot)) registers_store_register(e, reg);
   }
@@ -72,99 +71,71 @@ void registers_store_temporaries(struct baseline_emitter *e) {
 
 /* ---- The map ----------------------------------------------------------------------------------------------------------------- */
 
-static void forget(struct baseline_emitter *e, uint32_t reg) {
-  if (e->cached[reg].slot == NO_SLOT) return;
-  e->where.items[e->cached[reg].slot] = NO_REGISTER;
-  e->cached[reg].slot = NO_SLOT;
-  e->cached[reg].is_dirty = false;
-  e->used &= ~(1u << reg);
-}
-
 void registers_forget(struct baseline_emitter *e, uint32_t mask) {
-  for (uint32_t left = e->used & mask; left; left &= left - 1) forget(e, (uint32_t)__builtin_ctz(left));
-}
-
-void registers_drop(struct baseline_emitter *e, uint32_t slot) {
-  if (e->where.items[slot] != NO_REGISTER) forget(e, e->where.items[slot]);
+  for (uint32_t left = e->used & mask; left; left &= left - 1) {
+    struct cached *cached = &e->cached[__builtin_ctz(left)];
+    e->where.items[cached->slot].reg = NO_REGISTER;
+    cached->slot = NO_SLOT;
+  }
+  e->used &= ~mask;
+  e->dirty &= ~mask;
 }
 
 void registers_vacate(struct baseline_emitter *e, uint32_t reg) {
   registers_store_register(e, reg);
-  forget(e, reg);
+  registers_clear(e, reg);
 }
 
-static void hold(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls, bool is_dirty) {
-  assert(slot < e->where.count);
-  if (e->cached[reg].slot != slot) {
-    forget(e, reg);
-    registers_drop(e, slot);
-  }
-  e->cached[reg] = (struct cached){.slot = slot, .cls = (uint8_t)cls, .is_dirty = is_dirty};
-  e->where.items[slot] = (uint8_t)reg;
+/* Both are free: the register and the slot. */
+static void claim(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls) {
+  assert(slot < e->where.count && e->where.items[slot].reg == NO_REGISTER && e->cached[reg].slot == NO_SLOT);
+  e->cached[reg] = (struct cached){.slot = slot, .cls = (uint8_t)cls};
+  e->where.items[slot].reg = (uint8_t)reg;
   e->used |= 1u << reg;
 }
 
-void registers_set(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls) {
-  hold(e, reg, slot, cls, true);
-  if (BASE_UNLIKELY(e->options.exact_locals) && !emit_is_temporary(e, slot)) registers_store_register(e, reg);
-}
-
-void registers_hold(struct baseline_emitter *e, uint32_t reg, const struct cached *cached) {
-  hold(e, reg, cached->slot, cached->cls, false);
-}
-
-uint32_t registers_pin_of(const struct baseline_emitter *e, uint32_t slot) {
-  const struct region *region = &e->regions.items[e->region];
-  for (uint32_t left = e->reserved; left; left &= left - 1) {
-    uint32_t reg = (uint32_t)__builtin_ctz(left);
-    if (region->pins[reg] == slot) return reg;
-  }
-  return NO_REGISTER;
+void registers_hold(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls) {
+  registers_clear(e, reg);
+  registers_drop(e, slot);
+  claim(e, reg, slot, cls);
 }
 
 /* Whom it costs least to evict: what needs no store, then locals, then the temporary that will be read last. */
 static uint32_t eviction_cost(const struct baseline_emitter *e, uint32_t reg) {
   const struct cached *cached = &e->cached[reg];
   if (emit_is_temporary(e, cached->slot)) return UINT32_MAX - 0x10000 + (cached->slot & 0xFFFF);
-  return cached->is_dirty;
+  return e->dirty >> reg & 1;
 }
 
 bool registers_any_left(const struct baseline_emitter *e, enum ir_class cls) {
-  return (class_mask(cls) & ~e->locked & ~e->reserved) != 0;
+  return (registers_of_class(cls) & ~e->locked & ~e->reserved) != 0;
 }
 
-uint32_t registers_take(struct baseline_emitter *e, enum ir_class cls) {
-  uint32_t candidates = class_mask(cls) & ~e->locked & ~e->reserved;
-  assert(candidates);
-  uint32_t free_ones = candidates & ~e->used;
-  uint32_t best = (uint32_t)__builtin_ctz(free_ones ? free_ones : candidates);
-  if (!free_ones) {
-    for (uint32_t left = candidates; left; left &= left - 1) {
-      uint32_t reg = (uint32_t)__builtin_ctz(left);
-      if (eviction_cost(e, reg) < eviction_cost(e, best)) best = reg;
-    }
-    registers_vacate(e, best);
+uint32_t registers_evict(struct baseline_emitter *e, uint32_t candidates) {
+  uint32_t best = (uint32_t)__builtin_ctz(candidates), best_cost = eviction_cost(e, best);
+  for (uint32_t left = candidates & (candidates - 1); left; left &= left - 1) {
+    uint32_t reg = (uint32_t)__builtin_ctz(left), cost = eviction_cost(e, reg);
+    if (cost >= best_cost) continue;
+    best = reg;
+    best_cost = cost;
   }
-  registers_lock(e, best);
+  registers_vacate(e, best);
   return best;
 }
 
-uint32_t registers_find(struct baseline_emitter *e, uint32_t slot) {
-  uint32_t reg = e->where.items[slot];
-  if (reg == NO_REGISTER && e->reserved && (reg = registers_pin_of(e, slot)) != NO_REGISTER) {
-    enum ir_class cls = e->regions.items[e->region].classes[reg];
-    registers_load(e, reg, slot, cls);
-    hold(e, reg, slot, cls, false);
-  }
-  if (reg != NO_REGISTER) registers_lock(e, reg);
+uint32_t registers_fetch_pinned(struct baseline_emitter *e, uint32_t slot) {
+  uint32_t reg = e->where.items[slot].pin;
+  enum ir_class cls = e->regions.items[e->region].classes[reg];
+  registers_load(e, reg, slot, cls);
+  registers_hold(e, reg, slot, cls);
+  registers_lock(e, reg);
   return reg;
 }
 
-uint32_t registers_use(struct baseline_emitter *e, uint32_t slot, enum ir_class cls) {
-  uint32_t reg = registers_find(e, slot);
-  if (reg != NO_REGISTER) return reg;
-  reg = registers_take(e, cls);
+uint32_t registers_fetch(struct baseline_emitter *e, uint32_t slot, enum ir_class cls) {
+  if (e->where.items[slot].pin != NO_REGISTER) return registers_fetch_pinned(e, slot);
+  uint32_t reg = registers_take(e, cls);
   registers_load(e, reg, slot, cls);
-  hold(e, reg, slot, cls, false);
+  claim(e, reg, slot, cls);
   return reg;
 }

@@ -39,36 +39,49 @@ static enum ir_class class_of_b(const struct stencil_row *row) { return row->cla
 
 /* ---- Results ----------------------------------------------------------------------------------------------------------------- */
 
-/* The register that the result in slot d goes to, for an instruction that reads its operands before it writes: the pinned
- * one; that of operand `a`, which dies; or any. Locked. */
-static uint32_t result_register(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t a_reg) {
-  uint32_t pin = e->reserved ? registers_pin_of(e, insn->d) : NO_REGISTER;
-  if (pin != NO_REGISTER) {
-    registers_lock(e, pin);
-    return pin;
-  }
-  bool same_file = a_reg != NO_REGISTER && (a_reg >= INTS) == emit_is_float(insn->result);
-  bool dies = (insn->flags & IR_A_TEMP) || insn->a == insn->d;
-  if (same_file && dies && !(e->reserved >> a_reg & 1)) return a_reg;
-  uint32_t old = e->where.items[insn->d];
-  /* A value that was dropped, of another class, may still be cached. */
-  bool same_class = old != NO_REGISTER && (old >= INTS) == emit_is_float(insn->result);
-  if (same_class && !(e->locked >> old & 1)) {
-    registers_lock(e, old);
-    return old;
-  }
-  if (same_file && !(e->reserved >> a_reg & 1) && !registers_any_left(e, insn->result)) {
-    registers_vacate(e, a_reg); /* a lives on in its slot */
+/* None is free for the result: that of operand `a`, which lives on in its slot, or what is evicted. Locked. */
+EMIT_APART uint32_t make_room(struct baseline_emitter *e, enum ir_class cls, uint32_t a_reg, bool same_file) {
+  if (same_file && !(e->reserved >> a_reg & 1) && !registers_any_left(e, cls)) {
+    registers_vacate(e, a_reg);
     return a_reg;
   }
-  return registers_take(e, insn->result);
+  return registers_take(e, cls);
+}
+
+/* The register that the result in slot d goes to, for an instruction that reads its operands before it writes: the pinned
+ * one; that of operand `a`, which dies; or any. Locked. */
+EMIT_INLINE uint32_t result_in(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t a_reg, bool is_float) {
+  struct whereabouts d = e->where.items[insn->d];
+  if (d.pin != NO_REGISTER) {
+    registers_lock(e, d.pin);
+    return d.pin;
+  }
+  bool same_file = is_float ? a_reg >= INTS && a_reg != NO_REGISTER : a_reg < INTS;
+  bool dies = (insn->flags & IR_A_TEMP) || insn->a == insn->d;
+  if (same_file && dies && !(e->reserved >> a_reg & 1)) return a_reg;
+  /* A value that was dropped, of another class, may still be cached. */
+  bool same_class = d.reg != NO_REGISTER && (d.reg >= INTS) == is_float;
+  if (same_class && !(e->locked >> d.reg & 1)) {
+    registers_lock(e, d.reg);
+    return d.reg;
+  }
+  uint32_t free_ones =
+      registers_of_class(is_float ? IR_CLASS_F64 : IR_CLASS_INT) & ~(e->locked | e->reserved | e->used);
+  if (BASE_UNLIKELY(!free_ones)) return make_room(e, insn->result, a_reg, same_file);
+  uint32_t reg = (uint32_t)__builtin_ctz(free_ones);
+  registers_lock(e, reg);
+  return reg;
+}
+
+static uint32_t result_register(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t a_reg) {
+  return result_in(e, insn, a_reg, emit_is_float(insn->result));
 }
 
 /* The operands have been read: those that die are forgotten, and `reg` holds the result. */
-static void finish(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t reg) {
+EMIT_INLINE void finish(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t reg) {
   if (insn->flags & IR_A_TEMP) registers_drop(e, insn->a);
   if (insn->flags & IR_B_TEMP) registers_drop(e, insn->b);
-  if (insn->flags & IR_C_TEMP) registers_drop(e, insn->c);
+  if (BASE_UNLIKELY(insn->flags & IR_C_TEMP)) registers_drop(e, insn->c);
   registers_set(e, reg, insn->d, insn->result);
 }
 
@@ -152,15 +165,14 @@ struct operand_form {
   uint32_t reg; /* NO_REGISTER: slot or constant */
 };
 
-static struct operand_form form_of_b(struct baseline_emitter *e, const struct ir_insn *insn, enum ir_class cls,
-                                     bool is_64) {
+EMIT_INLINE struct operand_form form_of_b(struct baseline_emitter *e, const struct ir_insn *insn, enum ir_class cls) {
   uint32_t first = emit_is_float(cls) ? INTS : 0, count = emit_is_float(cls) ? FLOATS : INTS;
   struct operand_form b = {.reg = NO_REGISTER};
   if (!(insn->flags & IR_B_CONST)) {
     b.reg = registers_find(e, insn->b);
     e->values[STENCIL_B] = (uint64_t)insn->b * 8;
     b.form = b.reg == NO_REGISTER ? count : b.reg - first;
-  } else if (cls == IR_CLASS_INT && (!is_64 || fits_s32(insn->konst))) {
+  } else if (cls == IR_CLASS_INT && (fits_s32(insn->konst) || module_ops[insn->op].params[0] == MODULE_I32)) {
     e->values[STENCIL_IMM] = insn->konst;
     b.form = count + 1;
   } else {
@@ -171,72 +183,87 @@ static struct operand_form form_of_b(struct baseline_emitter *e, const struct ir
   return b;
 }
 
-static void put_two_address(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row,
-                            uint32_t d, uint32_t b_form) {
-  bool is_float = emit_is_float(insn->result);
-  uint32_t forms = is_float ? FLOATS + 1 : INTS + 2, index = is_float ? d - INTS : d;
-  emit_put(e, row->first + index * forms + b_form);
+EMIT_INLINE void put_two_address(struct baseline_emitter *e, const struct stencil_row *row, bool is_float, uint32_t d,
+                                 uint32_t b_form) {
+  emit_put(e, row->first + (is_float ? (d - INTS) * (FLOATS + 1) : d * (INTS + 2)) + b_form);
 }
 
 /* d <- a op b without touching a. */
-static bool put_three_address(struct baseline_emitter *e, const struct stencil_row *row, uint32_t d, uint32_t a,
-                              struct operand_form b) {
+EMIT_INLINE bool put_three_address(struct baseline_emitter *e, const struct stencil_row *row, uint32_t d, uint32_t a,
+                                   struct operand_form b) {
   if (!row->three || d == a || a == NO_REGISTER || b.form == INTS) return false;
   uint32_t form = b.form == INTS + 1 ? INTS : b.form;
   emit_put(e, row->three + (d * INTS + a) * (INTS + 1) + form);
   return true;
 }
 
-static void select_binary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+/* The result would overwrite b before it is read. */
+EMIT_APART void binary_over_b(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row,
+                              uint32_t d, uint32_t a, uint32_t b_form) {
   enum ir_class cls = class_of_a(row);
-  uint32_t a = registers_find(e, insn->a);
-  struct operand_form b = form_of_b(e, insn, cls, module_ops[insn->op].params[0] == MODULE_I64);
-  uint32_t d = result_register(e, insn, a);
-  if (put_three_address(e, row, d, a, b)) {
-    finish(e, insn, d);
+  bool is_float = emit_is_float(cls);
+  if (ir_mirrored[insn->op] == insn->op && a != NO_REGISTER) {
+    put_two_address(e, row, is_float, d, is_float ? a - INTS : a);
     return;
   }
-  if (d == b.reg && d != a) { /* the result would overwrite b before it is read */
-    if (ir_mirrored[insn->op] == insn->op && a != NO_REGISTER) {
-      put_two_address(e, insn, row, d, emit_is_float(cls) ? a - INTS : a);
-      finish(e, insn, d);
-      return;
-    }
-    uint32_t fresh = registers_take(e, insn->result);
-    if (a != NO_REGISTER)
-      registers_move(e, fresh, a);
-    else
-      registers_load(e, fresh, insn->a, cls);
-    put_two_address(e, insn, row, fresh, b.form);
-    registers_move(e, d, fresh);
-    finish(e, insn, d);
-    return;
-  }
-  if (a == NO_REGISTER)
-    registers_load(e, d, insn->a, cls);
+  uint32_t fresh = registers_take(e, insn->result);
+  if (a != NO_REGISTER)
+    registers_move(e, fresh, a);
   else
-    registers_move(e, d, a);
-  put_two_address(e, insn, row, d, b.form);
+    registers_load(e, fresh, insn->a, cls);
+  put_two_address(e, row, is_float, fresh, b_form);
+  registers_move(e, d, fresh);
+}
+
+EMIT_INLINE void binary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row,
+                        bool is_float) {
+  enum ir_class cls = is_float ? class_of_a(row) : IR_CLASS_INT;
+  uint32_t a = registers_find(e, insn->a);
+  struct operand_form b = form_of_b(e, insn, cls);
+  uint32_t d = result_in(e, insn, a, is_float);
+  if (is_float || !put_three_address(e, row, d, a, b)) {
+    if (BASE_UNLIKELY(d == b.reg && d != a)) {
+      binary_over_b(e, insn, row, d, a, b.form);
+    } else {
+      if (a == NO_REGISTER)
+        registers_load(e, d, insn->a, cls);
+      else if (d != a)
+        registers_move(e, d, a);
+      put_two_address(e, row, is_float, d, b.form);
+    }
+  }
   finish(e, insn, d);
 }
 
+EMIT_APART void select_int_binary(struct baseline_emitter *e, const struct ir_insn *insn,
+                                  const struct stencil_row *row) {
+  binary(e, insn, row, false);
+}
+EMIT_APART void select_float_binary(struct baseline_emitter *e, const struct ir_insn *insn,
+                                    const struct stencil_row *row) {
+  binary(e, insn, row, true);
+}
+
 /* Comparisons that a branch consumes at once. */
-static bool fuse_with_branch(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+static bool is_consumed(const struct baseline_emitter *e, const struct ir_insn *insn) {
   const struct ir_insn *branch = emit_following(e);
-  if (!row->branch || !branch || branch->op != IR_BR_IF || branch->a != insn->d || !(branch->flags & IR_A_TEMP))
-    return false;
+  return branch && branch->op == IR_BR_IF && branch->a == insn->d && (branch->flags & IR_A_TEMP);
+}
+
+EMIT_APART void select_compare_and_branch(struct baseline_emitter *e, const struct ir_insn *insn,
+                                          const struct stencil_row *row) {
+  const struct ir_insn *branch = emit_following(e);
   enum ir_class cls = class_of_a(row);
   bool is_float = emit_is_float(cls);
   uint32_t a = registers_use(e, insn->a, cls);
-  struct operand_form b = form_of_b(e, insn, cls, module_ops[insn->op].params[0] == MODULE_I64);
+  struct operand_form b = form_of_b(e, insn, cls);
   if (insn->flags & IR_A_TEMP) registers_drop(e, insn->a);
   if (insn->flags & IR_B_TEMP) registers_drop(e, insn->b);
   emit_settle(e);
   emit_target(e, (uint32_t)branch->imm);
   uint32_t first = branch->flags & IR_NEGATED ? row->branch_not : row->branch;
-  emit_put(e, first + (is_float ? (a - INTS) * (FLOATS + 1) : a * (INTS + 2)) + b.form);
-  e->next++;
-  return true;
+  emit_jump(e, first + (is_float ? (a - INTS) * (FLOATS + 1) : a * (INTS + 2)) + b.form);
+  e->insn++;
 }
 
 void select_branch_if(struct baseline_emitter *e, const struct ir_insn *insn) {
@@ -244,14 +271,13 @@ void select_branch_if(struct baseline_emitter *e, const struct ir_insn *insn) {
   registers_done(e, insn->a, insn->flags & IR_A_TEMP);
   emit_settle(e);
   emit_target(e, (uint32_t)insn->imm);
-  emit_put(e, (insn->flags & IR_NEGATED ? STENCIL_BRANCH_UNLESS32 : STENCIL_BRANCH_IF32) + a);
+  emit_jump(e, (insn->flags & IR_NEGATED ? STENCIL_BRANCH_UNLESS32 : STENCIL_BRANCH_IF32) + a);
 }
 
 static bool is_eqz(uint16_t op) { return op == MODULE_OP_I32_EQZ || op == MODULE_OP_I64_EQZ; }
 
-static bool fuse_eqz(struct baseline_emitter *e, const struct ir_insn *insn) {
+EMIT_APART void select_eqz_and_branch(struct baseline_emitter *e, const struct ir_insn *insn) {
   const struct ir_insn *branch = emit_following(e);
-  if (!branch || branch->op != IR_BR_IF || branch->a != insn->d || !(branch->flags & IR_A_TEMP)) return false;
   uint32_t a = registers_use(e, insn->a, IR_CLASS_INT);
   registers_done(e, insn->a, insn->flags & IR_A_TEMP);
   emit_settle(e);
@@ -259,17 +285,16 @@ static bool fuse_eqz(struct baseline_emitter *e, const struct ir_insn *insn) {
   bool if_zero = !(branch->flags & IR_NEGATED), is_64 = insn->op == MODULE_OP_I64_EQZ;
   uint32_t first = if_zero ? (is_64 ? STENCIL_BRANCH_UNLESS64 : STENCIL_BRANCH_UNLESS32)
                            : (is_64 ? STENCIL_BRANCH_IF64 : STENCIL_BRANCH_IF32);
-  emit_put(e, first + a);
-  e->next++;
-  return true;
+  emit_jump(e, first + a);
+  e->insn++;
 }
 
 /* The result is in r0. */
-static void select_float_compare(struct baseline_emitter *e, const struct ir_insn *insn,
-                                 const struct stencil_row *row) {
+EMIT_APART void select_float_compare(struct baseline_emitter *e, const struct ir_insn *insn,
+                                     const struct stencil_row *row) {
   enum ir_class cls = class_of_a(row);
   uint32_t a = registers_use(e, insn->a, cls);
-  struct operand_form b = form_of_b(e, insn, cls, false);
+  struct operand_form b = form_of_b(e, insn, cls);
   registers_vacate(e, 0);
   emit_put(e, row->first + (a - INTS) * (FLOATS + 1) + b.form);
   registers_lock(e, 0);
@@ -279,7 +304,7 @@ static void select_float_compare(struct baseline_emitter *e, const struct ir_ins
 }
 
 /* One operand, any result: first + d * count + a. */
-static void select_unary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+EMIT_APART void select_unary(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
   enum ir_class cls = class_of_a(row);
   uint32_t a = registers_use(e, insn->a, cls), d = result_register(e, insn, a);
   uint32_t count = emit_is_float(cls) ? FLOATS : INTS;
@@ -302,39 +327,71 @@ static struct place add_large_offset(struct baseline_emitter *e, struct place pl
 /* With the check where there are no guard pages. */
 struct place select_place(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t access_log2) {
   struct place place = {.reg = INTS, .offset = insn->imm};
-  bool is_64 = e->module->memories[0].limits.is_64;
   if (!(insn->flags & IR_A_CONST)) place.reg = registers_use(e, insn->a, IR_CLASS_INT);
-  if (is_64)
+  if (!e->is_checked) return add_large_offset(e, place);
+  if (e->module->memories[0].limits.is_64)
     emit_put_imm(e, STENCIL_CHECK64 + place.reg, insn->imm + (UINT64_C(1) << access_log2));
-  else if (e->options.explicit_bounds)
+  else
     emit_put_imm(e, STENCIL_CHECK32 + place.reg, insn->imm + (UINT64_C(1) << access_log2));
   return add_large_offset(e, place);
 }
 
-static void select_load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  struct place place = select_place(e, insn, module_ops[insn->op].access_log2);
-  uint32_t a = insn->flags & IR_A_CONST ? NO_REGISTER : e->where.items[insn->a];
-  uint32_t d = result_register(e, insn, a);
-  emit_put_imm(e, row->first + (d >= INTS ? d - INTS : d) * (INTS + 1) + place.reg, place.offset);
+EMIT_INLINE struct place place_of(struct baseline_emitter *e, const struct ir_insn *insn) {
+  if (BASE_UNLIKELY(e->is_checked || insn->imm > MAX_DISPLACEMENT))
+    return select_place(e, insn, module_ops[insn->op].access_log2);
+  bool is_const = insn->flags & IR_A_CONST;
+  return (struct place){.reg = is_const ? INTS : registers_use(e, insn->a, IR_CLASS_INT), .offset = insn->imm};
+}
+
+static bool is_general(const struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  if (BASE_LIKELY(insn->c == 0 && !e->is_checked) || !row->general) return false;
+  return insn->c != 0 || (e->module->memories[0].limits.is_64 && insn->imm > UINT32_MAX);
+}
+
+EMIT_INLINE void load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row,
+                      bool is_float) {
+  if (is_general(e, insn, row)) {
+    select_general(e, insn, row);
+    return;
+  }
+  struct place place = place_of(e, insn);
+  uint32_t a = insn->flags & IR_A_CONST ? NO_REGISTER : e->where.items[insn->a].reg;
+  uint32_t d = result_in(e, insn, a, is_float);
+  emit_put_one(e, row->first + (is_float ? d - INTS : d) * (INTS + 1) + place.reg, STENCIL_IMM, place.offset);
   finish(e, insn, d);
 }
 
+EMIT_APART void select_int_load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  load(e, insn, row, false);
+}
+EMIT_APART void select_float_load(struct baseline_emitter *e, const struct ir_insn *insn,
+                                  const struct stencil_row *row) {
+  load(e, insn, row, true);
+}
+
 /* Constants are stored as numbers of the same width. */
-static void select_store(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  struct place place = select_place(e, insn, module_ops[insn->op].access_log2);
+EMIT_APART uint32_t form_of_constant(struct baseline_emitter *e, const struct ir_insn *insn) {
+  if (module_ops[insn->op].access_log2 < 3 || fits_s32(insn->konst)) {
+    e->values[STENCIL_IMM2] = insn->konst;
+    return INTS;
+  }
+  uint32_t value = registers_take(e, IR_CLASS_INT);
+  select_constant(e, value, IR_CLASS_INT, insn->konst);
+  return value;
+}
+
+EMIT_APART void select_store(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
+  if (is_general(e, insn, row)) {
+    select_general(e, insn, row);
+    return;
+  }
+  struct place place = place_of(e, insn);
   enum ir_class cls = class_of_b(row);
-  uint64_t konst = insn->konst;
-  if (insn->op == MODULE_OP_F32_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I32_STORE];
-  if (insn->op == MODULE_OP_F64_STORE && (insn->flags & IR_B_CONST)) row = &stencil_rows[MODULE_OP_I64_STORE];
-  if (insn->flags & IR_B_CONST) cls = IR_CLASS_INT;
   uint32_t form;
-  if ((insn->flags & IR_B_CONST) && (module_ops[insn->op].access_log2 < 3 || fits_s32(konst))) {
-    e->values[STENCIL_IMM2] = konst;
-    form = place.reg * (INTS + 1) + INTS;
-  } else if (insn->flags & IR_B_CONST) {
-    uint32_t value = registers_take(e, IR_CLASS_INT);
-    select_constant(e, value, IR_CLASS_INT, konst);
-    form = place.reg * (INTS + 1) + value;
+  if (insn->flags & IR_B_CONST) {
+    if (insn->op == MODULE_OP_F32_STORE) row = &stencil_rows[MODULE_OP_I32_STORE];
+    if (insn->op == MODULE_OP_F64_STORE) row = &stencil_rows[MODULE_OP_I64_STORE];
+    form = place.reg * (INTS + 1) + form_of_constant(e, insn);
   } else {
     uint32_t value = registers_use(e, insn->b, cls);
     form = emit_is_float(cls) ? place.reg * FLOATS + value - INTS : place.reg * (INTS + 1) + value;
@@ -344,30 +401,35 @@ static void select_store(struct baseline_emitter *e, const struct ir_insn *insn,
   registers_done(e, insn->b, (insn->flags & IR_B_TEMP) != 0);
 }
 
-static bool is_general(const struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  if (!row->general) return false;
-  return insn->c != 0 || (e->module->memories[0].limits.is_64 && insn->imm > UINT32_MAX);
-}
-
-void select_row(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  if (is_general(e, insn, row)) {
-    select_general(e, insn, row);
-    return;
-  }
+bool select_row(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
   switch (row->kind) {
   case STENCIL_INT_BINARY:
-    if (!fuse_with_branch(e, insn, row)) select_binary(e, insn, row);
-    break;
-  case STENCIL_FLOAT_BINARY: select_binary(e, insn, row); break;
+    if (row->branch && is_consumed(e, insn))
+      select_compare_and_branch(e, insn, row);
+    else
+      select_int_binary(e, insn, row);
+    return true;
+  case STENCIL_FLOAT_BINARY: select_float_binary(e, insn, row); return true;
   case STENCIL_FLOAT_COMPARE:
-    if (!fuse_with_branch(e, insn, row)) select_float_compare(e, insn, row);
-    break;
-  case STENCIL_LOAD_INT:
-  case STENCIL_LOAD_FLOAT: select_load(e, insn, row); break;
+    if (row->branch && is_consumed(e, insn))
+      select_compare_and_branch(e, insn, row);
+    else
+      select_float_compare(e, insn, row);
+    return true;
+  case STENCIL_LOAD_INT: select_int_load(e, insn, row); return true;
+  case STENCIL_LOAD_FLOAT: select_float_load(e, insn, row); return true;
   case STENCIL_STORE_INT:
-  case STENCIL_STORE_FLOAT: select_store(e, insn, row); break;
-  default:
-    if (!is_eqz(insn->op) || !fuse_eqz(e, insn)) select_unary(e, insn, row);
+  case STENCIL_STORE_FLOAT: select_store(e, insn, row); return true;
+  case STENCIL_INT_UNARY:
+    if (is_eqz(insn->op) && is_consumed(e, insn))
+      select_eqz_and_branch(e, insn);
+    else
+      select_unary(e, insn, row);
+    return true;
+  case STENCIL_FLOAT_UNARY:
+  case STENCIL_INT_TO_FLOAT:
+  case STENCIL_FLOAT_TO_INT: select_unary(e, insn, row); return true;
+  default: return select_slots(e, insn, row);
   }
 }
 

@@ -143,6 +143,8 @@ bool select_slots(struct baseline_emitter *e, const struct ir_insn *insn, const 
   case MODULE_OP_UNREACHABLE: emit_raise(e, ENGINE_TRAP_UNREACHABLE); return true;
   case MODULE_OP_V128_CONST: select_v128_const(e, insn); return true;
   case MODULE_OP_ATOMIC_FENCE: emit_put(e, STENCIL_ATOMIC_FENCE); return true;
+  case MODULE_OP_GLOBAL_GET: select_global_get(e, insn); return true;
+  case MODULE_OP_GLOBAL_SET: select_global_set(e, insn); return true;
   case MODULE_OP_REF_FUNC: select_ref_func(e, insn); return true;
   default: return select_helper(e, insn);
   }

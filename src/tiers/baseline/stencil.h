@@ -69,8 +69,11 @@ struct stencil {
   uint32_t code;  /* in stencil_code */
   uint16_t holes; /* in stencil_holes: first one; holes shared by many stencils are listed once */
   uint8_t hole_count;
-  uint8_t padding;
+  uint8_t is_plain : 1; /* short, and its holes are the two below, of 32 bits; one that is missing lies behind the code */
+  uint8_t is_jump : 1;  /* the same, and the second one is TARGET, of kind STENCIL_PATCH_REL32 */
+  uint8_t is_single : 1; /* is_plain, with one hole, and of 16 bytes at most */
   uint16_t bytes;
+  uint8_t plain_at[2], plain_value[2];
 };
 
 extern const struct stencil stencils[STENCIL_COUNT];
