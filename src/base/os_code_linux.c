@@ -122,7 +122,7 @@ static uint8_t *map_twice(size_t bytes) {
   void *executable = map_executable(NULL, bytes);
   if ((uintptr_t)executable <= UINT32_MAX) { /* where tools put things; the offsets of sites are told from addresses */
     munmap(executable, bytes);
-    executable = map_executable((void *)((uintptr_t)1 << 36), bytes);
+    executable = map_executable((void *)((uintptr_t)1 << 42), bytes);
   }
   if (executable != MAP_FAILED) {
     writable = map_writable(executable, bytes);
