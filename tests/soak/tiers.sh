@@ -70,7 +70,8 @@ mutated() {
   local status=0
   mkdir -p "$folder/corpus" build-fuzz/findings
   python3 fuzz/seeds.py build-fuzz/seeds
-  build-fuzz/fuzz/fuzz_run -max_total_time="$seconds" -timeout=10 -rss_limit_mb=3000 -max_len=16384 -print_final_stats=1 \
+  # The time of one input is the wall clock's, and the other half of the test takes a processor.
+  build-fuzz/fuzz/fuzz_run -max_total_time="$seconds" -timeout=120 -rss_limit_mb=3000 -max_len=16384 -print_final_stats=1 \
     -verbosity=0 -artifact_prefix=build-fuzz/findings/tiers- "$folder/corpus" build-fuzz/seeds "$folder/seeds" \
     >"$folder/fuzz.log" 2>&1 || status=$?
   if [ $status -eq 0 ]; then
