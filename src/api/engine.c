@@ -45,7 +45,7 @@ const char *api_tier_name(unsigned index) {
 }
 
 const struct engine_tier *api_tier_find(const char *name, struct cay_error *error) {
-  if (!name) return tiers_all[0];
+  if (!name) return tiers_default();
   char list[128] = "";
   for (size_t i = 0; tiers_all[i]; i++) {
     if (strcmp(tiers_all[i]->name, name) == 0) return tiers_all[i];
@@ -156,7 +156,7 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
   cay_engine *engine = base_alloc_zero(1, sizeof *engine);
   if (!engine) return base_error_memory(error);
   engine->features = config->features;
-  struct engine_options options = {.tier = config->tier ? config->tier : tiers_all[0],
+  struct engine_options options = {.tier = config->tier ? config->tier : tiers_default(),
                                    .stack_bytes = config->stack_bytes,
                                    .explicit_bounds = config->explicit_bounds,
                                    .deterministic_relaxed_simd = config->deterministic_relaxed_simd};

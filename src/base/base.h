@@ -202,6 +202,7 @@ void base_code_give(const struct base_code_chunk *chunk); /* nothing runs in it,
 bool base_code_publish(const struct base_code_chunk *chunk, size_t offset, size_t bytes);
 size_t base_code_granule(void); /* in a process that has taken a chunk */
 bool base_code_is_writable(void); /* false: in a forked child */
+bool base_code_may_run(void);      /* whether the system lets this process make code and run it */
 /* The arena's address, NULL while there is none, and whether an address lies in it. Async-signal-safe. */
 uint8_t *base_code_arena(void);
 bool base_code_contains(uintptr_t address);

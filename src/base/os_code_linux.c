@@ -228,3 +228,15 @@ bool base_code_publish(const struct base_code_chunk *chunk, size_t offset, size_
   sync_cores();
   return true;
 }
+
+bool base_code_may_run(void) {
+  pthread_mutex_lock(&lock);
+  bool is_made = !is_child && make_locked();
+  pthread_mutex_unlock(&lock);
+  if (!is_made || writable) return is_made; /* the second mapping is one to execute already */
+  struct base_code_chunk chunk;
+  if (!base_code_take(1, &chunk)) return false;
+  bool may = base_code_publish(&chunk, 0, 1);
+  base_code_give(&chunk);
+  return may;
+}

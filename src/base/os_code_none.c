@@ -10,3 +10,4 @@ bool base_code_is_writable(void) { return false; }
 uint8_t *base_code_arena(void) { return NULL; }
 bool base_code_contains(uintptr_t address) { return false; }
 void base_code_set_single(bool is_single) {}
+bool base_code_may_run(void) { return false; }

@@ -8,3 +8,10 @@ const struct engine_tier *const tiers_all[] = {
     &tiers_interp,
     NULL,
 };
+
+const struct engine_tier *tiers_default(void) {
+#if TIERS_HAS_BASELINE
+  if (base_code_may_run()) return &tiers_baseline;
+#endif
+  return &tiers_interp;
+}

@@ -18,5 +18,7 @@ enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_inte
 #endif
 /* All of this build, the default first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];
+/* What runs when nothing is asked for: the fastest that the system lets run. */
+const struct engine_tier *tiers_default(void);
 
 #endif

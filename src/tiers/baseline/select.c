@@ -348,8 +348,8 @@ static bool is_general(const struct baseline_emitter *e, const struct ir_insn *i
   return insn->c != 0 || (e->module->memories[0].limits.is_64 && insn->imm > UINT32_MAX);
 }
 
-EMIT_INLINE void load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row,
-                      bool is_float) {
+EMIT_INLINE void put_load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row,
+                          bool is_float) {
   if (is_general(e, insn, row)) {
     select_general(e, insn, row);
     return;
@@ -362,11 +362,11 @@ EMIT_INLINE void load(struct baseline_emitter *e, const struct ir_insn *insn, co
 }
 
 EMIT_APART void select_int_load(struct baseline_emitter *e, const struct ir_insn *insn, const struct stencil_row *row) {
-  load(e, insn, row, false);
+  put_load(e, insn, row, false);
 }
 EMIT_APART void select_float_load(struct baseline_emitter *e, const struct ir_insn *insn,
                                   const struct stencil_row *row) {
-  load(e, insn, row, true);
+  put_load(e, insn, row, true);
 }
 
 /* Constants are stored as numbers of the same width. */

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The arena of executable memory, with two mappings and with one. Each process has one arena: the second way is tested in
  * a child that has not used it yet. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,4 +123,30 @@ TEST(with_one_mapping) {
   CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-TEST_MAIN(RUN(with_one_mapping) all())
+/* As systems do that let no process make code. False: this system has no such filters. */
+static bool forbid_executable_mappings(void) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {BASE_ARRAY_LEN(code), code};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(where_code_is_forbidden) {
+  enum { MAY_NOT, MAY, NO_FILTERS };
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) _exit(!forbid_executable_mappings() ? NO_FILTERS : base_code_may_run() ? MAY : MAY_NOT);
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) != MAY);
+}
+
+TEST(where_code_is_allowed) { CHECK(base_code_may_run()); }
+
+TEST_MAIN(RUN(where_code_is_forbidden) RUN(with_one_mapping) RUN(where_code_is_allowed) all())
