@@ -11,7 +11,7 @@ failed_parts=""
 
 # Prints "PASSED FAILED SKIPPED" from the last count line of a log; nothing when there is none.
 counts_of() {
-  grep -aE "$COUNT_PATTERN" "$1" | tail -n 1 | sed -E 's/^[a-z]+: //' |
+  { grep -aE "$COUNT_PATTERN" "$1" || true; } | tail -n 1 | sed -E 's/^[a-z]+: //' |
     awk '{ print $1 + 0, $3 + 0, $5 + 0 }'
 }
 
