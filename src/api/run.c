@@ -38,7 +38,7 @@ struct cay_run {
   uint32_t max_threads;
   enum cay_unknown_imports unknown_imports;
   unsigned eager_threads; /* 0: functions are translated at their first call */
-  engine_progress eager_progress;
+  void (*eager_progress)(void *env, uint32_t done, uint32_t all);
   void *eager_env;
 
   _Atomic(struct engine_store *) store;
@@ -116,7 +116,8 @@ void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->limits.t
 void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns) { run->timeout_ns = timeout_ns; }
 void cay_run_set_max_threads(cay_run *run, uint32_t max_threads) { run->max_threads = max_threads; }
 
-void api_run_set_eager(cay_run *run, unsigned threads, engine_progress progress, void *env) {
+void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all),
+                       void *env) {
   run->eager_threads = threads;
   run->eager_progress = progress;
   run->eager_env = env;
@@ -320,12 +321,19 @@ static bool is_command(const struct module *module) {
   return module_export_find(module, "_start", strlen("_start")) != NULL;
 }
 
+/* An interruption, as when the time is over, ends translating; the guest then finds it at once. */
+static bool eager_goes_on(void *env, uint32_t done, uint32_t all) {
+  const struct cay_run *run = env;
+  if (run->eager_progress) run->eager_progress(run->eager_env, done, all);
+  return !atomic_load_explicit(&engine_store_thread(run->store)->interrupted, memory_order_relaxed);
+}
+
 /* Makes an instance and runs its start function; between the two everything is translated, if that is wanted. */
 static enum cay_status link_instance(struct cay_run *run, struct module *module, const char *name,
                                      struct engine_instance **out, struct cay_error *error) {
   enum cay_status status = engine_linker_instance_new(run->linker, module, name, out, error);
   if (status == CAY_OK && run->eager_threads)
-    status = (*out)->tier->translate_all((*out)->code, run->eager_threads, run->eager_progress, run->eager_env, error);
+    status = (*out)->tier->translate_all((*out)->code, run->eager_threads, eager_goes_on, run, error);
   return status == CAY_OK ? engine_instance_start(*out, error) : status;
 }
 

@@ -234,7 +234,7 @@ struct engine_code_piece {
   bool is_data;
 };
 
-typedef void (*engine_progress)(void *env, uint32_t done, uint32_t all);
+typedef bool (*engine_progress)(void *env, uint32_t done, uint32_t all); /* false: stop, which is no error */
 
 /* A way of executing functions. All members are required, except where NULL means something. */
 struct engine_tier {

@@ -778,7 +778,7 @@ static void translate_reachable(struct ir_frontend *fe, const struct module_insn
 /* The instruction at `at`, which is reachable or control. Returns the next one. */
 static const uint8_t *translate_at(struct ir_frontend *fe, const uint8_t *at) {
   const uint8_t *bytes = fe->body.module->bytes;
-  struct module_insn insn;
+  struct module_insn insn = {0}; /* immediates that an instruction lacks are read, too */
   uint32_t cursor = (uint32_t)(at - bytes);
   fe->offset = cursor;
   if (!module_insn_again(fe->body.module, &cursor, &insn)) {

@@ -62,6 +62,11 @@ def loops_and_locals(loops, locals_):
     return program(b'\3\x40' * loops + uses + back + END * loops, locals_=[(locals_, I32[0])])
 
 
+def branch_over_sizes(count):
+    code = b'\2\x40\x41\0\x0d\0' + b'\x3f\0\x1a' * count + END
+    return program(code, (5, section(5, b'\1\0\1')))
+
+
 def divisions(count):
     """Each has two ways to trap."""
     return program((b'\x20\0' + i32(7) + b'\x6d\x21\0') * count, locals_=[(1, I32[0])])
@@ -433,6 +438,9 @@ def code_cases():
     yield Case('br_table of 65520 labels, 1000 results', lambda: wide_br_table(1000, 65520), RUN)
     yield Case('a million blocks that are left', lambda: blocks_that_are_left(MANY), RUN)
     yield Case('6000 loops in each other, 40000 locals in the innermost', lambda: loops_and_locals(6000, 40000), RUN)
+    # More machine code than jumps reach over on some processors: for the interpreter.
+    yield Case('a branch over a million calls of the runtime', lambda: branch_over_sizes(MANY + 50000), RUN,
+               more_bytes=256 << 20)
     yield Case('a million divisions', lambda: divisions(MANY), RUN)
     yield Case('hints for 500000 functions', lambda: hints(500000), 'validate')
 

@@ -375,7 +375,8 @@ static bool compile(struct baseline_code *code, struct compiler *compiler, uint3
   size_t bytes = output->code.count;
   bool is_published = publish(code, entry, output, ir);
   trim(compiler, bytes);
-  return is_published;
+  /* No room for code, or none to write to, as in a forked child: the interpreter needs none. */
+  return is_published || tiers_baseline_interpret(code, ir->func, true, NULL) == CAY_OK;
 }
 
 bool baseline_translate(void *object, uint32_t entry) {
@@ -412,15 +413,19 @@ struct batch {
   engine_progress progress;
   void *env;
   atomic_uint next, done;
-  atomic_bool failed;
+  atomic_bool failed, stopped;
 };
 
 static void batch_do(struct batch *batch, bool reports) {
   uint32_t count = entry_count(batch->code), entry;
-  while (!atomic_load(&batch->failed) && (entry = atomic_fetch_add(&batch->next, 1)) < count) {
-    if (!baseline_translate(batch->code, entry)) atomic_store(&batch->failed, true);
+  while (!atomic_load(&batch->stopped) && (entry = atomic_fetch_add(&batch->next, 1)) < count) {
+    if (!baseline_translate(batch->code, entry)) {
+      atomic_store(&batch->failed, true);
+      atomic_store(&batch->stopped, true);
+    }
     uint32_t done = atomic_fetch_add(&batch->done, 1) + 1;
-    if (reports && batch->progress && done < count) batch->progress(batch->env, done, count);
+    bool tells = reports && batch->progress && done < count;
+    if (tells && !batch->progress(batch->env, done, count)) atomic_store(&batch->stopped, true);
   }
 }
 
@@ -440,7 +445,7 @@ static enum cay_status translate_all(void *object, unsigned threads, engine_prog
   batch_do(&batch, true);
   for (unsigned i = 0; i < count; i++) pthread_join(others[i], NULL);
   if (atomic_load(&batch.failed)) return base_error_memory(error);
-  if (progress) progress(env, entry_count(batch.code), entry_count(batch.code));
+  if (progress && !atomic_load(&batch.stopped)) progress(env, entry_count(batch.code), entry_count(batch.code));
   return CAY_OK;
 }
 

@@ -258,7 +258,7 @@ BRIDGE(baseline_moving) {
   if (r0 == BASELINE_MOVES_AND_LOOKS) engine_look(inst->store);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller_site, caller, r2, trap);
   mem = inst->memory0->base;
-  r0 = fp[0];
+  r0 = result_of(&inst->own_functions[entry], fp);
   r1 = (uint64_t)(uintptr_t)caller_site;
   __attribute__((musttail)) return baseline_arch_return_to(fp, mem, inst, r0, r1, r2);
 }

@@ -61,11 +61,25 @@ void baseline_emitter_free(struct baseline_emitter *e) {
 
 static uint32_t position(const struct baseline_emitter *e) { return (uint32_t)e->out.code.count; }
 
-/* Room for `bytes` and for copying a little more than is needed. */
-static bool reserve_code(struct baseline_emitter *e, size_t bytes) {
-  if (BASE_LIKELY(BASE_VEC_RESERVE(&e->out.code, e->out.code.count + bytes + CODE_SLACK))) return true;
+/* The code of a function may be so much larger than its body, which is far from what programs make; and every jump in it
+ * must reach. What has more is for the interpreter. */
+static size_t most_code_bytes(const struct baseline_emitter *e) {
+  enum { FREE_BYTES = 1 << 16, PER_BYTE = 48, MOST_BYTES = 1 << 26 };
+  size_t bytes = FREE_BYTES + (size_t)e->module->funcs[e->function->func].body_bytes * PER_BYTE;
+  return bytes < MOST_BYTES ? bytes : MOST_BYTES;
+}
+
+static BASE_COLD bool grow_code(struct baseline_emitter *e, size_t capacity) {
+  if (e->out.code.count > most_code_bytes(e)) e->is_unsupported = true;
+  if (!e->is_unsupported && BASE_VEC_RESERVE(&e->out.code, capacity)) return true;
   e->no_memory = true;
   return false;
+}
+
+/* Room for `bytes` and for copying a little more than is needed. */
+static bool reserve_code(struct baseline_emitter *e, size_t bytes) {
+  size_t capacity = e->out.code.count + bytes + CODE_SLACK;
+  return BASE_LIKELY(capacity <= e->out.code.capacity) || grow_code(e, capacity);
 }
 
 static struct stub *add_stub(struct baseline_emitter *e, enum stub_kind kind) {
@@ -780,7 +794,8 @@ static void emit_function(struct baseline_emitter *e) {
     if (e->labels.items[i].catches) emit_landing(e, i);
   note_piece(e, 0, false);
   end(e);
-  if (!e->no_memory) apply_fixups(e);
+  if (e->out.code.count > most_code_bytes(e)) e->is_unsupported = true;
+  if (!e->no_memory && !e->is_unsupported) apply_fixups(e);
 }
 
 const struct baseline_output *baseline_emit(struct baseline_emitter *e, const struct module *module,

@@ -209,7 +209,7 @@ static enum cay_status translate_all(void *object, unsigned threads, engine_prog
   (void)threads; /* one translates at a time */
   for (uint32_t i = 0; i < entry_count(code); i++) {
     if (!interp_translate(code, i)) return base_error_memory(error);
-    if (progress) progress(env, i + 1, entry_count(code));
+    if (progress && !progress(env, i + 1, entry_count(code))) break;
   }
   return CAY_OK;
 }

@@ -13,6 +13,10 @@
 #include "base/base.h"
 #include "test.h"
 
+#ifndef SYS_mmap
+#define SYS_mmap SYS_mmap2 /* some 32-bit systems */
+#endif
+
 static struct base_code_chunk taken(size_t bytes) {
   struct base_code_chunk chunk = {0};
   CHECK(base_code_take(bytes, &chunk));

@@ -111,10 +111,11 @@ static bool arena_is_empty(void) {
 /* ---- The tests ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t progress_last, progress_calls;
-static void see_progress(void *env, uint32_t done, uint32_t all) {
+static bool see_progress(void *env, uint32_t done, uint32_t all) {
   (void)env;
   progress_calls++;
   progress_last = all == FUNCTIONS ? done : 0;
+  return true;
 }
 
 static void check_trap(struct world *world, struct engine_instance *instance) {
