@@ -13,8 +13,10 @@
 #include "base/base.h"
 #include "test.h"
 
-#ifndef SYS_mmap
-#define SYS_mmap SYS_mmap2 /* some 32-bit systems */
+#ifdef SYS_mmap2
+enum { SYS_MAPPING = SYS_mmap2 }; /* 32-bit systems */
+#else
+enum { SYS_MAPPING = SYS_mmap };
 #endif
 
 static struct base_code_chunk taken(size_t bytes) {
@@ -131,7 +133,7 @@ TEST(with_one_mapping) {
 static bool forbid_executable_mappings(void) {
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_MAPPING, 1, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
