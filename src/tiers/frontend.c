@@ -371,10 +371,10 @@ static void do_br_table(struct ir_frontend *fe, const struct module_insn *insn) 
     uint32_t depth = frontend_read_u32(&cursor);
     const struct control *target = control_at(fe, depth);
     uint32_t *label = &fe->out.targets.items[first + i];
-    if (target->kind != MODULE_FRAME_FUNC && branch_values_in_place(fe, target)) {
-      *label = target->label;
-    } else if (depth == previous_depth) {
+    if (depth == previous_depth) {
       *label = label[-1];
+    } else if (target->kind != MODULE_FRAME_FUNC && branch_values_in_place(fe, target)) {
+      *label = target->label;
     } else {
       *label = new_label(fe);
       emit_label(fe, *label, false);

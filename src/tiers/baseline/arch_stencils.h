@@ -75,7 +75,7 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
 #define JUMP_BY_TABLE(index)                                                                                           \
   do {                                                                                                                 \
     uint64_t table, place = (index);                                                                                   \
-    __asm__ volatile("leaq STENCIL_TARGET(%%rip), %0\n movslq (%0,%1,4), %1\n addq %0, %1\n jmp *%1"                   \
+    __asm__ volatile("leaq STENCIL_TARGET(%%rip), %0\n movslq (%0,%1,4), %1\n addq %0, %1\n notrack jmp *%1"           \
                      : "=&r"(table), "+r"(place));                                                                     \
   } while (0)
 #define DEMOTE(to, from) __asm__("cvtsd2ss %1, %0" : "=x"(to) : "x"(from))

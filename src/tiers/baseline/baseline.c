@@ -366,17 +366,14 @@ static void trim(struct compiler *compiler, size_t code_bytes) {
 static bool compile(struct baseline_code *code, struct compiler *compiler, uint32_t entry) {
   const struct ir_function *ir =
       ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
-  if (!ir) return false;
   bool unsupported = false;
   const struct baseline_output *output =
-      baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported);
-  if (unsupported) return tiers_baseline_interpret(code, ir->func, true, NULL) == CAY_OK;
-  if (!output) return false;
-  size_t bytes = output->code.count;
-  bool is_published = publish(code, entry, output, ir);
-  trim(compiler, bytes);
-  /* No room for code, or none to write to, as in a forked child: the interpreter needs none. */
-  return is_published || tiers_baseline_interpret(code, ir->func, true, NULL) == CAY_OK;
+      ir ? baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported) : NULL;
+  bool has_output = output != NULL, is_published = has_output && publish(code, entry, output, ir);
+  trim(compiler, has_output ? output->code.count : SIZE_MAX);
+  if (is_published || (!has_output && !unsupported)) return is_published;
+  /* No room for code, or none to write to, as in a forked child, or no stencil: the interpreter needs none. */
+  return tiers_baseline_interpret(code, code->module->imported_func_count + entry, true, NULL) == CAY_OK;
 }
 
 bool baseline_translate(void *object, uint32_t entry) {
@@ -653,6 +650,7 @@ static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   uint32_t position = position_in(function, site), offset = UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
   if (ir) offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
+  trim(compiler, function->bytes);
   compiler_give(code, compiler);
   return offset;
 }
@@ -682,6 +680,7 @@ static enum cay_status list(void *object, uint32_t func,
   const struct baseline_output *output =
       ir ? baseline_emit(compiler->emitter, code->module, ir, &options, &unsupported) : NULL;
   if (output) hand_out(output, piece, env);
+  trim(compiler, output ? output->code.count : SIZE_MAX);
   compiler_give(code, compiler);
   if (output) return CAY_OK;
   return unsupported ? base_error_set(error, CAY_ERROR_UNSUPPORTED, "the function is run by the interpreter")

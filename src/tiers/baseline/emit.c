@@ -208,7 +208,7 @@ static uint8_t *here(struct baseline_emitter *e) {
 
 void emit_settle(struct baseline_emitter *e) {
   const struct region *region = &e->regions.items[e->region];
-  registers_store_all(e, region->pinned);
+  registers_store_all(e, region->assigned); /* what the region does not write, a loop inside of it may have written */
   for (uint32_t left = region->pinned & ~e->used; left; left &= left - 1) {
     uint32_t slot = region->pins[__builtin_ctz(left)];
     registers_drop(e, slot);
@@ -219,7 +219,11 @@ void emit_settle(struct baseline_emitter *e) {
 static void keep_some(struct baseline_emitter *e, struct label *label) {
   enum { MOST_STATES = 1 << 18 }; /* of a function: beyond that nothing is kept, which is slower but right */
   label->has_state = true;
-  if (e->states.count >= MOST_STATES || !BASE_VEC_RESERVE(&e->states, e->states.count + REGISTERS)) return;
+  if (e->states.count >= MOST_STATES) return;
+  if (!BASE_VEC_RESERVE(&e->states, e->states.count + REGISTERS)) {
+    e->no_memory = true; /* positions are found by emitting again, which must come out the same */
+    return;
+  }
   label->kept = label->known = e->used & ~e->reserved;
   label->state = (uint32_t)e->states.count;
   for (uint32_t left = label->known; left; left &= left - 1)
@@ -708,7 +712,8 @@ static void emit_stubs(struct baseline_emitter *e) {
 static void zero_locals(struct baseline_emitter *e) {
   enum { SINGLY = 8, KNOWN = 64 };
   uint32_t first = e->function->param_slots, count = e->function->local_slots;
-  uint64_t needed = count <= KNOWN ? zeroes_needed(e) : UINT64_MAX;
+  bool is_known = count <= KNOWN && !e->options.exact_locals;
+  uint64_t needed = is_known ? zeroes_needed(e) : UINT64_MAX;
   if (count > KNOWN || __builtin_popcountll(needed) > SINGLY) {
     e->values[STENCIL_D] = (uint64_t)first * 8;
     emit_put_imm(e, STENCIL_ZERO_SLOTS, count);

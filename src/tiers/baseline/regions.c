@@ -9,8 +9,8 @@
  * Graph colouring or linear scan would use the registers better, and cost more than all the rest of compiling; what a
  * loop needs is known without them.
  *
- * Invariant: regions nest, and a label of a region is reached only from it, from regions inside of it, or, a loop's
- * head, by falling into it. */
+ * Invariant: regions nest; at a label of a region its pinned locals are in their registers, and those that it does not
+ * write are in their slots, too, wherever the way to it began. */
 #include "tiers/baseline/emit.h"
 
 #define NO_USE UINT32_MAX
@@ -334,7 +334,7 @@ void regions_cross(struct baseline_emitter *e, uint32_t from_index, uint32_t dir
   }
   regions_canonical(e, from_index);
   e->dirty = dirty & from->pinned;
-  registers_store_all(e, kept);
+  registers_store_all(e, kept & to->assigned); /* the rest is current in its slot there */
   for (uint32_t left = to->pinned & ~kept; left; left &= left - 1) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
     registers_load(e, reg, to->pins[reg], to->classes[reg]);

@@ -144,8 +144,8 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   BRANCH          1                           to TARGET
  *   BRANCH_IF32, BRANCH_UNLESS32, BRANCH_IF64, BRANCH_UNLESS64   first + a
  *   BRANCH_TABLE    first + a                   a, at most IMM (32 bits: last index), selects a 32-bit distance from the table itself,
- *                                               whose address is behind the stencil, 4-aligned: hole TARGET; the code it jumps to
- *                                               starts with a landing pad where the CPU wants one
+ *                                               whose address is behind the stencil, 4-aligned: hole TARGET; the jump wants no landing
+ *                                               pad (notrack), for nobody writes to the table
  *   GLOBAL_GET_INT, _F32, _F64   first + d      d <- the instance's bytes at IMM
  *   GLOBAL_SET_INT, _F32, _F64   first + b
  *   GLOBAL_SET_IMM  1                           64 bits, IMM2 sign-extended from 32
