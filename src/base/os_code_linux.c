@@ -89,6 +89,11 @@ static int file_new(size_t bytes) {
   if (is_single || !file_may_have(bytes)) return -1;
   int made = memfd_create("cay-code", MFD_CLOEXEC | MFD_EXEC);
   if (made < 0) made = memfd_create("cay-code", MFD_CLOEXEC); /* before Linux 6.3 there was no such flag */
+  if (made >= 0 && made <= STDERR_FILENO) { /* never in the place of a standard stream that is closed */
+    int moved = fcntl(made, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(made);
+    made = moved;
+  }
   if (made >= 0 && ftruncate(made, (off_t)bytes) == 0) return made;
   if (made >= 0) close(made);
   return -1;
