@@ -108,7 +108,14 @@ static struct compiler *compiler_take(struct baseline_code *code) {
   return compiler ? compiler : compiler_new(code);
 }
 
-static void compiler_give(struct baseline_code *code, struct compiler *compiler) {
+/* After a function of `code_bytes`. One giant function must not leave its working storage behind for the life of the
+ * module. */
+static void compiler_give(struct baseline_code *code, struct compiler *compiler, size_t code_bytes) {
+  enum { KEPT_BYTES = 1 << 20 };
+  if (code_bytes > KEPT_BYTES) {
+    ir_frontend_trim(compiler->frontend);
+    baseline_emitter_trim(compiler->emitter);
+  }
   pthread_mutex_lock(&code->lock);
   compiler->next = code->compilers;
   code->compilers = compiler;
@@ -355,22 +362,16 @@ static bool publish(struct baseline_code *code, uint32_t entry, const struct bas
   return is_published || !is_first;
 }
 
-/* One giant function must not leave its working storage behind for the life of the module. */
-static void trim(struct compiler *compiler, size_t code_bytes) {
-  enum { KEPT_BYTES = 1 << 20 };
-  if (code_bytes <= KEPT_BYTES) return;
-  ir_frontend_trim(compiler->frontend);
-  baseline_emitter_trim(compiler->emitter);
-}
-
-static bool compile(struct baseline_code *code, struct compiler *compiler, uint32_t entry) {
+static bool compile(struct baseline_code *code, uint32_t entry) {
+  struct compiler *compiler = compiler_take(code);
+  if (!compiler) return false;
   const struct ir_function *ir =
       ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
   bool unsupported = false;
   const struct baseline_output *output =
       ir ? baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported) : NULL;
   bool has_output = output != NULL, is_published = has_output && publish(code, entry, output, ir);
-  trim(compiler, has_output ? output->code.count : SIZE_MAX);
+  compiler_give(code, compiler, has_output ? output->code.count : SIZE_MAX);
   if (is_published || (!has_output && !unsupported)) return is_published;
   /* No room for code, or none to write to, as in a forked child, or no stencil: the interpreter needs none. */
   return tiers_baseline_interpret(code, code->module->imported_func_count + entry, true, NULL) == CAY_OK;
@@ -380,10 +381,7 @@ bool baseline_translate(void *object, uint32_t entry) {
   struct baseline_code *code = object;
   assert(entry < entry_count(code));
   if (baseline_interpreter(code, entry) || baseline_entry(code, entry) != stub_of(code, entry)) return true;
-  struct compiler *compiler = compiler_take(code);
-  bool done = compiler && compile(code, compiler, entry);
-  if (compiler) compiler_give(code, compiler);
-  return done;
+  return compile(code, entry);
 }
 
 static size_t code_bytes(void *object, bool all) {
@@ -591,11 +589,6 @@ static const struct baseline_output *emit_again(struct baseline_code *code, stru
   return ir ? baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported) : NULL;
 }
 
-static void done_again(struct baseline_code *code, struct compiler *compiler, uint32_t code_bytes) {
-  trim(compiler, code_bytes);
-  compiler_give(code, compiler);
-}
-
 /* A poll lies right before the entry of its loop. */
 uint32_t baseline_label_at(void *object, const void *site) {
   struct baseline_code *code = object;
@@ -610,7 +603,7 @@ uint32_t baseline_label_at(void *object, const void *site) {
     nearest = loop->entry;
     found = loop->label;
   }
-  done_again(code, compiler, function->bytes);
+  compiler_give(code, compiler, function->bytes);
   return found;
 }
 
@@ -632,7 +625,7 @@ const void *baseline_loop_entry(void *object, uint32_t entry, const uint32_t *la
   const struct baseline_output *output = emit_again(code, compiler, entry);
   for (size_t i = 0; output && i < output->loops.count && !found; i++)
     if (is_one_of(output->loops.items[i].label, labels, count)) found = function->code + output->loops.items[i].entry;
-  done_again(code, compiler, function->bytes);
+  compiler_give(code, compiler, function->bytes);
   return found;
 }
 
@@ -650,8 +643,7 @@ static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   uint32_t position = position_in(function, site), offset = UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
   if (ir) offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
-  trim(compiler, function->bytes);
-  compiler_give(code, compiler);
+  compiler_give(code, compiler, function->bytes);
   return offset;
 }
 
@@ -680,8 +672,7 @@ static enum cay_status list(void *object, uint32_t func,
   const struct baseline_output *output =
       ir ? baseline_emit(compiler->emitter, code->module, ir, &options, &unsupported) : NULL;
   if (output) hand_out(output, piece, env);
-  trim(compiler, output ? output->code.count : SIZE_MAX);
-  compiler_give(code, compiler);
+  compiler_give(code, compiler, output ? output->code.count : SIZE_MAX);
   if (output) return CAY_OK;
   return unsupported ? base_error_set(error, CAY_ERROR_UNSUPPORTED, "the function is run by the interpreter")
                      : base_error_memory(error);
