@@ -635,13 +635,13 @@ static void emit_body(struct baseline_emitter *e) {
 
 /* ---- Out of line ------------------------------------------------------------------------------------------------------------------- */
 
-static void point_here(struct baseline_emitter *e, const struct stub *stub) {
-  if (stub->kind == STUB_EDGE && stub->table != NO_OFFSET) {
-    int32_t distance = (int32_t)(position(e) - stub->table);
-    memcpy(e->out.code.items + stub->hole, &distance, sizeof distance);
-    return;
-  }
-  baseline_arch_patch(e->out.code.items, stub->hole, stub->patch, position(e));
+/* A jump's hole, or an entry of the branch table at `table`, which is relative to it. */
+static void fill_hole(struct baseline_emitter *e, uint32_t hole, uint8_t patch, uint32_t table, uint32_t target) {
+  int32_t distance = (int32_t)(target - table);
+  if (table == NO_OFFSET)
+    baseline_arch_patch(e->out.code.items, hole, patch, target);
+  else
+    memcpy(e->out.code.items + hole, &distance, sizeof distance);
 }
 
 static void jump_to_position(struct baseline_emitter *e, uint32_t at) {
@@ -693,7 +693,7 @@ static void emit_stubs(struct baseline_emitter *e) {
       baseline_arch_patch(e->out.code.items, stub.hole, stub.patch, stub.target);
       continue;
     }
-    point_here(e, &stub);
+    fill_hole(e, stub.hole, stub.patch, stub.table, position(e));
     switch (stub.kind) {
     case STUB_TRAP: emit_raise(e, (enum engine_trap)stub.target); break;
     case STUB_EDGE:
@@ -741,12 +741,7 @@ static void apply_fixups(struct baseline_emitter *e) {
     const struct fixup *fixup = &e->fixups.items[i];
     uint32_t target = e->labels.items[fixup->label].position;
     assert(target != NO_OFFSET);
-    if (fixup->table == NO_OFFSET) {
-      baseline_arch_patch(e->out.code.items, fixup->hole, fixup->patch, target);
-    } else {
-      int32_t distance = (int32_t)(target - fixup->table);
-      memcpy(e->out.code.items + fixup->hole, &distance, sizeof distance);
-    }
+    fill_hole(e, fixup->hole, fixup->patch, fixup->table, target);
   }
 }
 
@@ -785,6 +780,14 @@ static void end(struct baseline_emitter *e) {
   e->out.code.count = count;
 }
 
+static void set_up(struct baseline_emitter *e, const struct module *module, const struct ir_function *function,
+                   const struct baseline_emit_options *options, uint32_t wanted_position) {
+  e->module = module;
+  e->function = function;
+  e->options = *options;
+  e->wanted_position = wanted_position;
+}
+
 static void emit_function(struct baseline_emitter *e) {
   e->no_memory = !begin(e);
   if (e->no_memory) return;
@@ -806,10 +809,7 @@ static void emit_function(struct baseline_emitter *e) {
 const struct baseline_output *baseline_emit(struct baseline_emitter *e, const struct module *module,
                                             const struct ir_function *function,
                                             const struct baseline_emit_options *options, bool *unsupported) {
-  e->module = module;
-  e->function = function;
-  e->options = *options;
-  e->wanted_position = NO_OFFSET;
+  set_up(e, module, function, options, NO_OFFSET);
   e->is_unsupported = function->frame_slots > baseline_max_frame_slots;
   if (!e->is_unsupported) emit_function(e);
   *unsupported = e->is_unsupported;
@@ -819,10 +819,7 @@ const struct baseline_output *baseline_emit(struct baseline_emitter *e, const st
 uint32_t baseline_emit_offset(struct baseline_emitter *e, const struct module *module,
                               const struct ir_function *function, const struct baseline_emit_options *options,
                               uint32_t wanted) {
-  e->module = module;
-  e->function = function;
-  e->options = *options;
-  e->wanted_position = wanted;
+  set_up(e, module, function, options, wanted);
   e->found_offset = UINT32_MAX;
   e->is_unsupported = false;
   emit_function(e);

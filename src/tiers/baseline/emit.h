@@ -262,6 +262,8 @@ void registers_store_all(struct baseline_emitter *e, uint32_t but);
 void registers_store_temporaries(struct baseline_emitter *e);
 /* Forgets all registers in the mask. */
 void registers_forget(struct baseline_emitter *e, uint32_t mask);
+/* The slot gets what the register holds; what is known of either stays as it is. */
+void registers_put(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls);
 /* Loads `slot` into `reg`, which is clean then. */
 void registers_load(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls);
 void registers_move(struct baseline_emitter *e, uint32_t to, uint32_t from);

@@ -311,6 +311,13 @@ void regions_canonical(struct baseline_emitter *e, uint32_t index) {
   e->dirty = e->options.exact_locals ? 0 : region->assigned;
 }
 
+static void load_pins(struct baseline_emitter *e, const struct region *region, uint32_t mask) {
+  for (uint32_t left = region->pinned & mask; left; left &= left - 1) {
+    uint32_t reg = (uint32_t)__builtin_ctz(left);
+    registers_load(e, reg, region->pins[reg], region->classes[reg]);
+  }
+}
+
 void regions_enter(struct baseline_emitter *e, uint32_t index) {
   const struct region *region = &e->regions.items[index];
   uint32_t kept = 0;
@@ -319,10 +326,7 @@ void regions_enter(struct baseline_emitter *e, uint32_t index) {
     if (e->cached[reg].slot == region->pins[reg]) kept |= 1u << reg;
   }
   registers_store_all(e, kept & region->assigned); /* what the loop does not write is current in its slot there */
-  for (uint32_t left = region->pinned & ~kept; left; left &= left - 1) {
-    uint32_t reg = (uint32_t)__builtin_ctz(left);
-    registers_load(e, reg, region->pins[reg], region->classes[reg]);
-  }
+  load_pins(e, region, ~kept);
 }
 
 void regions_cross(struct baseline_emitter *e, uint32_t from_index, uint32_t dirty, uint32_t to_index) {
@@ -335,8 +339,5 @@ void regions_cross(struct baseline_emitter *e, uint32_t from_index, uint32_t dir
   regions_canonical(e, from_index);
   e->dirty = dirty & from->pinned;
   registers_store_all(e, kept & to->assigned); /* the rest is current in its slot there */
-  for (uint32_t left = to->pinned & ~kept; left; left &= left - 1) {
-    uint32_t reg = (uint32_t)__builtin_ctz(left);
-    registers_load(e, reg, to->pins[reg], to->classes[reg]);
-  }
+  load_pins(e, to, ~kept);
 }

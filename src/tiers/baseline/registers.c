@@ -29,7 +29,7 @@ void registers_load(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enu
     emit_put_slot_a(e, (cls == IR_CLASS_F32 ? STENCIL_GET_F32 : STENCIL_GET_F64) + (reg - INTS), slot);
 }
 
-static void put(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls) {
+void registers_put(struct baseline_emitter *e, uint32_t reg, uint32_t slot, enum ir_class cls) {
   if (cls == IR_CLASS_INT)
     emit_put_one(e, STENCIL_PUT_INT + reg, STENCIL_D, (uint64_t)slot * 8);
   else
@@ -46,7 +46,7 @@ void registers_move(struct baseline_emitter *e, uint32_t to, uint32_t from) {
 
 void registers_store_register(struct baseline_emitter *e, uint32_t reg) {
   if (!(e->dirty >> reg & 1)) return;
-  put(e, reg, e->cached[reg].slot, e->cached[reg].cls);
+  registers_put(e, reg, e->cached[reg].slot, e->cached[reg].cls);
   e->dirty &= ~(1u << reg);
 }
 
@@ -57,7 +57,7 @@ void registers_store(struct baseline_emitter *e, uint32_t slot) {
 void registers_store_all(struct baseline_emitter *e, uint32_t but) {
   for (uint32_t left = e->dirty & ~but; left; left &= left - 1) {
     uint32_t reg = (uint32_t)__builtin_ctz(left);
-    put(e, reg, e->cached[reg].slot, e->cached[reg].cls);
+    registers_put(e, reg, e->cached[reg].slot, e->cached[reg].cls);
   }
   e->dirty &= but;
 }

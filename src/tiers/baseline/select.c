@@ -110,7 +110,7 @@ void select_store_constant(struct baseline_emitter *e, uint32_t slot, enum ir_cl
 }
 
 void select_const(struct baseline_emitter *e, const struct ir_insn *insn) {
-  uint32_t pin = e->reserved ? registers_pin_of(e, insn->d) : NO_REGISTER;
+  uint32_t pin = registers_pin_of(e, insn->d);
   if (pin == NO_REGISTER) {
     select_store_constant(e, insn->d, insn->result, insn->konst);
     return;
@@ -126,10 +126,8 @@ static void move_to_slot(struct baseline_emitter *e, const struct ir_insn *insn)
   if (reg == NO_REGISTER) {
     e->values[STENCIL_A] = (uint64_t)insn->a * 8;
     emit_put_slot_d(e, STENCIL_MOVE_SLOT, insn->d);
-  } else if (reg < INTS) {
-    emit_put_slot_d(e, STENCIL_PUT_INT + reg, insn->d);
   } else {
-    emit_put_slot_d(e, (insn->result == IR_CLASS_F32 ? STENCIL_PUT_F32 : STENCIL_PUT_F64) + reg - INTS, insn->d);
+    registers_put(e, reg, insn->d, insn->result);
   }
   if (insn->flags & IR_A_TEMP) registers_drop(e, insn->a);
 }
@@ -298,7 +296,7 @@ EMIT_APART void select_float_compare(struct baseline_emitter *e, const struct ir
   registers_vacate(e, 0);
   emit_put(e, row->first + (a - INTS) * (FLOATS + 1) + b.form);
   registers_lock(e, 0);
-  uint32_t pin = e->reserved ? registers_pin_of(e, insn->d) : NO_REGISTER;
+  uint32_t pin = registers_pin_of(e, insn->d);
   if (pin != NO_REGISTER) registers_move(e, pin, 0);
   finish(e, insn, pin != NO_REGISTER ? pin : 0);
 }
