@@ -131,8 +131,6 @@ class Catalogue:
         end = "uint64_t end; TRAP_IF(__builtin_add_overflow({}, IMM64(IMM), &end) || end > LENGTH(), MEMORY_BOUNDS)"
         family("CHECK32", [Stencil(f"TRAP_IF((uint32_t)r{a} + IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)") for a in r] +
                [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
-        family("CHECK32_NEAR", [Stencil(f"IS_LOW(r{a}); TRAP_IF(r{a} + SYMBOL(IMM) > LENGTH(), MEMORY_BOUNDS)") for a in r] +
-               [Stencil("TRAP_IF(SYMBOL(IMM) > LENGTH(), MEMORY_BOUNDS)")])
         family("CHECK64", [Stencil(end.format(f"r{a}")) for a in r] + [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
         family("POLL", [Stencil("GO_IF(BASE_UNLIKELY(!LIMIT()))")])
         family("STACK_CHECK", [Stencil("GO_IF(BASE_UNLIKELY((uintptr_t)fp + SYMBOL(IMM) > (uintptr_t)LIMIT()))")])

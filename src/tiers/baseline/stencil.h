@@ -150,11 +150,9 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   GLOBAL_SET_INT, _F32, _F64   first + b
  *   GLOBAL_SET_IMM  1                           64 bits, IMM2 sign-extended from 32
  *   GLOBAL_CELL     first + d                   d <- address of the cell of imported global IMM (index)
- *   CELL_GET_INT, CELL_GET_FLOAT64 ...          not needed: the emitter uses PEEK/POKE
  *   PEEK_INT        first + d * R + a           d <- 64 bits at address a + IMM (32 bits signed)
  *   POKE_INT        first + a * R + b           64 bits at address a + IMM <- b
  *   CHECK32         first + a (R: nothing)      trap MEMORY_BOUNDS unless a (32 bits) + IMM (33 bits: offset + bytes) <= length of memory 0
- *   CHECK32_NEAR    first + a (R: nothing)      the same for IMM below 2^31: shorter
  *   CHECK64         first + a (R: nothing)      the same for a 64-bit address; no sum wraps
  *   POLL            1                           to TARGET when thread->stack_limit is null
  *   STACK_CHECK     1                           to TARGET when fp + IMM > thread->stack_limit
