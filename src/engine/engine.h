@@ -210,6 +210,15 @@ struct engine_thread {
   uint64_t backtrace_total;           /* frames that there were */
 };
 
+/* For tiers: makes the running frame visible to backtraces and to whatever is called. Returns the activation. */
+static inline struct engine_activation *engine_publish(struct engine_instance *inst, const void *site, uint64_t *fp) {
+  struct engine_activation *activation = inst->thread->top;
+  activation->site = site;
+  activation->fp = fp;
+  activation->instance = inst;
+  return activation;
+}
+
 /* ---- Tiers ----------------------------------------------------------------------------------------------------- */
 
 /* Where a frame stands. */

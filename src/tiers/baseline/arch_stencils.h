@@ -304,10 +304,7 @@ ENGINE_TRAPS(X)
 
 #define CALL_HELPER()                                                                                                  \
   do {                                                                                                                 \
-    struct engine_activation *activation = inst->thread->top;                                                          \
-    activation->site = (const void *)SYMBOL(SITE);                                                                     \
-    activation->fp = fp;                                                                                               \
-    activation->instance = inst;                                                                                       \
+    engine_publish(inst, (const void *)SYMBOL(SITE), fp);                                                              \
     int trap = FIELD(RUNTIME(), IMM, const baseline_helper)(fp, inst, IMM64(D), IMM64(IMM2));                          \
     if (BASE_UNLIKELY(trap)) {                                                                                         \
       r0 = (uint32_t)trap;                                                                                             \

@@ -37,14 +37,6 @@ enum { AGAIN = INTERP_AGAIN };
 /* Added to the address of a function for tail_away: after the call the thread looks again. */
 enum { LOOKS_AFTER = 1 };
 
-static inline struct engine_activation *publish(struct engine_instance *inst, const void *site, uint64_t *fp) {
-  struct engine_activation *activation = inst->thread->top;
-  activation->site = site;
-  activation->fp = fp;
-  activation->instance = inst;
-  return activation;
-}
-
 /* The frame below a call's: that of the caller, which made it at `site`. Of a first frame it is the frame itself. */
 static uint64_t *caller_frame(struct engine_instance *inst, const void *site, uint64_t *fp) {
   uint32_t d;
@@ -105,7 +97,7 @@ enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_act
 /* ---- Traps and exceptions ---------------------------------------------------------------------------------------------- */
 
 static _Noreturn void raise_at(struct engine_instance *inst, const void *site, uint64_t *fp, enum engine_trap trap) {
-  struct engine_activation *activation = publish(inst, site, fp);
+  struct engine_activation *activation = engine_publish(inst, site, fp);
   trap = engine_trap_raise(inst->thread, trap);
   engine_arch_leave(activation->native_sp, (int)trap);
 }
@@ -114,7 +106,7 @@ static _Noreturn void raise_at(struct engine_instance *inst, const void *site, u
  * all frames are still there. */
 static _Noreturn void leave_by_exception(struct engine_instance *inst, const void *site, uint64_t *fp) {
   if (inst->thread->trap != ENGINE_TRAP_EXCEPTION) raise_at(inst, site, fp, ENGINE_TRAP_EXCEPTION);
-  engine_arch_leave(publish(inst, site, fp)->native_sp, ENGINE_TRAP_EXCEPTION);
+  engine_arch_leave(engine_publish(inst, site, fp)->native_sp, ENGINE_TRAP_EXCEPTION);
 }
 
 /* thread->exception is thrown at `site` of the frame at `fp`, where the native stack pointer is `sp`. */
@@ -154,7 +146,7 @@ bool baseline_fault(struct engine_activation *activation, void *machine_context)
 
 /* Whether the call of what has no frame yet goes on in an activation of its own, because the thread looks after it. */
 static bool looks_after_call(struct engine_instance *inst, const void *site, uint64_t *caller) {
-  struct engine_activation *activation = publish(inst, site == NO_SITE ? NULL : site, caller);
+  struct engine_activation *activation = engine_publish(inst, site == NO_SITE ? NULL : site, caller);
   if (!baseline_has_strays(inst->thread, false)) return false;
   activation->looks_after |= site == NO_SITE;
   return site != NO_SITE && engine_can_nest(inst->thread);
@@ -209,7 +201,7 @@ static uint64_t result_of(const struct engine_function *function, const uint64_t
 BRIDGE(baseline_away) {
   const void *site = CALLER;
   uint64_t *caller = (uint64_t *)(void *)((char *)fp - r2);
-  publish(inst, site, caller);
+  engine_publish(inst, site, caller);
   struct engine_function *function = (struct engine_function *)(uintptr_t)r1;
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, site, caller, r0, trap);
@@ -225,7 +217,7 @@ BRIDGE(baseline_tail_away) {
   bool looks_after = r1 & LOOKS_AFTER, is_first = site == NO_SITE;
   struct engine_function *function = (struct engine_function *)(uintptr_t)(r1 & ~(uint64_t)LOOKS_AFTER);
   uint64_t *caller = caller_frame(inst, site, fp);
-  struct engine_activation *activation = publish(inst, site, caller);
+  struct engine_activation *activation = engine_publish(inst, site, caller);
   if (is_first && function->instance) {
     activation->function = function;
     activation->instance = function->instance;
@@ -253,7 +245,7 @@ BRIDGE(baseline_moving) {
   const void *caller_site = (const void *)(uintptr_t)*link;
   if (!base_code_contains((uintptr_t)caller_site)) engine_arch_leave(activation->native_sp, AGAIN);
   uint64_t *caller = caller_frame(inst, caller_site, fp);
-  publish(inst, caller_site, caller);
+  engine_publish(inst, caller_site, caller);
   enum engine_trap trap = engine_go_on_from_guest(inst->thread, &inst->own_functions[entry], fp, there);
   if (r0 == BASELINE_MOVES_AND_LOOKS) engine_look(inst->store);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller_site, caller, r2, trap);

@@ -348,19 +348,9 @@ static inline bool is_outside_wide(const struct engine_memory *memory, uint64_t 
 
 /* ---- Calls out of the instance -------------------------------------------------------------------------------------------- */
 
-/* Makes the running frame visible to backtraces and to whatever is called. */
-static inline struct engine_activation *publish(struct engine_instance *inst, const struct interp_insn *site,
-                                                uint64_t *fp) {
-  struct engine_activation *activation = inst->thread->top;
-  activation->site = site;
-  activation->fp = fp;
-  activation->instance = inst;
-  return activation;
-}
-
 static __attribute__((noinline)) int call_out(const struct interp_insn *ip, uint64_t *fp, struct engine_instance *inst,
                                               struct engine_function *function, uint64_t *slots) {
-  publish(inst, ip, fp);
+  engine_publish(inst, ip, fp);
   return (int)engine_call_from_guest(inst->thread, function, slots);
 }
 
@@ -370,7 +360,7 @@ static __attribute__((noinline)) int call_out(const struct interp_insn *ip, uint
 static __attribute__((noinline)) int tail_out(const struct interp_insn *site, uint64_t *fp,
                                               struct engine_instance *inst, struct engine_function *function,
                                               bool is_first) {
-  struct engine_activation *activation = publish(inst, site, fp - site->d);
+  struct engine_activation *activation = engine_publish(inst, site, fp - site->d);
   if (!is_first || !function->instance) return (int)engine_call_from_guest(inst->thread, function, fp);
   activation->function = function;
   activation->instance = function->instance;
@@ -405,7 +395,7 @@ static inline struct engine_function *indirect_callee(struct engine_instance *in
  * all frames are still there. */
 static __attribute__((noinline)) int leave_by_exception(const struct interp_insn *ip, uint64_t *fp,
                                                         struct engine_instance *inst) {
-  publish(inst, ip, fp);
+  engine_publish(inst, ip, fp);
   if (inst->thread->trap == ENGINE_TRAP_EXCEPTION) return ENGINE_TRAP_EXCEPTION;
   return (int)engine_trap_raise(inst->thread, ENGINE_TRAP_EXCEPTION);
 }
@@ -415,7 +405,7 @@ static __attribute__((noinline)) int leave_by_exception(const struct interp_insn
 #if INTERP_TAIL_CALLS
 #define EXIT_HANDLER h_exit
 static TEXT TIERS_GUEST_CC __attribute__((cold, noinline)) int h_trap(STATE) {
-  publish(inst, ip, fp);
+  engine_publish(inst, ip, fp);
   return (int)engine_trap_raise(inst->thread, (enum engine_trap)acc);
 }
 static TEXT TIERS_GUEST_CC __attribute__((cold, noinline, used)) int h_fault(STATE) {
@@ -452,7 +442,7 @@ dispatch:
   default: __builtin_unreachable();
   }
 go_trap:
-  publish(inst, ip, fp);
+  engine_publish(inst, ip, fp);
   return (int)engine_trap_raise(inst->thread, (enum engine_trap)acc);
 }
 #define HANDLER(name) INTERP_##name

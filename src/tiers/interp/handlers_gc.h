@@ -95,7 +95,7 @@ H(ref_as_non_null) { CHECK_NULL(ip->a); NEXT(); }
 #define MAKE(name, call)                                                  \
   H(name) {                                                               \
     uint64_t *slots = fp + ip->a;                                         \
-    publish(inst, ip, fp);                                                \
+    engine_publish(inst, ip, fp);                                         \
     enum engine_trap trap = call;                                         \
     if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) TRAP((uint64_t)trap);    \
     NEXT();                                                               \
@@ -116,7 +116,7 @@ MAKE(array_init_elem, engine_array_init_elem(inst, slots[0], (uint32_t)slots[1],
 /* ---- Exceptions ---- */
 
 H(throw) { /* a: first value; b: tag */
-  publish(inst, ip, fp);
+  engine_publish(inst, ip, fp);
   enum engine_trap trap = engine_exception_new(inst->store, inst->tags[ip->b], fp + ip->a, &inst->thread->exception);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) TRAP((uint64_t)trap);
   inst->thread->trap = ENGINE_TRAP_NONE;

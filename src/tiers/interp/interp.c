@@ -413,13 +413,6 @@ static int go_on(struct interp_code *code, uint32_t entry, uint64_t *fp, struct 
   return (int)trap;
 }
 
-static void publish(struct engine_instance *inst, const struct interp_insn *site, uint64_t *fp) {
-  struct engine_activation *activation = inst->thread->top;
-  activation->site = site;
-  activation->fp = fp;
-  activation->instance = inst;
-}
-
 int interp_poll(const struct interp_insn *ip, const struct interp_insn *target, uint64_t *fp,
                 struct engine_instance *inst, const struct interp_insn **site) {
   struct interp_code *code = inst->interp_code;
@@ -427,7 +420,7 @@ int interp_poll(const struct interp_insn *ip, const struct interp_insn *target, 
   if (!is_loop && !atomic_load(&inst->thread->interrupted)) return INTERP_STAYS;
   if (!is_loop || !engine_thread_looks(inst->thread)) return ENGINE_TRAP_INTERRUPTED;
   if (!code->looks) return INTERP_STAYS;
-  publish(inst, ip, fp);
+  engine_publish(inst, ip, fp);
   uint32_t entry = find(code, ip), labels[LABELS], count = find_labels(code, entry, target, labels);
   if (count == 0) return INTERP_STAYS;
   bool looks_after = false;
@@ -440,7 +433,7 @@ int interp_poll_call(const struct interp_insn *ip, const struct interp_insn *sit
   struct interp_code *code = inst->interp_code;
   struct engine_thread *thread = inst->thread;
   bool is_first = interp_is_exit(code->handlers, site);
-  publish(inst, is_first ? NULL : site, fp - site->d);
+  engine_publish(inst, is_first ? NULL : site, fp - site->d);
   if (!code->looks || !code->looks->at_call(inst)) return INTERP_STAYS;
   thread->top->looks_after |= is_first;
   if (is_first || !engine_can_nest(thread)) return INTERP_STAYS;
