@@ -121,7 +121,8 @@ static void add_version_text(struct base_text *out, const char *cpu) {
   bool runs, is_default;
   const char *name;
   base_text_format(out, "cay %s\ntiers:    ", cay_version());
-  for (unsigned i = 0; (name = api_tier_name(i)); i++) base_text_format(out, " %s%s", name, i ? "" : " (default)");
+  for (unsigned i = 0; (name = api_tier_name(i)); i++)
+    base_text_format(out, " %s%s", name, strcmp(name, api_tier_default()) == 0 ? " (default)" : "");
   base_text_addz(out, "\nproposals:");
   for (unsigned i = 0; (name = api_proposal(i, &runs, &is_default)); i++)
     if (runs) base_text_format(out, " %s%s", name, is_default ? "" : " (off)");

@@ -12,8 +12,10 @@ struct module;
 
 /* ---- What this build has ------------------------------------------------------------------------------------------- */
 
-/* Name of tier `index`, the default one first; NULL past the end. */
+/* Name of tier `index`, the fastest one first; NULL past the end. */
 const char *api_tier_name(unsigned index);
+/* Name of the one that runs when nothing is asked for. */
+const char *api_tier_default(void);
 /* Name of proposal `index` ("multi-value"), whether this build runs it, and whether it is on by default; NULL past the
  * end. */
 const char *api_proposal(unsigned index, bool *runs, bool *is_default);

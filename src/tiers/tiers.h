@@ -16,7 +16,7 @@ extern const struct engine_tier tiers_baseline;
  * engine_look of their thread. From any thread. What cannot be compiled is interpreted anyway. */
 enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_interpreted, struct cay_error *error);
 #endif
-/* All of this build, the default first; NULL ends the list. */
+/* All of this build, the fastest first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];
 /* What runs when nothing is asked for: the fastest that the system lets run. */
 const struct engine_tier *tiers_default(void);
