@@ -13,21 +13,9 @@
 
 enum { DEFAULT_BACKTRACE = 32 };
 
-struct session {
-  struct policy_settings settings;
-  const char *file;
-  struct cli_words arguments; /* of the program, after the file */
-  cay_engine *engine;
-  cay_module *module;
-  cay_wasi *wasi;
-  cay_run *run;
-  struct cli_denials denials;
-  struct cli_progress progress; /* of --eager */
-};
-
 /* ---- The command line ---------------------------------------------------------------------------------------------- */
 
-static int read_words(struct session *session, struct cli_words words) {
+static int read_words(struct cli_session *session, struct cli_words words) {
   struct policy_settings *settings = &session->settings;
   struct cay_error error;
   if (policy_parse_environment(settings, POLICY_COMMAND_RUN, environ, &error)) {
@@ -41,113 +29,6 @@ static int read_words(struct session *session, struct cli_words words) {
   return -1;
 }
 
-/* ---- Grants -------------------------------------------------------------------------------------------------------- */
-
-static enum cay_status grant_arguments(struct session *session, struct cay_error *error) {
-  const char *slash = strrchr(session->file, '/');
-  const char *name = session->settings.arg0 ? session->settings.arg0 : slash ? slash + 1 : session->file;
-  enum cay_status status = cay_wasi_add_arg(session->wasi, name, error);
-  for (size_t i = 0; !status && i < session->arguments.count; i++)
-    status = cay_wasi_add_arg(session->wasi, session->arguments.items[i], error);
-  return status;
-}
-
-static enum cay_status grant_environment(struct session *session, struct cay_error *error) {
-  const char *const *variables;
-  enum cay_status status = policy_environment(&session->settings, environ, &variables, error);
-  for (size_t i = 0; !status && variables[i]; i++) {
-    char name[256];
-    const char *equals = strchr(variables[i], '=');
-    size_t len = (size_t)(equals - variables[i]);
-    if (len >= sizeof name)
-      return base_error_set(error, CAY_ERROR_ARGUMENT, "the name of a variable is longer than %zu bytes",
-                            sizeof name - 1);
-    memcpy(name, variables[i], len);
-    name[len] = 0;
-    status = cay_wasi_set_env(session->wasi, name, equals + 1, error);
-  }
-  return status;
-}
-
-/* The same grant may stand in CAY_DIR and on the command line. */
-static bool is_repeated(const struct policy_texts *texts, size_t index) {
-  for (size_t i = 0; i < index; i++)
-    if (strcmp(texts->items[i], texts->items[index]) == 0) return true;
-  return false;
-}
-
-static enum cay_status grant_dirs(struct session *session, struct cay_error *error) {
-  const struct policy_texts *texts = &session->settings.dir;
-  enum cay_status status = CAY_OK;
-  for (size_t i = 0; !status && i < texts->count; i++) {
-    struct policy_dir dir;
-    if (is_repeated(texts, i)) continue;
-    status = policy_dir_parse(&session->settings, texts->items[i], &dir, error);
-    if (!status)
-      status = cay_wasi_grant_path(session->wasi, dir.host, dir.guest,
-                                   dir.read_only ? CAY_RIGHTS_READ : CAY_RIGHTS_READ_WRITE, error);
-    if (status == CAY_ERROR_SYSTEM && strchr(texts->items[i], ':') && !strstr(texts->items[i], "::"))
-      base_error_set(error, status, "cannot find %.200s; two colons stand between host and guest: HOST::GUEST",
-                     texts->items[i]);
-    if (status) base_error_prefix(error, "--dir");
-  }
-  return status;
-}
-
-static enum cay_status grant_socket(struct session *session, size_t index, struct cay_error *error) {
-  const char *address = session->settings.listen.items[index], *port = strrchr(address, ':');
-  char local[32];
-  if (port && strncmp(address, "localhost:", 10) == 0 && address + 9 == port) {
-    snprintf(local, sizeof local, "127.0.0.1%.20s", port);
-    address = local;
-  }
-  enum cay_status status = cay_wasi_listen(session->wasi, address, error);
-  /* Whoever lets the system choose a port has to learn which one it is. */
-  if (!status && port && strcmp(port, ":0") == 0)
-    cli_say("%s: listening on %s", session->file, cay_wasi_listen_address(session->wasi, index));
-  return status;
-}
-
-static enum cay_status grant_sockets(struct session *session, struct cay_error *error) {
-  enum cay_status status = CAY_OK;
-  for (size_t i = 0; !status && i < session->settings.listen.count; i++) {
-    status = grant_socket(session, i, error);
-    if (status) base_error_prefix(error, "--listen");
-  }
-  return status;
-}
-
-static enum cay_status grant_streams(struct session *session, struct cay_error *error) {
-  const char *const choices[] = {session->settings.stdin_from, session->settings.stdout_to,
-                                 session->settings.stderr_to};
-  enum cay_status status = CAY_OK;
-  for (unsigned i = 0; !status && i < BASE_ARRAY_LEN(choices); i++) {
-    bool nowhere = choices[i] && strcmp(choices[i], "null") == 0;
-    status = cay_wasi_set_stdio(session->wasi, i, nowhere ? CAY_STDIO_NULL : CAY_STDIO_INHERIT, -1, error);
-  }
-  return status;
-}
-
-static void print_trace(void *env, const char *line) {
-  struct base_text text = {0};
-  base_text_format(&text, "%s\n", line);
-  if (!text.failed) cli_say_raw(text.bytes, text.len_bytes);
-  base_text_deinit(&text);
-}
-
-static enum cay_status grant(struct session *session, struct cay_error *error) {
-  enum cay_status status = cay_wasi_new(&session->wasi, error);
-  if (!status) status = grant_arguments(session, error);
-  if (!status) status = grant_environment(session, error);
-  if (!status) status = grant_dirs(session, error);
-  if (!status) status = grant_sockets(session, error);
-  if (!status) status = grant_streams(session, error);
-  if (status) return status;
-  cay_wasi_set_denied(session->wasi, cli_denials_add, &session->denials);
-  if (session->settings.trace) cay_wasi_set_trace(session->wasi, print_trace, NULL);
-  return CAY_OK;
-}
-
 /* ---- The run ---------------------------------------------------------------------------------------------------------- */
 
 static enum cay_unknown_imports unknown_imports(const char *choice) {
@@ -155,7 +36,7 @@ static enum cay_unknown_imports unknown_imports(const char *choice) {
   return strcmp(choice, "trap") == 0 ? CAY_UNKNOWN_TRAP : CAY_UNKNOWN_DEFAULT;
 }
 
-static void limit(struct session *session) {
+static void limit(struct cli_session *session) {
   const struct policy_settings *settings = &session->settings;
   if (settings->max_memory != POLICY_NOT_GIVEN) cay_run_set_memory_bytes(session->run, settings->max_memory);
   if (settings->max_table_elements != POLICY_NOT_GIVEN)
@@ -167,13 +48,13 @@ static void limit(struct session *session) {
   cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
 }
 
-static void be_eager(struct session *session) {
+static void be_eager(struct cli_session *session) {
   cli_progress_begin(&session->progress, "translating functions");
   api_run_set_eager(session->run, cli_os_cpu_count(), cli_progress_show, &session->progress);
 }
 
 /* --preload NAME=FILE. Returns -1, or the exit code after a message. */
-static int preload(struct session *session, const char *text) {
+static int preload(struct cli_session *session, const char *text) {
   struct cay_error error;
   cay_module *module;
   const char *equals = strchr(text, '=');
@@ -189,13 +70,13 @@ static int preload(struct session *session, const char *text) {
   return POLICY_EXIT_USAGE;
 }
 
-static int prepare(struct session *session) {
+static int prepare(struct cli_session *session) {
   struct cay_error error;
   int code = cli_engine(&session->settings, &session->engine);
   if (code < 0) code = cli_load(session->engine, session->file, &session->module);
   if (code >= 0) return code;
   if (session->settings.verbose) cli_say_ignored(session->file, session->module);
-  if (grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
+  if (cli_grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
     cli_say_error(NULL, &error);
     return POLICY_EXIT_USAGE;
   }
@@ -208,7 +89,7 @@ static int prepare(struct session *session) {
   return code;
 }
 
-static enum cay_status start(struct session *session, struct cay_error *error) {
+static enum cay_status start(struct cli_session *session, struct cay_error *error) {
   if (!session->settings.invoke) return cay_run_start(session->run, error);
   struct base_text results = {0};
   enum cay_status status =
@@ -220,7 +101,7 @@ static enum cay_status start(struct session *session, struct cay_error *error) {
 
 /* ---- The end ---------------------------------------------------------------------------------------------------------- */
 
-static void say_backtrace(struct session *session) {
+static void say_backtrace(struct cli_session *session) {
   uint64_t frames = session->settings.max_backtrace;
   if (frames == 0) return;
   const char *text = cay_run_backtrace(session->run, frames == POLICY_NOT_GIVEN ? DEFAULT_BACKTRACE : (size_t)frames);
@@ -231,7 +112,7 @@ static void say_out_of_memory(void) {
   cli_say_more("the system refused memory or stack for it; \"cay doctor\" shows limits, --stack may be smaller");
 }
 
-static int say_trap(struct session *session, const struct cay_error *error) {
+static int say_trap(struct cli_session *session, const struct cay_error *error) {
   char where[32] = "", thread[32] = "";
   uint32_t tid = cay_run_result(session->run)->thread;
   if (error->offset != CAY_ERROR_NO_OFFSET) snprintf(where, sizeof where, " (byte 0x%" PRIx64 ")", error->offset);
@@ -246,7 +127,7 @@ static int say_trap(struct session *session, const struct cay_error *error) {
   return POLICY_EXIT_TRAP;
 }
 
-static int say_interrupted(struct session *session) {
+static int say_interrupted(struct cli_session *session) {
   if (!cay_run_result(session->run)->timed_out) {
     cli_say("%s: interrupted", session->file);
     return POLICY_EXIT_TRAP;
@@ -256,7 +137,7 @@ static int say_interrupted(struct session *session) {
   return POLICY_EXIT_TIMEOUT;
 }
 
-static int say_unlinked(struct session *session, const struct cay_error *error) {
+static int say_unlinked(struct cli_session *session, const struct cay_error *error) {
   cli_say_error(session->file, error);
   bool wants_threads = strstr(error->text, "\"thread-spawn\"") && session->settings.max_threads == 0;
   if (wants_threads) cli_say_more("threads are switched off by --max-threads 0");
@@ -267,7 +148,7 @@ static int say_unlinked(struct session *session, const struct cay_error *error) 
   return POLICY_EXIT_MODULE;
 }
 
-static int end(struct session *session, enum cay_status status, const struct cay_error *error) {
+static int end(struct cli_session *session, enum cay_status status, const struct cay_error *error) {
   switch (status) {
   case CAY_OK:
   case CAY_ERROR_EXIT: return (int)(cay_run_result(session->run)->exit_code & 0xFF);
@@ -285,7 +166,7 @@ static int end(struct session *session, enum cay_status status, const struct cay
   return POLICY_EXIT_USAGE;
 }
 
-static int run(struct session *session) {
+static int run(struct cli_session *session) {
   struct cay_error error;
   int code = prepare(session);
   if (code >= 0) return code;
@@ -301,7 +182,7 @@ static int run(struct session *session) {
   return code;
 }
 
-static int finish(struct session *session, int code) {
+static int finish(struct cli_session *session, int code) {
   cay_run_free(session->run);
   cay_wasi_free(session->wasi);
   cay_module_release(session->module);
@@ -312,7 +193,7 @@ static int finish(struct session *session, int code) {
 }
 
 int cli_run(struct cli_words words) {
-  struct session session = {0};
+  struct cli_session session = {0};
   policy_settings_init(&session.settings);
   int code = read_words(&session, words);
   if (code < 0) code = run(&session);

@@ -36,4 +36,21 @@ void cli_progress_begin(struct cli_progress *progress, const char *what);
 void cli_progress_show(void *progress, uint32_t done, uint32_t all);
 void cli_progress_end(struct cli_progress *progress);
 
+/* ---- One run -------------------------------------------------------------------------------------------------------- */
+
+struct cli_session {
+  struct policy_settings settings;
+  const char *file;
+  struct cli_words arguments; /* of the program, after the file */
+  cay_engine *engine;
+  cay_module *module;
+  cay_wasi *wasi;
+  cay_run *run;
+  struct cli_denials denials;
+  struct cli_progress progress; /* of --eager */
+};
+
+/* Makes session->wasi, which holds what the settings name (grants.c). */
+enum cay_status cli_grant(struct cli_session *session, struct cay_error *error);
+
 #endif

@@ -232,4 +232,51 @@ void base_file_deinit(struct base_file *file);
  * installed. A room declares one by adding to `plugins` in its meson.build. */
 void *base_os_plugin(const char *name, const char *symbol, struct cay_error *error);
 
+/* ---- Budgets -------------------------------------------------------------------------------------------------- */
+
+/* What a program may use: one table for all rooms. name: as in messages and receipts. The first three are held and given
+ * back; TIME and CPU_TIME are nanoseconds and STACK bytes, which are watched elsewhere and only told here. */
+#define BASE_LIMITS(X)                                                            \
+  X(MEMORY, "memory")     /* bytes of memories, tables, objects, host buffers */  \
+  X(HANDLES, "handles")   /* open handles */                                      \
+  X(THREADS, "threads")   /* besides the first */                                 \
+  X(CREATED, "created")   /* files, directories and links made */                 \
+  X(READ, "read")         /* bytes read from files, streams and sockets */        \
+  X(WRITTEN, "written")   /* bytes written to files, streams and sockets */       \
+  X(SENT, "sent")         /* bytes sent over the network */                       \
+  X(OUTPUT, "output")     /* bytes written to standard output and error */        \
+  X(FUEL, "fuel")         /* instructions, as they are counted */                 \
+  X(TIME, "time")                                                                 \
+  X(CPU_TIME, "cpu-time")                                                         \
+  X(STACK, "stack")
+enum base_limit {
+#define X(NAME, name) BASE_LIMIT_##NAME,
+  BASE_LIMITS(X)
+#undef X
+  BASE_LIMIT_COUNT
+};
+#define BASE_NO_LIMIT UINT64_MAX
+const char *base_limit_name(enum base_limit limit);
+
+/* A budget; NULL stands for one without limits that counts nothing. Counted by references; any thread may take and give. */
+struct base_budget;
+/* `parent` (NULL allowed, retained): what is taken here is taken there, too. NULL: no memory. */
+struct base_budget *base_budget_new(struct base_budget *parent);
+struct base_budget *base_budget_retain(struct base_budget *budget); /* NULL allowed */
+void base_budget_release(struct base_budget *budget);               /* NULL allowed */
+/* Before the first use. */
+void base_budget_set_limit(struct base_budget *budget, enum base_limit limit, uint64_t most);
+/* All of `amount` or nothing. A refusal is noted as a hit, unless it is only tried. */
+bool base_budget_take(struct base_budget *budget, enum base_limit limit, uint64_t amount);
+bool base_budget_try(struct base_budget *budget, enum base_limit limit, uint64_t amount);
+/* As much of `amount` as there is left; a hit when that is less. */
+uint64_t base_budget_take_part(struct base_budget *budget, enum base_limit limit, uint64_t amount);
+void base_budget_give(struct base_budget *budget, enum base_limit limit, uint64_t amount);
+/* Notes that the limit was reached; the limits that were, as bits 1 << enum base_limit. */
+void base_budget_hit(struct base_budget *budget, enum base_limit limit);
+uint32_t base_budget_hits(const struct base_budget *budget);
+uint64_t base_budget_limit(const struct base_budget *budget, enum base_limit limit);
+uint64_t base_budget_used(const struct base_budget *budget, enum base_limit limit);
+uint64_t base_budget_peak(const struct base_budget *budget, enum base_limit limit);
+
 #endif

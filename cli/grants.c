@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* From the settings of `cay run` to what the program gets: arguments, environment, directories, sockets, streams. Nothing
+ * is granted that the settings do not name. */
+#include "cli/run.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static enum cay_status grant_arguments(struct cli_session *session, struct cay_error *error) {
+  const char *slash = strrchr(session->file, '/');
+  const char *name = session->settings.arg0 ? session->settings.arg0 : slash ? slash + 1 : session->file;
+  enum cay_status status = cay_wasi_add_arg(session->wasi, name, error);
+  for (size_t i = 0; !status && i < session->arguments.count; i++)
+    status = cay_wasi_add_arg(session->wasi, session->arguments.items[i], error);
+  return status;
+}
+
+static enum cay_status grant_environment(struct cli_session *session, struct cay_error *error) {
+  const char *const *variables;
+  enum cay_status status = policy_environment(&session->settings, environ, &variables, error);
+  for (size_t i = 0; !status && variables[i]; i++) {
+    char name[256];
+    const char *equals = strchr(variables[i], '=');
+    size_t len = (size_t)(equals - variables[i]);
+    if (len >= sizeof name)
+      return base_error_set(error, CAY_ERROR_ARGUMENT, "the name of a variable is longer than %zu bytes",
+                            sizeof name - 1);
+    memcpy(name, variables[i], len);
+    name[len] = 0;
+    status = cay_wasi_set_env(session->wasi, name, equals + 1, error);
+  }
+  return status;
+}
+
+/* The same grant may stand in CAY_DIR and on the command line. */
+static bool is_repeated(const struct policy_texts *texts, size_t index) {
+  for (size_t i = 0; i < index; i++)
+    if (strcmp(texts->items[i], texts->items[index]) == 0) return true;
+  return false;
+}
+
+static enum cay_status grant_dirs(struct cli_session *session, struct cay_error *error) {
+  const struct policy_texts *texts = &session->settings.dir;
+  enum cay_status status = CAY_OK;
+  for (size_t i = 0; !status && i < texts->count; i++) {
+    struct policy_dir dir;
+    if (is_repeated(texts, i)) continue;
+    status = policy_dir_parse(&session->settings, texts->items[i], &dir, error);
+    if (!status)
+      status = cay_wasi_grant_path(session->wasi, dir.host, dir.guest,
+                                   dir.read_only ? CAY_RIGHTS_READ : CAY_RIGHTS_READ_WRITE, error);
+    if (status == CAY_ERROR_SYSTEM && strchr(texts->items[i], ':') && !strstr(texts->items[i], "::"))
+      base_error_set(error, status, "cannot find %.200s; two colons stand between host and guest: HOST::GUEST",
+                     texts->items[i]);
+    if (status) base_error_prefix(error, "--dir");
+  }
+  return status;
+}
+
+static enum cay_status grant_socket(struct cli_session *session, size_t index, struct cay_error *error) {
+  const char *address = session->settings.listen.items[index], *port = strrchr(address, ':');
+  char local[32];
+  if (port && strncmp(address, "localhost:", 10) == 0 && address + 9 == port) {
+    snprintf(local, sizeof local, "127.0.0.1%.20s", port);
+    address = local;
+  }
+  enum cay_status status = cay_wasi_listen(session->wasi, address, error);
+  /* Whoever lets the system choose a port has to learn which one it is. */
+  if (!status && port && strcmp(port, ":0") == 0)
+    cli_say("%s: listening on %s", session->file, cay_wasi_listen_address(session->wasi, index));
+  return status;
+}
+
+static enum cay_status grant_sockets(struct cli_session *session, struct cay_error *error) {
+  enum cay_status status = CAY_OK;
+  for (size_t i = 0; !status && i < session->settings.listen.count; i++) {
+    status = grant_socket(session, i, error);
+    if (status) base_error_prefix(error, "--listen");
+  }
+  return status;
+}
+
+static enum cay_status grant_streams(struct cli_session *session, struct cay_error *error) {
+  const char *const choices[] = {session->settings.stdin_from, session->settings.stdout_to,
+                                 session->settings.stderr_to};
+  enum cay_status status = CAY_OK;
+  for (unsigned i = 0; !status && i < BASE_ARRAY_LEN(choices); i++) {
+    bool nowhere = choices[i] && strcmp(choices[i], "null") == 0;
+    status = cay_wasi_set_stdio(session->wasi, i, nowhere ? CAY_STDIO_NULL : CAY_STDIO_INHERIT, -1, error);
+  }
+  return status;
+}
+
+static void print_trace(void *env, const char *line) {
+  struct base_text text = {0};
+  base_text_format(&text, "%s\n", line);
+  if (!text.failed) cli_say_raw(text.bytes, text.len_bytes);
+  base_text_deinit(&text);
+}
+
+enum cay_status cli_grant(struct cli_session *session, struct cay_error *error) {
+  enum cay_status status = cay_wasi_new(&session->wasi, error);
+  if (!status) status = grant_arguments(session, error);
+  if (!status) status = grant_environment(session, error);
+  if (!status) status = grant_dirs(session, error);
+  if (!status) status = grant_sockets(session, error);
+  if (!status) status = grant_streams(session, error);
+  if (status) return status;
+  cay_wasi_set_denied(session->wasi, cli_denials_add, &session->denials);
+  if (session->settings.trace) cay_wasi_set_trace(session->wasi, print_trace, NULL);
+  return CAY_OK;
+}

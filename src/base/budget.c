@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Budgets: what a program may use, counted in one place for all rooms.
+ *
+ * Each limit is a counter with an end. Taking is a compare and exchange, because two threads that each find room must not
+ * both take the last of it. A budget may have a parent, which is what a tenant's programs share: what is taken from a
+ * budget is taken from all above it, from below to above, and is given back where one of them refuses.
+ *
+ * Invariants: 1. used never exceeds the limit. 2. What a budget uses is part of what its parent uses. 3. The peak is at
+ * least what is used, as soon as taking has returned. */
+#include <assert.h>
+
+#include "base/base.h"
+
+struct counter {
+  uint64_t limit;
+  _Atomic uint64_t used, peak;
+};
+
+struct base_budget {
+  atomic_uint references;
+  struct base_budget *parent; /* retained, or NULL */
+  _Atomic uint32_t hits;
+  struct counter counters[BASE_LIMIT_COUNT];
+};
+
+static const char *const names[BASE_LIMIT_COUNT] = {
+#define X(NAME, name) name,
+    BASE_LIMITS(X)
+#undef X
+};
+
+const char *base_limit_name(enum base_limit limit) { return names[limit]; }
+
+struct base_budget *base_budget_new(struct base_budget *parent) {
+  struct base_budget *budget = base_alloc_zero(1, sizeof *budget);
+  if (!budget) return NULL;
+  atomic_init(&budget->references, 1);
+  budget->parent = parent ? base_budget_retain(parent) : NULL;
+  for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) budget->counters[i].limit = BASE_NO_LIMIT;
+  return budget;
+}
+
+struct base_budget *base_budget_retain(struct base_budget *budget) {
+  if (budget) atomic_fetch_add_explicit(&budget->references, 1, memory_order_relaxed);
+  return budget;
+}
+
+void base_budget_release(struct base_budget *budget) {
+  while (budget && atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel) == 1) {
+    struct base_budget *parent = budget->parent;
+    base_free(budget);
+    budget = parent;
+  }
+}
+
+void base_budget_set_limit(struct base_budget *budget, enum base_limit limit, uint64_t most) {
+  budget->counters[limit].limit = most;
+}
+
+/* The most of `amount` that one counter has left, taken from it; all of it or nothing unless `part`. */
+static uint64_t take_here(struct counter *counter, uint64_t amount, bool part) {
+  uint64_t used = atomic_load_explicit(&counter->used, memory_order_relaxed), taken;
+  do {
+    assert(used <= counter->limit);
+    uint64_t left = counter->limit - used;
+    taken = amount <= left ? amount : part ? left : 0;
+    if (taken == 0) return 0;
+  } while (!atomic_compare_exchange_weak_explicit(&counter->used, &used, used + taken, memory_order_relaxed,
+                                                  memory_order_relaxed));
+  uint64_t peak = atomic_load_explicit(&counter->peak, memory_order_relaxed);
+  while (used + taken > peak && !atomic_compare_exchange_weak_explicit(&counter->peak, &peak, used + taken,
+                                                                       memory_order_relaxed, memory_order_relaxed)) {
+  }
+  return taken;
+}
+
+static void give_here(struct counter *counter, uint64_t amount) {
+  uint64_t before = atomic_fetch_sub_explicit(&counter->used, amount, memory_order_relaxed);
+  assert(before >= amount);
+  (void)before;
+}
+
+/* Takes from `budget` and all above it. */
+static uint64_t take_up(struct base_budget *budget, enum base_limit limit, uint64_t amount, bool part) {
+  if (!budget) return amount;
+  uint64_t here = take_here(&budget->counters[limit], amount, part);
+  if (here == 0) return 0;
+  uint64_t above = take_up(budget->parent, limit, here, part);
+  if (above < here) give_here(&budget->counters[limit], here - above);
+  return above;
+}
+
+bool base_budget_try(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
+  return amount == 0 || take_up(budget, limit, amount, false) == amount;
+}
+
+bool base_budget_take(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
+  if (base_budget_try(budget, limit, amount)) return true;
+  base_budget_hit(budget, limit);
+  return false;
+}
+
+uint64_t base_budget_take_part(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
+  if (amount == 0) return 0;
+  uint64_t taken = take_up(budget, limit, amount, true);
+  if (taken < amount) base_budget_hit(budget, limit);
+  return taken;
+}
+
+void base_budget_give(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
+  for (; budget; budget = budget->parent) give_here(&budget->counters[limit], amount);
+}
+
+void base_budget_hit(struct base_budget *budget, enum base_limit limit) {
+  if (budget) atomic_fetch_or_explicit(&budget->hits, UINT32_C(1) << limit, memory_order_relaxed);
+}
+
+uint32_t base_budget_hits(const struct base_budget *budget) {
+  return budget ? atomic_load_explicit(&budget->hits, memory_order_relaxed) : 0;
+}
+
+uint64_t base_budget_limit(const struct base_budget *budget, enum base_limit limit) {
+  return budget ? budget->counters[limit].limit : BASE_NO_LIMIT;
+}
+
+uint64_t base_budget_used(const struct base_budget *budget, enum base_limit limit) {
+  return budget ? atomic_load_explicit(&budget->counters[limit].used, memory_order_relaxed) : 0;
+}
+
+uint64_t base_budget_peak(const struct base_budget *budget, enum base_limit limit) {
+  return budget ? atomic_load_explicit(&budget->counters[limit].peak, memory_order_relaxed) : 0;
+}
