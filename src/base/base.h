@@ -166,6 +166,20 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
 /* A 64-bit hash with a key of the process: for tables in memory whose keys a stranger chooses; differs in each process. */
 uint64_t base_hash(const void *bytes, size_t len_bytes);
 
+/* SHA-256: init, add any number of times, finish once. */
+enum { BASE_SHA256_BYTES = 32, BASE_SHA256_HEX_BYTES = 65, BASE_SHA256_BLOCK = 64 };
+struct base_sha256 {
+  uint32_t state[8];
+  uint64_t len_bytes;
+  unsigned buffered;
+  uint8_t buffer[BASE_SHA256_BLOCK];
+};
+void base_sha256_init(struct base_sha256 *hash);
+void base_sha256_add(struct base_sha256 *hash, const void *bytes, size_t len_bytes);
+void base_sha256_finish(struct base_sha256 *hash, uint8_t out[BASE_SHA256_BYTES]);
+/* 64 lower-case digits and a zero byte. */
+void base_sha256_hex(const uint8_t digest[BASE_SHA256_BYTES], char out[BASE_SHA256_HEX_BYTES]);
+
 /* ---- Operating system (os_*.c, chosen by the build) ----------------------------------------------------------- */
 
 size_t base_os_page_bytes(void);
