@@ -109,6 +109,14 @@ static void describe(struct base_text *out, const struct cli_denial *denial) {
     base_text_format(out, "%s was granted for reading only\n  %s would change it", path, denial->call);
     add_grant(out, denial->host_path ? denial->host_path : "HOST", denial->preopen ? denial->preopen : "GUEST", "rw");
     break;
+  case CAY_DENIAL_ABSENT:
+    base_text_format(out, "%s is not granted\n  %s: it is not among the files that were granted there", path,
+                     denial->call);
+    break;
+  case CAY_DENIAL_DEVICE:
+  case CAY_DENIAL_QUOTA:
+  case CAY_DENIAL_NETWORK:
+  case CAY_DENIAL_PERMIT: base_text_format(out, "%s is not granted\n  %s", path, denial->call); break;
   case CAY_DENIAL_RIGHT:
     base_text_format(out, "%s: %s was refused\n  the program opened it without the right for this call", path,
                      denial->call);

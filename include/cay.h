@@ -160,8 +160,32 @@ CAY_API void cay_wasi_set_trace(cay_wasi *wasi, void (*trace)(void *env, const c
 enum cay_denial_reason {
   CAY_DENIAL_ESCAPE,    /* the path leads out of what was granted */
   CAY_DENIAL_READ_ONLY, /* granted for reading only */
-  CAY_DENIAL_RIGHT,     /* the handle lacks the right */
+  CAY_DENIAL_RIGHT,     /* the grant or the handle lacks the right */
+  CAY_DENIAL_ABSENT,    /* not among the files that were granted singly */
+  CAY_DENIAL_DEVICE,    /* a device, reached through a directory */
+  CAY_DENIAL_QUOTA,     /* the grant's quota is used up */
+  CAY_DENIAL_NETWORK,   /* no network rule allows it */
+  CAY_DENIAL_PERMIT,    /* the callback of cay_wasi_set_permit said no */
 };
+/* What a use takes: bits. A file that is opened takes several at once. */
+enum cay_right {
+  CAY_RIGHT_READ = 1 << 0,   /* contents of files, texts of links */
+  CAY_RIGHT_WRITE = 1 << 1,  /* contents, sizes and times of files */
+  CAY_RIGHT_CREATE = 1 << 2, /* new names */
+  CAY_RIGHT_REMOVE = 1 << 3, /* names that go: removed, renamed */
+  CAY_RIGHT_LIST = 1 << 4,   /* the names in a directory */
+  CAY_RIGHT_STAT = 1 << 5,   /* attributes, or only opened */
+  CAY_RIGHT_LINK = 1 << 6,   /* a second name for what is there */
+  CAY_RIGHT_ACCEPT = 1 << 7, /* a connection to a listening socket */
+  CAY_RIGHT_CONNECT = 1 << 8,
+  CAY_RIGHT_ARGS = 1 << 9,
+  CAY_RIGHT_ENV = 1 << 10,
+  CAY_RIGHT_CLOCK = 1 << 11,
+  CAY_RIGHT_RANDOM = 1 << 12,
+  CAY_RIGHT_STREAM = 1 << 13,
+};
+/* "read", "write" ...: one right as a word; NULL when it is none. */
+CAY_API const char *cay_right_name(enum cay_right right);
 /* A WASI call that was refused for lack of rights. The texts are valid during the callback. */
 typedef struct cay_denial {
   enum cay_denial_reason reason;
@@ -169,8 +193,37 @@ typedef struct cay_denial {
   const char *guest_path; /* what the program named, printable; never NULL */
   const char *preopen;    /* guest path of the granted directory that was used, or NULL */
   const char *host_path;  /* that directory on the host, or NULL */
+  uint32_t rights;        /* enum cay_right: what the call takes */
+  bool is_exclusive;      /* of CAY_RIGHT_CREATE: only if there is nothing of that name */
 } cay_denial;
 CAY_API void cay_wasi_set_denied(cay_wasi *wasi, void (*denied)(void *env, const cay_denial *denial), void *env);
+
+/* One use of a right. The texts are valid during the callback; what the program chose in them is not made printable. */
+typedef struct cay_access {
+  const char *call;      /* "path_open" */
+  uint32_t rights;       /* enum cay_right */
+  const char *object;    /* guest path, name of a variable, "stdin", "realtime", address; never NULL */
+  const char *preopen;   /* guest path of the granted directory that was used, or NULL */
+  const char *host_path; /* the object on the host, as it is named there, links not followed; NULL when not known */
+  const char *rule;      /* the grant that decided, such as "--dir /a::/b::ro"; "default" for what every program has;
+                            NULL: nothing granted it */
+  bool is_exclusive;     /* of CAY_RIGHT_CREATE: only if there is nothing of that name */
+  bool is_directory;     /* the object was found to be one */
+  bool is_denied;        /* refused for lack of rights, for `reason` */
+  enum cay_denial_reason reason;
+  const char *result; /* "OK", or the error as a name: "ENOENT", which need not be a denial; NULL before the use */
+  uint32_t thread;    /* of the program; 0: its first */
+} cay_access;
+/* Calls `audit` after each use of a right and each denial: every call on a path (once for each of its paths), every
+ * listing and accepted connection; of environment variables, arguments, clocks, random source and standard streams the
+ * first use. NULL: off. As for the trace callback, this runs on the calling thread, never at the same time as another
+ * callback; cay_run_calls and cay_run_interrupt may be called in it. `waits` (may be NULL) is called before a thread of the
+ * program waits for something, at any time. */
+CAY_API void cay_wasi_set_audit(cay_wasi *wasi, void (*audit)(void *env, const cay_access *access),
+                                void (*waits)(void *env), void *env);
+/* Asks `permit` before each such use; false refuses it: "not granted", and of the environment the variable is left out.
+ * What is refused is told to the other callbacks. This can only take away: what is not granted is not asked for. */
+CAY_API void cay_wasi_set_permit(cay_wasi *wasi, bool (*permit)(void *env, const cay_access *access), void *env);
 
 /* ---- Running -------------------------------------------------------------------------------------------------------- */
 
@@ -280,8 +333,7 @@ CAY_API const cay_result *cay_run_result(const cay_run *run);
  * (the outermost ones are left out), 0 for all that were kept. "" when there are none; NULL when memory is out. Valid
  * until the next call on the run. Made when asked for: reading debug information takes time. */
 CAY_API const char *cay_run_backtrace(cay_run *run, size_t max_frames);
-/* The calls that are running now, in the same form, the WASI function first. Only for the trace and denial callbacks of
- * this run; valid until the next call of this function or of cay_run_backtrace. */
+/* The calls that are running now, in the same form, the WASI function first. Only for the callbacks of this run that tell of a call; valid until the next call of this function or of cay_run_backtrace. */
 CAY_API const char *cay_run_calls(cay_run *run, size_t max_frames);
 
 #ifdef __cplusplus

@@ -29,17 +29,37 @@ struct cay_module {
   struct module *module;
 };
 
+/* Who is told of uses of rights (uses.c). */
+struct api_uses {
+  bool (*permit)(void *env, const cay_access *access);
+  void *permit_env;
+  void (*audit)(void *env, const cay_access *access);
+  void (*waits)(void *env);
+  void *audit_env;
+};
+
 struct cay_wasi {
   struct wasi_config *config;
   void (*trace)(void *env, const char *line);
   void *trace_env;
   void (*denied)(void *env, const cay_denial *denial);
   void *denied_env;
+  struct api_uses uses;
   BASE_VEC(char *) listen_addresses;
 };
 
 /* The tier called `name`, or NULL with an error that lists them. */
 const struct engine_tier *api_tier_find(const char *name, struct cay_error *error);
+
+/* Sets the hooks that pass denials and uses on to `hearers`, which has to live as long as the surface. */
+struct api_hearers {
+  struct api_uses uses;
+  void (*denied)(void *env, const cay_denial *denial);
+  void *denied_env;
+  uint32_t (*thread_of)(void *env); /* the number of the thread that is told about */
+  void *thread_env;
+};
+void api_hearers_hook(struct api_hearers *hearers, struct wasi_hooks *hooks);
 
 /* ---- The time limit (timeout.c) ------------------------------------------------------------------------------------ */
 
@@ -101,6 +121,8 @@ struct api_thread_end {
   bool main_interrupted; /* the first thread was interrupted for it */
 };
 void api_threads_end(struct api_threads *threads, struct api_thread_end *out);
+/* The number of a thread that runs; 0: the first. Any thread. */
+uint32_t api_threads_number(struct api_threads *threads, const struct engine_thread *thread);
 
 /* ---- Runs (run.c) ---------------------------------------------------------------------------------------------------- */
 

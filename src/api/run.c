@@ -30,8 +30,7 @@ struct preload {
 struct cay_run {
   struct cay_module *module;
   struct wasi_p1 *p1; /* NULL without WASI */
-  void (*denied)(void *env, const cay_denial *denial);
-  void *denied_env;
+  struct api_hearers hearers;
   BASE_VEC(struct preload) preloads;
   struct engine_limits limits;
   uint64_t timeout_ns;
@@ -56,26 +55,16 @@ struct cay_run {
 
 /* ---- Making and freeing ------------------------------------------------------------------------------------------------ */
 
-static void forward_denial(void *env, const struct wasi_denial *denial) {
+static uint32_t teller_number(void *env) {
   struct cay_run *run = env;
-  static const enum cay_denial_reason reasons[] = {
-      [WASI_DENIAL_ESCAPE] = CAY_DENIAL_ESCAPE,
-      [WASI_DENIAL_READ_ONLY] = CAY_DENIAL_READ_ONLY,
-      [WASI_DENIAL_RIGHT] = CAY_DENIAL_RIGHT,
-  };
-  cay_denial public_denial = {reasons[denial->reason], denial->call, denial->guest_path, denial->preopen,
-                              denial->host_path};
-  run->denied(run->denied_env, &public_denial);
+  struct engine_thread *thread = wasi_p1_teller(run->p1);
+  return thread && run->threads ? api_threads_number(run->threads, thread) : 0;
 }
 
 static enum cay_status surface_new(struct cay_run *run, const cay_wasi *wasi, struct cay_error *error) {
   struct wasi_hooks hooks = {.trace = wasi->trace, .trace_env = wasi->trace_env};
-  if (wasi->denied) {
-    run->denied = wasi->denied;
-    run->denied_env = wasi->denied_env;
-    hooks.denied = forward_denial;
-    hooks.denied_env = run;
-  }
+  run->hearers = (struct api_hearers){wasi->uses, wasi->denied, wasi->denied_env, teller_number, run};
+  api_hearers_hook(&run->hearers, &hooks);
   wasi_config_set_hooks(wasi->config, &hooks);
   return wasi_p1_new(wasi->config, &run->p1, error);
 }

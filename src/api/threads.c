@@ -110,6 +110,15 @@ static bool leave(struct thread *thread, enum engine_trap trap) {
   return true;
 }
 
+uint32_t api_threads_number(struct api_threads *threads, const struct engine_thread *thread) {
+  uint32_t tid = 0;
+  pthread_mutex_lock(&threads->lock);
+  for (struct thread *running = threads->running; running && !tid; running = running->next)
+    if (engine_store_thread(running->store) == thread) tid = running->tid;
+  pthread_mutex_unlock(&threads->lock);
+  return tid;
+}
+
 /* What is left is joined by whoever sees it in the list. */
 static void finish(struct thread *thread, bool is_kept) {
   struct api_threads *threads = thread->all;

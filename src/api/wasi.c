@@ -95,3 +95,15 @@ void cay_wasi_set_denied(cay_wasi *wasi, void (*denied)(void *env, const cay_den
   wasi->denied = denied;
   wasi->denied_env = env;
 }
+
+void cay_wasi_set_audit(cay_wasi *wasi, void (*audit)(void *env, const cay_access *access), void (*waits)(void *env),
+                        void *env) {
+  wasi->uses.audit = audit;
+  wasi->uses.waits = waits;
+  wasi->uses.audit_env = env;
+}
+
+void cay_wasi_set_permit(cay_wasi *wasi, bool (*permit)(void *env, const cay_access *access), void *env) {
+  wasi->uses.permit = permit;
+  wasi->uses.permit_env = env;
+}

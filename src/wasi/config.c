@@ -25,6 +25,7 @@ void wasi_config_free(struct wasi_config *config) {
     host_object_release(config->preopens.items[i].directory);
     base_free(config->preopens.items[i].guest_path);
     base_free(config->preopens.items[i].host_path);
+    base_free(config->preopens.items[i].rule);
   }
   BASE_VEC_DEINIT(&config->args);
   BASE_VEC_DEINIT(&config->env);

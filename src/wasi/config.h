@@ -9,6 +9,7 @@ struct wasi_preopen {
   struct host_object *directory;
   char *guest_path;
   char *host_path; /* NULL: not known */
+  char *rule;      /* of uses through it; NULL: its own flag is made up when somebody asks */
   bool is_synthetic;
 };
 struct wasi_stream {

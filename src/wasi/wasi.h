@@ -21,7 +21,12 @@
 enum wasi_denial_reason {
   WASI_DENIAL_ESCAPE,    /* the path leads out of the directory it was resolved in, or is absolute */
   WASI_DENIAL_READ_ONLY, /* the directory was granted without the right to change it */
-  WASI_DENIAL_RIGHT,     /* the handle lacks the right for the call */
+  WASI_DENIAL_RIGHT,     /* the grant or the handle lacks the right for the call */
+  WASI_DENIAL_ABSENT,    /* not among the files that were granted singly */
+  WASI_DENIAL_DEVICE,    /* a device, reached through a directory */
+  WASI_DENIAL_QUOTA,     /* the grant's quota is used up */
+  WASI_DENIAL_NETWORK,   /* no network rule allows it */
+  WASI_DENIAL_PERMIT,    /* the hook `permit` said no */
 };
 struct wasi_denial {
   enum wasi_denial_reason reason;
@@ -31,6 +36,40 @@ struct wasi_denial {
                              NULL: not from one */
   const char *host_path;  /* where that is on the host; NULL when it is not known */
   uint32_t rights_needed; /* enum host_right; 0 when rights would not help */
+  uint32_t rights_had;    /* of the directory or file that refused */
+  uint32_t rights;        /* enum wasi_right: what the call takes */
+  bool is_exclusive;      /* as in wasi_access */
+};
+
+/* What a use takes: bits. A file that is opened takes several at once. */
+enum wasi_right {
+  WASI_RIGHT_READ = 1 << 0,   /* contents of files, texts of links */
+  WASI_RIGHT_WRITE = 1 << 1,  /* contents, sizes and times of files */
+  WASI_RIGHT_CREATE = 1 << 2, /* new names */
+  WASI_RIGHT_REMOVE = 1 << 3, /* names that go: removed, renamed */
+  WASI_RIGHT_LIST = 1 << 4,
+  WASI_RIGHT_STAT = 1 << 5,   /* attributes, or only opened */
+  WASI_RIGHT_LINK = 1 << 6,   /* a second name for what is there */
+  WASI_RIGHT_ACCEPT = 1 << 7,
+  WASI_RIGHT_CONNECT = 1 << 8,
+  WASI_RIGHT_ARGS = 1 << 9,
+  WASI_RIGHT_ENV = 1 << 10,
+  WASI_RIGHT_CLOCK = 1 << 11,
+  WASI_RIGHT_RANDOM = 1 << 12,
+  WASI_RIGHT_STREAM = 1 << 13,
+};
+/* One use of a right, before or after it. Texts are valid during the callback. */
+struct wasi_access {
+  const char *call;      /* "path_open" */
+  uint32_t rights;       /* enum wasi_right */
+  const char *object;    /* guest path with the preopened directory, name of a variable, "stdin", "realtime", address:
+                            what the guest chose, not made printable */
+  const char *preopen;   /* guest path of the granted directory it is used through, or NULL */
+  const char *host_path; /* what `object` is on the host, as it is named, links not followed; NULL when not known */
+  const char *rule;      /* what grants or would have to: "--dir /a::/b::ro"; "default"; NULL: nothing does */
+  bool is_exclusive;     /* of CREATE: only if there is nothing of that name */
+  enum host_kind kind;   /* of what was opened; UNKNOWN before, and otherwise */
+  const struct wasi_denial *denial; /* NULL: not refused for lack of rights, though it may have failed */
 };
 
 struct wasi_hooks {
@@ -39,6 +78,17 @@ struct wasi_hooks {
   void *trace_env;
   void (*denied)(void *env, const struct wasi_denial *denial);
   void *denied_env;
+  /* Every use of a right: each call on a path (once for each of its paths), each listing and each accepted connection; of
+   * the environment (once for each variable), arguments, clocks, random source and standard streams the first use. None
+   * of them runs while another, `trace` or `denied` does.
+   * `permit` is asked before the use; false: it is refused with NOTCAPABLE, and a variable is left out. `accessed` is told
+   * after it, with 0 or -HOST_ERROR_x. What a handle without the right refuses is told, too. `waits` is called before a
+   * thread of the guest blocks. */
+  bool (*permit)(void *env, const struct wasi_access *access);
+  void *permit_env;
+  void (*accessed)(void *env, const struct wasi_access *access, int result);
+  void (*waits)(void *env);
+  void *accessed_env;
   /* Replacements of the host's clocks and random source; 0 or -HOST_ERROR_x. NULL: the host's. May be called by several
    * threads at once. */
   int (*clock_now)(void *env, enum host_clock clock, uint64_t *ns);
@@ -99,7 +149,7 @@ void wasi_p1_thread_free(struct wasi_p1_thread *thread); /* NULL allowed; after 
 enum cay_status wasi_p1_thread_define(struct engine_linker *linker, struct engine_store *store,
                                       struct wasi_p1_thread *thread, struct cay_error *error);
 void wasi_p1_thread_wake(void *thread);
-/* In the hooks trace and denied, which never run at the same time: the thread whose call they are told about. */
+/* In the hooks trace, denied, permit and accessed: the thread whose call they are told about. */
 struct engine_thread *wasi_p1_teller(const struct wasi_p1 *p1);
 
 /* Name and type of function `index` ("fd_read", params as text "iiii", result "i" or ""), for inspection and

@@ -19,7 +19,7 @@ static int prepare(struct p1_call *call, uint64_t rights, unsigned count_argumen
   int result = p1_handle_need(call, p1_u32(call, 0), rights, handle);
   if (result == 0) result = p1_buffers(call, p1_u32(call, 1), p1_u32(call, 2), buffers);
   if (result == 0 && !p1_range(call, p1_u32(call, count_argument), 4)) result = -HOST_ERROR_FAULT;
-  return result;
+  return result ? result : p1_once(call, (*handle)->once);
 }
 
 int p1_fd_read(struct p1_call *call) {
@@ -223,10 +223,14 @@ int p1_fd_readdir(struct p1_call *call) {
   if (result) return result;
   uint8_t *out = p1_range(call, p1_u32(call, 1), capacity), *used_out = p1_range(call, p1_u32(call, 4), 4);
   if (!out || !used_out) return -HOST_ERROR_FAULT;
+  struct p1_use use = {.handle = handle, .path = {".", 1}, .rights = WASI_RIGHT_LIST, .host_rights = HOST_RIGHT_LIST};
+  bool is_start = p1_u64(call, 3) == 0;
+  if (is_start && (result = p1_permit(call, &use))) return result;
   pthread_mutex_lock(&handle->listing_lock);
   result = read_directory(handle, p1_u64(call, 3), out, capacity, &used);
   pthread_mutex_unlock(&handle->listing_lock);
-  if (result) return p1_denied(call, handle, (struct host_path){".", 1}, HOST_RIGHT_LIST, result);
+  if (is_start || result) p1_used(call, &use, result);
+  if (result) return result;
   base_racy_store_u32(used_out, (uint32_t)used);
   return 0;
 }

@@ -77,20 +77,22 @@ static int explain(const struct host_object *object, uint64_t missing) {
   return -HOST_ERROR_NOTCAPABLE;
 }
 
-static int check_rights(const struct p1_handle *handle, uint64_t rights) {
+static int check_rights(struct p1_call *call, struct p1_handle *handle, uint64_t rights) {
   assert((rights & ~(uint64_t)P1_RIGHTS_INHERITING & ~(uint64_t)P1_SOCK_ACCEPT) == 0);
   uint64_t missing = rights & ~(uint64_t)handle->rights;
-  return missing ? explain(handle->object, missing) : 0;
+  if (!missing) return 0;
+  int result = explain(handle->object, missing);
+  return result == -HOST_ERROR_NOTCAPABLE ? p1_handle_denied(call, handle, missing, result) : result;
 }
 
 int p1_handle_need(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out) {
   int result = p1_handle_get(call, fd, out);
-  return result ? result : check_rights(*out, rights);
+  return result ? result : check_rights(call, *out, rights);
 }
 
 int p1_handle_take(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1_handle **out) {
   *out = look_up(call->p1, fd);
-  int result = *out ? check_rights(*out, rights) : -HOST_ERROR_BADF;
+  int result = *out ? check_rights(call, *out, rights) : -HOST_ERROR_BADF;
   if (result) p1_handle_release(*out);
   return result;
 }
@@ -122,6 +124,7 @@ static struct p1_handle *handle_new(const struct p1_opened *opened) {
   handle->preopen = opened->preopen;
   handle->is_preopen = opened->is_preopen;
   handle->guest_path = opened->guest_path;
+  handle->once = opened->once;
   pthread_mutex_init(&handle->listing_lock, NULL);
   return handle;
 }

@@ -164,12 +164,13 @@ static enum cay_status join(char *const *strings, size_t count, const char *what
   return CAY_OK;
 }
 
-static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object, int32_t preopen,
+static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object, int32_t preopen, unsigned once,
                                   struct cay_error *error) {
   struct p1_opened opened = {.object = host_object_retain(object),
                              .preopen = preopen,
                              .is_preopen = preopen >= 0,
-                             .rights = p1_rights_of(object)};
+                             .rights = p1_rights_of(object),
+                             .once = (uint8_t)once};
   enum host_kind kind = host_object_kind(object);
   opened.inheriting = kind == HOST_KIND_DIRECTORY  ? P1_RIGHTS_INHERITING
                       : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET
@@ -183,10 +184,10 @@ static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object
 
 static enum cay_status add_stream(struct wasi_p1 *p1, const struct wasi_stream *stream, unsigned index,
                                   struct cay_error *error) {
-  if (stream->object) return add_handle(p1, stream->object, -1, error);
+  if (stream->object) return add_handle(p1, stream->object, -1, P1_ONCE_STREAM + index, error);
   struct host_object *object = NULL;
   enum cay_status status = index == 0 ? host_memory_reader("", 0, &object, error) : host_memory_sink(&object, error);
-  if (status == CAY_OK) status = add_handle(p1, object, -1, error);
+  if (status == CAY_OK) status = add_handle(p1, object, -1, P1_ONCE_STREAM + index, error);
   host_object_release(object);
   return status;
 }
@@ -203,6 +204,20 @@ static void close_streams(struct wasi_p1 *p1, const struct wasi_config *config) 
     if (config->streams[i].is_set && !config->streams[i].object) p1_handle_close(p1, i);
 }
 
+/* Only who is told of uses wants to know the rule. */
+static enum cay_status add_rule(const struct wasi_p1 *p1, const struct wasi_preopen *from, struct wasi_preopen *to,
+                                struct cay_error *error) {
+  if (!p1->tells_uses || (!from->rule && !from->host_path)) return CAY_OK;
+  struct base_text text = {0};
+  const char *rights = host_object_rights(from->directory) & HOST_RIGHT_WRITE ? "rw" : "ro";
+  if (from->rule)
+    base_text_addz(&text, from->rule);
+  else
+    base_text_format(&text, "--dir %s::%s::%s", from->host_path, from->guest_path, rights);
+  to->rule = text.bytes;
+  return text.failed ? base_error_memory(error) : CAY_OK;
+}
+
 static enum cay_status add_preopens(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
   for (size_t i = 0; i < config->preopens.count; i++) {
     const struct wasi_preopen *from = &config->preopens.items[i];
@@ -212,11 +227,12 @@ static enum cay_status add_preopens(struct wasi_p1 *p1, const struct wasi_config
     to->guest_path = base_string_copy(from->guest_path, strlen(from->guest_path));
     if (from->host_path) to->host_path = base_string_copy(from->host_path, strlen(from->host_path));
     if (!to->guest_path || (from->host_path && !to->host_path)) return base_error_memory(error);
-    enum cay_status status = add_handle(p1, from->directory, (int32_t)i, error);
+    enum cay_status status = add_rule(p1, from, to, error);
+    if (status == CAY_OK) status = add_handle(p1, from->directory, (int32_t)i, P1_ONCE_NONE, error);
     if (status) return status;
   }
   for (size_t i = 0; i < config->sockets.count; i++) {
-    enum cay_status status = add_handle(p1, config->sockets.items[i], -1, error);
+    enum cay_status status = add_handle(p1, config->sockets.items[i], -1, P1_ONCE_NONE, error);
     if (status) return status;
   }
   return CAY_OK;
@@ -226,6 +242,8 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   struct wasi_p1 *p1 = base_alloc_zero(1, sizeof *p1);
   if (!p1) return base_error_memory(error);
   p1->hooks = config->hooks;
+  p1->tells_uses = p1->hooks.permit || p1->hooks.accessed;
+  p1->tells = p1->tells_uses || p1->hooks.denied;
   p1->max_handles = config->max_handles;
   p1->arg_count = (uint32_t)config->args.count;
   p1->env_count = (uint32_t)config->env.count;
@@ -251,6 +269,7 @@ void wasi_p1_free(struct wasi_p1 *p1) {
   for (size_t i = 0; i < p1->preopens.count; i++) {
     base_free(p1->preopens.items[i].guest_path);
     base_free(p1->preopens.items[i].host_path);
+    base_free(p1->preopens.items[i].rule);
   }
   BASE_VEC_DEINIT(&p1->preopens);
   base_free(p1->handles);

@@ -57,15 +57,24 @@ struct p1_handle {
   struct host_listing *listing;
   int32_t preopen;            /* index of the preopened directory it is or comes from; -1: none */
   bool is_preopen;
-  char *guest_path;           /* of directories, kept for denials; NULL when nobody listens or it is the preopen's */
+  char *guest_path;           /* of directories when somebody listens to denials, of files, too, when uses are told;
+                                 otherwise, and where it is the preopen's, NULL */
+  uint8_t once;               /* enum p1_once, of standard streams */
 };
 /* What a new handle begins with. */
 struct p1_opened {
   struct host_object *object;
   uint64_t rights, inheriting;
   bool is_nonblocking, is_preopen;
+  uint8_t once;
   int32_t preopen;
   char *guest_path;
+};
+
+/* Rights whose first use is told and not the later ones. */
+enum p1_once {
+  P1_ONCE_NONE, P1_ONCE_ARGS, P1_ONCE_ENV, P1_ONCE_RANDOM, P1_ONCE_STREAM /* + number */,
+  P1_ONCE_CLOCK = P1_ONCE_STREAM + 3 /* + enum host_clock */, P1_ONCE_COUNT = P1_ONCE_CLOCK + 4,
 };
 
 /* What a thread of the guest has for itself. */
@@ -89,6 +98,8 @@ struct wasi_p1 {
   struct base_text args, env;
   uint32_t arg_count, env_count;
   struct wasi_hooks hooks;
+  bool tells, tells_uses;      /* whether denials or uses; whether uses */
+  _Atomic uint32_t once_told, once_refused; /* bits 1 << enum p1_once; environment changes before its bit is set */
   pthread_mutex_t told_lock;   /* held while hooks.trace or hooks.denied runs */
   struct engine_thread *teller; /* whose call it is about */
 };
@@ -142,9 +153,45 @@ int p1_interrupted(struct p1_call *call);
 int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest);
 int p1_clock_now(const struct wasi_p1 *p1, enum host_clock clock, uint64_t *ns);
 
-/* denial.c: in the directory `handle`, `path` was refused with `result`. Returns `result`. */
-int p1_denied(struct p1_call *call, const struct p1_handle *handle, struct host_path path, uint32_t rights_needed,
-              int result);
+/* use.c: telling uses and denials */
+/* A use of rights: of a path in a directory, or of `object`. */
+struct p1_use {
+  struct p1_handle *handle;
+  struct host_path path;
+  const char *object;    /* instead of a path: NULL */
+  const char *rule;      /* of an object */
+  uint32_t rights;       /* enum wasi_right */
+  uint32_t host_rights;  /* enum host_right that it takes */
+  bool is_exclusive;
+  enum host_kind kind;
+};
+int p1_permit_asked(struct p1_call *call, const struct p1_use *use);
+int p1_used_told(struct p1_call *call, const struct p1_use *use, int result);
+int p1_once_told(struct p1_call *call, enum p1_once once);
+/* Before the use: 0, or NOTCAPABLE, which has been told then. */
+static inline int p1_permit(struct p1_call *call, const struct p1_use *use) {
+  return BASE_LIKELY(!call->p1->hooks.permit) ? 0 : p1_permit_asked(call, use);
+}
+/* After it. Returns `result`. */
+static inline int p1_used(struct p1_call *call, const struct p1_use *use, int result) {
+  return BASE_LIKELY(!call->p1->tells) ? result : p1_used_told(call, use, result);
+}
+/* Both, for what is told once: 0, or NOTCAPABLE. */
+static inline int p1_once(struct p1_call *call, enum p1_once once) {
+  struct wasi_p1 *shared = call->p1;
+  if (BASE_LIKELY(!shared->tells_uses) || once == P1_ONCE_NONE) return 0;
+  if (!(atomic_load_explicit(&shared->once_told, memory_order_acquire) >> once & 1)) return p1_once_told(call, once);
+  return atomic_load_explicit(&shared->once_refused, memory_order_relaxed) >> once & 1 ? -HOST_ERROR_NOTCAPABLE : 0;
+}
+/* Before a thread of the guest blocks. */
+static inline void p1_waits(const struct p1_call *call) {
+  const struct wasi_hooks *hooks = &call->p1->hooks;
+  if (BASE_UNLIKELY(hooks->waits != NULL)) hooks->waits(hooks->accessed_env);
+}
+/* A handle lacked rights (enum p1_right). Returns `result`. */
+int p1_handle_denied(struct p1_call *call, struct p1_handle *handle, uint64_t missing, int result);
+/* The path of something beneath a directory as the guest sees it; NULL when memory is out. */
+char *p1_guest_path(const struct wasi_p1 *p1, const struct p1_handle *directory, struct host_path path);
 
 /* trace.c */
 void p1_trace_begin(struct p1_call *call);

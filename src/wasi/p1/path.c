@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The functions on paths, and attributes of files by path or handle. A path is resolved by the host core beneath the
- * handle's directory; what is refused there is told to whoever configured the run (p1_denied). */
+ * handle's directory; each use, and what is refused there, is told to whoever configured the run (use.c). */
 #include <assert.h>
 
 #include "wasi/p1/p1.h"
 
-/* A directory handle and a path: arguments `fd` and `path`, `path` + 1. */
-struct target {
-  struct p1_handle *handle;
-  struct host_path path;
-};
-
-static int target_of(struct p1_call *call, unsigned fd, unsigned path, uint64_t rights, struct target *out) {
-  int result = p1_handle_need(call, p1_u32(call, fd), rights, &out->handle);
+/* A directory handle and a path: arguments `fd` and `path`, `path` + 1. What they are used for is filled in before. */
+static int target_of(struct p1_call *call, unsigned fd, unsigned path, uint64_t p1_rights, struct p1_use *out) {
+  int result = p1_handle_need(call, p1_u32(call, fd), p1_rights, &out->handle);
   return result ? result : p1_path(call, path, &out->path);
 }
 
-static int told(struct p1_call *call, const struct target *target, uint32_t rights_needed, int result) {
-  return result ? p1_denied(call, target->handle, target->path, rights_needed, result) : 0;
+/* ... and it is permitted. */
+static int permitted_target(struct p1_call *call, unsigned fd, unsigned path, uint64_t p1_rights, struct p1_use *out) {
+  int result = target_of(call, fd, path, p1_rights, out);
+  return result ? result : p1_permit(call, out);
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------------------------------ */
@@ -53,12 +50,14 @@ int p1_fd_filestat_get(struct p1_call *call) {
 }
 
 int p1_path_filestat_get(struct p1_call *call) {
-  struct target target;
+  struct p1_use target = {.rights = WASI_RIGHT_STAT, .host_rights = HOST_RIGHT_READ};
   struct host_stat stat;
-  int result = target_of(call, 0, 2, P1_PATH_FILESTAT_GET, &target);
+  int result = permitted_target(call, 0, 2, P1_PATH_FILESTAT_GET, &target);
   if (result) return result;
   result = host_stat_at(target.handle->object, target.path, p1_u32(call, 1) & P1_LOOKUP_FOLLOW, &stat);
-  return result ? told(call, &target, HOST_RIGHT_READ, result) : give_filestat(call, 4, &stat);
+  if (result == 0) target.kind = stat.kind;
+  p1_used(call, &target, result);
+  return result ? result : give_filestat(call, 4, &stat);
 }
 
 static int time_of(uint32_t flags, uint32_t set, uint32_t now, uint64_t ns, struct host_time *out) {
@@ -88,14 +87,15 @@ int p1_fd_filestat_set_times(struct p1_call *call) {
 }
 
 int p1_path_filestat_set_times(struct p1_call *call) {
-  struct target target;
+  struct p1_use target = {.rights = WASI_RIGHT_WRITE, .host_rights = HOST_RIGHT_WRITE};
   struct host_time access, modify;
   int result = target_of(call, 0, 2, P1_PATH_FILESTAT_SET_TIMES, &target);
   if (result == 0) result = times_of(call, 4, &access, &modify);
+  if (result == 0) result = p1_permit(call, &target);
   if (result) return result;
   bool follow = p1_u32(call, 1) & P1_LOOKUP_FOLLOW;
   result = host_set_times_at(target.handle->object, target.path, follow, access, modify);
-  return told(call, &target, HOST_RIGHT_WRITE, result);
+  return p1_used(call, &target, result);
 }
 
 /* ---- Opening --------------------------------------------------------------------------------------------------------------- */
@@ -104,7 +104,6 @@ struct opening {
   uint32_t oflags, fdflags;
   uint64_t rights, inheriting;
   struct host_open how;
-  uint32_t rights_needed;
 };
 
 /* The rights of the directory handle that opening like this takes. */
@@ -113,7 +112,7 @@ static uint64_t needed_rights(uint32_t oflags) {
          (oflags & P1_OFLAG_TRUNC ? P1_PATH_FILESTAT_SET_SIZE : 0);
 }
 
-static void decide_flags(struct p1_call *call, struct opening *opening) {
+static void decide_flags(struct p1_call *call, struct opening *opening, struct p1_use *target) {
   uint32_t oflags = opening->oflags, fdflags = opening->fdflags;
   struct host_open *how = &opening->how;
   *how = (struct host_open){.open_flags = (p1_u32(call, 1) & P1_LOOKUP_FOLLOW ? HOST_OPEN_FOLLOW : 0) |
@@ -127,11 +126,16 @@ static void decide_flags(struct p1_call *call, struct opening *opening) {
                                             (fdflags & P1_FDFLAG_DSYNC ? HOST_FLAG_DSYNC : 0) |
                                             (fdflags & P1_FDFLAG_RSYNC ? HOST_FLAG_RSYNC : 0) |
                                             (fdflags & P1_FDFLAG_SYNC ? HOST_FLAG_SYNC : 0)};
-  opening->rights_needed = how->access | (oflags & P1_OFLAG_TRUNC ? HOST_RIGHT_WRITE : 0) |
-                           (oflags & P1_OFLAG_CREAT ? HOST_RIGHT_MUTATE : 0);
+  bool creates = oflags & P1_OFLAG_CREAT;
+  target->host_rights =
+      how->access | (oflags & P1_OFLAG_TRUNC ? HOST_RIGHT_WRITE : 0) | (creates ? HOST_RIGHT_MUTATE : 0);
+  target->rights = (target->host_rights & HOST_RIGHT_READ ? WASI_RIGHT_READ : 0) |
+                   (target->host_rights & HOST_RIGHT_WRITE ? WASI_RIGHT_WRITE : 0) | (creates ? WASI_RIGHT_CREATE : 0);
+  if (!target->rights) target->rights = WASI_RIGHT_STAT;
+  target->is_exclusive = creates && (oflags & P1_OFLAG_EXCL);
 }
 
-static int read_opening(struct p1_call *call, struct target *target, struct opening *out) {
+static int read_opening(struct p1_call *call, struct p1_use *target, struct opening *out) {
   *out = (struct opening){
       .oflags = p1_u32(call, 4), .rights = p1_u64(call, 5), .inheriting = p1_u64(call, 6), .fdflags = p1_u32(call, 7)};
   int result = target_of(call, 0, 2, needed_rights(out->oflags), target);
@@ -140,24 +144,13 @@ static int read_opening(struct p1_call *call, struct target *target, struct open
   if (!p1_range(call, p1_u32(call, 8), 4)) return -HOST_ERROR_FAULT;
   /* Rights that make no sense for what is opened are dropped; those that the directory cannot pass on are not. */
   uint64_t applicable = out->oflags & P1_OFLAG_DIRECTORY ? P1_RIGHTS_DIRECTORY : P1_RIGHTS_FILE;
-  if (out->rights & applicable & ~(uint64_t)target->handle->inheriting) return -HOST_ERROR_NOTCAPABLE;
-  decide_flags(call, out);
-  return 0;
+  uint64_t missing = out->rights & applicable & ~(uint64_t)target->handle->inheriting;
+  if (missing) return p1_handle_denied(call, target->handle, missing, -HOST_ERROR_NOTCAPABLE);
+  decide_flags(call, out, target);
+  return p1_permit(call, target);
 }
 
-/* Where a directory lies for the guest, for denials later; only kept when somebody listens. */
-static char *guest_path_below(const struct wasi_p1 *p1, const struct p1_handle *parent, struct host_path path) {
-  if (!p1->hooks.denied || parent->preopen < 0) return NULL;
-  const char *directory = parent->guest_path ? parent->guest_path : p1->preopens.items[parent->preopen].guest_path;
-  struct base_text text = {0};
-  size_t len_bytes = strlen(directory);
-  base_text_add(&text, directory, len_bytes);
-  if (len_bytes && directory[len_bytes - 1] != '/') base_text_addz(&text, "/");
-  base_text_add(&text, path.bytes, path.len_bytes);
-  return text.bytes;
-}
-
-static struct p1_opened opened_handle(const struct wasi_p1 *p1, const struct target *target,
+static struct p1_opened opened_handle(const struct wasi_p1 *p1, const struct p1_use *target,
                                       const struct opening *opening, struct host_object *object) {
   struct p1_opened handle = {.object = object,
                              .rights = opening->rights & target->handle->inheriting & p1_rights_of(object),
@@ -167,19 +160,22 @@ static struct p1_opened opened_handle(const struct wasi_p1 *p1, const struct tar
     handle.inheriting = opening->inheriting & target->handle->inheriting;
     /* Go's library does not ask for this right and truncates files all the same. */
     handle.rights |= target->handle->rights & target->handle->inheriting & P1_PATH_FILESTAT_SET_SIZE;
-    handle.guest_path = guest_path_below(p1, target->handle, target->path);
   }
+  bool is_named = p1->tells_uses || (p1->tells && host_object_kind(object) == HOST_KIND_DIRECTORY);
+  if (is_named && target->handle->preopen >= 0) handle.guest_path = p1_guest_path(p1, target->handle, target->path);
   return handle;
 }
 
 int p1_path_open(struct p1_call *call) {
-  struct target target;
+  struct p1_use target = {0};
   struct opening opening;
   struct host_object *object = NULL;
   int result = read_opening(call, &target, &opening);
   if (result) return result;
   result = host_open_at(target.handle->object, target.path, &opening.how, &object);
-  if (result) return told(call, &target, opening.rights_needed, result);
+  if (result == 0) target.kind = host_object_kind(object);
+  p1_used(call, &target, result);
+  if (result) return result;
   uint32_t fd = 0;
   struct p1_opened opened = opened_handle(call->p1, &target, &opening, object);
   result = p1_handle_add(call->p1, &opened, &fd);
@@ -190,75 +186,83 @@ int p1_path_open(struct p1_call *call) {
 /* ---- Changing directories ------------------------------------------------------------------------------------------------------ */
 
 int p1_path_create_directory(struct p1_call *call) {
-  struct target target;
-  int result = target_of(call, 0, 1, P1_PATH_CREATE_DIRECTORY, &target);
+  struct p1_use target = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE, .is_exclusive = true};
+  int result = permitted_target(call, 0, 1, P1_PATH_CREATE_DIRECTORY, &target);
   if (result) return result;
-  return told(call, &target, HOST_RIGHT_MUTATE, host_make_directory_at(target.handle->object, target.path));
+  return p1_used(call, &target, host_make_directory_at(target.handle->object, target.path));
 }
 
 int p1_path_remove_directory(struct p1_call *call) {
-  struct target target;
-  int result = target_of(call, 0, 1, P1_PATH_REMOVE_DIRECTORY, &target);
+  struct p1_use target = {.rights = WASI_RIGHT_REMOVE, .host_rights = HOST_RIGHT_MUTATE};
+  int result = permitted_target(call, 0, 1, P1_PATH_REMOVE_DIRECTORY, &target);
   if (result) return result;
-  return told(call, &target, HOST_RIGHT_MUTATE, host_remove_directory_at(target.handle->object, target.path));
+  return p1_used(call, &target, host_remove_directory_at(target.handle->object, target.path));
 }
 
 int p1_path_unlink_file(struct p1_call *call) {
-  struct target target;
-  int result = target_of(call, 0, 1, P1_PATH_UNLINK_FILE, &target);
+  struct p1_use target = {.rights = WASI_RIGHT_REMOVE, .host_rights = HOST_RIGHT_MUTATE};
+  int result = permitted_target(call, 0, 1, P1_PATH_UNLINK_FILE, &target);
   if (result) return result;
-  return told(call, &target, HOST_RIGHT_MUTATE, host_unlink_at(target.handle->object, target.path));
+  return p1_used(call, &target, host_unlink_at(target.handle->object, target.path));
 }
 
 /* Which of two directories refused: the one that lacks a right, else the one whose path leads out is not known and the
  * first is named. */
-static int told_two(struct p1_call *call, const struct target *from, const struct target *to, int result) {
+static int used_two(struct p1_call *call, struct p1_use *from, struct p1_use *to, int result) {
   bool from_lacks = !(host_object_rights(from->handle->object) & HOST_RIGHT_MUTATE);
   bool to_lacks = !(host_object_rights(to->handle->object) & HOST_RIGHT_MUTATE);
   bool names_to = to_lacks && !from_lacks;
   /* A name may not move to where it could be used with more rights. */
   uint32_t gained = host_object_rights(to->handle->object) & ~host_object_rights(from->handle->object);
-  return told(call, names_to ? to : from, HOST_RIGHT_MUTATE | (names_to ? 0 : gained), result);
+  if (!names_to) from->host_rights |= gained;
+  if (!result || !names_to) p1_used(call, from, result);
+  if (!result || names_to) p1_used(call, to, result);
+  return result;
 }
 
 int p1_path_rename(struct p1_call *call) {
-  struct target from, to;
-  int result = target_of(call, 0, 1, P1_PATH_RENAME_SOURCE, &from);
-  if (result == 0) result = target_of(call, 3, 4, P1_PATH_RENAME_TARGET, &to);
+  struct p1_use from = {.rights = WASI_RIGHT_REMOVE, .host_rights = HOST_RIGHT_MUTATE};
+  struct p1_use to = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE};
+  int result = permitted_target(call, 0, 1, P1_PATH_RENAME_SOURCE, &from);
+  if (result == 0) result = permitted_target(call, 3, 4, P1_PATH_RENAME_TARGET, &to);
   if (result) return result;
-  return told_two(call, &from, &to, host_rename_at(from.handle->object, from.path, to.handle->object, to.path));
+  return used_two(call, &from, &to, host_rename_at(from.handle->object, from.path, to.handle->object, to.path));
 }
 
 int p1_path_link(struct p1_call *call) {
-  struct target from, to;
-  int result = target_of(call, 0, 2, P1_PATH_LINK_SOURCE, &from);
-  if (result == 0) result = target_of(call, 4, 5, P1_PATH_LINK_TARGET, &to);
+  struct p1_use from = {.rights = WASI_RIGHT_LINK, .host_rights = HOST_RIGHT_MUTATE};
+  struct p1_use to = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE, .is_exclusive = true};
+  int result = permitted_target(call, 0, 2, P1_PATH_LINK_SOURCE, &from);
+  if (result == 0) result = permitted_target(call, 4, 5, P1_PATH_LINK_TARGET, &to);
   if (result) return result;
   bool follow = p1_u32(call, 1) & P1_LOOKUP_FOLLOW;
-  return told_two(call, &from, &to, host_link_at(from.handle->object, from.path, follow, to.handle->object, to.path));
+  return used_two(call, &from, &to, host_link_at(from.handle->object, from.path, follow, to.handle->object, to.path));
 }
 
 int p1_path_symlink(struct p1_call *call) {
-  struct target target;
+  struct p1_use target = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE, .is_exclusive = true};
   struct host_path text;
   int result = target_of(call, 2, 3, P1_PATH_SYMLINK, &target);
   if (result == 0) result = p1_path(call, 0, &text);
+  if (result == 0) result = p1_permit(call, &target);
   if (result) return result;
-  return told(call, &target, HOST_RIGHT_MUTATE, host_symlink_at(text, target.handle->object, target.path));
+  return p1_used(call, &target, host_symlink_at(text, target.handle->object, target.path));
 }
 
 int p1_path_readlink(struct p1_call *call) {
-  struct target target;
+  struct p1_use target = {.rights = WASI_RIGHT_READ, .host_rights = HOST_RIGHT_READ};
   uint32_t capacity = p1_u32(call, 4);
   size_t used = 0;
   int result = target_of(call, 0, 1, P1_PATH_READLINK, &target);
   if (result) return result;
   uint8_t *out = p1_range(call, p1_u32(call, 3), capacity), *used_out = p1_range(call, p1_u32(call, 5), 4);
   if (!out || !used_out) return -HOST_ERROR_FAULT;
+  if ((result = p1_permit(call, &target))) return result;
   BASE_RACY_BEGIN();
   result = host_read_link_at(target.handle->object, target.path, (char *)out, capacity, &used);
   BASE_RACY_END();
-  if (result) return told(call, &target, HOST_RIGHT_READ, result);
+  p1_used(call, &target, result);
+  if (result) return result;
   base_racy_store_u32(used_out, (uint32_t)used);
   return 0;
 }

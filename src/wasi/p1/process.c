@@ -24,10 +24,25 @@ static int give_sizes(struct p1_call *call, const struct base_text *strings, uin
   return 0;
 }
 
-int p1_args_get(struct p1_call *call) { return give_strings(call, &call->p1->args, call->p1->arg_count); }
-int p1_args_sizes_get(struct p1_call *call) { return give_sizes(call, &call->p1->args, call->p1->arg_count); }
-int p1_environ_get(struct p1_call *call) { return give_strings(call, &call->p1->env, call->p1->env_count); }
-int p1_environ_sizes_get(struct p1_call *call) { return give_sizes(call, &call->p1->env, call->p1->env_count); }
+int p1_args_get(struct p1_call *call) {
+  int result = p1_once(call, P1_ONCE_ARGS);
+  return result ? result : give_strings(call, &call->p1->args, call->p1->arg_count);
+}
+
+int p1_args_sizes_get(struct p1_call *call) {
+  int result = p1_once(call, P1_ONCE_ARGS);
+  return result ? result : give_sizes(call, &call->p1->args, call->p1->arg_count);
+}
+
+int p1_environ_get(struct p1_call *call) {
+  int result = p1_once(call, P1_ONCE_ENV);
+  return result ? result : give_strings(call, &call->p1->env, call->p1->env_count);
+}
+
+int p1_environ_sizes_get(struct p1_call *call) {
+  int result = p1_once(call, P1_ONCE_ENV);
+  return result ? result : give_sizes(call, &call->p1->env, call->p1->env_count);
+}
 
 /* In parts, because 4 GiB take the kernel ten seconds and a guest can be stopped between them. */
 static int fill_random(struct p1_call *call, uint8_t *out, uint32_t len_bytes) {
@@ -48,6 +63,8 @@ int p1_random_get(struct p1_call *call) {
   uint8_t *out = p1_range(call, p1_u32(call, 0), len_bytes);
   const struct wasi_hooks *hooks = &call->p1->hooks;
   if (!out) return -HOST_ERROR_FAULT;
+  int result = p1_once(call, P1_ONCE_RANDOM);
+  if (result) return result;
   return hooks->random ? hooks->random(hooks->random_env, out, len_bytes) : fill_random(call, out, len_bytes);
 }
 

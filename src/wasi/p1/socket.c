@@ -1,8 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Sockets. 0.1 cannot open any: what there is was granted, or accepted from a listener that was. */
+#include <stdio.h>
+
 #include "wasi/p1/p1.h"
 
 enum { RECV_PEEK = 1, RECV_WAIT_ALL = 2, RECV_TRUNCATED = 1, SHUT_READ = 1, SHUT_WRITE = 2 };
+
+/* Accepting is told of the listener: who connects is not known before. */
+static int accept_permitted(struct p1_call *call, struct p1_handle *handle, struct host_object **out) {
+  char address[128] = "", rule[160] = "";
+  if (call->p1->tells_uses && host_object_address(handle->object, address, sizeof address))
+    snprintf(rule, sizeof rule, "--listen %s", address);
+  struct p1_use use = {.object = address, .rule = *rule ? rule : NULL, .rights = WASI_RIGHT_ACCEPT};
+  int result = p1_permit(call, &use);
+  if (result) return result;
+  while ((result = host_accept(handle->object, out)) == HOST_PENDING) {
+    if (handle->is_nonblocking) return -HOST_ERROR_AGAIN;
+    if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
+  }
+  return p1_used(call, &use, result);
+}
 
 int p1_sock_accept(struct p1_call *call) {
   struct p1_handle *handle;
@@ -12,11 +29,7 @@ int p1_sock_accept(struct p1_call *call) {
   if (result) return result;
   if (flags & ~(uint32_t)P1_FDFLAG_NONBLOCK) return -HOST_ERROR_INVAL;
   if (!p1_range(call, p1_u32(call, 2), 4)) return -HOST_ERROR_FAULT;
-  while ((result = host_accept(handle->object, &socket)) == HOST_PENDING) {
-    if (handle->is_nonblocking) return -HOST_ERROR_AGAIN;
-    if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
-  }
-  if (result) return result;
+  if ((result = accept_permitted(call, handle, &socket))) return result;
   struct p1_opened accepted = {.object = socket,
                                .rights = p1_rights_of(socket) & handle->inheriting,
                                .is_nonblocking = flags & P1_FDFLAG_NONBLOCK,

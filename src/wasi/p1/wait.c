@@ -17,6 +17,7 @@ int p1_interrupted(struct p1_call *call) {
 
 int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest) {
   struct host_wait wait = {.object = object, .interest = (uint8_t)interest};
+  p1_waits(call);
   int result = host_loop_wait(call->own->loop, &wait, 1, HOST_NO_DEADLINE);
   if (result == -HOST_ERROR_INTR) return p1_interrupted(call);
   return result < 0 ? result : 0;
@@ -47,7 +48,8 @@ int p1_clock_res_get(struct p1_call *call) {
   enum host_clock clock;
   uint64_t ns = 0;
   if (!clock_of(p1_u32(call, 0), &clock)) return -HOST_ERROR_INVAL;
-  int result = host_clock_resolution(clock, &ns);
+  int result = p1_once(call, P1_ONCE_CLOCK + clock);
+  if (result == 0) result = host_clock_resolution(clock, &ns);
   return result ? result : give_time(call, 1, ns);
 }
 
@@ -55,7 +57,8 @@ int p1_clock_time_get(struct p1_call *call) {
   enum host_clock clock;
   uint64_t ns = 0;
   if (!clock_of(p1_u32(call, 0), &clock)) return -HOST_ERROR_INVAL;
-  int result = p1_clock_now(call->p1, clock, &ns);
+  int result = p1_once(call, P1_ONCE_CLOCK + clock);
+  if (result == 0) result = p1_clock_now(call->p1, clock, &ns);
   return result ? result : give_time(call, 2, ns);
 }
 
@@ -82,8 +85,8 @@ static void read_clock(struct p1_call *call, const uint8_t *at, struct item *ite
   uint64_t timeout = base_racy_load_u64(at + 8), clock_ns = 0;
   bool is_absolute = base_racy_load_u16(at + 24) & FLAG_ABSOLUTE;
   bool known = clock_of(base_racy_load_u32(at), &clock) && clock <= HOST_CLOCK_MONOTONIC;
-  item->error = known ? HOST_OK : HOST_ERROR_INVAL;
-  if (known && is_absolute) {
+  item->error = known ? (enum host_error) - p1_once(call, P1_ONCE_CLOCK + clock) : HOST_ERROR_INVAL;
+  if (item->error == HOST_OK && is_absolute) {
     item->error = (enum host_error) - p1_clock_now(call->p1, clock, &clock_ns);
     timeout = timeout > clock_ns ? timeout - clock_ns : 0;
   }
@@ -95,6 +98,7 @@ static void read_handle(struct p1_call *call, const uint8_t *at, struct item *it
   struct p1_handle *handle;
   uint64_t direction = item->type == EVENT_READ ? P1_FD_READ : P1_FD_WRITE;
   int result = p1_handle_take(call, base_racy_load_u32(at), direction | P1_POLL_FD_READWRITE, &handle);
+  if (result == 0 && (result = p1_once(call, handle->once))) p1_handle_release(handle);
   item->error = (enum host_error) - result;
   item->is_done = result != 0;
   if (result == 0) item->handle = handle;
@@ -135,6 +139,7 @@ static int wait_for(struct p1_call *call, struct item *items, uint32_t count, st
     else if (items[i].due_ns < deadline_ns)
       deadline_ns = items[i].due_ns;
   }
+  if (deadline_ns != 0) p1_waits(call);
   int result = host_loop_wait(call->own->loop, waits, wait_count, deadline_ns);
   if (result < 0) return result == -HOST_ERROR_INTR ? p1_interrupted(call) : result;
   uint64_t now_ns = base_os_monotonic_ns();

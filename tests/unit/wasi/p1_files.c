@@ -6,7 +6,7 @@ static char denials[2048];
 
 static void on_denied(void *env, const struct wasi_denial *denial) {
   (void)env;
-  static const char *const reasons[] = {"escape", "read-only", "right"};
+  static const char *const reasons[] = {"escape", "read-only", "right", "absent"};
   size_t used = strlen(denials);
   snprintf(denials + used, sizeof denials - used, "%s %s %s [%s=%s]; ", reasons[denial->reason], denial->call,
            denial->guest_path, denial->preopen ? denial->preopen : "-", denial->host_path ? denial->host_path : "-");
@@ -275,7 +275,8 @@ TEST(single_files) {
   CHECK(open_path("inner", 0, RIGHT_READ | RIGHT_WRITE, 0) > 0);
   CHECK_INT(open_path("passwd", 0, RIGHT_READ, 0), -E_NOENT);
   CHECK_INT(open_path("hosts", 0, RIGHT_WRITE, 0), -E_ROFS);
-  CHECK_TEXT(denials, "read-only path_open /etc/hosts [/etc/hosts=root/file]; ");
+  CHECK_TEXT(denials, "absent path_open /etc/passwd [-=-]; "
+                      "read-only path_open /etc/hosts [/etc/hosts=root/file]; ");
   CHECK_INT(CALL(fd_readdir, 3, BYTES, 4096, 0, OUT), 0);
   CHECK_INT(get32(OUT), 4 * 24 + 1 + 2 + 5 + 5);
   CHECK_INT(CALL(fd_filestat_get, 3, OUT), 0);

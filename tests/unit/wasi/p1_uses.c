@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* WASI 0.1: what is told of uses of rights, and what a `permit` hook takes away. */
+#include "guest.h"
+
+static char told[4096], forbidden[64];
+static unsigned asked, waited;
+
+static void add_rights(char *out, size_t capacity, uint32_t rights) {
+  static const char letters[] = "rwcdlsLaCAEtRS";
+  size_t used = 0;
+  for (unsigned bit = 0; letters[bit] && used + 1 < capacity; bit++)
+    if (rights >> bit & 1) out[used++] = letters[bit];
+  out[used] = 0;
+}
+
+static void on_access(void *env, const struct wasi_access *access, int result) {
+  (void)env;
+  char rights[16];
+  size_t used = strlen(told);
+  add_rights(rights, sizeof rights, access->rights);
+  snprintf(told + used, sizeof told - used, "%s %s%s %s [%s|%s] %s%s; ", access->call, rights,
+           access->is_exclusive ? "!" : "", access->object, access->host_path ? access->host_path : "-",
+           access->rule ? access->rule : "-", access->denial ? "denied " : "",
+           result < 0 ? host_error_name((enum host_error) - result) : "OK");
+  CHECK(wasi_p1_teller(p1) != NULL);
+}
+
+static bool on_permit(void *env, const struct wasi_access *access) {
+  (void)env;
+  asked++;
+  return strcmp(access->object, forbidden) != 0;
+}
+
+static void on_wait(void *env) {
+  (void)env;
+  waited++;
+}
+
+static void start(uint32_t rights, bool asks) {
+  struct wasi_config *config = config_new();
+  struct wasi_hooks hooks = {.accessed = on_access, .waits = on_wait, .permit = asks ? on_permit : NULL};
+  told[0] = 0;
+  forbidden[0] = 0;
+  asked = waited = 0;
+  wasi_config_set_hooks(config, &hooks);
+  wasi_config_set_env(config, "A", "1", NULL);
+  wasi_config_set_env(config, "B", "22", NULL);
+  grant_path(config, "root", "/work", rights);
+  grant_path(config, "root/file", "/single/one", HOST_RIGHT_READ);
+  guest_start(config);
+}
+
+#define CHECK_TOLD(text)    \
+  do {                      \
+    CHECK_TEXT(told, text); \
+    told[0] = 0;            \
+  } while (0)
+
+TEST(paths) {
+  start(HOST_RIGHTS_ALL, false);
+  CHECK_INT(open_path("file", 0, RIGHT_READ, 0), 5);
+  CHECK_TOLD("path_open r /work/file [root/file|--dir root::/work::rw] OK; ");
+  CHECK_INT(open_path("new", 1 | 4, RIGHT_WRITE, 0), 6);
+  CHECK_TOLD("path_open wc! /work/new [root/new|--dir root::/work::rw] OK; ");
+  CHECK_INT(open_path("none", 8, 0, 0), -E_NOENT);
+  CHECK_TOLD("path_open w /work/none [root/none|--dir root::/work::rw] ENOENT; ");
+  CHECK_INT(CALL(path_rename, 3, PATH("new"), 3, PATH2("dir/moved")), 0);
+  CHECK_TOLD("path_rename d /work/new [root/new|--dir root::/work::rw] OK; "
+             "path_rename c /work/dir/moved [root/dir/moved|--dir root::/work::rw] OK; ");
+  int dir = open_path("dir", 2, ALL_RIGHTS & ~(RIGHT_READ | RIGHT_WRITE), 0);
+  CHECK_TOLD("path_open s /work/dir [root/dir|--dir root::/work::rw] OK; ");
+  CHECK_INT(CALL(path_unlink_file, dir, PATH("moved")), 0);
+  CHECK_TOLD("path_unlink_file d /work/dir/moved [root/dir/moved|--dir root::/work::rw] OK; ");
+  CHECK_INT(CALL(path_open, dir, 0, PATH("../file"), 0, RIGHT_READ, 0, 0, OUT), E_NOTCAPABLE);
+  CHECK_TOLD("path_open r /work/dir/../file [root/dir/../file|--dir root::/work::rw] denied ENOTCAPABLE; ");
+  CHECK_INT(CALL(path_symlink, PATH("file"), 3, PATH2("link")), 0);
+  CHECK_INT(CALL(path_readlink, 3, PATH("link"), BYTES, 100, OUT), 0);
+  CHECK_INT(CALL(path_link, 3, 0, PATH("file"), 3, PATH2("hard")), 0);
+  CHECK_INT(CALL(path_filestat_set_times, 3, 1, PATH("hard"), 0, 0, 0), 0);
+  CHECK_TOLD("path_symlink c! /work/link [root/link|--dir root::/work::rw] OK; "
+             "path_readlink r /work/link [root/link|--dir root::/work::rw] OK; "
+             "path_link L /work/file [root/file|--dir root::/work::rw] OK; "
+             "path_link c! /work/hard [root/hard|--dir root::/work::rw] OK; "
+             "path_filestat_set_times w /work/hard [root/hard|--dir root::/work::rw] OK; ");
+  CHECK_INT(CALL(path_unlink_file, 3, PATH("link")), 0);
+  CHECK_INT(CALL(path_unlink_file, 3, PATH("hard")), 0);
+  CHECK_INT(CALL(path_create_directory, 3, PATH("d")), 0);
+  CHECK_INT(CALL(path_remove_directory, 3, PATH("d")), 0);
+  told[0] = 0;
+  CHECK_INT(CALL(fd_readdir, 3, BYTES, 4096, 0, OUT), 0);
+  CHECK_INT(CALL(fd_readdir, 3, BYTES, 4096, 2, OUT), 0);
+  CHECK_TOLD("fd_readdir l /work [root|--dir root::/work::rw] OK; ");
+  guest_end();
+}
+
+TEST(denials) {
+  start(HOST_RIGHTS_READ_ONLY, false);
+  CHECK_INT(open_path("file", 0, RIGHT_WRITE, 0), -E_ROFS);
+  CHECK_TOLD("path_open w /work/file [root/file|--dir root::/work::ro] denied EROFS; ");
+  int fd = open_path("file", 0, RIGHT_READ, 0);
+  told[0] = 0;
+  CHECK_INT(CALL(fd_write, fd, iovec(BYTES, 1), 1, OUT), E_NOTCAPABLE);
+  CHECK_TOLD("fd_write w /work/file [root/file|--dir root::/work::ro] denied ENOTCAPABLE; ");
+  CHECK_INT(open_path("/etc/passwd", 0, RIGHT_READ, 0), -E_NOTCAPABLE);
+  CHECK_TOLD("path_open r /etc/passwd [-|--dir root::/work::ro] denied ENOTCAPABLE; ");
+  CHECK_INT(CALL(path_open, 4, 1, PATH("one"), 0, RIGHT_READ, 0, 0, OUT), 0);
+  CHECK_TOLD("path_open r /single/one [root/file|--dir root/file::/single/one] OK; ");
+  CHECK_INT(CALL(path_open, 4, 1, PATH("two"), 0, RIGHT_READ, 0, 0, OUT), E_NOENT);
+  CHECK_TOLD("path_open r /single/two [-|-] denied ENOENT; ");
+  CHECK_INT(CALL(path_open, 4, 1, PATH("two"), 1, RIGHT_WRITE, 0, 0, OUT), E_ROFS);
+  CHECK_TOLD("path_open wc /single/two [-|-] denied EROFS; ");
+  CHECK_INT(CALL(fd_write, 0, iovec(BYTES, 1), 1, OUT), E_NOTCAPABLE);
+  CHECK_TOLD("fd_write w stdin [-|-] denied ENOTCAPABLE; ");
+  guest_end();
+}
+
+TEST(told_once) {
+  start(HOST_RIGHTS_ALL, true);
+  strcpy(forbidden, "A");
+  for (unsigned i = 0; i < 2; i++) {
+    CHECK_INT(CALL(environ_sizes_get, OUT, OUT + 4), 0);
+    CHECK_INT(get32(OUT), 1);
+    CHECK_INT(get32(OUT + 4), 5);
+    CHECK_INT(CALL(environ_get, OUT, BYTES), 0);
+    CHECK_TEXT((char *)memory(BYTES), "B=22");
+    CHECK_INT(CALL(args_sizes_get, OUT, OUT + 4), 0);
+    CHECK_INT(CALL(random_get, BYTES, 8), 0);
+    CHECK_INT(CALL(clock_time_get, 1, 0, OUT), 0);
+    CHECK_INT(CALL(fd_read, 0, iovec(BYTES, 1), 1, OUT), 0);
+    CHECK_INT(CALL(fd_write, 2, iovec(BYTES, 1), 1, OUT), 0);
+  }
+  CHECK_TOLD("environ_sizes_get E A [-|default] denied ENOTCAPABLE; environ_sizes_get E B [-|default] OK; "
+             "args_sizes_get A arguments [-|default] OK; random_get R random [-|default] OK; "
+             "clock_time_get t monotonic [-|default] OK; fd_read S stdin [-|default] OK; "
+             "fd_write S stderr [-|default] OK; ");
+  CHECK_INT(asked, 7);
+  CHECK_INT(waited, 0);
+  guest_end();
+}
+
+TEST(permit) {
+  start(HOST_RIGHTS_ALL, true);
+  strcpy(forbidden, "/work/file");
+  CHECK_INT(open_path("file", 0, RIGHT_READ, 0), -E_NOTCAPABLE);
+  CHECK_TOLD("path_open r /work/file [root/file|--dir root::/work::rw] denied ENOTCAPABLE; ");
+  CHECK_INT(CALL(path_unlink_file, 3, PATH("file")), E_NOTCAPABLE);
+  CHECK_INT(access("root/file", F_OK), 0);
+  CHECK_INT(CALL(path_rename, 3, PATH("dir"), 3, PATH2("file")), E_NOTCAPABLE);
+  CHECK_INT(access("root/dir", F_OK), 0);
+  strcpy(forbidden, "realtime");
+  CHECK_INT(CALL(clock_time_get, 0, 0, OUT), E_NOTCAPABLE);
+  CHECK_INT(CALL(clock_time_get, 0, 0, OUT), E_NOTCAPABLE);
+  CHECK_INT(CALL(clock_res_get, 0, OUT), E_NOTCAPABLE);
+  strcpy(forbidden, "stdin");
+  CHECK_INT(CALL(fd_read, 0, iovec(BYTES, 1), 1, OUT), E_NOTCAPABLE);
+  guest_end();
+}
+
+static void prepare(void) {
+  scratch_enter();
+  mkdir("root", 0755), mkdir("root/dir", 0755);
+  write_file("root/file", "text");
+}
+
+TEST_MAIN({
+  prepare();
+  RUN(paths)
+  RUN(denials)
+  RUN(told_once)
+  RUN(permit)
+})
