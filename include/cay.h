@@ -130,12 +130,43 @@ CAY_API enum cay_status cay_wasi_inherit_env(cay_wasi *wasi, const char *name, s
 enum cay_rights {
   CAY_RIGHTS_READ = 1,       /* read files and list directories */
   CAY_RIGHTS_READ_WRITE = 3, /* and change, make, rename and remove them */
+  CAY_RIGHTS_CREATE = 4,     /* nothing but make new files, and write them through the handle that made them, and new
+                                directories; of directories */
 };
-/* Grants the host's directory or single file `host_path` under the name `guest_path`. Everything beneath a directory
- * comes with it, nothing outside is reachable, not even through links. A file is the only visible entry of a directory
- * at its guest parent. Errors: CAY_ERROR_SYSTEM (no such file ...), CAY_ERROR_ARGUMENT. */
+enum cay_overlay {
+  CAY_OVERLAY_NONE,   /* changes go to the directory */
+  CAY_OVERLAY_MEMORY, /* ... to memory, and are gone with the run; the directory stays as it is */
+  CAY_OVERLAY_FOLDER, /* ... to the folder scratch_path, where they stay */
+};
+/* A directory, single file or device of the host. Zero-initialise, so that fields to come mean nothing. */
+typedef struct cay_grant {
+  const char *host_path, *guest_path;
+  enum cay_rights rights;
+  bool device;             /* host_path is a device node; without it, device nodes cannot be opened, also in directories */
+  uint64_t quota_bytes;    /* by how much its files may grow altogether; 0: not limited */
+  enum cay_overlay overlay; /* of directories granted with CAY_RIGHTS_READ_WRITE */
+  const char *scratch_path;
+  const char *rule;        /* what it is called in messages and in the audit, such as "--dir a::b::ro"; NULL: nothing */
+} cay_grant;
+/* Grants the host's directory, file or device under a name. Everything beneath a directory comes with it, nothing outside
+ * is reachable, not even through links. A file is the only visible entry of a directory at its guest parent.
+ * Errors: CAY_ERROR_SYSTEM (no such file ...), CAY_ERROR_ARGUMENT. */
+CAY_API enum cay_status cay_wasi_grant(cay_wasi *wasi, const cay_grant *grant, struct cay_error *error);
+/* The same with paths and rights only. */
 CAY_API enum cay_status cay_wasi_grant_path(cay_wasi *wasi, const char *host_path, const char *guest_path,
                                             enum cay_rights rights, struct cay_error *error);
+
+enum cay_clock {
+  CAY_CLOCK_REAL,     /* this machine's, as when nothing is set */
+  CAY_CLOCK_FIXED,    /* stands at `ns` since 1970; clocks that only measure stand, too */
+  CAY_CLOCK_COARSE,   /* this machine's, rounded down to multiples of `ns` */
+  CAY_CLOCK_STEPPING, /* starts as FIXED; each reading moves it on by a microsecond, waiting by the time waited for */
+};
+/* What the program's clocks show; each run starts anew. */
+CAY_API enum cay_status cay_wasi_set_clock(cay_wasi *wasi, enum cay_clock clock, uint64_t ns, struct cay_error *error);
+/* The program's random bytes follow from `seed`: each run gets the same, which anybody can foretell. */
+CAY_API void cay_wasi_set_random_seed(cay_wasi *wasi, uint64_t seed);
+
 /* Opens a listening TCP socket, "127.0.0.1:8080" or "[::1]:8080" (numbers only), and hands it to the program with a
  * number after the directories, in the order of these calls. Port 0 lets the system choose; cay_wasi_listen_address
  * tells what it chose. */

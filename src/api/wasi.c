@@ -2,6 +2,7 @@
 /* What a program gets: the public face of `struct wasi_config`. */
 #include "api/parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum cay_status cay_wasi_new(cay_wasi **out, struct cay_error *error) {
@@ -37,25 +38,77 @@ enum cay_status cay_wasi_inherit_env(cay_wasi *wasi, const char *name, struct ca
   return value ? wasi_config_set_env(wasi->config, name, value, error) : CAY_OK;
 }
 
+static enum cay_status check_grant(const cay_grant *grant, struct cay_error *error) {
+  bool creates = grant->rights == CAY_RIGHTS_CREATE, writes = grant->rights == CAY_RIGHTS_READ_WRITE;
+  if (!creates && !writes && grant->rights != CAY_RIGHTS_READ)
+    return base_error_set(error, CAY_ERROR_ARGUMENT,
+                          "a path is granted for reading, for reading and writing, or for creating");
+  if (grant->overlay != CAY_OVERLAY_NONE && !writes)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "an overlay is for what may be read and written");
+  if (creates && grant->device) return base_error_set(error, CAY_ERROR_ARGUMENT, "a device cannot be created");
+  return CAY_OK;
+}
+
+enum cay_status cay_wasi_grant(cay_wasi *wasi, const cay_grant *grant, struct cay_error *error) {
+  static const enum host_overlay overlays[] = {[CAY_OVERLAY_NONE] = HOST_OVERLAY_NONE,
+                                               [CAY_OVERLAY_MEMORY] = HOST_OVERLAY_MEMORY,
+                                               [CAY_OVERLAY_FOLDER] = HOST_OVERLAY_FOLDER};
+  static const uint32_t rights[] = {[CAY_RIGHTS_READ] = HOST_RIGHTS_READ_ONLY,
+                                    [CAY_RIGHTS_READ_WRITE] = HOST_RIGHTS_ALL,
+                                    [CAY_RIGHTS_CREATE] = HOST_RIGHTS_CREATE_ONLY};
+  if ((size_t)grant->overlay >= BASE_ARRAY_LEN(overlays))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no such kind of overlay");
+  enum cay_status status = check_grant(grant, error);
+  if (status) return status;
+  struct wasi_grant granted = {.host_path = grant->host_path,
+                               .guest_path = grant->guest_path,
+                               .rights = rights[grant->rights] | (grant->device ? (uint32_t)HOST_RIGHT_DEVICE : 0),
+                               .quota_bytes = grant->quota_bytes,
+                               .overlay = overlays[grant->overlay],
+                               .scratch_path = grant->scratch_path,
+                               .rule = grant->rule};
+  return wasi_config_grant(wasi->config, &granted, error);
+}
+
 enum cay_status cay_wasi_grant_path(cay_wasi *wasi, const char *host_path, const char *guest_path,
                                     enum cay_rights rights, struct cay_error *error) {
-  if (rights != CAY_RIGHTS_READ && rights != CAY_RIGHTS_READ_WRITE)
-    return base_error_set(error, CAY_ERROR_ARGUMENT, "a path is granted for reading, or for reading and writing");
-  uint32_t host_rights = rights == CAY_RIGHTS_READ ? HOST_RIGHTS_READ_ONLY : HOST_RIGHTS_ALL;
-  return wasi_config_grant_path(wasi->config, host_path, guest_path, host_rights, error);
+  cay_grant grant = {.host_path = host_path, .guest_path = guest_path, .rights = rights};
+  return cay_wasi_grant(wasi, &grant, error);
 }
+
+enum cay_status cay_wasi_set_clock(cay_wasi *wasi, enum cay_clock clock, uint64_t ns, struct cay_error *error) {
+  enum { STEP_NS = 1000 };
+  struct host_clocks clocks = {.kind = HOST_CLOCKS_REAL};
+  switch (clock) {
+  case CAY_CLOCK_REAL: break;
+  case CAY_CLOCK_FIXED: clocks = (struct host_clocks){.kind = HOST_CLOCKS_FIXED, .realtime_ns = ns}; break;
+  case CAY_CLOCK_COARSE:
+    if (ns == 0) return base_error_set(error, CAY_ERROR_ARGUMENT, "a clock cannot move in steps of no time");
+    clocks = (struct host_clocks){.kind = HOST_CLOCKS_COARSE, .step_ns = ns};
+    break;
+  case CAY_CLOCK_STEPPING:
+    clocks = (struct host_clocks){.kind = HOST_CLOCKS_STEPPING, .realtime_ns = ns, .step_ns = STEP_NS};
+    break;
+  default: return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no such clock");
+  }
+  wasi_config_set_clocks(wasi->config, &clocks);
+  return CAY_OK;
+}
+
+void cay_wasi_set_random_seed(cay_wasi *wasi, uint64_t seed) { wasi_config_set_random_seed(wasi->config, seed); }
 
 enum cay_status cay_wasi_listen(cay_wasi *wasi, const char *address, struct cay_error *error) {
   struct host_object *listener = NULL;
   enum cay_status status = host_grant_listener(address, &listener, error);
   if (status != CAY_OK) return status;
-  char bound[128];
+  char bound[128], rule[160];
+  snprintf(rule, sizeof rule, "--listen %s", address);
   if (!host_object_address(listener, bound, sizeof bound)) bound[0] = 0;
   char *copy = base_string_copy(bound, strlen(bound));
   if (!copy || !BASE_VEC_RESERVE(&wasi->listen_addresses, wasi->listen_addresses.count + 1))
     status = base_error_memory(error);
   else
-    status = wasi_config_add_socket(wasi->config, listener, error);
+    status = wasi_config_add_socket(wasi->config, listener, rule, error);
   host_object_release(listener);
   if (status == CAY_OK)
     *BASE_VEC_PUSH(&wasi->listen_addresses) = copy;

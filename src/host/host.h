@@ -134,12 +134,15 @@ struct host_path { const char *bytes; size_t len_bytes; };
 /* ---- Objects --------------------------------------------------------------------------------------------------- */
 
 enum host_right {
-  HOST_RIGHT_READ = 1,   /* read contents and attributes, follow links, open for reading */
-  HOST_RIGHT_WRITE = 2,  /* change contents, size and times of files */
-  HOST_RIGHT_MUTATE = 4, /* make, remove, rename and link entries of directories */
-  HOST_RIGHT_LIST = 8,   /* read the names in directories */
+  HOST_RIGHT_READ = 1,    /* read contents and attributes, follow links, open for reading */
+  HOST_RIGHT_WRITE = 2,   /* change contents, size and times of files */
+  HOST_RIGHT_MUTATE = 4,  /* make, remove, rename and link entries of directories; comes with CREATE */
+  HOST_RIGHT_LIST = 8,    /* read the names in directories */
+  HOST_RIGHT_CREATE = 16, /* make new files, which can be written through the handle that made them, and directories */
+  HOST_RIGHT_DEVICE = 32, /* open device nodes: of single files only, never of directories */
   HOST_RIGHTS_READ_ONLY = HOST_RIGHT_READ | HOST_RIGHT_LIST,
-  HOST_RIGHTS_ALL = 15,
+  HOST_RIGHTS_CREATE_ONLY = HOST_RIGHT_CREATE,
+  HOST_RIGHTS_ALL = 31, /* without DEVICE */
 };
 
 enum host_kind {
@@ -169,16 +172,29 @@ void host_object_shrink(struct host_object *object, uint32_t keep);
 /* Opens a directory of the host's file system (links are followed) as a capability. */
 enum cay_status host_grant_directory(const char *host_path, uint32_t rights, struct host_object **out,
                                      struct cay_error *error);
+/* Where changes beneath a directory go. */
+enum host_overlay {
+  HOST_OVERLAY_NONE,   /* to the directory itself */
+  HOST_OVERLAY_MEMORY, /* to memory, and away with the last object that comes from it */
+  HOST_OVERLAY_FOLDER, /* to a folder of the host, where they stay */
+};
 /* What `host_path` is, links followed. */
 enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struct cay_error *error);
 /* A directory that exists only for the guest and holds only the entries added to it; it cannot be changed. */
 enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error);
-/* Puts the host's file `host_path` into a synthetic directory as `name`. The grant is for the name: a file that
- * replaces it later is reached, a link that replaces it is not followed. */
-enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const char *host_path,
-                                uint32_t rights, struct cay_error *error);
-/* The host's path of a file granted in a synthetic directory, as it was granted; NULL when `name` is none. */
-const char *host_granted_file(const struct host_object *directory, struct host_path name);
+/* A single file of the host, or with DEVICE a device node. */
+struct host_file_grant {
+  const char *host_path;
+  uint32_t rights;   /* READ, WRITE, DEVICE */
+  const char *rule;  /* what granted it, for messages; NULL: nothing to tell */
+};
+/* Puts a file of the host into a synthetic directory as `name`. The grant is for the name: a file that replaces it later
+ * is reached, a link that replaces it is not followed. */
+enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const struct host_file_grant *grant,
+                                struct cay_error *error);
+/* The grant of the file `name` of a synthetic directory, as it was made; false when there is none. The texts live as
+ * long as the directory. */
+bool host_granted_file(const struct host_object *directory, struct host_path name, struct host_file_grant *out);
 /* Descriptor `fd` of this process (0, 1, 2 or one passed in), which stays open: rights are READ and/or WRITE. */
 enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out, struct cay_error *error);
 /* A listening TCP socket at "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:0" (numbers only, no name lookup). */
@@ -298,6 +314,80 @@ int host_receive(struct host_object *socket, const struct host_buffer *buffers, 
 int host_send(struct host_object *socket, const struct host_buffer *buffers, size_t count, size_t *done_bytes);
 int host_shutdown(struct host_object *socket, bool reading, bool writing);
 
+/* ---- Network ------------------------------------------------------------------------------------------------------------- */
+
+/* What a program may do on the network: a list of rules, and the one place where connecting, listening and accepting is
+ * judged by them. A rule that denies wins over every rule that allows, wherever they stand; what no rule allows is
+ * denied. Addresses that are private (loopback, link-local, RFC 1918, carrier-grade NAT, unique local, multicast,
+ * unspecified, and IPv6 addresses that carry such a one) can be connected to only by rules that name them: an address, a
+ * range within one of theirs, the name localhost, or HOST_NET_PRIVATE. Names are allowed by their text and looked up
+ * once; afterwards the name stands for the addresses it had then. */
+enum host_net_protocol { HOST_NET_TCP = 1, HOST_NET_UDP = 2 };
+enum host_net_direction {
+  HOST_NET_CONNECT = 1, /* the host and port that are connected or sent to */
+  HOST_NET_LISTEN = 2,  /* the own address and port that are listened or received on */
+  HOST_NET_ACCEPT = 4,  /* the address of a peer, and the own port; without rules that allow, everybody is accepted */
+};
+enum host_net_what {
+  HOST_NET_ANY,         /* every address that is not private, every name; of LISTEN and ACCEPT: every address */
+  HOST_NET_NAME,        /* "example.org"; "*.example.org": names that end so; only of CONNECT */
+  HOST_NET_RANGE,       /* an address and how many of its bits count */
+  HOST_NET_PRIVATE,     /* all private addresses */
+};
+struct host_net_address {
+  bool is_v6;
+  uint8_t bytes[16]; /* the first 4 of an IPv4 address; an IPv4 address is never written as an IPv6 one */
+  uint16_t port;
+  uint32_t scope; /* interface of a link-local IPv6 address, or 0 */
+};
+struct host_net_rule {
+  bool denies;
+  uint8_t directions, protocols; /* bits of the enums */
+  enum host_net_what what;
+  const char *name;
+  struct host_net_address address;
+  uint8_t prefix_bits;
+  uint16_t port_first, port_last;
+  const char *rule; /* the text, for messages and the audit */
+};
+struct host_network;
+enum cay_status host_network_new(struct host_network **out, struct cay_error *error);
+struct host_network *host_network_retain(struct host_network *network);
+void host_network_release(struct host_network *network); /* NULL allowed */
+/* Adds a rule, whose texts are copied; before the network is used. */
+enum cay_status host_network_add(struct host_network *network, const struct host_net_rule *rule,
+                                 struct cay_error *error);
+/* Who looks names up; NULL: the C library. Fills in up to `capacity` addresses (ports are ignored), `*count` tells how
+ * many; 0 or -HOST_ERROR_x. Called by any thread, and waits. */
+typedef int host_net_resolver(void *env, const char *name, struct host_net_address *out, size_t capacity,
+                              size_t *count);
+void host_network_set_resolver(struct host_network *network, host_net_resolver *resolve, void *env);
+
+/* Each of these returns NOTCAPABLE when the rules do not allow it. `*rule` (NULL allowed) is the text of the rule that
+ * decided, or NULL when none did; it lives as long as the network. Any thread. */
+/* Looks `name` up and keeps the answer: what it leads to may be connected to by the rules that name it. An address in
+ * text form is its own answer. Private addresses in the answer of a name are left out unless rules name them; when nothing
+ * is left: NOTCAPABLE. NOENT: there is no such name. */
+int host_network_resolve(struct host_network *network, const char *name, struct host_net_address *out, size_t capacity,
+                         size_t *count, const char **rule);
+/* A TCP socket that is connected or connecting: host_connect_finish tells, once it is writable. */
+int host_network_connect(struct host_network *network, const struct host_net_address *address,
+                         struct host_object **out, const char **rule);
+/* 0: connected; HOST_PENDING; or why it failed. */
+int host_connect_finish(struct host_object *socket);
+/* A listening TCP socket; port 0 lets the system choose and needs a rule for port 0 or for all ports. */
+int host_network_listen(struct host_network *network, const struct host_net_address *address,
+                        struct host_object **out, const char **rule);
+/* A UDP socket. With an address it is bound to it, which needs a rule to listen; NULL: to any, for sending. */
+int host_network_datagram(struct host_network *network, const struct host_net_address *address, bool is_v6,
+                          struct host_object **out, const char **rule);
+/* Sends one datagram to where the rules allow to connect to, and receives one from where they do, or, on a bound socket,
+ * from those that it may accept; others are dropped unseen. */
+int host_send_to(struct host_object *socket, const struct host_buffer *buffers, size_t count,
+                 const struct host_net_address *to, size_t *done_bytes, const char **rule);
+int host_receive_from(struct host_object *socket, const struct host_buffer *buffers, size_t count,
+                      struct host_receive *how, struct host_net_address *from, size_t *done_bytes);
+
 /* ---- Clocks, random ---------------------------------------------------------------------------------------------------- */
 
 enum host_clock { HOST_CLOCK_REALTIME, HOST_CLOCK_MONOTONIC, HOST_CLOCK_PROCESS_CPU, HOST_CLOCK_THREAD_CPU };
@@ -306,6 +396,32 @@ int host_clock_resolution(enum host_clock clock, uint64_t *ns);
 void host_yield(void); /* lets other threads run */
 /* Cryptographically secure bytes. */
 int host_random(void *bytes, size_t len_bytes);
+
+/* What a guest sees of the clocks. All zero: the host's own. Any thread may read them at any time. */
+enum host_clocks_kind {
+  HOST_CLOCKS_REAL,
+  HOST_CLOCKS_FIXED,    /* they stand: the real time at realtime_ns, the others at one second */
+  HOST_CLOCKS_COARSE,   /* the host's, rounded down to multiples of step_ns */
+  HOST_CLOCKS_STEPPING, /* as FIXED, but each reading moves all of them on by step_ns, and waiting does without waiting */
+};
+struct host_clocks {
+  enum host_clocks_kind kind;
+  uint64_t realtime_ns, step_ns;
+  _Atomic uint64_t elapsed_ns; /* of STEPPING; starts at 0 */
+};
+int host_clocks_now(struct host_clocks *clocks, enum host_clock clock, uint64_t *ns);
+int host_clocks_resolution(const struct host_clocks *clocks, enum host_clock clock, uint64_t *ns);
+/* STEPPING: moves the clocks on by `ns` and returns true: the time has passed. False: who waits has to wait. */
+bool host_clocks_skip(struct host_clocks *clocks, uint64_t ns);
+
+/* What a guest gets as random bytes. All zero: host_random. Seeded: the same bytes for the same seed, however they are
+ * asked for in parts; anybody can foretell them. Any thread. */
+struct host_random_source {
+  bool is_seeded;
+  uint64_t seed;
+  _Atomic uint64_t used_bytes; /* starts at 0 */
+};
+int host_random_fill(struct host_random_source *source, void *bytes, size_t len_bytes);
 
 /* ---- Event loop --------------------------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
  * directories, where it means nothing.
  *
  * Invariants: (1) rights never grow after the object was made; (2) fd is -1 exactly when the object is synthetic or in
- * memory; (3) a synthetic directory never has MUTATE. */
+ * memory; (3) a synthetic directory never has MUTATE or CREATE; (4) MUTATE never comes without CREATE. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,10 @@
 
 #include "host/object.h"
 
+enum { FILE_RIGHTS = HOST_RIGHT_READ | HOST_RIGHT_WRITE | HOST_RIGHT_DEVICE };
+
 struct host_object *host_object_new(int fd, bool owns_fd, enum host_kind kind, uint32_t rights) {
-  assert((rights & ~(uint32_t)HOST_RIGHTS_ALL) == 0);
+  assert((rights & ~(uint32_t)(HOST_RIGHTS_ALL | HOST_RIGHT_DEVICE)) == 0);
   struct host_object *object = base_alloc_zero(1, sizeof *object);
   if (!object) {
     if (owns_fd) close(fd);
@@ -40,14 +42,17 @@ struct host_object *host_object_retain(struct host_object *object) {
   return object;
 }
 
+static void entry_deinit(struct host_synthetic_entry *entry) {
+  base_free(entry->name);
+  base_free(entry->host_name);
+  base_free(entry->host_path);
+  base_free(entry->rule);
+  if (entry->directory_fd >= 0) close(entry->directory_fd);
+}
+
 static void synthetic_free(struct host_synthetic *synthetic) {
   if (!synthetic) return;
-  for (size_t i = 0; i < synthetic->entries.count; i++) {
-    base_free(synthetic->entries.items[i].name);
-    base_free(synthetic->entries.items[i].host_name);
-    base_free(synthetic->entries.items[i].host_path);
-    close(synthetic->entries.items[i].directory_fd);
-  }
+  for (size_t i = 0; i < synthetic->entries.count; i++) entry_deinit(&synthetic->entries.items[i]);
   BASE_VEC_DEINIT(&synthetic->entries);
   base_free(synthetic);
 }
@@ -64,11 +69,17 @@ void host_object_release(struct host_object *object) {
   base_free(object);
 }
 
+/* Whoever may change entries may make some. */
+static uint32_t with_create(uint32_t rights) {
+  return rights & HOST_RIGHT_MUTATE ? rights | HOST_RIGHT_CREATE : rights;
+}
+
 enum host_kind host_object_kind(const struct host_object *object) { return object->kind; }
 uint32_t host_object_rights(const struct host_object *object) { return object->rights; }
 bool host_object_is_terminal(const struct host_object *object) { return object->is_terminal; }
 uint32_t host_object_flags(const struct host_object *object) { return object->flags; }
 void host_object_shrink(struct host_object *object, uint32_t keep) {
+  keep = with_create(keep);
   object->rights &= (uint8_t)keep;
   object->granted &= (uint8_t)keep;
 }
@@ -124,7 +135,7 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
     rights &= ~(uint32_t)HOST_RIGHT_LIST;
   }
   if (fd < 0) return base_error_system(error, errno, "cannot open the directory %s", host_path);
-  return give(host_object_new(fd, true, HOST_KIND_DIRECTORY, rights & HOST_RIGHTS_ALL), out, error);
+  return give(host_object_new(fd, true, HOST_KIND_DIRECTORY, with_create(rights) & HOST_RIGHTS_ALL), out, error);
 }
 
 enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struct cay_error *error) {
@@ -137,7 +148,8 @@ enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struc
 enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error) {
   struct host_synthetic *synthetic = base_alloc_zero(1, sizeof *synthetic);
   if (!synthetic) return base_error_memory(error);
-  struct host_object *object = host_object_new(-1, false, HOST_KIND_DIRECTORY, HOST_RIGHTS_ALL & ~HOST_RIGHT_MUTATE);
+  struct host_object *object =
+      host_object_new(-1, false, HOST_KIND_DIRECTORY, HOST_RIGHT_READ | HOST_RIGHT_WRITE | HOST_RIGHT_LIST);
   if (!object) {
     base_free(synthetic);
     return base_error_memory(error);
@@ -159,48 +171,41 @@ static enum cay_status split_real_path(const char *host_path, char real[PATH_MAX
   return CAY_OK;
 }
 
-static enum cay_status add_entry(struct host_synthetic *synthetic, struct host_synthetic_entry entry,
-                                 struct cay_error *error) {
-  struct host_synthetic_entry *added = BASE_VEC_PUSH(&synthetic->entries);
-  if (!added || !entry.name || !entry.host_name || !entry.host_path) {
-    if (added) synthetic->entries.count--;
-    base_free(entry.name);
-    base_free(entry.host_name);
-    base_free(entry.host_path);
-    close(entry.directory_fd);
-    return base_error_memory(error);
-  }
-  *added = entry;
-  return CAY_OK;
-}
+static char *copy(const char *text) { return base_string_copy(text, strlen(text)); }
 
-enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const char *host_path, uint32_t rights,
+enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const struct host_file_grant *grant,
                                 struct cay_error *error) {
   assert(synthetic->synthetic && name[0] && !strchr(name, '/'));
   char real[PATH_MAX], *host_name = NULL;
-  enum cay_status status = split_real_path(host_path, real, &host_name, error);
+  enum cay_status status = split_real_path(grant->host_path, real, &host_name, error);
   if (status) return status;
-  struct host_synthetic_entry entry = {.directory_fd = open(real[0] ? real : "/", host_os_directory_flags),
-                                       .rights = rights & (HOST_RIGHT_READ | HOST_RIGHT_WRITE)};
-  if (entry.directory_fd < 0) {
-    status = base_error_system(error, errno, "cannot open the directory of %s", host_path);
-  } else {
-    entry.name = base_string_copy(name, strlen(name));
-    entry.host_name = base_string_copy(host_name, strlen(host_name));
-    entry.host_path = base_string_copy(host_path, strlen(host_path));
-    status = add_entry(synthetic->synthetic, entry, error);
+  struct host_synthetic_entry entry = {.name = copy(name),
+                                       .host_name = copy(host_name),
+                                       .host_path = copy(grant->host_path),
+                                       .rule = grant->rule ? copy(grant->rule) : NULL,
+                                       .rights = grant->rights & FILE_RIGHTS,
+                                       .directory_fd = open(real[0] ? real : "/", host_os_directory_flags)};
+  bool complete = entry.name && entry.host_name && entry.host_path && (entry.rule || !grant->rule);
+  if (entry.directory_fd < 0)
+    status = base_error_system(error, errno, "cannot open the directory of %s", grant->host_path);
+  struct host_synthetic_entry *added = status || !complete ? NULL : BASE_VEC_PUSH(&synthetic->synthetic->entries);
+  if (added) {
+    *added = entry;
+    return CAY_OK;
   }
-  return status;
+  entry_deinit(&entry);
+  return status ? status : base_error_memory(error);
 }
 
-const char *host_granted_file(const struct host_object *directory, struct host_path name) {
-  if (!directory->synthetic) return NULL;
+bool host_granted_file(const struct host_object *directory, struct host_path name, struct host_file_grant *out) {
+  if (!directory->synthetic) return false;
   for (size_t i = 0; i < directory->synthetic->entries.count; i++) {
     const struct host_synthetic_entry *entry = &directory->synthetic->entries.items[i];
-    if (strlen(entry->name) == name.len_bytes && memcmp(entry->name, name.bytes, name.len_bytes) == 0)
-      return entry->host_path;
+    if (strlen(entry->name) != name.len_bytes || memcmp(entry->name, name.bytes, name.len_bytes) != 0) continue;
+    *out = (struct host_file_grant){.host_path = entry->host_path, .rights = entry->rights, .rule = entry->rule};
+    return true;
   }
-  return NULL;
+  return false;
 }
 
 static enum host_kind socket_kind(int fd) {

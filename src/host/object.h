@@ -19,6 +19,7 @@ struct host_synthetic_entry {
   char *name;
   char *host_name;
   char *host_path; /* as it was granted, for messages */
+  char *rule;      /* NULL: none */
   int directory_fd;
   uint32_t rights;
 };

@@ -20,7 +20,10 @@ void wasi_config_free(struct wasi_config *config) {
   for (size_t i = 0; i < config->args.count; i++) base_free(config->args.items[i]);
   for (size_t i = 0; i < config->env.count; i++) base_free(config->env.items[i]);
   for (size_t i = 0; i < 3; i++) host_object_release(config->streams[i].object);
-  for (size_t i = 0; i < config->sockets.count; i++) host_object_release(config->sockets.items[i]);
+  for (size_t i = 0; i < config->sockets.count; i++) {
+    host_object_release(config->sockets.items[i].object);
+    base_free(config->sockets.items[i].rule);
+  }
   for (size_t i = 0; i < config->preopens.count; i++) {
     host_object_release(config->preopens.items[i].directory);
     base_free(config->preopens.items[i].guest_path);
@@ -116,21 +119,29 @@ static struct wasi_preopen *find_preopen(struct wasi_config *config, const char 
   return NULL;
 }
 
-static enum cay_status add_preopen(struct wasi_config *config, struct host_object *directory, const char *guest_path,
-                                   size_t len_bytes, const char *host_path, bool is_synthetic,
+/* A copy that may be missing: true when it is there as far as there is a text. */
+static bool copy_text(const char *text, char **out) {
+  *out = text ? base_string_copy(text, strlen(text)) : NULL;
+  return *out || !text;
+}
+
+static enum cay_status add_preopen(struct wasi_config *config, struct host_object *directory,
+                                   const struct wasi_grant *grant, struct host_path guest_path, bool is_synthetic,
                                    struct cay_error *error) {
-  if (len_bytes == 0) return base_error_set(error, CAY_ERROR_ARGUMENT, "a directory needs a name in the guest");
-  if (find_preopen(config, guest_path, len_bytes))
+  if (guest_path.len_bytes == 0)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "a directory needs a name in the guest");
+  if (find_preopen(config, guest_path.bytes, guest_path.len_bytes))
     return base_error_set(error, CAY_ERROR_ARGUMENT, "%.*s is granted twice; give each a path of its own in the guest",
-                          (int)len_bytes, guest_path);
-  struct wasi_preopen preopen = {.guest_path = base_string_copy(guest_path, len_bytes),
-                                 .host_path = host_path ? base_string_copy(host_path, strlen(host_path)) : NULL,
+                          (int)guest_path.len_bytes, guest_path.bytes);
+  struct wasi_preopen preopen = {.guest_path = base_string_copy(guest_path.bytes, guest_path.len_bytes),
                                  .is_synthetic = is_synthetic};
-  bool complete = preopen.guest_path && (preopen.host_path || !host_path);
-  struct wasi_preopen *slot = complete ? BASE_VEC_PUSH(&config->preopens) : NULL;
+  bool complete = copy_text(is_synthetic ? NULL : grant->host_path, &preopen.host_path);
+  complete &= copy_text(is_synthetic ? NULL : grant->rule, &preopen.rule);
+  struct wasi_preopen *slot = complete && preopen.guest_path ? BASE_VEC_PUSH(&config->preopens) : NULL;
   if (!slot) {
     base_free(preopen.guest_path);
     base_free(preopen.host_path);
+    base_free(preopen.rule);
     return base_error_memory(error);
   }
   preopen.directory = host_object_retain(directory);
@@ -138,10 +149,11 @@ static enum cay_status add_preopen(struct wasi_config *config, struct host_objec
   return CAY_OK;
 }
 
-enum cay_status wasi_config_preopen(struct wasi_config *config, struct host_object *directory, const char *guest_path,
-                                    const char *host_path, struct cay_error *error) {
+enum cay_status wasi_config_preopen(struct wasi_config *config, struct host_object *directory,
+                                    const struct wasi_grant *grant, struct cay_error *error) {
   assert(host_object_kind(directory) == HOST_KIND_DIRECTORY);
-  return add_preopen(config, directory, guest_path, trimmed(guest_path), host_path, false, error);
+  return add_preopen(config, directory, grant, (struct host_path){grant->guest_path, trimmed(grant->guest_path)}, false,
+                     error);
 }
 
 /* Splits "/etc/hosts" into "/etc" and "hosts", "hosts" into "." and "hosts". */
@@ -154,45 +166,60 @@ static bool split_guest_path(const char *guest_path, struct host_path *parent, c
   return **name && strcmp(*name, ".") != 0 && strcmp(*name, "..") != 0;
 }
 
-static enum cay_status grant_file(struct wasi_config *config, const char *host_path, const char *guest_path,
-                                  uint32_t rights, struct cay_error *error) {
+static enum cay_status grant_file(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   struct host_path parent;
   const char *name = NULL;
-  if (!split_guest_path(guest_path, &parent, &name))
-    return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%s\" cannot be a file's path in the guest", guest_path);
+  struct host_file_grant file = {.host_path = grant->host_path, .rights = grant->rights, .rule = grant->rule};
+  if (!split_guest_path(grant->guest_path, &parent, &name))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%s\" cannot be a file's path in the guest", grant->guest_path);
   struct wasi_preopen *preopen = find_preopen(config, parent.bytes, parent.len_bytes);
   if (preopen && !preopen->is_synthetic)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "%s cannot be granted as a file: its directory %s is granted too",
-                          guest_path, preopen->guest_path);
-  if (preopen) return host_grant_file(preopen->directory, name, host_path, rights, error);
+                          grant->guest_path, preopen->guest_path);
+  if (preopen) return host_grant_file(preopen->directory, name, &file, error);
   struct host_object *synthetic = NULL;
   enum cay_status status = host_grant_synthetic(&synthetic, error);
-  if (status == CAY_OK) status = host_grant_file(synthetic, name, host_path, rights, error);
-  if (status == CAY_OK) status = add_preopen(config, synthetic, parent.bytes, parent.len_bytes, NULL, true, error);
+  if (status == CAY_OK) status = host_grant_file(synthetic, name, &file, error);
+  if (status == CAY_OK) status = add_preopen(config, synthetic, grant, parent, true, error);
   host_object_release(synthetic);
   return status;
 }
 
-enum cay_status wasi_config_grant_path(struct wasi_config *config, const char *host_path, const char *guest_path,
-                                       uint32_t rights, struct cay_error *error) {
+enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   enum host_kind kind;
-  enum cay_status status = host_path_kind(host_path, &kind, error);
+  if (grant->overlay != HOST_OVERLAY_NONE || grant->quota_bytes)
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "there are no overlays and quotas");
+  enum cay_status status = host_path_kind(grant->host_path, &kind, error);
   if (status) return status;
-  if (kind != HOST_KIND_DIRECTORY) return grant_file(config, host_path, guest_path, rights, error);
+  if (kind != HOST_KIND_DIRECTORY) return grant_file(config, grant, error);
   struct host_object *directory = NULL;
-  status = host_grant_directory(host_path, rights, &directory, error);
+  status = host_grant_directory(grant->host_path, grant->rights, &directory, error);
   if (status) return status;
-  status = wasi_config_preopen(config, directory, guest_path, host_path, error);
+  status = wasi_config_preopen(config, directory, grant, error);
   host_object_release(directory);
   return status;
 }
 
-enum cay_status wasi_config_add_socket(struct wasi_config *config, struct host_object *socket,
+enum cay_status wasi_config_add_socket(struct wasi_config *config, struct host_object *socket, const char *rule,
                                        struct cay_error *error) {
-  struct host_object **slot = BASE_VEC_PUSH(&config->sockets);
-  if (!slot) return base_error_memory(error);
-  *slot = host_object_retain(socket);
+  struct wasi_socket added = {0};
+  struct wasi_socket *slot = copy_text(rule, &added.rule) ? BASE_VEC_PUSH(&config->sockets) : NULL;
+  if (!slot) {
+    base_free(added.rule);
+    return base_error_memory(error);
+  }
+  added.object = host_object_retain(socket);
+  *slot = added;
   return CAY_OK;
+}
+
+void wasi_config_set_clocks(struct wasi_config *config, const struct host_clocks *clocks) {
+  config->clocks =
+      (struct host_clocks){.kind = clocks->kind, .realtime_ns = clocks->realtime_ns, .step_ns = clocks->step_ns};
+}
+
+void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed) {
+  config->random = (struct host_random_source){.is_seeded = true, .seed = seed};
 }
 
 void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks) { config->hooks = *hooks; }

@@ -9,8 +9,13 @@ struct wasi_preopen {
   struct host_object *directory;
   char *guest_path;
   char *host_path; /* NULL: not known */
-  char *rule;      /* of uses through it; NULL: its own flag is made up when somebody asks */
+  char *rule;      /* what granted it; NULL: not known (its own flag is made up when somebody asks), or single files, each
+                      of which has its own (host_granted_file) */
   bool is_synthetic;
+};
+struct wasi_socket {
+  struct host_object *object;
+  char *rule; /* NULL: not known */
 };
 struct wasi_stream {
   struct host_object *object;
@@ -22,7 +27,9 @@ struct wasi_config {
   BASE_VEC(char *) env; /* "NAME=value" */
   struct wasi_stream streams[3];
   BASE_VEC(struct wasi_preopen) preopens;
-  BASE_VEC(struct host_object *) sockets;
+  BASE_VEC(struct wasi_socket) sockets;
+  struct host_clocks clocks;
+  struct host_random_source random;
   struct wasi_hooks hooks;
   uint32_t max_handles;
 };

@@ -89,12 +89,16 @@ struct wasi_hooks {
   void (*accessed)(void *env, const struct wasi_access *access, int result);
   void (*waits)(void *env);
   void *accessed_env;
-  /* Replacements of the host's clocks and random source; 0 or -HOST_ERROR_x. NULL: the host's. May be called by several
-   * threads at once. */
-  int (*clock_now)(void *env, enum host_clock clock, uint64_t *ns);
-  void *clock_env;
-  int (*random)(void *env, void *bytes, size_t len_bytes);
-  void *random_env;
+};
+
+/* A directory, single file or device of the host and what may be done with it. All zero but the paths: nothing. */
+struct wasi_grant {
+  const char *host_path, *guest_path;
+  uint32_t rights;           /* enum host_right; with DEVICE it has to be a device node */
+  uint64_t quota_bytes;      /* by how much its files may grow altogether; 0: not limited */
+  enum host_overlay overlay; /* of directories */
+  const char *scratch_path;  /* of HOST_OVERLAY_FOLDER */
+  const char *rule;          /* what it says in messages and in the audit, such as "--dir a::b::ro"; NULL: nothing */
 };
 
 struct wasi_config;
@@ -112,16 +116,20 @@ enum cay_status wasi_config_set_stdio(struct wasi_config *config, unsigned index
 void wasi_config_empty_stdio(struct wasi_config *config, unsigned index);
 /* The process's own descriptors 0, 1 and 2; one that is not open stays closed for the guest. */
 enum cay_status wasi_config_inherit_stdio(struct wasi_config *config, struct cay_error *error);
-/* Grants the host's directory or single file `host_path` as `guest_path`. A file becomes an entry of a directory
- * preopened at the guest path's parent that holds granted files only. */
-enum cay_status wasi_config_grant_path(struct wasi_config *config, const char *host_path, const char *guest_path,
-                                       uint32_t rights, struct cay_error *error);
-/* Preopens a directory object; `host_path` (for messages) may be NULL. */
-enum cay_status wasi_config_preopen(struct wasi_config *config, struct host_object *directory, const char *guest_path,
-                                    const char *host_path, struct cay_error *error);
-/* A socket (usually a listener), numbered after the preopened directories in the order of these calls. */
-enum cay_status wasi_config_add_socket(struct wasi_config *config, struct host_object *socket,
+/* Grants a directory, or a single file or device, which becomes an entry of a directory preopened at the guest path's
+ * parent that holds granted files only. */
+enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error);
+/* Preopens a directory object; of the grant only guest_path, host_path and rule are looked at, which are for messages,
+ * and may be NULL but for the first. */
+enum cay_status wasi_config_preopen(struct wasi_config *config, struct host_object *directory,
+                                    const struct wasi_grant *grant, struct cay_error *error);
+/* A socket (usually a listener), numbered after the preopened directories in the order of these calls; `rule` as of a
+ * grant. */
+enum cay_status wasi_config_add_socket(struct wasi_config *config, struct host_object *socket, const char *rule,
                                        struct cay_error *error);
+/* What each guest's clocks show, and where its random bytes come from: as new, for each surface made afterwards. */
+void wasi_config_set_clocks(struct wasi_config *config, const struct host_clocks *clocks);
+void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed);
 void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks);
 /* The most handles a guest may have open; 65,536 by default. */
 void wasi_config_set_max_handles(struct wasi_config *config, uint32_t max_handles);

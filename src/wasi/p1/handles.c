@@ -122,6 +122,7 @@ static struct p1_handle *handle_new(const struct p1_opened *opened) {
   handle->inheriting = (uint32_t)opened->inheriting;
   handle->is_nonblocking = opened->is_nonblocking;
   handle->preopen = opened->preopen;
+  handle->socket = opened->socket;
   handle->is_preopen = opened->is_preopen;
   handle->guest_path = opened->guest_path;
   handle->once = opened->once;

@@ -164,13 +164,12 @@ static enum cay_status join(char *const *strings, size_t count, const char *what
   return CAY_OK;
 }
 
-static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object, int32_t preopen, unsigned once,
+/* Adds a granted object; `opened` says what is to be kept of where it comes from. */
+static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object, struct p1_opened opened,
                                   struct cay_error *error) {
-  struct p1_opened opened = {.object = host_object_retain(object),
-                             .preopen = preopen,
-                             .is_preopen = preopen >= 0,
-                             .rights = p1_rights_of(object),
-                             .once = (uint8_t)once};
+  opened.object = host_object_retain(object);
+  opened.is_preopen = opened.preopen >= 0;
+  opened.rights = p1_rights_of(object);
   enum host_kind kind = host_object_kind(object);
   opened.inheriting = kind == HOST_KIND_DIRECTORY  ? P1_RIGHTS_INHERITING
                       : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET
@@ -184,10 +183,11 @@ static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object
 
 static enum cay_status add_stream(struct wasi_p1 *p1, const struct wasi_stream *stream, unsigned index,
                                   struct cay_error *error) {
-  if (stream->object) return add_handle(p1, stream->object, -1, P1_ONCE_STREAM + index, error);
+  struct p1_opened opened = {.preopen = -1, .socket = -1, .once = (uint8_t)(P1_ONCE_STREAM + index)};
+  if (stream->object) return add_handle(p1, stream->object, opened, error);
   struct host_object *object = NULL;
   enum cay_status status = index == 0 ? host_memory_reader("", 0, &object, error) : host_memory_sink(&object, error);
-  if (status == CAY_OK) status = add_handle(p1, object, -1, P1_ONCE_STREAM + index, error);
+  if (status == CAY_OK) status = add_handle(p1, object, opened, error);
   host_object_release(object);
   return status;
 }
@@ -202,6 +202,12 @@ static enum cay_status add_streams(struct wasi_p1 *p1, const struct wasi_config 
 static void close_streams(struct wasi_p1 *p1, const struct wasi_config *config) {
   for (unsigned i = 0; i < 3; i++)
     if (config->streams[i].is_set && !config->streams[i].object) p1_handle_close(p1, i);
+}
+
+/* A copy of a text that may be NULL; false: no memory. */
+static bool copy_text(const char *text, char **out) {
+  *out = text ? base_string_copy(text, strlen(text)) : NULL;
+  return *out || !text;
 }
 
 /* Only who is told of uses wants to know the rule. */
@@ -224,15 +230,22 @@ static enum cay_status add_preopens(struct wasi_p1 *p1, const struct wasi_config
     struct wasi_preopen *to = BASE_VEC_PUSH(&p1->preopens);
     if (!to) return base_error_memory(error);
     to->is_synthetic = from->is_synthetic;
-    to->guest_path = base_string_copy(from->guest_path, strlen(from->guest_path));
-    if (from->host_path) to->host_path = base_string_copy(from->host_path, strlen(from->host_path));
-    if (!to->guest_path || (from->host_path && !to->host_path)) return base_error_memory(error);
+    if (!copy_text(from->guest_path, &to->guest_path) || !copy_text(from->host_path, &to->host_path))
+      return base_error_memory(error);
+    struct p1_opened opened = {.preopen = (int32_t)i, .socket = -1};
     enum cay_status status = add_rule(p1, from, to, error);
-    if (status == CAY_OK) status = add_handle(p1, from->directory, (int32_t)i, P1_ONCE_NONE, error);
+    if (status == CAY_OK) status = add_handle(p1, from->directory, opened, error);
     if (status) return status;
   }
+  return CAY_OK;
+}
+
+static enum cay_status add_sockets(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
   for (size_t i = 0; i < config->sockets.count; i++) {
-    enum cay_status status = add_handle(p1, config->sockets.items[i], -1, P1_ONCE_NONE, error);
+    struct wasi_socket *to = BASE_VEC_PUSH(&p1->sockets);
+    if (!to || !copy_text(config->sockets.items[i].rule, &to->rule)) return base_error_memory(error);
+    struct p1_opened opened = {.preopen = -1, .socket = (int32_t)i};
+    enum cay_status status = add_handle(p1, config->sockets.items[i].object, opened, error);
     if (status) return status;
   }
   return CAY_OK;
@@ -245,6 +258,8 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   p1->tells_uses = p1->hooks.permit || p1->hooks.accessed;
   p1->tells = p1->tells_uses || p1->hooks.denied;
   p1->max_handles = config->max_handles;
+  p1->clocks = config->clocks;
+  p1->random = config->random;
   p1->arg_count = (uint32_t)config->args.count;
   p1->env_count = (uint32_t)config->env.count;
   pthread_mutex_init(&p1->lock, NULL);
@@ -254,6 +269,7 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   if (status == CAY_OK) status = join(config->env.items, config->env.count, "environment variables", &p1->env, error);
   if (status == CAY_OK) status = add_streams(p1, config, error);
   if (status == CAY_OK) status = add_preopens(p1, config, error);
+  if (status == CAY_OK) status = add_sockets(p1, config, error);
   if (status) {
     wasi_p1_free(p1);
     return status;
@@ -271,6 +287,8 @@ void wasi_p1_free(struct wasi_p1 *p1) {
     base_free(p1->preopens.items[i].host_path);
     base_free(p1->preopens.items[i].rule);
   }
+  for (size_t i = 0; i < p1->sockets.count; i++) base_free(p1->sockets.items[i].rule);
+  BASE_VEC_DEINIT(&p1->sockets);
   BASE_VEC_DEINIT(&p1->preopens);
   base_free(p1->handles);
   base_text_deinit(&p1->args);

@@ -56,6 +56,7 @@ struct p1_handle {
   pthread_mutex_t listing_lock;
   struct host_listing *listing;
   int32_t preopen;            /* index of the preopened directory it is or comes from; -1: none */
+  int32_t socket;             /* index of the granted socket it is or was accepted from; -1: none */
   bool is_preopen;
   char *guest_path;           /* of directories when somebody listens to denials, of files, too, when uses are told;
                                  otherwise, and where it is the preopen's, NULL */
@@ -67,7 +68,7 @@ struct p1_opened {
   uint64_t rights, inheriting;
   bool is_nonblocking, is_preopen;
   uint8_t once;
-  int32_t preopen;
+  int32_t preopen, socket;
   char *guest_path;
 };
 
@@ -94,6 +95,9 @@ struct wasi_p1 {
   uint32_t max_handles;
   struct wasi_p1_thread main;
   BASE_VEC(struct wasi_preopen) preopens;
+  BASE_VEC(struct wasi_socket) sockets; /* without their objects, which the handles hold */
+  struct host_clocks clocks;
+  struct host_random_source random;
   /* Strings one after the other, NUL included, and how many. */
   struct base_text args, env;
   uint32_t arg_count, env_count;
@@ -151,7 +155,6 @@ int p1_path(struct p1_call *call, unsigned argument, struct host_path *out);
 int p1_interrupted(struct p1_call *call);
 /* Blocks until the object is ready. 0, or P1_TRAPPED when the guest was interrupted, or an error. */
 int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest interest);
-int p1_clock_now(const struct wasi_p1 *p1, enum host_clock clock, uint64_t *ns);
 
 /* use.c: telling uses and denials */
 /* A use of rights: of a path in a directory, or of `object`. */

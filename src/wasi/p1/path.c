@@ -155,7 +155,8 @@ static struct p1_opened opened_handle(const struct wasi_p1 *p1, const struct p1_
   struct p1_opened handle = {.object = object,
                              .rights = opening->rights & target->handle->inheriting & p1_rights_of(object),
                              .is_nonblocking = opening->fdflags & P1_FDFLAG_NONBLOCK,
-                             .preopen = target->handle->preopen};
+                             .preopen = target->handle->preopen,
+                             .socket = -1};
   if (host_object_kind(object) == HOST_KIND_DIRECTORY) {
     handle.inheriting = opening->inheriting & target->handle->inheriting;
     /* Go's library does not ask for this right and truncates files all the same. */

@@ -52,7 +52,7 @@ static int fill_random(struct p1_call *call, uint8_t *out, uint32_t len_bytes) {
     if (atomic_load_explicit(&call->thread->interrupted, memory_order_relaxed)) return p1_interrupted(call);
     part = len_bytes - done < PART_BYTES ? len_bytes - done : PART_BYTES;
     BASE_RACY_BEGIN();
-    result = host_random(out + done, part);
+    result = host_random_fill(&call->p1->random, out + done, part);
     BASE_RACY_END();
   }
   return result;
@@ -61,11 +61,8 @@ static int fill_random(struct p1_call *call, uint8_t *out, uint32_t len_bytes) {
 int p1_random_get(struct p1_call *call) {
   uint32_t len_bytes = p1_u32(call, 1);
   uint8_t *out = p1_range(call, p1_u32(call, 0), len_bytes);
-  const struct wasi_hooks *hooks = &call->p1->hooks;
-  if (!out) return -HOST_ERROR_FAULT;
-  int result = p1_once(call, P1_ONCE_RANDOM);
-  if (result) return result;
-  return hooks->random ? hooks->random(hooks->random_env, out, len_bytes) : fill_random(call, out, len_bytes);
+  int result = out ? p1_once(call, P1_ONCE_RANDOM) : -HOST_ERROR_FAULT;
+  return result ? result : fill_random(call, out, len_bytes);
 }
 
 int p1_sched_yield(struct p1_call *call) {

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Sockets. 0.1 cannot open any: what there is was granted, or accepted from a listener that was. */
-#include <stdio.h>
-
 #include "wasi/p1/p1.h"
 
 enum { RECV_PEEK = 1, RECV_WAIT_ALL = 2, RECV_TRUNCATED = 1, SHUT_READ = 1, SHUT_WRITE = 2 };
 
 /* Accepting is told of the listener: who connects is not known before. */
 static int accept_permitted(struct p1_call *call, struct p1_handle *handle, struct host_object **out) {
-  char address[128] = "", rule[160] = "";
-  if (call->p1->tells_uses && host_object_address(handle->object, address, sizeof address))
-    snprintf(rule, sizeof rule, "--listen %s", address);
-  struct p1_use use = {.object = address, .rule = *rule ? rule : NULL, .rights = WASI_RIGHT_ACCEPT};
+  char address[128] = "";
+  const char *rule = handle->socket >= 0 ? call->p1->sockets.items[handle->socket].rule : NULL;
+  if (call->p1->tells_uses) host_object_address(handle->object, address, sizeof address);
+  struct p1_use use = {.object = address, .rule = rule, .rights = WASI_RIGHT_ACCEPT};
   int result = p1_permit(call, &use);
   if (result) return result;
   while ((result = host_accept(handle->object, out)) == HOST_PENDING) {
@@ -33,7 +31,8 @@ int p1_sock_accept(struct p1_call *call) {
   struct p1_opened accepted = {.object = socket,
                                .rights = p1_rights_of(socket) & handle->inheriting,
                                .is_nonblocking = flags & P1_FDFLAG_NONBLOCK,
-                               .preopen = -1};
+                               .preopen = -1,
+                               .socket = handle->socket};
   result = p1_handle_add(call->p1, &accepted, &fd);
   if (result == 0) base_racy_store_u32(p1_range(call, p1_u32(call, 2), 4), fd);
   return result;

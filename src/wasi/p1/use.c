@@ -82,10 +82,13 @@ static const char *text_of(const struct base_text *text) {
 
 /* A file that was granted singly is its own grant. */
 static void describe_file(struct telling *telling, const struct p1_use *use) {
-  const char *host_path = host_granted_file(use->handle->object, use->path);
-  if (!host_path) return;
-  base_text_addz(&telling->host_path, host_path);
-  base_text_format(&telling->rule, "--dir %s::%s", host_path, text_of(&telling->object));
+  struct host_file_grant file;
+  if (!host_granted_file(use->handle->object, use->path, &file)) return;
+  base_text_addz(&telling->host_path, file.host_path);
+  if (file.rule)
+    base_text_addz(&telling->rule, file.rule);
+  else
+    base_text_format(&telling->rule, "--dir %s::%s", file.host_path, text_of(&telling->object));
   telling->access.preopen = text_of(&telling->object);
 }
 
@@ -134,8 +137,9 @@ static bool in_single_files(const struct p1_call *call, const struct p1_use *use
 /* Whether `result` is a refusal by a grant; then why, and the rights that are missing. */
 static bool is_refusal(struct p1_call *call, const struct p1_use *use, int result, enum wasi_denial_reason *reason,
                        uint32_t *missing) {
+  struct host_file_grant file;
   bool is_single = in_single_files(call, use),
-       is_known = is_single && host_granted_file(use->handle->object, use->path);
+       is_known = is_single && host_granted_file(use->handle->object, use->path, &file);
   *missing = use->host_rights & ~host_object_rights(use->handle->object);
   if (is_single && !is_known && (result == -HOST_ERROR_NOENT || result == -HOST_ERROR_ROFS)) {
     *reason = WASI_DENIAL_ABSENT;

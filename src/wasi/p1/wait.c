@@ -25,10 +25,6 @@ int p1_wait(struct p1_call *call, struct host_object *object, enum host_interest
 
 /* ---- Clocks -------------------------------------------------------------------------------------------------------- */
 
-int p1_clock_now(const struct wasi_p1 *p1, enum host_clock clock, uint64_t *ns) {
-  return p1->hooks.clock_now ? p1->hooks.clock_now(p1->hooks.clock_env, clock, ns) : host_clock_now(clock, ns);
-}
-
 static bool clock_of(uint32_t id, enum host_clock *out) {
   static const enum host_clock clocks[] = {HOST_CLOCK_REALTIME, HOST_CLOCK_MONOTONIC, HOST_CLOCK_PROCESS_CPU,
                                            HOST_CLOCK_THREAD_CPU};
@@ -49,7 +45,7 @@ int p1_clock_res_get(struct p1_call *call) {
   uint64_t ns = 0;
   if (!clock_of(p1_u32(call, 0), &clock)) return -HOST_ERROR_INVAL;
   int result = p1_once(call, P1_ONCE_CLOCK + clock);
-  if (result == 0) result = host_clock_resolution(clock, &ns);
+  if (result == 0) result = host_clocks_resolution(&call->p1->clocks, clock, &ns);
   return result ? result : give_time(call, 1, ns);
 }
 
@@ -58,7 +54,7 @@ int p1_clock_time_get(struct p1_call *call) {
   uint64_t ns = 0;
   if (!clock_of(p1_u32(call, 0), &clock)) return -HOST_ERROR_INVAL;
   int result = p1_once(call, P1_ONCE_CLOCK + clock);
-  if (result == 0) result = p1_clock_now(call->p1, clock, &ns);
+  if (result == 0) result = host_clocks_now(&call->p1->clocks, clock, &ns);
   return result ? result : give_time(call, 2, ns);
 }
 
@@ -87,7 +83,7 @@ static void read_clock(struct p1_call *call, const uint8_t *at, struct item *ite
   bool known = clock_of(base_racy_load_u32(at), &clock) && clock <= HOST_CLOCK_MONOTONIC;
   item->error = known ? (enum host_error) - p1_once(call, P1_ONCE_CLOCK + clock) : HOST_ERROR_INVAL;
   if (item->error == HOST_OK && is_absolute) {
-    item->error = (enum host_error) - p1_clock_now(call->p1, clock, &clock_ns);
+    item->error = (enum host_error) - host_clocks_now(&call->p1->clocks, clock, &clock_ns);
     timeout = timeout > clock_ns ? timeout - clock_ns : 0;
   }
   item->due_ns = saturating_add(now_ns, timeout);

@@ -176,15 +176,20 @@ TEST(listing) {
   host_object_release(many);
 }
 
+static enum cay_status grant_file(struct host_object *synthetic, const char *name, const char *path, uint32_t rights) {
+  struct host_file_grant grant = {.host_path = path, .rights = rights, .rule = "--dir x"};
+  return host_grant_file(synthetic, name, &grant, NULL);
+}
+
 TEST(single_files) {
   struct host_object *synthetic, *object;
   struct cay_error error;
   struct host_stat status;
   write_file("granted", "granted text"), write_file("other", "other");
   CHECK_INT(host_grant_synthetic(&synthetic, &error), CAY_OK);
-  CHECK_INT(host_grant_file(synthetic, "hosts", "granted", HOST_RIGHTS_READ_ONLY, &error), CAY_OK);
-  CHECK_INT(host_grant_file(synthetic, "rw", "other", HOST_RIGHTS_ALL, &error), CAY_OK);
-  CHECK_INT(host_grant_file(synthetic, "no", "missing", HOST_RIGHTS_ALL, &error), CAY_ERROR_SYSTEM);
+  CHECK_INT(grant_file(synthetic, "hosts", "granted", HOST_RIGHTS_READ_ONLY), CAY_OK);
+  CHECK_INT(grant_file(synthetic, "rw", "other", HOST_RIGHTS_ALL), CAY_OK);
+  CHECK_INT(grant_file(synthetic, "no", "missing", HOST_RIGHTS_ALL), CAY_ERROR_SYSTEM);
   CHECK_TEXT(contents(synthetic, "hosts"), "granted text");
   CHECK_TEXT(contents(synthetic, "./hosts"), "granted text");
   CHECK_TEXT(contents(synthetic, "granted"), "ENOENT");
@@ -214,7 +219,11 @@ TEST(single_files) {
   bool dots = false;
   CHECK_INT(count_names(synthetic, &dots), 4);
   CHECK(dots);
-  CHECK_TEXT(host_granted_file(synthetic, path_of("hosts")), "granted");
+  struct host_file_grant granted = {0};
+  CHECK(host_granted_file(synthetic, path_of("hosts"), &granted));
+  CHECK_TEXT(granted.host_path, "granted");
+  CHECK_TEXT(granted.rule, "--dir x");
+  CHECK(!host_granted_file(synthetic, path_of("host"), &granted));
   /* The grant is for a name: a link or directory that takes the name later is not what was granted. */
   rename("granted", "moved");
   if (symlink("other", "granted") != 0) abort();

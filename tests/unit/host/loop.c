@@ -133,6 +133,49 @@ TEST(clocks) {
   CHECK_INT(host_random(bytes, 0), 0);
 }
 
+TEST(sources) {
+  uint64_t ns = 0, again = 0;
+  struct host_clocks fixed = {.kind = HOST_CLOCKS_FIXED, .realtime_ns = 5};
+  struct host_clocks coarse = {.kind = HOST_CLOCKS_COARSE, .step_ns = 1000000000};
+  struct host_clocks stepping = {.kind = HOST_CLOCKS_STEPPING, .realtime_ns = 7, .step_ns = 10};
+  for (int i = 0; i < 2; i++) {
+    CHECK_INT(host_clocks_now(&fixed, HOST_CLOCK_REALTIME, &ns), 0);
+    CHECK_INT(ns, 5);
+    CHECK_INT(host_clocks_now(&fixed, HOST_CLOCK_THREAD_CPU, &ns), 0);
+    CHECK_INT(ns, 1000000000);
+  }
+  CHECK_INT(host_clocks_now(&coarse, HOST_CLOCK_REALTIME, &ns), 0);
+  CHECK_INT(ns % 1000000000, 0);
+  CHECK(ns > UINT64_C(1000000000000000000));
+  CHECK_INT(host_clocks_resolution(&coarse, HOST_CLOCK_REALTIME, &ns), 0);
+  CHECK_INT(ns, 1000000000);
+  CHECK_INT(host_clocks_now(&stepping, HOST_CLOCK_REALTIME, &ns), 0);
+  CHECK_INT(host_clocks_now(&stepping, HOST_CLOCK_MONOTONIC, &again), 0);
+  CHECK_INT(ns, 7);
+  CHECK_INT(again, 1000000010);
+  CHECK(host_clocks_skip(&stepping, 100));
+  CHECK(!host_clocks_skip(&coarse, 100));
+  CHECK(!host_clocks_skip(&fixed, 100));
+  CHECK_INT(host_clocks_now(&stepping, HOST_CLOCK_REALTIME, &ns), 0);
+  CHECK_INT(ns, 127);
+}
+
+TEST(seeded_random) {
+  struct host_random_source one = {.is_seeded = true, .seed = 1}, parts = one, two = {.is_seeded = true, .seed = 2};
+  char whole[37], pieces[37], other[37];
+  CHECK_INT(host_random_fill(&one, whole, sizeof whole), 0);
+  for (size_t at = 0, n = 1; at < sizeof pieces; at += n, n = n % 11 + 1)
+    CHECK_INT(host_random_fill(&parts, pieces + at, n < sizeof pieces - at ? n : sizeof pieces - at), 0);
+  CHECK(memcmp(whole, pieces, sizeof whole) == 0);
+  CHECK_INT(host_random_fill(&two, other, sizeof other), 0);
+  CHECK(memcmp(whole, other, 8) != 0);
+  /* The stream of a seed is the same for ever, on every machine. */
+  static const unsigned char known[8] = {0xC1, 0x5C, 0x02, 0x89, 0xEC, 0x2D, 0x0A, 0x91};
+  CHECK(memcmp(whole, known, 8) == 0);
+  struct host_random_source real = {0};
+  CHECK_INT(host_random_fill(&real, other, sizeof other), 0);
+}
+
 TEST_MAIN({
   struct cay_error error;
   scratch_enter();
@@ -144,5 +187,7 @@ TEST_MAIN({
   RUN(woken_by_a_signal)
   RUN(woken_before_the_first_wait)
   RUN(clocks)
+  RUN(sources)
+  RUN(seeded_random)
   host_loop_free(loop);
 })

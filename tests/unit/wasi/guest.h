@@ -137,9 +137,15 @@ static inline void write_file(const char *path, const char *text) {
   if (!file || fputs(text, file) < 0 || fclose(file) != 0) abort();
 }
 
+static inline enum cay_status try_grant(struct wasi_config *config, const char *host, const char *guest, uint32_t rights,
+                                        struct cay_error *error) {
+  struct wasi_grant grant = {.host_path = host, .guest_path = guest, .rights = rights};
+  return wasi_config_grant(config, &grant, error);
+}
+
 static inline void grant_path(struct wasi_config *config, const char *host, const char *guest, uint32_t rights) {
   struct cay_error error;
-  if (wasi_config_grant_path(config, host, guest, rights, &error)) {
+  if (try_grant(config, host, guest, rights, &error)) {
     fprintf(stderr, "%s\n", error.text);
     abort();
   }

@@ -58,26 +58,24 @@ TEST(clocks_and_random) {
   guest_end();
 }
 
-static int fixed_clock(void *env, enum host_clock clock, uint64_t *ns) {
-  *ns = *(uint64_t *)env + clock;
-  return 0;
-}
-static int fixed_random(void *env, void *bytes, size_t len_bytes) {
-  memset(bytes, *(char *)env, len_bytes);
-  return 0;
-}
-
 TEST(replaced_sources) {
-  uint64_t now = 1000;
-  char byte = 'r';
-  struct wasi_hooks hooks = {.clock_now = fixed_clock, .clock_env = &now, .random = fixed_random, .random_env = &byte};
   struct wasi_config *config = config_new();
-  wasi_config_set_hooks(config, &hooks);
+  struct host_clocks fixed = {.kind = HOST_CLOCKS_FIXED, .realtime_ns = 1001};
+  wasi_config_set_clocks(config, &fixed);
+  wasi_config_set_random_seed(config, 42);
   guest_start(config);
-  CHECK_INT(CALL(clock_time_get, 1, 0, OUT), 0);
-  CHECK_INT(get64(OUT), 1001);
+  for (int i = 0; i < 2; i++) {
+    CHECK_INT(CALL(clock_time_get, 0, 0, OUT), 0);
+    CHECK_INT(get64(OUT), 1001);
+    CHECK_INT(CALL(clock_time_get, 1, 0, OUT), 0);
+    CHECK_INT(get64(OUT), 1000000000);
+  }
   CHECK_INT(CALL(random_get, BYTES, 3), 0);
-  CHECK(memcmp(memory(BYTES), "rrr", 3) == 0);
+  CHECK_INT(CALL(random_get, BYTES + 3, 9), 0);
+  struct host_random_source same = {.is_seeded = true, .seed = 42};
+  char bytes[12];
+  CHECK_INT(host_random_fill(&same, bytes, sizeof bytes), 0);
+  CHECK(memcmp(memory(BYTES), bytes, sizeof bytes) == 0);
   guest_end();
 }
 
@@ -246,7 +244,7 @@ TEST(sockets) {
   char address[64];
   if (host_grant_listener("127.0.0.1:0", &listener, NULL) || !host_object_address(listener, address, sizeof address))
     abort();
-  wasi_config_add_socket(config, listener, NULL);
+  wasi_config_add_socket(config, listener, NULL, NULL);
   host_object_release(listener);
   guest_start(config);
   CHECK_INT(CALL(fd_fdstat_set_flags, 3, 4), 0);

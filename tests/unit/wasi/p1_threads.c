@@ -169,7 +169,8 @@ static void check_changing_path(enum host_resolver resolver) {
   struct host_object *directory = NULL;
   CHECK_INT(host_grant_directory("granted", HOST_RIGHTS_ALL, &directory, NULL), CAY_OK);
   host_directory_set_resolver(directory, resolver);
-  CHECK_INT(wasi_config_preopen(config, directory, "/", NULL, NULL), CAY_OK);
+  struct wasi_grant grant = {.guest_path = "/"};
+  CHECK_INT(wasi_config_preopen(config, directory, &grant, NULL), CAY_OK);
   host_object_release(directory);
   workers_set_up(config);
   memcpy(at(&workers[0], 0), "a/../inner", 10);
