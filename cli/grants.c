@@ -46,9 +46,11 @@ static enum cay_status grant_dirs(struct cli_session *session, struct cay_error 
     struct policy_dir dir;
     if (is_repeated(texts, i)) continue;
     status = policy_dir_parse(&session->settings, texts->items[i], &dir, error);
+    if (!status && (dir.rights == POLICY_RIGHTS_CREATE_ONLY || dir.quota_bytes || dir.overlay))
+      status = base_error_set(error, CAY_ERROR_UNSUPPORTED, "this build has only ro and rw");
     if (!status)
       status = cay_wasi_grant_path(session->wasi, dir.host, dir.guest,
-                                   dir.read_only ? CAY_RIGHTS_READ : CAY_RIGHTS_READ_WRITE, error);
+                                   dir.rights == POLICY_RIGHTS_READ ? CAY_RIGHTS_READ : CAY_RIGHTS_READ_WRITE, error);
     if (status == CAY_ERROR_SYSTEM && strchr(texts->items[i], ':') && !strstr(texts->items[i], "::"))
       base_error_set(error, status, "cannot find %.200s; two colons stand between host and guest: HOST::GUEST",
                      texts->items[i]);

@@ -3,9 +3,10 @@
  *
  * A directory's rights stand only in the third part of HOST::GUEST::RIGHTS, so that a guest name may be called "ro".
  * Files of environment variables are read here because they are cay's own input, not the program's. */
-#include "policy/policy.h"
+#include "policy/parts.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 static char *arena_copy(struct policy_settings *settings, const char *text, size_t len) {
   char *copy = base_arena_alloc(&settings->arena, len + 1, 1);
@@ -15,27 +16,98 @@ static char *arena_copy(struct policy_settings *settings, const char *text, size
 
 /* ---- Directories -------------------------------------------------------------------------------------------------- */
 
-static enum cay_status parse_rights(const char *rights, bool *read_only, struct cay_error *error) {
-  *read_only = strcmp(rights, "ro") == 0;
-  if (*read_only || strcmp(rights, "rw") == 0) return CAY_OK;
-  return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%.40s\" is not a right; write ro or rw", rights);
+static const char *const rights_names[] = {
+    [POLICY_RIGHTS_READ] = "ro", [POLICY_RIGHTS_WRITE] = "rw", [POLICY_RIGHTS_CREATE_ONLY] = "create-only"};
+
+const char *policy_rights_name(enum policy_rights rights) { return rights_names[rights]; }
+
+static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
+
+/* One option of a directory. `given`: the options so far, as bits. */
+static enum cay_status parse_dir_option(const char *word, struct policy_dir *out, unsigned *given,
+                                        struct cay_error *error) {
+  enum { RIGHTS = 1, QUOTA = 2, OVERLAY = 4 };
+  unsigned kind = RIGHTS;
+  enum policy_rights rights = 0;
+  while (rights < BASE_ARRAY_LEN(rights_names) && strcmp(word, rights_names[rights]) != 0) rights++;
+  if (rights < BASE_ARRAY_LEN(rights_names)) {
+    out->rights = rights;
+  } else if (strcmp(word, "overlay") == 0) {
+    out->overlay = POLICY_OVERLAY_MEMORY, kind = OVERLAY;
+  } else if (starts_with(word, "overlay=") && word[8]) {
+    out->overlay = POLICY_OVERLAY_FOLDER, out->scratch = word + 8, kind = OVERLAY;
+  } else if (starts_with(word, "quota=")) {
+    enum cay_status status = policy_size_parse(word + 6, &out->quota_bytes, error);
+    if (status) return status;
+    kind = QUOTA;
+  } else {
+    return base_error_set(error, CAY_ERROR_ARGUMENT,
+                          "\"%.40s\" is not a right; write ro, rw, create-only, quota=SIZE, overlay or overlay=FOLDER",
+                          word);
+  }
+  if (*given & kind)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%.40s\": this is said twice, or contradicts what stands before",
+                          word);
+  *given |= kind;
+  return CAY_OK;
+}
+
+/* Takes `words` apart. */
+static enum cay_status parse_dir_options(char *words, struct policy_dir *out, struct cay_error *error) {
+  unsigned given = 0;
+  enum cay_status status;
+  do {
+    bool is_last = starts_with(words, "overlay=");
+    size_t len = is_last ? strlen(words) : strcspn(words, ",");
+    char *next = words[len] ? words + len + 1 : NULL;
+    words[len] = 0;
+    status = parse_dir_option(words, out, &given, error);
+    words = next;
+  } while (!status && words);
+  if (!status && out->overlay && out->rights != POLICY_RIGHTS_WRITE)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "overlay and %s contradict each other: an overlay is for writing",
+                          rights_names[out->rights]);
+  return status;
 }
 
 enum cay_status policy_dir_parse(struct policy_settings *settings, const char *text, struct policy_dir *out,
                                  struct cay_error *error) {
   const char *guest = strstr(text, "::");
-  const char *rights = guest ? strstr(guest + 2, "::") : NULL;
+  const char *options = guest ? strstr(guest + 2, "::") : NULL;
   size_t host_len = guest ? (size_t)(guest - text) : strlen(text);
   guest = guest ? guest + 2 : text;
-  size_t guest_len = rights ? (size_t)(rights - guest) : strlen(guest);
-  *out = (struct policy_dir){0};
-  enum cay_status status = rights ? parse_rights(rights + 2, &out->read_only, error) : CAY_OK;
+  size_t guest_len = options ? (size_t)(options - guest) : strlen(guest);
+  *out = (struct policy_dir){.rights = POLICY_RIGHTS_WRITE};
+  char *words = options ? arena_copy(settings, options + 2, strlen(options + 2)) : NULL;
+  if (options && !words) return base_error_memory(error);
+  enum cay_status status = options ? parse_dir_options(words, out, error) : CAY_OK;
   if (status) return status;
   if (!host_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the host's part of \"%.200s\" is empty", text);
   if (!guest_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the guest's part of \"%.200s\" is empty", text);
   out->host = arena_copy(settings, text, host_len);
   out->guest = arena_copy(settings, guest, guest_len);
   return out->host && out->guest ? CAY_OK : base_error_memory(error);
+}
+
+/* "64M", or bytes when that is not exact. */
+void policy_size_text(uint64_t bytes, struct base_text *out) {
+  static const char units[] = "kMGT";
+  unsigned unit = 0;
+  while (unit < 4 && bytes && bytes % 1024 == 0) bytes /= 1024, unit++;
+  base_text_format(out, "%" PRIu64, bytes);
+  if (unit) base_text_add(out, units + unit - 1, 1);
+}
+
+bool policy_dir_text(const struct policy_dir *dir, struct base_text *out) {
+  if (strstr(dir->host, "::") || strstr(dir->guest, "::")) return false;
+  base_text_format(out, "%s::%s::%s", dir->host, dir->guest, rights_names[dir->rights]);
+  if (dir->quota_bytes) {
+    base_text_addz(out, ",quota=");
+    policy_size_text(dir->quota_bytes, out);
+  }
+  if (dir->overlay) base_text_addz(out, ",overlay");
+  if (dir->scratch) base_text_format(out, "=%s", dir->scratch);
+  return true;
 }
 
 /* ---- Environment --------------------------------------------------------------------------------------------------- */

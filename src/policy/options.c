@@ -76,11 +76,13 @@ void policy_settings_init(struct policy_settings *settings) {
 }
 
 void policy_settings_deinit(struct policy_settings *settings) {
-  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++)
-    if (policy_options[option].kind == POLICY_TEXTS) {
+  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
+    if (policy_kind_is_list(policy_options[option].kind)) {
       struct policy_texts *texts = field_of(settings, option);
       BASE_VEC_DEINIT(texts);
     }
+    BASE_VEC_DEINIT(&settings->origins[option]);
+  }
   base_arena_deinit(&settings->arena);
 }
 
@@ -127,8 +129,11 @@ static enum cay_status set_value(struct policy_settings *settings, enum policy_o
   case POLICY_FLAG:
   case POLICY_ACTION:
   case POLICY_KEYS: *(bool *)field = true; return CAY_OK;
-  case POLICY_TEXT: *(const char **)field = value; return CAY_OK;
-  case POLICY_TEXTS: return add_text(field, value, error);
+  case POLICY_TEXT:
+  case POLICY_PATH: *(const char **)field = value; return CAY_OK;
+  case POLICY_TEXTS:
+  case POLICY_PATHS:
+  case POLICY_GRANTS: return add_text(field, value, error);
   case POLICY_SIZE: return policy_size_parse(value, field, error);
   case POLICY_COUNT: return parse_count(value, field, error);
   case POLICY_DURATION: return policy_duration_parse(value, field, error);
@@ -141,12 +146,44 @@ static enum cay_status set_value(struct policy_settings *settings, enum policy_o
   return CAY_OK;
 }
 
+/* "--dir a::b" */
+static const char *flag_text(struct policy_settings *settings, enum policy_option option, const char *value) {
+  const char *name = policy_options[option].name;
+  size_t name_len = strlen(name), value_len = value ? strlen(value) : 0;
+  char *text = base_arena_alloc(&settings->arena, name_len + value_len + sizeof "-- ", 1);
+  if (!text) return NULL;
+  memcpy(text, "--", 2);
+  memcpy(text + 2, name, name_len);
+  if (!value) return text;
+  text[2 + name_len] = ' ';
+  memcpy(text + 3 + name_len, value, value_len);
+  return text;
+}
+
+static enum cay_status set_origin(struct policy_settings *settings, enum policy_option option, const char *value,
+                                  struct cay_error *error) {
+  struct policy_texts *origins = &settings->origins[option];
+  const char *text = settings->source ? settings->source : flag_text(settings, option, value);
+  if (!policy_kind_is_list(policy_options[option].kind)) origins->count = 0;
+  return text ? add_text(origins, text, error) : base_error_memory(error);
+}
+
 enum cay_status policy_set(struct policy_settings *settings, enum policy_option option, const char *value,
                            struct cay_error *error) {
   enum cay_status status =
       policy_options[option].kind == POLICY_KEYS ? policy_keys_apply(settings, option, value, error) : CAY_OK;
   if (!status) status = set_value(settings, option, value, error);
+  if (!status) status = set_origin(settings, option, value, error);
   return status;
+}
+
+bool policy_is_given(const struct policy_settings *settings, enum policy_option option) {
+  return settings->origins[option].count != 0;
+}
+
+const char *policy_origin(const struct policy_settings *settings, enum policy_option option, size_t index) {
+  const struct policy_texts *origins = &settings->origins[option];
+  return index < origins->count ? origins->items[index] : NULL;
 }
 
 /* ---- Finding names ----------------------------------------------------------------------------------------------- */
@@ -307,7 +344,7 @@ static enum cay_status set_lines(struct policy_settings *settings, enum policy_o
 static enum cay_status set_from_variable(struct policy_settings *settings, enum policy_option option, const char *value,
                                          struct cay_error *error) {
   uint8_t kind = policy_options[option].kind;
-  if (kind == POLICY_TEXTS) return set_lines(settings, option, value, error);
+  if (policy_kind_is_list(kind)) return set_lines(settings, option, value, error);
   if (kind != POLICY_FLAG) return policy_set(settings, option, value, error);
   bool yes;
   enum cay_status status = policy_bool_parse(value, &yes, error);
@@ -323,7 +360,9 @@ enum cay_status policy_parse_environment(struct policy_settings *settings, enum 
     const char *value =
         row->environment && applies(option, command) ? environment_find(environment, row->environment) : NULL;
     if (!value || !*value) continue;
+    settings->source = row->environment;
     enum cay_status status = set_from_variable(settings, option, value, error);
+    settings->source = NULL;
     if (status == CAY_ERROR_ARGUMENT) base_error_prefix(error, "%s", row->environment);
     if (status) return status;
   }

@@ -19,6 +19,17 @@ void policy_nearest_try(struct policy_nearest *nearest, const char *name);
 /* y, yes, true, 1 (and NULL: the word alone) or n, no, false, 0. */
 enum cay_status policy_bool_parse(const char *text, bool *out, struct cay_error *error);
 
+/* "64M" where that is exact, else bytes. */
+void policy_size_text(uint64_t bytes, struct base_text *out);
+
+/* "500ms": the largest unit that is exact. */
+void policy_duration_text(uint64_t ns, struct base_text *out);
+/* The bytes as a basic string of TOML, with quotes. They have to be UTF-8. */
+void policy_toml_text(const char *text, size_t len_bytes, struct base_text *out);
+
+/* Whether two grants HOST[::GUEST[::OPTIONS]] have the same guest path. */
+bool policy_same_guest(const char *grant, const char *other);
+
 /* Applies "key=value,key,..." of one of wasmtime's groups. */
 enum cay_status policy_keys_apply(struct policy_settings *settings, enum policy_option group, const char *text,
                                   struct cay_error *error);

@@ -45,7 +45,10 @@ struct policy_texts {
 };
 typedef bool policy_FLAG;                 /* given or not */
 typedef const char *policy_TEXT;          /* NULL: not given */
+typedef const char *policy_PATH;          /* a TEXT that names a file; in a manifest, beneath the manifest's folder */
 typedef struct policy_texts policy_TEXTS; /* in the order given; environment variables come first */
+typedef struct policy_texts policy_PATHS; /* TEXTS that name files */
+typedef struct policy_texts policy_GRANTS; /* TEXTS of the form HOST[::GUEST[::OPTIONS]] (policy_dir_parse) */
 typedef uint64_t policy_SIZE;             /* bytes; UINT64_MAX: not given */
 typedef uint64_t policy_COUNT;            /* UINT64_MAX: not given */
 typedef uint64_t policy_DURATION;         /* nanoseconds; UINT64_MAX: not given */
@@ -55,7 +58,10 @@ typedef bool policy_ACTION;
 enum policy_kind {
   POLICY_FLAG,
   POLICY_TEXT,
+  POLICY_PATH,
   POLICY_TEXTS,
+  POLICY_PATHS,
+  POLICY_GRANTS,
   POLICY_SIZE,
   POLICY_COUNT,
   POLICY_DURATION,
@@ -64,6 +70,10 @@ enum policy_kind {
   POLICY_ACTION,
 };
 #define POLICY_NOT_GIVEN UINT64_MAX
+/* Whether a kind's field is a struct policy_texts. */
+static inline bool policy_kind_is_list(uint8_t kind) {
+  return kind == POLICY_TEXTS || kind == POLICY_PATHS || kind == POLICY_GRANTS;
+}
 
 struct policy_option_row {
   const char *name;        /* without the dashes */
@@ -94,6 +104,9 @@ extern const size_t policy_exit_count;
 struct policy_settings {
 #define POLICY_OPTION(ID, field, name, letter, argument, KIND, commands, manifest, GROUP, help) policy_##KIND field;
 #include "policy/options.def"
+  /* Where each value came from, in the order of the values: "--dir a::b", "CAY_DIR", "cay.toml:3:7". */
+  struct policy_texts origins[POLICY_OPTION_COUNT];
+  const char *source; /* the origin of what policy_set sets; NULL: its flag and value. Lives as long as the settings */
   enum policy_option keys_help; /* the group whose keys were asked for ("-W help"); NONE otherwise */
   enum policy_command command;  /* that was parsed for */
   struct base_arena arena;
@@ -120,6 +133,16 @@ enum cay_status policy_parse(struct policy_settings *settings, enum policy_comma
 enum cay_status policy_set(struct policy_settings *settings, enum policy_option option, const char *value,
                            struct cay_error *error);
 
+/* Whether the option has a value, from anywhere. */
+bool policy_is_given(const struct policy_settings *settings, enum policy_option option);
+/* Where value `index` of the option came from (0 for what is no list); NULL when it has no such value. */
+const char *policy_origin(const struct policy_settings *settings, enum policy_option option, size_t index);
+/* Puts the values of `lower` beneath those of `settings`: where both have a value, that of `settings` stays; lists are
+ * joined, lower ones first, except grants of a guest path that `settings` grants, too. `lower` has to live as long as
+ * `settings`. Error: no memory. */
+enum cay_status policy_settings_join(struct policy_settings *settings, const struct policy_settings *lower,
+                                     struct cay_error *error);
+
 /* "64M", "16MiB", "65536": digits (decimal with _ allowed, or 0x...), then k, M, G or T, then iB or B. Powers of 1024. */
 enum cay_status policy_size_parse(const char *text, uint64_t *bytes, struct cay_error *error);
 /* "2", "1.5s", "500ms", "20us", "7ns", "5m", "1h", and as wasmtime reads times also "1m30s", "1min 30sec", "2days". */
@@ -127,18 +150,35 @@ enum cay_status policy_duration_parse(const char *text, uint64_t *ns, struct cay
 
 /* ---- Grants ------------------------------------------------------------------------------------------------------ */
 
+enum policy_rights { POLICY_RIGHTS_READ, POLICY_RIGHTS_WRITE, POLICY_RIGHTS_CREATE_ONLY };
+enum policy_overlay { POLICY_OVERLAY_NONE, POLICY_OVERLAY_MEMORY, POLICY_OVERLAY_FOLDER };
 struct policy_dir {
   const char *host, *guest;
-  bool read_only;
+  enum policy_rights rights;
+  enum policy_overlay overlay;
+  const char *scratch;  /* the folder of POLICY_OVERLAY_FOLDER, else NULL */
+  uint64_t quota_bytes; /* 0: not limited */
 };
-/* HOST[::GUEST[::ro|rw]]; the parts are copied into the settings' arena. */
+/* HOST[::GUEST[::OPTION,...]] with the options ro, rw, create-only, quota=SIZE, overlay and, as the last one, because the
+ * name may hold commas, overlay=FOLDER. The parts are copied into the settings' arena. */
 enum cay_status policy_dir_parse(struct policy_settings *settings, const char *text, struct policy_dir *out,
                                  struct cay_error *error);
+/* The same text with nothing left out but what is normal. False: it has no such form, because a name holds "::". */
+bool policy_dir_text(const struct policy_dir *dir, struct base_text *out);
+/* "ro", "rw", "create-only" */
+const char *policy_rights_name(enum policy_rights rights);
 
 /* The program's environment: a NULL-terminated list of NAME=VALUE in the settings' arena, from --inherit-env, then the
  * files, then --env, where a later one replaces an earlier one of the same name. `host` is cay's own environment. */
 enum cay_status policy_environment(struct policy_settings *settings, char *const *host, const char *const **out,
                                    struct cay_error *error);
+
+/* ---- Manifests --------------------------------------------------------------------------------------------------- */
+
+/* Adds the settings as the text of a manifest in its one canonical form: every option that has a value and may stand in
+ * a manifest, in the order of the table; grants as tables [[dir]] at the end. Paths are written as they are, so they have
+ * to be absolute or relative to the folder that the manifest is going to lie in. */
+void policy_manifest_write(const struct policy_settings *settings, struct base_text *out);
 
 /* ---- Help -------------------------------------------------------------------------------------------------------- */
 

@@ -101,7 +101,7 @@ TEST(wrong_words) {
   CHECK_TEXT(error.text, "there is no option --zzzzzz; \"cay help run\" lists the options");
   CHECK_INT(run("-x"), CAY_ERROR_ARGUMENT);
   CHECK_INT(run("--dir"), CAY_ERROR_ARGUMENT);
-  CHECK_TEXT(error.text, "--dir needs a value: HOST[::GUEST[::ro|rw]]");
+  CHECK_TEXT(error.text, "--dir needs a value: HOST[::GUEST[::RIGHTS]]");
   CHECK_INT(run("--trace=1"), CAY_ERROR_ARGUMENT);
   CHECK_INT(run("--stdin tty"), CAY_ERROR_ARGUMENT);
   CHECK_TEXT(error.text, "--stdin: \"tty\" is none of inherit|null");
@@ -172,16 +172,98 @@ TEST(dirs) {
   struct policy_dir dir;
   run("");
   CHECK_INT(policy_dir_parse(&settings, ".", &dir, &error), CAY_OK);
-  CHECK(strcmp(dir.host, ".") == 0 && strcmp(dir.guest, ".") == 0 && !dir.read_only);
+  CHECK(strcmp(dir.host, ".") == 0 && strcmp(dir.guest, ".") == 0 && dir.rights == POLICY_RIGHTS_WRITE);
   CHECK_INT(policy_dir_parse(&settings, "/a b::ro", &dir, &error), CAY_OK);
-  CHECK(strcmp(dir.host, "/a b") == 0 && strcmp(dir.guest, "ro") == 0 && !dir.read_only);
+  CHECK(strcmp(dir.host, "/a b") == 0 && strcmp(dir.guest, "ro") == 0 && dir.rights == POLICY_RIGHTS_WRITE);
   CHECK_INT(policy_dir_parse(&settings, "a::/b::ro", &dir, &error), CAY_OK);
-  CHECK(strcmp(dir.guest, "/b") == 0 && dir.read_only);
+  CHECK(strcmp(dir.guest, "/b") == 0 && dir.rights == POLICY_RIGHTS_READ);
   CHECK_INT(policy_dir_parse(&settings, "a::/b::rw", &dir, &error), CAY_OK);
-  CHECK(!dir.read_only);
-  static const char *const wrong[] = {"", "::b", "a::", "a::::ro", "a::b::", "a::b::rx", "a::b::ro::c"};
+  CHECK(dir.rights == POLICY_RIGHTS_WRITE);
+  CHECK_INT(policy_dir_parse(&settings, "a::/b::create-only,quota=64M", &dir, &error), CAY_OK);
+  CHECK(dir.rights == POLICY_RIGHTS_CREATE_ONLY && dir.quota_bytes == 64 << 20 && !dir.overlay);
+  CHECK_INT(policy_dir_parse(&settings, "a::/b::overlay", &dir, &error), CAY_OK);
+  CHECK(dir.rights == POLICY_RIGHTS_WRITE && dir.overlay == POLICY_OVERLAY_MEMORY && !dir.scratch);
+  CHECK_INT(policy_dir_parse(&settings, "a::/b::quota=1k,rw,overlay=/s,t::u", &dir, &error), CAY_OK);
+  CHECK(dir.overlay == POLICY_OVERLAY_FOLDER && dir.quota_bytes == 1024);
+  CHECK_TEXT(dir.scratch, "/s,t::u");
+  struct base_text text = {0};
+  CHECK(policy_dir_text(&dir, &text));
+  CHECK_TEXT(text.bytes, "a::/b::rw,quota=1k,overlay=/s,t::u");
+  base_text_deinit(&text);
+  static const char *const wrong[] = {"",
+                                      "::b",
+                                      "a::",
+                                      "a::::ro",
+                                      "a::b::",
+                                      "a::b::rx",
+                                      "a::b::ro::c",
+                                      "a::b::ro,",
+                                      "a::b::ro,rw",
+                                      "a::b::ro,ro",
+                                      "a::b::ro,overlay",
+                                      "a::b::create-only,overlay=x",
+                                      "a::b::overlay=",
+                                      "a::b::overlay,overlay=x",
+                                      "a::b::quota",
+                                      "a::b::quota=",
+                                      "a::b::quota=1,quota=1",
+                                      "a::b::,ro"};
   for (size_t i = 0; i < BASE_ARRAY_LEN(wrong); i++)
     CHECK_INT(policy_dir_parse(&settings, wrong[i], &dir, &error), CAY_ERROR_ARGUMENT);
+}
+
+TEST(origins) {
+  char *const host[] = {"CAY_DIR=a\nb", "CAY_TIMEOUT=1s", NULL};
+  run("");
+  CHECK_INT(policy_parse_environment(&settings, POLICY_COMMAND_RUN, host, &error), CAY_OK);
+  char *words[] = {"--dir", "c::d", "--timeout=2s", "--inherit-env", "-W", "max-memory-size=64M"};
+  CHECK_INT(policy_parse(&settings, POLICY_COMMAND_RUN, words, BASE_ARRAY_LEN(words), &used, &error), CAY_OK);
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_DIR, 0), "CAY_DIR");
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_DIR, 1), "CAY_DIR");
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_DIR, 2), "--dir c::d");
+  CHECK(policy_origin(&settings, POLICY_OPTION_DIR, 3) == NULL);
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_TIMEOUT, 0), "--timeout 2s");
+  CHECK(policy_origin(&settings, POLICY_OPTION_TIMEOUT, 1) == NULL);
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_INHERIT_ENV, 0), "--inherit-env");
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_MAX_MEMORY, 0), "--max-memory 64M");
+  CHECK(policy_is_given(&settings, POLICY_OPTION_MAX_MEMORY) && !policy_is_given(&settings, POLICY_OPTION_STACK));
+}
+
+TEST(joining) {
+  struct policy_settings lower;
+  policy_settings_init(&lower);
+  lower.source = "cay.toml:1:1";
+  CHECK_INT(policy_set(&lower, POLICY_OPTION_DIR, "x::/data", &error), CAY_OK);
+  CHECK_INT(policy_set(&lower, POLICY_OPTION_DIR, "y::/more::ro", &error), CAY_OK);
+  CHECK_INT(policy_set(&lower, POLICY_OPTION_ENV, "A=1", &error), CAY_OK);
+  CHECK_INT(policy_set(&lower, POLICY_OPTION_TIMEOUT, "1s", &error), CAY_OK);
+  CHECK_INT(policy_set(&lower, POLICY_OPTION_STACK, "1M", &error), CAY_OK);
+  CHECK_INT(run("--dir z::/data/::ro --env A=2 --timeout 2s"), CAY_OK);
+  CHECK_INT(policy_settings_join(&settings, &lower, &error), CAY_OK);
+  CHECK_INT(settings.dir.count, 2);
+  CHECK_TEXT(settings.dir.items[0], "y::/more::ro");
+  CHECK_TEXT(settings.dir.items[1], "z::/data/::ro");
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_DIR, 0), "cay.toml:1:1");
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_DIR, 1), "--dir z::/data/::ro");
+  CHECK_TEXT(settings.env.items[0], "A=1");
+  CHECK_TEXT(settings.env.items[1], "A=2");
+  CHECK(settings.timeout == 2000000000 && settings.stack == 1 << 20);
+  CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_STACK, 0), "cay.toml:1:1");
+  policy_settings_deinit(&lower);
+}
+
+TEST(writing) {
+  struct base_text out = {0};
+  CHECK_INT(run("--dir /a::/b::ro --dir /c::/c::quota=100,overlay=s --env A=\"\\\x01 --timeout 90s --max-memory 65536 "
+                "--max-threads 3 --inherit-env --trace --dir /d"),
+            CAY_OK);
+  policy_manifest_write(&settings, &out);
+  CHECK_TEXT(out.bytes, "env = [\"A=\\\"\\\\\\u0001\"]\ninherit-env = true\nmax-memory = \"64k\"\ntimeout = \"90s\"\n"
+                        "max-threads = 3\n"
+                        "\n[[dir]]\nhost = \"/a\"\nguest = \"/b\"\nrights = \"ro\"\n"
+                        "\n[[dir]]\nhost = \"/c\"\nrights = \"rw\"\nquota = \"100\"\noverlay = \"s\"\n"
+                        "\n[[dir]]\nhost = \"/d\"\nrights = \"rw\"\n");
+  base_text_deinit(&out);
 }
 
 static void write_file(const char *path, const char *text) {
@@ -276,4 +358,5 @@ TEST(help) {
 }
 
 TEST_MAIN(RUN(table) RUN(values) RUN(words) RUN(wrong_words) RUN(wasmtime_keys) RUN(environment_options) RUN(dirs)
-              RUN(variables) RUN(out_of_memory) RUN(help) policy_settings_deinit(&settings))
+              RUN(origins) RUN(joining) RUN(writing) RUN(variables) RUN(out_of_memory) RUN(help)
+                  policy_settings_deinit(&settings))

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Settings from several places put on top of each other: command line, environment, manifest, approval. */
+#include "policy/parts.h"
+
+static const size_t scalar_bytes[] = {
+    [POLICY_FLAG] = sizeof(policy_FLAG),
+    [POLICY_TEXT] = sizeof(policy_TEXT),
+    [POLICY_PATH] = sizeof(policy_PATH),
+    [POLICY_SIZE] = sizeof(policy_SIZE),
+    [POLICY_COUNT] = sizeof(policy_COUNT),
+    [POLICY_DURATION] = sizeof(policy_DURATION),
+    [POLICY_CHOICE] = sizeof(policy_CHOICE),
+    [POLICY_KEYS] = sizeof(policy_KEYS),
+    [POLICY_ACTION] = sizeof(policy_ACTION),
+    [POLICY_TEXTS] = 0,
+    [POLICY_PATHS] = 0,
+    [POLICY_GRANTS] = 0,
+};
+
+/* The guest's part of HOST[::GUEST[::OPTIONS]]. */
+static const char *guest_part(const char *grant, size_t *len) {
+  const char *guest = strstr(grant, "::");
+  const char *options = guest ? strstr(guest + 2, "::") : NULL;
+  guest = guest ? guest + 2 : grant;
+  *len = options ? (size_t)(options - guest) : strlen(guest);
+  while (*len > 1 && guest[*len - 1] == '/') --*len;
+  return guest;
+}
+
+bool policy_same_guest(const char *grant, const char *other) {
+  size_t len, other_len;
+  const char *guest = guest_part(grant, &len), *other_guest = guest_part(other, &other_len);
+  return len == other_len && memcmp(guest, other_guest, len) == 0;
+}
+
+static bool is_granted_above(const struct policy_texts *above, const char *grant) {
+  for (size_t i = 0; i < above->count; i++)
+    if (policy_same_guest(above->items[i], grant)) return true;
+  return false;
+}
+
+/* Puts the lower values in front of the texts, origins likewise; `kept` says which. */
+static bool put_in_front(struct policy_texts *texts, const struct policy_texts *lower, const bool *kept) {
+  size_t count = 0, at = 0;
+  for (size_t i = 0; i < lower->count; i++) count += kept[i];
+  if (!count) return true;
+  if (!BASE_VEC_RESERVE(texts, texts->count + count)) return false;
+  memmove(texts->items + count, texts->items, texts->count * sizeof *texts->items);
+  for (size_t i = 0; i < lower->count; i++)
+    if (kept[i]) texts->items[at++] = lower->items[i];
+  texts->count += count;
+  return true;
+}
+
+static bool join_list(struct policy_settings *settings, const struct policy_settings *lower,
+                      enum policy_option option) {
+  struct policy_texts *texts = (void *)((char *)settings + policy_options[option].field);
+  const struct policy_texts *below = (const void *)((const char *)lower + policy_options[option].field);
+  if (!below->count) return true;
+  BASE_AUTO_FREE bool *kept = base_alloc_zero(below->count, sizeof *kept);
+  if (!kept) return false;
+  for (size_t i = 0; i < below->count; i++)
+    kept[i] = policy_options[option].kind != POLICY_GRANTS || !is_granted_above(texts, below->items[i]);
+  return put_in_front(texts, below, kept) && put_in_front(&settings->origins[option], &lower->origins[option], kept);
+}
+
+static bool join_scalar(struct policy_settings *settings, const struct policy_settings *lower,
+                        enum policy_option option) {
+  const struct policy_option_row *row = &policy_options[option];
+  if (policy_is_given(settings, option) || !policy_is_given(lower, option)) return true;
+  const char **origin = BASE_VEC_PUSH(&settings->origins[option]);
+  if (!origin) return false;
+  *origin = policy_origin(lower, option, 0);
+  memcpy((char *)settings + row->field, (const char *)lower + row->field, scalar_bytes[row->kind]);
+  return true;
+}
+
+enum cay_status policy_settings_join(struct policy_settings *settings, const struct policy_settings *lower,
+                                     struct cay_error *error) {
+  bool good = true;
+  for (enum policy_option option = 0; good && option < POLICY_OPTION_COUNT; option++)
+    good = policy_kind_is_list(policy_options[option].kind) ? join_list(settings, lower, option)
+                                                            : join_scalar(settings, lower, option);
+  return good ? CAY_OK : base_error_memory(error);
+}
