@@ -16,7 +16,9 @@ import sys
 LETTERS = {"i": "I32", "I": "I64", "f": "F32", "F": "F64", "v": "V128", "r": "FUNCREF", "e": "EXTERNREF", "p": "I32"}
 TYPE_CODES = {"i": 0x7F, "I": 0x7E, "f": 0x7D, "F": 0x7C, "v": 0x7B, "r": 0x70, "e": 0x6F, "p": 0x7F}
 PREFIXES = (0x00, 0xFB, 0xFC, 0xFD, 0xFE)
-FLAGS = ("TRAPS", "CONST", "CONST_EXT", "TERMINATES", "CONTROL", "SPECIAL", "LOAD", "STORE", "ATOMIC")
+NOT_ENCODED = 0xFF  # the prefix of rows that no module has
+FLAGS = ("TRAPS", "CONST", "CONST_EXT", "TERMINATES", "CONTROL", "SPECIAL", "LOAD", "STORE", "ATOMIC", "NAN32",
+         "NAN64")
 MAX_PARAMS, MAX_RESULTS = 4, 2
 
 ROW = re.compile(r'^OP\(([^,"]+), "([^"]+)", ([^,"]+), ([^,"]+), ([^,"]+), "([^"]+)", ([^,"]+), ([^,"]+), ([^,"]+), '
@@ -64,7 +66,7 @@ def parse_row(text, line):
 
 
 def check_row(row):
-    if row.prefix not in PREFIXES:
+    if row.prefix not in PREFIXES + (NOT_ENCODED,):
         raise TableError("unknown prefix 0x%02X" % row.prefix)
     if row.code > (0xFF if row.prefix == 0 else 0xFFFF):
         raise TableError("code 0x%X is out of range" % row.code)

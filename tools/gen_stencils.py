@@ -133,6 +133,7 @@ class Catalogue:
                [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
         family("CHECK64", [Stencil(end.format(f"r{a}")) for a in r] + [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
         family("POLL", [Stencil("GO_IF(BASE_UNLIKELY(!LIMIT()))")])
+        family("FUEL", [Stencil("GO_IF(BASE_UNLIKELY(CHARGE(inst->thread->fuel)))")])
         family("STACK_CHECK", [Stencil("GO_IF(BASE_UNLIKELY((uintptr_t)fp + SYMBOL(IMM) > (uintptr_t)LIMIT()))")])
         family("RETURN_INT", (Stencil(f"r0 = r{b}; fp[0] = r0") for b in r))
         family("COPY_SLOTS", [Stencil("COPY_SLOTS()")])

@@ -132,6 +132,7 @@ static enum engine_trap call_outermost(struct engine_store *store, struct engine
   enum engine_trap trap = call_at(store, function, slots, stack->values);
   engine_faults_enter(interrupted_one);
   stack_unset(store);
+  engine_fuel_settle(thread);
   return trap;
 }
 

@@ -235,7 +235,9 @@ static enum cay_status code_make(struct engine *engine, struct module *module, b
   code->explicit_bounds = explicit_bounds;
   struct engine_code_options options = {.explicit_bounds = explicit_bounds,
                                         .deterministic_relaxed_simd = engine->options.deterministic_relaxed_simd,
-                                        .exact_locals = engine->options.exact_locals};
+                                        .exact_locals = engine->options.exact_locals,
+                                        .canonical_nans = engine->options.canonical_nans,
+                                        .fuel = engine->options.fuel};
   enum cay_status status = engine->options.tier->code_new(module, &options, &code->code, &code->entries, error);
   code->is_made = status == CAY_OK;
   if (!code->is_made) {

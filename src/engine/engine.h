@@ -47,7 +47,8 @@ struct engine_activation;
   X(CAST, "cast failure: the reference is not of the type")                                \
   X(ARRAY_BOUNDS, "out of bounds array access")                                            \
   X(HEAP_EXHAUSTED, "no memory left for objects: the memory limit is reached")             \
-  X(EXCEPTION, "uncaught exception")  /* engine_thread.exception */
+  X(EXCEPTION, "uncaught exception")  /* engine_thread.exception */                        \
+  X(LIMIT, "a limit is used up")      /* engine_thread.limit says which */
 enum engine_trap {
 #define X(NAME, text) ENGINE_TRAP_##NAME,
   ENGINE_TRAPS(X)
@@ -197,12 +198,14 @@ struct engine_thread {
   uint64_t *value_top;                /* first free slot of the value stack when the host runs */
   void *host_sp;                      /* host stack pointer at the outermost entry, for on_host_stack functions */
   struct engine_store *store;
+  int64_t fuel;                       /* what code with fuel has left before it asks for more; taken from the budget */
   atomic_bool interrupted, looks;
   _Atomic uint32_t wait_word;         /* changes when a thread that waits in a memory shall look again */
 
   /* What the last trap left; valid until the next engine_call of this store. */
   enum engine_trap trap;
   uint32_t exit_code;
+  enum base_limit limit;
   struct cay_error host_error;
   uint64_t exception;                 /* reference to a struct engine_exception */
   struct engine_raw_frame backtrace[ENGINE_BACKTRACE_FRAMES];
@@ -232,6 +235,8 @@ struct engine_code_options {
   bool explicit_bounds;
   bool deterministic_relaxed_simd;
   bool exact_locals;
+  bool canonical_nans;
+  bool fuel; /* charges engine_thread.fuel; where that would be negative: engine_fuel_more */
 };
 
 /* A piece of a function's machine code, before it has a place in memory. */
@@ -311,6 +316,16 @@ bool engine_thread_looks(struct engine_thread *thread);
  * lower it while their activation runs when the native stack would end first. */
 void engine_thread_limit(struct engine_thread *thread, uint64_t *limit);
 
+/* For tiers, where the thread's fuel has become negative by what was charged: it is paid for, and there may be more. False:
+ * the budget is used up; the trap is LIMIT. */
+bool engine_fuel_more(struct engine_thread *thread);
+/* What work on `count` units of 1 << log2 bytes each is charged. */
+static inline int64_t engine_fuel_of_bytes(uint64_t count, uint32_t log2) {
+  const uint64_t most = UINT64_C(1) << 62;
+  uint64_t bytes = count > most >> log2 ? most : count << log2;
+  return (int64_t)(bytes / 16);
+}
+
 /* ---- Engine and store --------------------------------------------------------------------------------------------- */
 
 struct engine_options {
@@ -319,6 +334,8 @@ struct engine_options {
   bool explicit_bounds;     /* never use guard pages */
   bool deterministic_relaxed_simd; /* relaxed vector instructions: as the deterministic profile, not the fastest way */
   bool exact_locals; /* locals are in their frames at any moment, also after a trap, for those who read frames; slower */
+  bool canonical_nans; /* a NaN that arithmetic makes is the canonical one, with its sign positive, on every machine */
+  bool fuel; /* instructions are counted, and taken from BASE_LIMIT_FUEL of the store's budget */
 };
 enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error);
 void engine_free(struct engine *engine);
@@ -339,6 +356,8 @@ void engine_store_free(struct engine_store *store);
 struct engine_thread *engine_store_thread(struct engine_store *store);
 /* Makes the guest stack that the store's next call needs, so that the call does not fail for want of it; false: no memory. */
 bool engine_store_reserve_stack(struct engine_store *store);
+/* Where code with fuel takes it from; NULL, as at first: from nowhere, without end. Not counted: it outlives the store. */
+void engine_store_set_fuel(struct engine_store *store, struct base_budget *budget);
 /* Stack that a host thread needs for calls of the guest, beyond what other code on it needs. */
 size_t engine_host_stack_bytes(const struct engine_store *store);
 /* Asks the guest running in the store to stop with ENGINE_TRAP_INTERRUPTED; async-signal-safe. `wake` (below) is

@@ -139,6 +139,7 @@ struct engine_store {
   uint32_t memory_count, shared_count, table_count, instance_count;
   struct engine_budget *budget;
   uint64_t bytes_used; /* of the budget, by this store alone */
+  struct base_budget *fuel_budget; /* TEMPORARY */
   struct engine_heap *heap; /* NULL: nothing was allocated in it yet */
   bool has_guarded; /* a memory with guard pages exists: calls need the fault handler's stack */
 
@@ -165,6 +166,9 @@ struct engine_store {
 /* Takes `bytes` from the store's budget, until its end or until they are given back; false when it has not so many. */
 bool engine_budget_take(struct engine_store *store, uint64_t bytes);
 void engine_budget_give(struct engine_store *store, uint64_t bytes);
+
+/* Gives back what fuel the thread has not used. No code of the guest runs. */
+void engine_fuel_settle(struct engine_thread *thread);
 
 void engine_memory_deinit(struct engine_memory *memory);
 /* Gives a zeroed memory, whose `store` or `shared` is set, its type, its budget and a place. */

@@ -347,10 +347,12 @@ enum module_op_flags {
   MODULE_OP_CONTROL = 16,    /* structured control: block, loop, if, else, end, try_table */
   MODULE_OP_SPECIAL = 32,    /* operand types depend on context; validated by a hand-written part */
   MODULE_OP_LOAD = 64, MODULE_OP_STORE = 128, MODULE_OP_ATOMIC = 256,
+  MODULE_OP_NAN32 = 512,     /* a NaN among the result's f32 may have any sign and payload */
+  MODULE_OP_NAN64 = 1024,    /* the same of f64 */
 };
 struct module_op_info { /* one row of ops.def */
   const char *mnemonic;
-  uint8_t prefix;          /* 0, 0xFB, 0xFC, 0xFD or 0xFE */
+  uint8_t prefix;          /* 0, 0xFB, 0xFC, 0xFD or 0xFE; 0xFF: not of modules */
   uint8_t imm;             /* enum module_imm */
   uint8_t feature;         /* enum module_feature; MODULE_FEATURE_COUNT: WebAssembly 1.0 */
   uint8_t access_log2;     /* memory instructions: log2 of the bytes accessed */

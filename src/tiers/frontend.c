@@ -24,9 +24,12 @@
  * to inline in a function as large as the dispatcher costs a tenth of it. */
 #define HOT inline __attribute__((always_inline))
 
-struct ir_frontend *ir_frontend_new(bool deterministic) {
+struct ir_frontend *ir_frontend_new(const struct engine_code_options *options) {
   struct ir_frontend *fe = base_alloc_zero(1, sizeof *fe);
-  if (fe) fe->deterministic = deterministic;
+  if (!fe) return NULL;
+  fe->deterministic = options->deterministic_relaxed_simd;
+  fe->canonical_nans = options->canonical_nans;
+  fe->has_fuel = options->fuel;
   return fe;
 }
 
@@ -42,6 +45,7 @@ void ir_frontend_trim(struct ir_frontend *fe) {
   BASE_VEC_DEINIT(&fe->controls);
   BASE_VEC_DEINIT(&fe->locals);
   BASE_VEC_DEINIT(&fe->uses);
+  BASE_VEC_DEINIT(&fe->fuel_costs);
 }
 
 void ir_frontend_free(struct ir_frontend *fe) {
@@ -79,6 +83,14 @@ static void emit_label(struct ir_frontend *fe, uint32_t label, bool loop) {
   struct ir_insn *insn = emit(fe, IR_LABEL);
   insn->imm = label;
   insn->flags = loop ? IR_LOOP : 0;
+  fe->last = UINT32_MAX;
+}
+
+/* What each run through the function, or each iteration of the next loop, costs. */
+static void emit_fuel(struct ir_frontend *fe, uint32_t index) {
+  uint32_t cost = fe->fuel_costs.items[index];
+  if (cost == 0) return;
+  emit(fe, IR_FUEL)->imm = cost;
   fe->last = UINT32_MAX;
 }
 
@@ -417,6 +429,7 @@ static void set_block_type(const struct ir_frontend *fe, struct control *control
 }
 
 static void do_block(struct ir_frontend *fe, enum module_frame_kind kind, int64_t raw) {
+  if (kind == MODULE_FRAME_LOOP) fe->loop_count++;
   if (fe->unreachable) {
     push_control(fe, kind, true);
     return;
@@ -429,6 +442,7 @@ static void do_block(struct ir_frontend *fe, enum module_frame_kind kind, int64_
   control->height = (uint32_t)fe->operands.count - control->param_count;
   control->label = new_label(fe);
   if (kind == MODULE_FRAME_LOOP) emit_label(fe, control->label, true);
+  if (kind == MODULE_FRAME_LOOP && fe->has_fuel) emit_fuel(fe, fe->loop_count);
   if (kind == MODULE_FRAME_IF) {
     control->else_label = new_label(fe);
     emit_br_if(fe, &condition, control->else_label, true);
@@ -578,11 +592,30 @@ static void do_call_indirect(struct ir_frontend *fe, const struct module_insn *f
 
 /* ---- Everything else ------------------------------------------------------------------------------------------------------ */
 
+/* Makes a NaN that the newest instruction may have left in a temporary the canonical one. */
+static BASE_COLD void emit_canonical(struct ir_frontend *fe, uint16_t op) {
+  uint32_t flags = module_ops[op].flags;
+  if (!(flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64)) || fe->operands.count == 0) return;
+  const struct operand *result = &fe->operands.items[fe->operands.count - 1];
+  bool is_vector = result->cls == IR_CLASS_V128;
+  struct ir_insn *insn =
+      emit(fe, flags & MODULE_OP_NAN32 ? (is_vector ? MODULE_OP_F32X4_CANONICAL : MODULE_OP_F32_CANONICAL)
+                                       : (is_vector ? MODULE_OP_F64X2_CANONICAL : MODULE_OP_F64_CANONICAL));
+  insn->d = insn->a = result->slot;
+  insn->flags = IR_A_TEMP;
+  insn->result = result->cls;
+}
+
+static HOT void canonicalize(struct ir_frontend *fe, uint16_t op) {
+  if (BASE_UNLIKELY(fe->canonical_nans)) emit_canonical(fe, op);
+}
+
 static HOT void do_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result) {
   struct operand a = pop_slot(fe);
   struct ir_insn *insn = emit(fe, op);
   use_a(fe, insn, &a);
   push_result(fe, insn, result);
+  canonicalize(fe, op);
 }
 
 static HOT void do_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result) {
@@ -601,6 +634,7 @@ static HOT void do_binary(struct ir_frontend *fe, uint16_t op, enum ir_class res
   use_a(fe, insn, &a);
   use_b(fe, insn, &b);
   push_result(fe, insn, result);
+  canonicalize(fe, op);
 }
 
 /* A constant address joins the offset where 32 bits hold the sum and the tiers have a form for it: of scalar accesses to
@@ -707,6 +741,7 @@ struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kin
   return control;
 }
 void frontend_end_arm(struct ir_frontend *fe, const struct control *control) { end_arm(fe, control); }
+void frontend_canonicalize(struct ir_frontend *fe, uint16_t op) { canonicalize(fe, op); }
 void frontend_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result) { do_unary(fe, op, result); }
 void frontend_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result) { do_binary(fe, op, result); }
 void frontend_load(struct ir_frontend *fe, uint16_t op, enum ir_class result, const struct module_memarg *memarg) {
@@ -952,6 +987,13 @@ static bool lay_out_frame(struct ir_frontend *fe) {
   return true;
 }
 
+static void begin_fuel(struct ir_frontend *fe) {
+  if (frontend_find_costs(fe))
+    emit_fuel(fe, 0);
+  else
+    fe->no_memory = true;
+}
+
 const struct ir_function *ir_translate(struct ir_frontend *fe, const struct module *module, uint32_t func) {
   fe->out.insns.count = fe->out.targets.count = fe->out.nodes.count = 0;
   fe->out.local_references.count = fe->out.tries.count = fe->out.catches.count = 0;
@@ -970,6 +1012,9 @@ const struct ir_function *ir_translate(struct ir_frontend *fe, const struct modu
   struct control *body = push_control(fe, MODULE_FRAME_FUNC, false);
   body->result_count = fe->body.type->result_count;
   body->results = fe->body.type->results;
+  fe->offset = fe->body.cursor;
+  fe->loop_count = 0;
+  if (fe->has_fuel && !fe->no_memory) begin_fuel(fe);
   translate_body(fe);
   return fe->no_memory ? NULL : &fe->out;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The front-end's state and what its parts use of it: frontend.c has the invariants and most instructions,
- * frontend_row.c what its row describes, frontend_gc.c references and objects, frontend_eh.c exceptions. Private to the room `tiers`. */
+ * frontend_row.c what its row describes, frontend_gc.c references and objects, frontend_eh.c exceptions, frontend_fuel.c
+ * what is charged. Private to the room `tiers`. */
 #ifndef TIERS_FRONTEND_H
 #define TIERS_FRONTEND_H
 
+#include "engine/engine.h"
 #include "tiers/ir.h"
 
 enum place { PLACE_TEMP, PLACE_LOCAL, PLACE_CONST };
@@ -53,6 +55,10 @@ struct ir_frontend {
   uint32_t current_try; /* that encloses the instruction being translated, or IR_NO_TRY */
   bool unreachable, no_memory;
   bool deterministic; /* relaxed instructions as the deterministic profile has them */
+  bool canonical_nans;
+  bool has_fuel;
+  BASE_VEC(uint32_t) fuel_costs; /* of the function outside of loops, and of each loop, in the order of the code */
+  uint32_t loop_count;           /* loops so far */
   uint32_t offset;    /* of the instruction being translated */
 };
 
@@ -106,6 +112,8 @@ struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kin
 /* Brings the results of an arm to where the label expects them, and cuts the stack. */
 void frontend_end_arm(struct ir_frontend *fe, const struct control *control);
 
+/* After `op`, the newest instruction, whose result is the topmost operand. frontend_unary and _binary do it themselves. */
+void frontend_canonicalize(struct ir_frontend *fe, uint16_t op);
 void frontend_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result);
 void frontend_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result);
 void frontend_load(struct ir_frontend *fe, uint16_t op, enum ir_class result, const struct module_memarg *memarg);
@@ -118,6 +126,10 @@ void frontend_use_address(struct ir_frontend *fe, struct ir_insn *insn, const st
 void frontend_row_insn(struct ir_frontend *fe, const struct module_insn *insn);        /* frontend_row.c */
 void frontend_references_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_gc.c */
 void frontend_exceptions_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_eh.c */
+/* Finds fe->fuel_costs (frontend_fuel.c). False: no memory. */
+bool frontend_find_costs(struct ir_frontend *fe);
+/* Before an instruction without register form whose topmost operand, settled, says how much it does. */
+void frontend_charge_size(struct ir_frontend *fe, const struct module_insn *insn);
 /* At the end of a try_table or try: closes its range, and emits the landing pads of try_table. `control` is popped. */
 void frontend_end_try(struct ir_frontend *fe, struct control *control);
 

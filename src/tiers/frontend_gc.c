@@ -121,6 +121,7 @@ static void do_br_on_non_null(struct ir_frontend *fe, uint32_t depth) {
 static void do_plain(struct ir_frontend *fe, const struct module_insn *from, uint32_t count, module_type result) {
   frontend_settle_top(fe, count);
   uint32_t node = frontend_references(fe);
+  if (BASE_UNLIKELY(fe->has_fuel)) frontend_charge_size(fe, from);
   for (uint32_t i = 0; i < count; i++) frontend_pop(fe);
   struct ir_insn *insn = frontend_emit(fe, from->op);
   insn->a = frontend_top_slot(fe);

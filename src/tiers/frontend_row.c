@@ -43,6 +43,7 @@ static void do_ternary(struct ir_frontend *fe, uint16_t op) {
   frontend_use_b(fe, insn, &b);
   insn->c = c.at;
   frontend_push_result(fe, insn, MODULE_V128);
+  frontend_canonicalize(fe, op);
 }
 
 /* The number goes to the address's temporary, which is free then, and on from there. */
@@ -111,6 +112,7 @@ static uint16_t deterministic_op(uint16_t op) {
 static struct ir_insn *do_plain(struct ir_frontend *fe, const struct module_insn *from, uint32_t params,
                                 module_type result) {
   frontend_settle_top(fe, params);
+  if (BASE_UNLIKELY(fe->has_fuel)) frontend_charge_size(fe, from);
   for (uint32_t i = 0; i < params; i++) frontend_pop(fe);
   struct ir_insn *insn = frontend_emit(fe, from->op);
   insn->a = frontend_top_slot(fe);

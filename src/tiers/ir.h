@@ -35,6 +35,8 @@ enum ir_op {
   IR_RETURN_CALL_REF,        /* as IR_CALL_REF */
   IR_TRY,                    /* here begins range `imm` of ir_function.tries */
   IR_TRY_END,                /* here it ends */
+  IR_FUEL,                   /* charges imm; only at the start and behind labels of loops: nothing is in registers */
+  IR_FUEL_BYTES,             /* charges for the work of (a << imm) bytes; a is read in place */
   IR_OP_COUNT,
 };
 
@@ -112,7 +114,8 @@ enum { IR_LINK_SLOTS = 2 };
 
 /* Everything the front-end keeps between functions; zero-initialise, reuse, ir_frontend_deinit. */
 struct ir_frontend;
-struct ir_frontend *ir_frontend_new(bool deterministic); /* as in struct engine_code_options */
+struct engine_code_options;
+struct ir_frontend *ir_frontend_new(const struct engine_code_options *options);
 void ir_frontend_free(struct ir_frontend *frontend);
 /* Gives back what the last function needed; the next one grows it anew. The last result is gone. */
 void ir_frontend_trim(struct ir_frontend *frontend);

@@ -93,6 +93,9 @@ static inline float sem_f32_nearest(float a) {
   return sem_f32_copysign((magnitude + 0x1p23f) - 0x1p23f, a);
 }
 
+/* What the front-end puts behind arithmetic where NaNs shall be the same everywhere. */
+static inline float sem_f32_canonical(float a) { return a != a ? sem_f32_reinterpret_i32(0x7FC00000u) : a; }
+
 /* ---- f64 ---- */
 
 static inline uint32_t sem_f64_eq(double a, double b) { return a == b; }
@@ -161,5 +164,7 @@ static inline double sem_f64_nearest(double a) {
   if (!(magnitude < 0x1p52)) return sem_f64_unrounded(a);
   return sem_f64_copysign((magnitude + 0x1p52) - 0x1p52, a);
 }
+
+static inline double sem_f64_canonical(double a) { return a != a ? sem_f64_reinterpret_i64(0x7FF8000000000000u) : a; }
 
 #endif

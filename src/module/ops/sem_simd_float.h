@@ -14,7 +14,7 @@ static inline sem_f32x4 sem_f32x4_roots(sem_f32x4 a) {
 static inline sem_f64x2 sem_f64x2_roots(sem_f64x2 a) { return (sem_f64x2){sem_f64_sqrt(a[0]), sem_f64_sqrt(a[1])}; }
 #endif
 
-#define SEM_FLOATS(shape, u, sign_bit)                 \
+#define SEM_FLOATS(shape, u, sign_bit, canonical_bits) \
   SEM_V2(shape##_eq, shape, a == b)                    \
   SEM_V2(shape##_ne, shape, a != b)                    \
   SEM_V2(shape##_lt, shape, a < b)                     \
@@ -29,7 +29,8 @@ static inline sem_f64x2 sem_f64x2_roots(sem_f64x2 a) { return (sem_f64x2){sem_f6
   SEM_V1(shape##_abs, u, a & ~sign_bit)                \
   SEM_V1(shape##_neg, u, a ^ sign_bit)                 \
   SEM_V2(shape##_pmin, shape, SEM_CHOOSE(b < a, b, a)) \
-  SEM_V2(shape##_pmax, shape, SEM_CHOOSE(a < b, b, a))
+  SEM_V2(shape##_pmax, shape, SEM_CHOOSE(a < b, b, a)) \
+  SEM_V1(shape##_canonical, shape, SEM_CHOOSE(a != a, (sem_##u){0} + canonical_bits, a))
 
 /* As the scalar ones: where the operands are equal, the union or intersection of their signs; where one is a NaN, the
  * quiet NaN that their sum is. Both ways round, a comparison gives two values that differ in nothing but a zero's
@@ -75,8 +76,8 @@ static inline sem_f64x2 sem_f64x2_roots(sem_f64x2 a) { return (sem_f64x2){sem_f6
     return sem_##shape##_rounded((sem_##shape)vector, whole - sem_##shape##_one((sem_v128)(whole > a))); \
   }
 
-SEM_FLOATS(f32x4, u32x4, 0x80000000u)
-SEM_FLOATS(f64x2, u64x2, 0x8000000000000000u)
+SEM_FLOATS(f32x4, u32x4, 0x80000000u, 0x7FC00000u)
+SEM_FLOATS(f64x2, u64x2, 0x8000000000000000u, 0x7FF8000000000000u)
 SEM_FLOAT_MIN_MAX(f32x4)
 SEM_FLOAT_MIN_MAX(f64x2)
 SEM_ROUNDING(f32x4, u32x4, 0x80000000u, 0x00400000u, 0x1p23f)

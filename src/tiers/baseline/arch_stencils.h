@@ -107,6 +107,9 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   __asm__ volatile(instruction " %0, %c1(%2,%3)"                                          \
                    : : "i"(STENCIL_##constant), "i"(STENCIL_##at), "r"(base), "r"(index) : "memory")
 #define PUT_SIGNED(base, at, constant) PUT_CONSTANT("movq", base, at, constant)
+/* Takes the constant off a number in memory; whether it is negative then. */
+#define CHARGE(fuel)                                                                                                   \
+  ({ int is_out; __asm__ volatile("subq %2, %0" : "+m"(fuel), "=@ccs"(is_out) : "i"(STENCIL_IMM)); is_out; })
 #elif defined(__aarch64__)
 /* The code model of clang is "tiny", in which an address of a symbol is one instruction; the extractor turns it into one
  * that loads a number of 16 bits. */
@@ -177,6 +180,10 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
 #define DEMOTE(to, from) __asm__("fcvt.s.d %0, %1" : "=f"(to) : "f"(from))
 #define PROMOTE(to, from) __asm__("fcvt.d.s %0, %1" : "=f"(to) : "f"(from))
 #define PUT_SIGNED(base, at, constant) FIELD(base, at, uint64_t) = IMM_I(constant)
+#endif
+
+#if !defined(__x86_64__)
+#define CHARGE(fuel) (((fuel) -= (int64_t)NUMBER32(IMM)) < 0)
 #endif
 
 /* ---- Vectors, in slots ------------------------------------------------------------------------------------------------ */

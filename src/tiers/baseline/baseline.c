@@ -93,7 +93,7 @@ static void compiler_free(struct compiler *compiler) {
 static struct compiler *compiler_new(const struct baseline_code *code) {
   struct compiler *compiler = base_alloc_zero(1, sizeof *compiler);
   if (!compiler) return NULL;
-  compiler->frontend = ir_frontend_new(code->made_with.deterministic_relaxed_simd);
+  compiler->frontend = ir_frontend_new(&code->made_with);
   compiler->emitter = baseline_emitter_new();
   if (compiler->frontend && compiler->emitter) return compiler;
   compiler_free(compiler);

@@ -25,7 +25,8 @@ typedef int (*baseline_helper)(uint64_t *fp, struct engine_instance *inst, uint6
   X(struct_new) X(struct_new_default) X(struct_get) X(struct_set) X(array_new) X(array_new_default)               \
   X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get) X(array_set) X(array_len) X(array_fill)     \
   X(array_copy) X(array_init_data) X(array_init_elem) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) X(ref_cast) \
-  X(ref_as_non_null) X(throw) X(throw_ref) X(atomic_notify) X(atomic_wait32) X(atomic_wait64) X(poll)
+  X(ref_as_non_null) X(throw) X(throw_ref) X(atomic_notify) X(atomic_wait32) X(atomic_wait64) X(poll)         \
+  X(fuel) X(fuel_bytes)
 enum baseline_helper_index {
 #define X(name) BASELINE_HELPER_##name,
   BASELINE_HELPERS(X)

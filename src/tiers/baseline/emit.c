@@ -314,6 +314,21 @@ static void emit_poll(struct baseline_emitter *e, uint32_t label) {
   if (!e->no_memory) e->stubs.items[index].target = position(e);
 }
 
+/* Out of line everything is as at a label, and so it must be here: behind a label that nobody branches to it need not. */
+static void emit_fuel(struct baseline_emitter *e, const struct ir_insn *insn) {
+  emit_settle(e);
+  regions_canonical(e, e->region);
+  add_stub(e, STUB_FUEL);
+  target_stub(e);
+  size_t index = e->stubs.count - 1;
+  emit_put_imm(e, STENCIL_FUEL, insn->imm);
+  if (!e->no_memory) e->stubs.items[index].target = position(e);
+}
+
+static void emit_fuel_bytes(struct baseline_emitter *e, const struct ir_insn *insn) {
+  emit_helper(e, &(struct baseline_helper_call){.helper = BASELINE_HELPER_fuel_bytes, .a = insn->a, .imm = insn->imm});
+}
+
 static void emit_label(struct baseline_emitter *e, const struct ir_insn *insn) {
   struct label *label = &e->labels.items[insn->imm];
   if (BASE_UNLIKELY(e->no_memory)) e->insns_end = insn;
@@ -604,6 +619,8 @@ EMIT_APART void emit_one(struct baseline_emitter *e, const struct ir_insn *insn)
   case IR_RETURN_CALL:
   case IR_RETURN_CALL_INDIRECT: emit_return_call(e, insn); break;
   case IR_SELECT: select_select(e, insn); break;
+  case IR_FUEL: emit_fuel(e, insn); break;
+  case IR_FUEL_BYTES: emit_fuel_bytes(e, insn); break;
   case IR_TRY: begin_range(e); break;
   case IR_TRY_END: end_range(e, insn); break;
   default: assert(insn->op == IR_RETURN_CALL_REF); emit_return_call(e, insn);
@@ -666,6 +683,14 @@ static void emit_poll_stub(struct baseline_emitter *e, const struct stub *stub) 
   jump_to_position(e, stub->target);
 }
 
+/* What was charged is had, or the guest ends. */
+static void emit_fuel_stub(struct baseline_emitter *e, const struct stub *stub) {
+  regions_canonical(e, stub->region);
+  emit_helper(e, &(struct baseline_helper_call){.helper = BASELINE_HELPER_fuel});
+  emit_settle(e);
+  jump_to_position(e, stub->target);
+}
+
 /* A landing pad is reached with nothing in registers. */
 static void emit_landing(struct baseline_emitter *e, uint32_t index) {
   const struct label *label = &e->labels.items[index];
@@ -701,6 +726,7 @@ static void emit_stubs(struct baseline_emitter *e) {
       jump_to_position(e, e->labels.items[stub.target].position);
       break;
     case STUB_POLL: emit_poll_stub(e, &stub); break;
+    case STUB_FUEL: emit_fuel_stub(e, &stub); break;
     default: assert(stub.kind == STUB_STACK); emit_exhausted(e);
     }
     note_piece(e, stub.offset, false);

@@ -43,14 +43,14 @@ struct region {
 };
 
 /* Something behind the function's code that a jump goes to. */
-enum stub_kind { STUB_TRAP, STUB_EDGE, STUB_POLL, STUB_STACK, STUB_TABLE };
+enum stub_kind { STUB_TRAP, STUB_EDGE, STUB_POLL, STUB_FUEL, STUB_STACK, STUB_TABLE };
 struct stub {
   uint8_t kind, patch;
   uint32_t hole;   /* position of the jump's hole */
   uint32_t offset; /* of the wasm instruction */
-  uint32_t target; /* TRAP: the trap; EDGE: the label; POLL: position behind the poll; TABLE: the table's */
+  uint32_t target; /* TRAP: the trap; EDGE: the label; POLL, FUEL: position behind it; TABLE: the table's */
   uint32_t table;  /* EDGE: position of the branch table whose entry is the hole, or NO_OFFSET */
-  uint32_t region; /* EDGE, POLL: where it comes from */
+  uint32_t region; /* EDGE, POLL, FUEL: where it comes from */
   uint32_t dirty;  /* EDGE: pinned registers that are not stored */
   uint32_t label;  /* POLL */
 };

@@ -237,6 +237,17 @@ static int await(uint64_t *fp, struct engine_instance *inst, uint64_t operands, 
 HELPER(atomic_wait32) { return await(fp, inst, operands, imm, 4); }
 HELPER(atomic_wait64) { return await(fp, inst, operands, imm, 8); }
 
+/* ---- Fuel ---- */
+
+HELPER(fuel) { /* it has been charged already */
+  (void)fp, (void)operands, (void)imm;
+  return engine_fuel_more(inst->thread) ? ENGINE_TRAP_NONE : ENGINE_TRAP_LIMIT;
+}
+HELPER(fuel_bytes) {
+  inst->thread->fuel -= engine_fuel_of_bytes(OPERAND(0), (uint32_t)imm);
+  return inst->thread->fuel >= 0 || engine_fuel_more(inst->thread) ? ENGINE_TRAP_NONE : ENGINE_TRAP_LIMIT;
+}
+
 /* ---- Which helper ------------------------------------------------------------------------------------------------- */
 
 static enum baseline_helper_index helper_of(uint16_t op) {

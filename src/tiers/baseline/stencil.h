@@ -155,6 +155,7 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   CHECK32         first + a (R: nothing)      trap MEMORY_BOUNDS unless a (32 bits) + IMM (33 bits: offset + bytes) <= length of memory 0
  *   CHECK64         first + a (R: nothing)      the same for a 64-bit address; no sum wraps
  *   POLL            1                           to TARGET when thread->stack_limit is null
+ *   FUEL            1                           thread->fuel -= IMM (31 bits); to TARGET when it is negative then
  *   STACK_CHECK     1                           to TARGET when fp + IMM > thread->stack_limit
  *   RETURN_INT      first + b                   slot 0 <- r0 <- b (the return itself is arch's)
  *   RETURN_F32, RETURN_F64  first + b           slot 0 <- x0 <- b

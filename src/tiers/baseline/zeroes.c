@@ -7,7 +7,7 @@
 static bool is_straight(const struct ir_insn *insn) {
   if (insn->op == IR_MOVE || insn->op == IR_CONST || insn->op == IR_SELECT) return insn->result != IR_CLASS_V128;
   if (insn->op == MODULE_OP_GLOBAL_GET || insn->op == MODULE_OP_GLOBAL_SET) return true;
-  if (insn->op >= MODULE_OP_COUNT) return false;
+  if (insn->op >= MODULE_OP_COUNT) return insn->op == IR_FUEL;
   uint8_t kind = stencil_rows[insn->op].kind;
   return kind != STENCIL_NONE && kind != STENCIL_SLOTS && kind != STENCIL_LOAD_V128 && kind != STENCIL_STORE_V128;
 }

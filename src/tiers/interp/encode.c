@@ -609,6 +609,11 @@ static void encode_insn(struct interp_encoder *e, const struct ir_insn *insn) {
   case IR_SELECT: encode_select(e, insn); break;
   case IR_CALL_REF: encode_call_ref(e, insn); break;
   case IR_RETURN_CALL_REF: encode_return_call_ref(e, insn); break;
+  case IR_FUEL: interp_emit(e, INTERP_fuel, 0, 0, (uint32_t)insn->imm); break;
+  case IR_FUEL_BYTES:
+    interp_emit(e, INTERP_fuel_bytes, 0, insn->a, (uint32_t)insn->imm);
+    forget_all(e);
+    break;
   case IR_TRY: begin_range(e); break;
   case IR_TRY_END: end_range(e, insn); break;
   case MODULE_OP_GLOBAL_GET: encode_global_get(e, insn); break;

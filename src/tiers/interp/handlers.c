@@ -415,6 +415,7 @@ static TEXT TIERS_GUEST_CC __attribute__((used)) int h_unwind(STATE);
 static TEXT TIERS_GUEST_CC __attribute__((used)) int h_elsewhere(STATE);
 static TEXT TIERS_GUEST_CC __attribute__((used)) int h_no_room(STATE);
 static TEXT TIERS_GUEST_CC __attribute__((used)) int h_poll(STATE);
+static TEXT TIERS_GUEST_CC __attribute__((used)) int h_fuel_more(STATE);
 #include "tiers/interp_bodies.gen.h"
 #include "tiers/interp/handlers_hand.h"
 #include "tiers/interp/handlers_gc.h"

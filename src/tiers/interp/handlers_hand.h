@@ -194,6 +194,21 @@ H(poll) LABEL(poll) { /* ip: a branch; acc: where it goes */
   JUMP();
 }
 
+/* ---- Fuel. The accumulators are empty where it is charged ---- */
+
+H(fuel) {
+  if (BASE_UNLIKELY((inst->thread->fuel -= ip->b) < 0)) GO(fuel_more);
+  NEXT();
+}
+H(fuel_bytes) {
+  if (BASE_UNLIKELY((inst->thread->fuel -= engine_fuel_of_bytes(fp[ip->a], ip->b)) < 0)) GO(fuel_more);
+  NEXT();
+}
+H(fuel_more) LABEL(fuel_more) {
+  if (!engine_fuel_more(inst->thread)) TRAP(ENGINE_TRAP_LIMIT);
+  NEXT();
+}
+
 /* ---- Select. d <- hi or acc ? a : lo ---- */
 
 H(select_s) { acc = fp[SLOT_i(ip->hi) ? ip->a : ip->lo]; KEEP_I; NEXT(); }

@@ -93,7 +93,7 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   code->entries = base_alloc_zero(count, sizeof *code->entries);
   code->stubs = base_alloc_zero(count, sizeof *code->stubs);
   code->functions = base_alloc_zero(count, sizeof *code->functions);
-  code->frontend = ir_frontend_new(options->deterministic_relaxed_simd);
+  code->frontend = ir_frontend_new(options);
   if (!code->entries || !code->stubs || !code->functions || !code->frontend) {
     code_free(code);
     return base_error_memory(error);

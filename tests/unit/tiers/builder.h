@@ -211,15 +211,15 @@ static inline struct bytes built(const struct builder *b) {
 
 /* ---- Running ---- */
 
-/* Both sets of handlers, and each with a collection at every allocation. */
+/* Both sets of handlers, and each with a collection at every allocation; with and without fuel. */
 struct mode {
-  bool is_explicit, is_stressed;
+  bool is_explicit, is_stressed, has_fuel;
 };
-static const struct mode modes[] = {{false, false}, {true, false}, {false, true}, {true, true}};
+static const struct mode modes[] = {{false, false, false}, {true, false, true}, {false, true, true}, {true, true, false}};
 
 static inline struct world world_of(const struct mode *mode) {
-  struct world world =
-      world_new(&(struct engine_options){.tier = tested_tier, .explicit_bounds = mode->is_explicit}, NULL);
+  struct world world = world_new(
+      &(struct engine_options){.tier = tested_tier, .explicit_bounds = mode->is_explicit, .fuel = mode->has_fuel}, NULL);
   if (mode->is_stressed) CHECK(engine_heap_set_stress(world.store, true));
   return world;
 }

@@ -357,6 +357,30 @@ TEST(loops) {
   }
 }
 
+/* What is charged does not depend on who runs what, nor on when that changes. */
+static uint64_t fuel_of_loops(const struct mode *mode, engine_host_function host, uint32_t interpreted) {
+  struct world world = world_of(mode);
+  struct base_budget *budget = base_budget_new(NULL);
+  engine_store_set_fuel(world.store, budget);
+  struct engine_instance *instance = flipping_of(&world, build_loops, host);
+  interpret_all(instance, interpreted);
+  check_loops(&world, instance, 1500);
+  uint64_t used = base_budget_used(budget, BASE_LIMIT_FUEL);
+  world_free(&world);
+  base_budget_release(budget);
+  return used;
+}
+TEST(fuel) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(modes); i++) {
+    const struct mode mode = {modes[i].is_explicit, modes[i].is_stressed, true};
+    uint64_t expected = fuel_of_loops(&mode, host_collect, 0);
+    CHECK(expected > 100000);
+    CHECK_INT(fuel_of_loops(&mode, host_collect, UINT32_MAX), expected);
+    for (every = 1; every < 4; every++) CHECK_INT(fuel_of_loops(&mode, host_flip, 0x55), expected);
+    every = 1;
+  }
+}
+
 /* ---- From another thread ------------------------------------------------------------------------------------------------- */
 
 struct mover {
@@ -467,4 +491,4 @@ TEST(strays) {
 }
 
 TEST_MAIN(tested_tier = &tiers_baseline; RUN(calls) RUN(tails) RUN(traps) RUN(bounds) RUN(deep) RUN(exceptions)
-              RUN(untagged) RUN(loops) RUN(moved_by_another) RUN(interruption) RUN(strays))
+              RUN(untagged) RUN(loops) RUN(fuel) RUN(moved_by_another) RUN(interruption) RUN(strays))
