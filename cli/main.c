@@ -3,6 +3,8 @@
  * file to run, and a first word that is an option belongs to `run`. */
 #include "cli/cli.h"
 
+#include <fcntl.h>
+
 static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
     [POLICY_COMMAND_RUN] = cli_run,         [POLICY_COMMAND_VALIDATE] = cli_validate,
     [POLICY_COMMAND_INSPECT] = cli_inspect, [POLICY_COMMAND_OBJDUMP] = cli_objdump,
@@ -29,6 +31,14 @@ static int dispatch(struct cli_words words) {
   return cli_run(words);
 }
 
+/* A standard stream that is closed keeps its number taken, or a file that the program opens would get it and then what
+ * cay has to say. What takes it is open in the direction that nobody uses, so that the stream stays closed for all. */
+static void keep_streams_closed(void) {
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) return;
+}
+
 int main(int argc, char **argv) {
+  keep_streams_closed();
   return dispatch((struct cli_words){argv + (argc > 0), argc > 0 ? (size_t)argc - 1 : 0});
 }

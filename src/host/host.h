@@ -195,7 +195,8 @@ enum cay_status host_grant_file(struct host_object *synthetic, const char *name,
 /* The grant of the file `name` of a synthetic directory, as it was made; false when there is none. The texts live as
  * long as the directory. */
 bool host_granted_file(const struct host_object *directory, struct host_path name, struct host_file_grant *out);
-/* Descriptor `fd` of this process (0, 1, 2 or one passed in), which stays open: rights are READ and/or WRITE. */
+/* Descriptor `fd` of this process (0, 1, 2 or one passed in), which stays open: rights are READ and/or WRITE, as far as
+ * it is open for them; SYSTEM when it is not open for any. */
 enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out, struct cay_error *error);
 /* A listening TCP socket at "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:0" (numbers only, no name lookup). */
 enum cay_status host_grant_listener(const char *address, struct host_object **out, struct cay_error *error);

@@ -218,17 +218,25 @@ static enum host_kind socket_kind(int fd) {
   return is_listener ? HOST_KIND_LISTENER : HOST_KIND_STREAM_SOCKET;
 }
 
+/* The rights that a descriptor's access mode can serve. */
+static uint32_t rights_of_mode(int flags) {
+  if ((flags & O_ACCMODE) == O_RDONLY) return ~(uint32_t)HOST_RIGHT_WRITE;
+  return (flags & O_ACCMODE) == O_WRONLY ? ~(uint32_t)HOST_RIGHT_READ : UINT32_MAX;
+}
+
 enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out, struct cay_error *error) {
   struct stat status;
-  if (fstat(fd, &status) != 0) return base_error_system(error, errno, "descriptor %d", fd);
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fstat(fd, &status) != 0) return base_error_system(error, errno, "descriptor %d", fd);
+  rights &= rights_of_mode(flags);
+  if (!rights) return base_error_system(error, EBADF, "descriptor %d", fd);
   enum host_kind kind = S_ISSOCK(status.st_mode) ? socket_kind(fd) : host_kind_of_mode(status.st_mode);
   struct host_object *object = host_object_new(fd, false, kind, rights & HOST_RIGHTS_ALL);
   if (!object) return base_error_memory(error);
-  int flags = fcntl(fd, F_GETFL);
   /* accept has no flag for not waiting; a listener handed to us is ours to use. */
-  if (kind == HOST_KIND_LISTENER && flags >= 0) fcntl(fd, F_SETFL, flags |= O_NONBLOCK);
-  object->is_nonblocking = flags >= 0 && (flags & O_NONBLOCK);
-  if (flags >= 0 && (flags & O_APPEND)) object->flags |= HOST_FLAG_APPEND;
+  if (kind == HOST_KIND_LISTENER) fcntl(fd, F_SETFL, flags |= O_NONBLOCK);
+  object->is_nonblocking = flags & O_NONBLOCK;
+  if (flags & O_APPEND) object->flags |= HOST_FLAG_APPEND;
   object->is_terminal = kind == HOST_KIND_CHARACTER_DEVICE && isatty(fd);
   *out = object;
   return CAY_OK;

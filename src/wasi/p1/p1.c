@@ -169,11 +169,9 @@ static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object
                                   struct cay_error *error) {
   opened.object = host_object_retain(object);
   opened.is_preopen = opened.preopen >= 0;
-  opened.rights = p1_rights_of(object);
+  opened.rights = p1_rights_of(object) & (opened.is_preopen ? UINT64_MAX : P1_RIGHTS_STANDARD);
   enum host_kind kind = host_object_kind(object);
-  opened.inheriting = kind == HOST_KIND_DIRECTORY  ? P1_RIGHTS_INHERITING
-                      : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET
-                                                   : 0;
+  opened.inheriting = opened.is_preopen ? P1_RIGHTS_INHERITING : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET : 0;
   uint32_t fd;
   int result = p1_handle_add(p1, &opened, &fd);
   if (result == -HOST_ERROR_MFILE)
