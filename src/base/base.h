@@ -107,6 +107,8 @@ void base_text_deinit(struct base_text *text);
  * characters and invalid UTF-8 appear as \xNN, long input ends in "...". Returns `out`. */
 const char *base_printable(char *out, size_t capacity, const void *bytes, size_t len_bytes);
 bool base_utf8_valid(const void *bytes, size_t len_bytes);
+/* How many bytes from the start on are valid UTF-8. */
+size_t base_utf8_valid_prefix(const void *bytes, size_t len_bytes);
 
 /* ---- Bytes --------------------------------------------------------------------------------------------------- */
 

@@ -64,14 +64,14 @@ static size_t utf8_sequence(const uint8_t *p, const uint8_t *end) {
   return len;
 }
 
+size_t base_utf8_valid_prefix(const void *bytes, size_t len_bytes) {
+  const uint8_t *start = bytes, *p = start, *end = p + len_bytes;
+  for (size_t len; p < end && (len = utf8_sequence(p, end)) != 0;) p += len;
+  return (size_t)(p - start);
+}
+
 bool base_utf8_valid(const void *bytes, size_t len_bytes) {
-  const uint8_t *p = bytes, *end = p + len_bytes;
-  while (p < end) {
-    size_t len = utf8_sequence(p, end);
-    if (!len) return false;
-    p += len;
-  }
-  return true;
+  return base_utf8_valid_prefix(bytes, len_bytes) == len_bytes;
 }
 
 void base_text_add_json(struct base_text *text, const char *bytes, size_t len_bytes) {
