@@ -54,6 +54,7 @@ static enum cay_status grant_dirs(struct cli_session *session, struct cay_error 
     if (status == CAY_ERROR_SYSTEM && strchr(texts->items[i], ':') && !strstr(texts->items[i], "::"))
       base_error_set(error, status, "cannot find %.200s; two colons stand between host and guest: HOST::GUEST",
                      texts->items[i]);
+    if (!status) status = cli_audit_guard(session, &dir, error);
     if (status) base_error_prefix(error, "--dir");
   }
   return status;
@@ -101,13 +102,15 @@ static void print_trace(void *env, const char *line) {
 }
 
 enum cay_status cli_grant(struct cli_session *session, struct cay_error *error) {
-  enum cay_status status = cay_wasi_new(&session->wasi, error);
+  enum cay_status status = cli_audit_open(session, error);
+  if (!status) status = cay_wasi_new(&session->wasi, error);
   if (!status) status = grant_arguments(session, error);
   if (!status) status = grant_environment(session, error);
   if (!status) status = grant_dirs(session, error);
   if (!status) status = grant_sockets(session, error);
   if (!status) status = grant_streams(session, error);
   if (status) return status;
+  cli_audit_hook(session);
   cay_wasi_set_denied(session->wasi, cli_denials_add, &session->denials);
   if (session->settings.trace) cay_wasi_set_trace(session->wasi, print_trace, NULL);
   return CAY_OK;

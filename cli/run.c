@@ -171,9 +171,10 @@ static int run(struct cli_session *session) {
   int code = prepare(session);
   if (code >= 0) return code;
   signal(SIGPIPE, SIG_IGN); /* the guest gets EPIPE and decides */
+  cli_audit_begin(session);
   enum cay_status status = start(session, &error);
   cli_progress_end(&session->progress);
-  code = end(session, status, &error);
+  code = session->audit_failed ? POLICY_EXIT_AUDIT : end(session, status, &error);
   bool failed = code != 0;
   if (failed || session->settings.verbose) cli_denials_say(&session->denials, session->file);
   bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;
@@ -183,6 +184,7 @@ static int run(struct cli_session *session) {
 }
 
 static int finish(struct cli_session *session, int code) {
+  code = cli_audit_end(session, code);
   cay_run_free(session->run);
   cay_wasi_free(session->wasi);
   cay_module_release(session->module);

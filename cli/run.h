@@ -47,8 +47,22 @@ struct cli_session {
   cay_wasi *wasi;
   cay_run *run;
   struct cli_denials denials;
+  struct policy_audit *audit; /* NULL: no --audit */
+  bool audit_failed;          /* the program was interrupted for it */
   struct cli_progress progress; /* of --eager */
 };
+
+/* --audit (audit.c). Opens the log, before anything is granted. */
+enum cay_status cli_audit_open(struct cli_session *session, struct cay_error *error);
+/* Whether the log is out of the grant's reach. */
+enum cay_status cli_audit_guard(const struct cli_session *session, const struct policy_dir *dir,
+                                struct cay_error *error);
+void cli_audit_hook(struct cli_session *session);  /* session->wasi tells it */
+void cli_audit_begin(struct cli_session *session); /* before the program runs */
+/* After it: ends the log. Returns `code`, or another one after a message. */
+int cli_audit_end(struct cli_session *session, int code);
+/* "read|write" of enum cay_right. */
+void cli_right_words(uint32_t rights, char *out, size_t capacity);
 
 /* Makes session->wasi, which holds what the settings name (grants.c). */
 enum cay_status cli_grant(struct cli_session *session, struct cay_error *error);

@@ -37,4 +37,13 @@ enum cay_status policy_keys_apply(struct policy_settings *settings, enum policy_
 enum policy_foreign { POLICY_FOREIGN_UNKNOWN, POLICY_FOREIGN_ACCEPTED, POLICY_FOREIGN_REFUSED };
 enum policy_foreign policy_wasmtime_option(const char *name, size_t len_bytes, struct cay_error *error);
 
+/* ---- Audit log (audit.c, audit_check.c) ---- */
+
+/* Adds "2026-11-26T21:10:55.123456789Z", of nanoseconds since 1970. */
+void policy_audit_time(struct base_text *text, uint64_t ns);
+/* The hash of a line (without its own hash) after the line whose hash is `previous`; `out` may be `previous`. */
+void policy_audit_link(const char *previous, const char *line, size_t len_bytes, char out[BASE_SHA256_HEX_BYTES]);
+/* The hash at the end of a whole line, without newline; false when there is none. */
+bool policy_audit_hash_of(const char *line, size_t len_bytes, char out[BASE_SHA256_HEX_BYTES]);
+
 #endif

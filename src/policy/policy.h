@@ -180,6 +180,48 @@ enum cay_status policy_environment(struct policy_settings *settings, char *const
  * to be absolute or relative to the folder that the manifest is going to lie in. */
 void policy_manifest_write(const struct policy_settings *settings, struct base_text *out);
 
+/* ---- Audit log ---------------------------------------------------------------------------------------------------- */
+
+/* Appends JSON lines to a file: "begin", one for each use, "end" (docs/capabilities.md has their fields). Lines are buffered;
+ * they are written when something was denied, when the buffer is full or a second old, and when flush is called. After a
+ * failure every call fails with it. Any thread. */
+struct policy_audit;
+struct policy_audit_use {
+  const char *call, *object, *result;
+  const char *rights;    /* words with | between them */
+  const char *host_path; /* NULL: not known */
+  const char *rule;      /* NULL: there is none */
+  const char *reason;    /* why it was denied; NULL: it was not */
+  const char *backtrace; /* of a denial: lines "  0: name at file:line", or NULL */
+  uint32_t thread;
+};
+/* Opens or makes the file (0600), following no link in its last place. `is_chained`: each line carries a hash over all lines
+ * before it. `instance` names the program. Errors: CAY_ERROR_SYSTEM, _ARGUMENT (a file that cannot be gone on with). */
+enum cay_status policy_audit_open(const char *path, const char *instance, bool is_chained, struct policy_audit **out,
+                                  struct cay_error *error);
+/* CAY_ERROR_ARGUMENT when what is granted for writing, or the program's standard stream, holds the log or is it. */
+enum cay_status policy_audit_guard(const struct policy_audit *audit, const char *host_path, struct cay_error *error);
+enum cay_status policy_audit_guard_stream(const struct policy_audit *audit, int fd, struct cay_error *error);
+enum cay_status policy_audit_add(struct policy_audit *audit, const struct policy_audit_use *use,
+                                 struct cay_error *error);
+enum cay_status policy_audit_flush(struct policy_audit *audit, struct cay_error *error);
+/* Writes the last line and frees, also when it fails; NULL allowed. */
+enum cay_status policy_audit_close(struct policy_audit *audit, struct cay_error *error);
+
+/* Checks a chained log that is given in pieces. `problem` is NULL afterwards, or says what is wrong with line `line` (from 1);
+ * otherwise `line` is the number of lines and `hash` that of the last one. */
+struct policy_audit_check {
+  uint64_t line;
+  const char *problem;
+  char hash[BASE_SHA256_HEX_BYTES];
+  bool is_open;
+  struct base_text rest;
+};
+void policy_audit_check_init(struct policy_audit_check *check);
+void policy_audit_check_deinit(struct policy_audit_check *check);
+void policy_audit_check_add(struct policy_audit_check *check, const char *bytes, size_t len_bytes);
+void policy_audit_check_end(struct policy_audit_check *check);
+
 /* ---- Help -------------------------------------------------------------------------------------------------------- */
 
 void policy_help_overview(struct base_text *out);
