@@ -97,8 +97,9 @@ void cli_say_ignored(const char *path, const cay_module *module) {
 static enum cay_status configure(const struct policy_settings *settings, cay_engine_config *config,
                                  struct cay_error *error) {
   enum cay_status status = CAY_OK;
-  if (settings->relaxed_simd)
-    cay_engine_config_set_deterministic_relaxed_simd(config, strcmp(settings->relaxed_simd, "deterministic") == 0);
+  bool is_relaxed = !settings->relaxed_simd || strcmp(settings->relaxed_simd, "deterministic") != 0;
+  cay_engine_config_set_deterministic_relaxed_simd(config, settings->deterministic || !is_relaxed);
+  cay_engine_config_set_canonical_nans(config, settings->deterministic || settings->canonical_nans);
   if (settings->tier) status = cay_engine_config_set_tier(config, settings->tier, error);
   if (status) base_error_prefix(error, "--tier");
   if (settings->stack != POLICY_NOT_GIVEN) cay_engine_config_set_stack_bytes(config, settings->stack);

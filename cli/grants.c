@@ -111,6 +111,9 @@ enum cay_status cli_grant(struct cli_session *session, struct cay_error *error) 
   if (!status) status = grant_streams(session, error);
   if (status) return status;
   cli_audit_hook(session);
+  const struct policy_settings *settings = &session->settings;
+  if (settings->deterministic)
+    cay_wasi_set_deterministic(session->wasi, settings->seed == POLICY_NOT_GIVEN ? 0 : settings->seed);
   cay_wasi_set_denied(session->wasi, cli_denials_add, &session->denials);
   if (session->settings.trace) cay_wasi_set_trace(session->wasi, print_trace, NULL);
   return CAY_OK;

@@ -26,6 +26,8 @@ static int read_words(struct cli_session *session, struct cli_words words) {
   if (code >= 0) return code;
   if (!session->file) return cli_wrong_use("which file? write: cay run [options] FILE [arguments]");
   session->arguments = words;
+  if (settings->seed != POLICY_NOT_GIVEN && !settings->deterministic)
+    return cli_wrong_use("--seed is for --deterministic, which is not there");
   return -1;
 }
 
@@ -38,7 +40,11 @@ static enum cay_unknown_imports unknown_imports(const char *choice) {
 
 static void limit(struct cli_session *session) {
   const struct policy_settings *settings = &session->settings;
-  if (settings->max_memory != POLICY_NOT_GIVEN) cay_run_set_memory_bytes(session->run, settings->max_memory);
+  /* What the machine has must not decide when memory.grow fails. */
+  const uint64_t deterministic_bytes = UINT64_C(4) << 30;
+  if (settings->max_memory != POLICY_NOT_GIVEN || settings->deterministic)
+    cay_run_set_memory_bytes(session->run,
+                             settings->max_memory != POLICY_NOT_GIVEN ? settings->max_memory : deterministic_bytes);
   if (settings->max_table_elements != POLICY_NOT_GIVEN)
     cay_run_set_table_elements(session->run, settings->max_table_elements);
   if (settings->max_threads != POLICY_NOT_GIVEN)
@@ -46,6 +52,7 @@ static void limit(struct cli_session *session) {
                             settings->max_threads < UINT32_MAX ? (uint32_t)settings->max_threads : UINT32_MAX);
   if (settings->timeout != POLICY_NOT_GIVEN) cay_run_set_timeout_ns(session->run, settings->timeout);
   cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
+  cay_run_set_digest(session->run, settings->digest);
 }
 
 static void be_eager(struct cli_session *session) {
@@ -175,6 +182,7 @@ static int run(struct cli_session *session) {
   enum cay_status status = start(session, &error);
   cli_progress_end(&session->progress);
   code = session->audit_failed ? POLICY_EXIT_AUDIT : end(session, status, &error);
+  if (*cay_run_digest(session->run)) cli_say("%s: digest %s", session->file, cay_run_digest(session->run));
   bool failed = code != 0;
   if (failed || session->settings.verbose) cli_denials_say(&session->denials, session->file);
   bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;

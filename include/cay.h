@@ -82,6 +82,10 @@ CAY_API void cay_engine_config_set_stack_bytes(cay_engine_config *config, size_t
 CAY_API void cay_engine_config_set_explicit_bounds(cay_engine_config *config, bool explicit_bounds);
 /* Relaxed vector instructions give what the specification's deterministic profile says, and not what costs least. */
 CAY_API void cay_engine_config_set_deterministic_relaxed_simd(cay_engine_config *config, bool deterministic);
+/* A NaN that arithmetic makes is the canonical one, with a positive sign, whatever the processor makes of it. Slower. */
+CAY_API void cay_engine_config_set_canonical_nans(cay_engine_config *config, bool canonical);
+/* Counts instructions, for CAY_LIMIT_FUEL: the same number for the same run on every machine. Slower. */
+CAY_API void cay_engine_config_set_fuel(cay_engine_config *config, bool counts);
 /* Switches proposals: a comma-separated list of names with '+' (or nothing) or '-' in front, applied from left to
  * right to what is set; "1.0", "2.0", "3.0", "latest" and "default" replace the set. "2.0,-simd,+tail-call". What a
  * proposal needs is switched on with it, and what needs it is switched off with it.
@@ -166,6 +170,12 @@ enum cay_clock {
 CAY_API enum cay_status cay_wasi_set_clock(cay_wasi *wasi, enum cay_clock clock, uint64_t ns, struct cay_error *error);
 /* The program's random bytes follow from `seed`: each run gets the same, which anybody can foretell. */
 CAY_API void cay_wasi_set_random_seed(cay_wasi *wasi, uint64_t seed);
+/* What the program gets besides its inputs is the same in each run and on every host: clocks begin at a fixed moment, move
+ * by a microsecond with each reading, and skip what the program waits for; random bytes follow from `seed`; names in
+ * directories come in order; inodes, devices and times of files do not tell what the host has; standard streams look the
+ * same whatever they are. A run starts no threads: a module that would is CAY_ERROR_LINK. For the same results on every
+ * machine the engine needs canonical NaNs and deterministic relaxed instructions, too. */
+CAY_API void cay_wasi_set_deterministic(cay_wasi *wasi, uint64_t seed);
 
 /* Opens a listening TCP socket, "127.0.0.1:8080" or "[::1]:8080" (numbers only), and hands it to the program with a
  * number after the directories, in the order of these calls. Port 0 lets the system choose; cay_wasi_listen_address
@@ -358,6 +368,12 @@ typedef struct cay_result {
   uint64_t trap_offset; /* of the instruction in the module's bytes, or CAY_ERROR_NO_OFFSET */
   uint32_t thread;      /* the thread whose trap or proc_exit ended it; 0: the first */
 } cay_result;
+/* Before the first start or invoke: wants a digest of what the run does. */
+CAY_API void cay_run_set_digest(cay_run *run, bool wanted);
+/* 64 hexadecimal digits, valid until the next call on the run: a hash over all WASI calls so far, with their arguments,
+ * results and data, how each start or invoke ended, and the memories and globals now. Two runs that do the same have the
+ * same, in every tier and on every machine. "" when none was wanted or nothing has run. */
+CAY_API const char *cay_run_digest(cay_run *run);
 /* What the last start or invoke did. */
 CAY_API const cay_result *cay_run_result(const cay_run *run);
 /* The guest's calls at the last trap, innermost first, as lines "  0: fac at src/fac.c:12:5\n"; at most `max_frames`

@@ -149,6 +149,12 @@ void cay_engine_config_set_deterministic_relaxed_simd(cay_engine_config *config,
   config->deterministic_relaxed_simd = deterministic;
 }
 
+void cay_engine_config_set_canonical_nans(cay_engine_config *config, bool canonical) {
+  config->canonical_nans = canonical;
+}
+
+void cay_engine_config_set_fuel(cay_engine_config *config, bool counts) { config->fuel = counts; }
+
 enum cay_status cay_engine_config_set_proposals(cay_engine_config *config, const char *list, struct cay_error *error) {
   return api_proposals_parse(list, &config->features, error);
 }
@@ -161,7 +167,9 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
   struct engine_options options = {.tier = config->tier ? config->tier : tiers_default(),
                                    .stack_bytes = config->stack_bytes,
                                    .explicit_bounds = config->explicit_bounds,
-                                   .deterministic_relaxed_simd = config->deterministic_relaxed_simd};
+                                   .deterministic_relaxed_simd = config->deterministic_relaxed_simd,
+                                   .canonical_nans = config->canonical_nans,
+                                   .fuel = config->fuel};
   enum cay_status status = engine_new(&options, &engine->engine, error);
   if (status != CAY_OK) {
     base_free(engine);

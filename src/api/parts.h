@@ -14,7 +14,7 @@
 struct cay_engine_config {
   const struct engine_tier *tier;
   size_t stack_bytes;
-  bool explicit_bounds, deterministic_relaxed_simd;
+  bool explicit_bounds, deterministic_relaxed_simd, canonical_nans, fuel;
   module_features features;
 };
 
@@ -45,6 +45,7 @@ struct cay_wasi {
   void (*denied)(void *env, const cay_denial *denial);
   void *denied_env;
   struct api_uses uses;
+  bool is_deterministic;
   BASE_VEC(char *) listen_addresses;
 };
 
@@ -82,6 +83,15 @@ enum cay_status api_define_missing(struct engine_linker *linker, struct engine_s
 enum cay_status api_define_memories(struct engine_linker *linker, struct engine_store *store,
                                     const struct module *module, const struct engine_linker *first,
                                     struct cay_error *error);
+
+/* ---- Digests (digest.c) ------------------------------------------------------------------------------------------- */
+
+/* A hash over what happened so far. */
+void api_digest_add(void *sha256, const void *bytes, size_t len_bytes); /* for wasi_p1_set_record */
+void api_digest_number(struct base_sha256 *hash, uint64_t value);
+void api_digest_value(struct base_sha256 *hash, module_type type, const uint64_t *slots);
+/* All memories and globals of the store's instances. */
+void api_digest_state(struct base_sha256 *hash, const struct engine_store *store);
 
 /* ---- Threads of a guest (threads.c) ----------------------------------------------------------------------------------- */
 

@@ -48,6 +48,10 @@ struct cay_run {
   bool opened, started;
   struct cay_error open_error; /* when opened without instance */
 
+  bool is_deterministic, wants_digest;
+  struct base_sha256 digest; /* of everything but the memories and globals */
+  char digest_text[BASE_SHA256_HEX_BYTES];
+
   atomic_bool interrupt_wanted, expired;
   struct cay_result result;
   struct base_text backtrace;
@@ -66,6 +70,7 @@ static enum cay_status surface_new(struct cay_run *run, const cay_wasi *wasi, st
   run->hearers = (struct api_hearers){wasi->uses, wasi->denied, wasi->denied_env, teller_number, run};
   api_hearers_hook(&run->hearers, &hooks);
   wasi_config_set_hooks(wasi->config, &hooks);
+  run->is_deterministic = wasi->is_deterministic;
   return wasi_p1_new(wasi->config, &run->p1, error);
 }
 
@@ -399,6 +404,10 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
   status = engine_linker_new(store, &run->linker, error);
   if (status == CAY_OK && run->p1 && any_uses_wasi(run)) status = wasi_p1_define(run->linker, store, run->p1, error);
+  if (status == CAY_OK && run->is_deterministic && api_uses_threads(run->module->module))
+    return base_error_set(error, CAY_ERROR_LINK,
+                          "the module imports \"thread-spawn\", but the host decides in what order threads run: a "
+                          "deterministic run has none");
   bool has_threads = run->p1 && run->max_threads && api_uses_threads(run->module->module);
   if (status == CAY_OK && has_threads) status = make_threads(run, error);
   return status;
@@ -452,6 +461,20 @@ static enum cay_status end_threads(struct cay_run *run, enum cay_status status, 
   return result_of_trap(run, ended.trap, error);
 }
 
+/* How the call ended belongs to what the run did. */
+static void digest_end(struct cay_run *run) {
+  if (!run->wants_digest) return;
+  api_digest_number(&run->digest, run->result.trap);
+  api_digest_number(&run->digest, run->result.exit_code);
+}
+
+static void digest_results(struct cay_run *run, const struct module_func_type *type, const uint64_t *slots) {
+  for (uint32_t i = 0; run->wants_digest && i < type->result_count; i++) {
+    api_digest_value(&run->digest, type->results[i], slots);
+    slots += module_type_slots(type->results[i]);
+  }
+}
+
 /* `status` is how the first thread's call ended; returns how the whole did. */
 static enum cay_status limits_end(struct cay_run *run, struct api_timeout *timeout, enum cay_status status,
                                   struct cay_error *error) {
@@ -459,6 +482,7 @@ static enum cay_status limits_end(struct cay_run *run, struct api_timeout *timeo
   if (run->threads) status = end_threads(run, status, &by_thread, error);
   api_timeout_stop(timeout);
   if (run->store) withdraw_interrupts(run, status == CAY_ERROR_INTERRUPTED, by_thread);
+  digest_end(run);
   return status;
 }
 
@@ -502,6 +526,7 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
     bool found = engine_export(run->instance, name, strlen(name), &function);
     assert(found && function.kind == MODULE_FUNC);
     if (found) status = result_of_trap(run, engine_call(run->store, function.func, slots), error);
+    if (status == CAY_OK) digest_results(run, function.func->type, slots);
   }
   return limits_end(run, timeout, status, error);
 }
@@ -509,6 +534,23 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 /* ---- Results ------------------------------------------------------------------------------------------------------------------ */
 
 const cay_result *cay_run_result(const cay_run *run) { return &run->result; }
+
+void cay_run_set_digest(cay_run *run, bool wanted) {
+  assert(!run->opened);
+  run->wants_digest = wanted;
+  if (wanted) base_sha256_init(&run->digest);
+  if (run->p1) wasi_p1_set_record(run->p1, wanted ? api_digest_add : NULL, &run->digest);
+}
+
+const char *cay_run_digest(cay_run *run) {
+  if (!run->wants_digest || !run->store) return "";
+  struct base_sha256 hash = run->digest;
+  uint8_t bytes[BASE_SHA256_BYTES];
+  api_digest_state(&hash, run->store);
+  base_sha256_finish(&hash, bytes);
+  base_sha256_hex(bytes, run->digest_text);
+  return run->digest_text;
+}
 
 /* Makes the text of the frames that the thread has recorded. */
 static const char *frames_text(struct cay_run *run, struct engine_thread *thread, size_t max_frames) {

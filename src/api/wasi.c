@@ -97,6 +97,14 @@ enum cay_status cay_wasi_set_clock(cay_wasi *wasi, enum cay_clock clock, uint64_
 
 void cay_wasi_set_random_seed(cay_wasi *wasi, uint64_t seed) { wasi_config_set_random_seed(wasi->config, seed); }
 
+void cay_wasi_set_deterministic(cay_wasi *wasi, uint64_t seed) {
+  const uint64_t begin_ns = UINT64_C(946684800000000000); /* the year 2000 */
+  cay_wasi_set_clock(wasi, CAY_CLOCK_STEPPING, begin_ns, NULL);
+  cay_wasi_set_random_seed(wasi, seed);
+  wasi_config_set_uniform(wasi->config, true);
+  wasi->is_deterministic = true;
+}
+
 enum cay_status cay_wasi_listen(cay_wasi *wasi, const char *address, struct cay_error *error) {
   struct host_object *listener = NULL;
   enum cay_status status = host_grant_listener(address, &listener, error);

@@ -124,6 +124,8 @@ void engine_store_free(struct engine_store *store) {
 
 struct engine_thread *engine_store_thread(struct engine_store *store) { return &store->thread; }
 
+const struct engine_instance *engine_store_instances(const struct engine_store *store) { return store->instances; }
+
 /* ---- Budgets ---------------------------------------------------------------------------------------------------- */
 
 bool engine_budget_add(struct engine_budget *budget, uint64_t bytes) {

@@ -354,6 +354,8 @@ enum cay_status engine_store_new_beside(const struct engine_store *with, struct 
                                         struct cay_error *error);
 void engine_store_free(struct engine_store *store);
 struct engine_thread *engine_store_thread(struct engine_store *store);
+/* The newest one; `next` leads to the others. */
+const struct engine_instance *engine_store_instances(const struct engine_store *store);
 /* Makes the guest stack that the store's next call needs, so that the call does not fail for want of it; false: no memory. */
 bool engine_store_reserve_stack(struct engine_store *store);
 /* Where code with fuel takes it from; NULL, as at first: from nowhere, without end. Not counted: it outlives the store. */

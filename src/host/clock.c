@@ -71,8 +71,10 @@ int host_clocks_now(struct host_clocks *clocks, enum host_clock clock, uint64_t 
 }
 
 int host_clocks_resolution(const struct host_clocks *clocks, enum host_clock clock, uint64_t *ns) {
+  *ns = clocks->step_ns ? clocks->step_ns : 1; /* of clocks that are not the host's */
+  if (clocks->kind == HOST_CLOCKS_FIXED || clocks->kind == HOST_CLOCKS_STEPPING) return 0;
   int result = host_clock_resolution(clock, ns);
-  if (result == 0 && clocks->kind != HOST_CLOCKS_REAL && clocks->step_ns > *ns) *ns = clocks->step_ns;
+  if (result == 0 && clocks->kind == HOST_CLOCKS_COARSE && clocks->step_ns > *ns) *ns = clocks->step_ns;
   return result;
 }
 

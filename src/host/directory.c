@@ -13,23 +13,27 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "host/object.h"
+#include "host/uniform.h"
 
 struct host_listing {
   struct host_object *directory;
-  int fd; /* -1: synthetic */
+  int fd;                       /* -1: synthetic */
+  struct host_uniform *uniform; /* NULL: names come as the host has them, in `records` */
+  struct host_names names;
   size_t at, len_bytes;
   uint64_t at_cookie;
   _Alignas(8) char records[32768];
 };
 
-int host_listing_open(struct host_object *directory, struct host_listing **out) {
+int host_listing_open(struct host_object *directory, struct host_uniform *uniform, struct host_listing **out) {
   if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
   if (!(directory->rights & HOST_RIGHT_LIST)) return -HOST_ERROR_NOTCAPABLE;
   struct host_listing *listing = base_alloc(sizeof *listing);
   if (!listing) return -HOST_ERROR_NOMEM;
   listing->at = listing->len_bytes = 0;
   listing->at_cookie = 0;
+  listing->uniform = uniform;
+  listing->names = (struct host_names){0};
   listing->fd = directory->synthetic ? -1 : openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listing->fd < 0 && !directory->synthetic) {
     int result = host_failed();
@@ -44,6 +48,7 @@ int host_listing_open(struct host_object *directory, struct host_listing **out) 
 void host_listing_close(struct host_listing *listing) {
   if (!listing) return;
   if (listing->fd >= 0) close(listing->fd);
+  host_names_deinit(&listing->names);
   host_object_release(listing->directory);
   base_free(listing);
 }
@@ -93,6 +98,7 @@ static int read_synthetic(const struct host_synthetic *synthetic, uint64_t cooki
 
 int host_listing_read(struct host_listing *listing, uint64_t cookie, struct host_entry *out, bool *found) {
   if (listing->fd < 0) return read_synthetic(listing->directory->synthetic, cookie, out, found);
+  if (listing->uniform) return host_names_entry(&listing->names, listing->uniform, listing->fd, cookie, out, found);
   *found = false;
   int result = move_to(listing, cookie);
   if (result) return result;

@@ -290,6 +290,7 @@ int host_symlink_at(struct host_path target, struct host_object *directory, stru
 int host_read_link_at(struct host_object *directory, struct host_path path, char *out, size_t capacity,
                       size_t *len_bytes);
 
+struct host_uniform;
 struct host_entry {
   uint64_t next_cookie; /* reads the entry after this one */
   uint64_t inode;       /* 0: not told */
@@ -297,13 +298,22 @@ struct host_entry {
   const char *name;     /* valid until the next call on the listing */
   size_t len_bytes;
 };
-/* A reader of a directory's names, with its own position; needs LIST. It keeps the directory. */
+/* A reader of a directory's names, with its own position; needs LIST. It keeps the directory. `uniform`, which outlives
+ * it: names come in the order of their bytes, as they were when the entry at 0 was read last; NULL: as the host has them. */
 struct host_listing;
-int host_listing_open(struct host_object *directory, struct host_listing **out);
+int host_listing_open(struct host_object *directory, struct host_uniform *uniform, struct host_listing **out);
 void host_listing_close(struct host_listing *listing); /* NULL allowed */
 /* The entry at `cookie`; 0 is the first. "." and ".." are included. *found is false at the end. Reading an entry again
  * or the one after it costs no system call most of the time; any other cookie is looked up. */
 int host_listing_read(struct host_listing *listing, uint64_t cookie, struct host_entry *out, bool *found);
+
+/* What files look like where a run must not depend on the host: inodes are numbered from 1 in the order in which they are
+ * seen, devices are 0, all times are one moment, directories have no size. Any thread. */
+struct host_uniform *host_uniform_new(uint64_t time_ns); /* since 1970; NULL: no memory */
+void host_uniform_free(struct host_uniform *uniform);    /* NULL allowed */
+int host_uniform_stat(struct host_uniform *uniform, struct host_stat *stat);
+/* After something was removed: `stat`, as the host told it before. */
+void host_uniform_forget(struct host_uniform *uniform, const struct host_stat *stat);
 
 /* ---- Sockets ------------------------------------------------------------------------------------------------------------ */
 

@@ -86,14 +86,6 @@ static void emit_label(struct ir_frontend *fe, uint32_t label, bool loop) {
   fe->last = UINT32_MAX;
 }
 
-/* What each run through the function, or each iteration of the next loop, costs. */
-static void emit_fuel(struct ir_frontend *fe, uint32_t index) {
-  uint32_t cost = fe->fuel_costs.items[index];
-  if (cost == 0) return;
-  emit(fe, IR_FUEL)->imm = cost;
-  fe->last = UINT32_MAX;
-}
-
 static void emit_br(struct ir_frontend *fe, uint32_t label) { emit(fe, IR_BR)->imm = label; }
 
 /* ---- The operand stack -------------------------------------------------------------------------------------------- */
@@ -442,7 +434,7 @@ static void do_block(struct ir_frontend *fe, enum module_frame_kind kind, int64_
   control->height = (uint32_t)fe->operands.count - control->param_count;
   control->label = new_label(fe);
   if (kind == MODULE_FRAME_LOOP) emit_label(fe, control->label, true);
-  if (kind == MODULE_FRAME_LOOP && fe->has_fuel) emit_fuel(fe, fe->loop_count);
+  if (kind == MODULE_FRAME_LOOP && fe->has_fuel) frontend_charge(fe, fe->loop_count);
   if (kind == MODULE_FRAME_IF) {
     control->else_label = new_label(fe);
     emit_br_if(fe, &condition, control->else_label, true);
@@ -592,22 +584,8 @@ static void do_call_indirect(struct ir_frontend *fe, const struct module_insn *f
 
 /* ---- Everything else ------------------------------------------------------------------------------------------------------ */
 
-/* Makes a NaN that the newest instruction may have left in a temporary the canonical one. */
-static BASE_COLD void emit_canonical(struct ir_frontend *fe, uint16_t op) {
-  uint32_t flags = module_ops[op].flags;
-  if (!(flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64)) || fe->operands.count == 0) return;
-  const struct operand *result = &fe->operands.items[fe->operands.count - 1];
-  bool is_vector = result->cls == IR_CLASS_V128;
-  struct ir_insn *insn =
-      emit(fe, flags & MODULE_OP_NAN32 ? (is_vector ? MODULE_OP_F32X4_CANONICAL : MODULE_OP_F32_CANONICAL)
-                                       : (is_vector ? MODULE_OP_F64X2_CANONICAL : MODULE_OP_F64_CANONICAL));
-  insn->d = insn->a = result->slot;
-  insn->flags = IR_A_TEMP;
-  insn->result = result->cls;
-}
-
 static HOT void canonicalize(struct ir_frontend *fe, uint16_t op) {
-  if (BASE_UNLIKELY(fe->canonical_nans)) emit_canonical(fe, op);
+  if (BASE_UNLIKELY(fe->canonical_nans)) frontend_make_canonical(fe, op);
 }
 
 static HOT void do_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result) {
@@ -741,7 +719,6 @@ struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kin
   return control;
 }
 void frontend_end_arm(struct ir_frontend *fe, const struct control *control) { end_arm(fe, control); }
-void frontend_canonicalize(struct ir_frontend *fe, uint16_t op) { canonicalize(fe, op); }
 void frontend_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result) { do_unary(fe, op, result); }
 void frontend_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result) { do_binary(fe, op, result); }
 void frontend_load(struct ir_frontend *fe, uint16_t op, enum ir_class result, const struct module_memarg *memarg) {
@@ -987,13 +964,6 @@ static bool lay_out_frame(struct ir_frontend *fe) {
   return true;
 }
 
-static void begin_fuel(struct ir_frontend *fe) {
-  if (frontend_find_costs(fe))
-    emit_fuel(fe, 0);
-  else
-    fe->no_memory = true;
-}
-
 const struct ir_function *ir_translate(struct ir_frontend *fe, const struct module *module, uint32_t func) {
   fe->out.insns.count = fe->out.targets.count = fe->out.nodes.count = 0;
   fe->out.local_references.count = fe->out.tries.count = fe->out.catches.count = 0;
@@ -1014,7 +984,7 @@ const struct ir_function *ir_translate(struct ir_frontend *fe, const struct modu
   body->results = fe->body.type->results;
   fe->offset = fe->body.cursor;
   fe->loop_count = 0;
-  if (fe->has_fuel && !fe->no_memory) begin_fuel(fe);
+  if (fe->has_fuel && !fe->no_memory) frontend_begin_fuel(fe);
   translate_body(fe);
   return fe->no_memory ? NULL : &fe->out;
 }

@@ -112,8 +112,6 @@ struct control *frontend_open(struct ir_frontend *fe, enum module_frame_kind kin
 /* Brings the results of an arm to where the label expects them, and cuts the stack. */
 void frontend_end_arm(struct ir_frontend *fe, const struct control *control);
 
-/* After `op`, the newest instruction, whose result is the topmost operand. frontend_unary and _binary do it themselves. */
-void frontend_canonicalize(struct ir_frontend *fe, uint16_t op);
 void frontend_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result);
 void frontend_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result);
 void frontend_load(struct ir_frontend *fe, uint16_t op, enum ir_class result, const struct module_memarg *memarg);
@@ -126,8 +124,13 @@ void frontend_use_address(struct ir_frontend *fe, struct ir_insn *insn, const st
 void frontend_row_insn(struct ir_frontend *fe, const struct module_insn *insn);        /* frontend_row.c */
 void frontend_references_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_gc.c */
 void frontend_exceptions_insn(struct ir_frontend *fe, const struct module_insn *insn); /* frontend_eh.c */
-/* Finds fe->fuel_costs (frontend_fuel.c). False: no memory. */
-bool frontend_find_costs(struct ir_frontend *fe);
+/* With canonical NaNs, after `op`, the newest instruction, whose result is the topmost operand: what makes a NaN among it
+ * the canonical one. frontend_unary and _binary do it themselves (frontend_row.c). */
+void frontend_make_canonical(struct ir_frontend *fe, uint16_t op);
+/* At the start of a function with fuel: finds fe->fuel_costs and charges the first (frontend_fuel.c). */
+void frontend_begin_fuel(struct ir_frontend *fe);
+/* What each iteration of loop `index` costs, the first of the function being 1. */
+void frontend_charge(struct ir_frontend *fe, uint32_t index);
 /* Before an instruction without register form whose topmost operand, settled, says how much it does. */
 void frontend_charge_size(struct ir_frontend *fe, const struct module_insn *insn);
 /* At the end of a try_table or try: closes its range, and emits the landing pads of try_table. `control` is popped. */

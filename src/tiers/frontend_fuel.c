@@ -50,7 +50,7 @@ static bool count_insn(struct ir_frontend *fe, struct counter *counter, uint16_t
   return enter(counter, index);
 }
 
-bool frontend_find_costs(struct ir_frontend *fe) {
+static bool find_costs(struct ir_frontend *fe) {
   struct counter counter = {0};
   uint32_t cursor = fe->body.cursor;
   fe->fuel_costs.count = 0;
@@ -62,6 +62,20 @@ bool frontend_find_costs(struct ir_frontend *fe) {
   }
   BASE_VEC_DEINIT(&counter.enclosing);
   return done;
+}
+
+void frontend_charge(struct ir_frontend *fe, uint32_t index) {
+  uint32_t cost = fe->fuel_costs.items[index];
+  if (cost == 0) return;
+  frontend_emit(fe, IR_FUEL)->imm = cost;
+  fe->last = UINT32_MAX;
+}
+
+void frontend_begin_fuel(struct ir_frontend *fe) {
+  if (find_costs(fe))
+    frontend_charge(fe, 0);
+  else
+    fe->no_memory = true;
 }
 
 enum { NOTHING = -1, ELEMENT_LOG2 = 3 };

@@ -43,7 +43,7 @@ static void do_ternary(struct ir_frontend *fe, uint16_t op) {
   frontend_use_b(fe, insn, &b);
   insn->c = c.at;
   frontend_push_result(fe, insn, MODULE_V128);
-  frontend_canonicalize(fe, op);
+  if (BASE_UNLIKELY(fe->canonical_nans)) frontend_make_canonical(fe, op);
 }
 
 /* The number goes to the address's temporary, which is free then, and on from there. */
@@ -104,6 +104,24 @@ static uint16_t deterministic_op(uint16_t op) {
   case MODULE_OP_I16X8_RELAXED_Q15MULR_S: return MODULE_OP_I16X8_Q15MULR_SAT_S;
   default: return op;
   }
+}
+
+/* ---- NaNs ----------------------------------------------------------------------------------------------------------- */
+
+static uint16_t canonical_op(uint32_t flags, enum ir_class cls) {
+  bool is_32 = flags & MODULE_OP_NAN32;
+  if (cls == IR_CLASS_V128) return is_32 ? MODULE_OP_F32X4_CANONICAL : MODULE_OP_F64X2_CANONICAL;
+  return is_32 ? MODULE_OP_F32_CANONICAL : MODULE_OP_F64_CANONICAL;
+}
+
+void frontend_make_canonical(struct ir_frontend *fe, uint16_t op) {
+  uint32_t flags = module_ops[op].flags;
+  if (!(flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64)) || fe->operands.count == 0) return;
+  const struct operand *result = &fe->operands.items[fe->operands.count - 1];
+  struct ir_insn *insn = frontend_emit(fe, canonical_op(flags, result->cls));
+  insn->d = insn->a = result->slot;
+  insn->flags = IR_A_TEMP;
+  insn->result = result->cls;
 }
 
 /* ---- Without register form ------------------------------------------------------------------------------------------ */

@@ -218,6 +218,8 @@ void wasi_config_set_clocks(struct wasi_config *config, const struct host_clocks
       (struct host_clocks){.kind = clocks->kind, .realtime_ns = clocks->realtime_ns, .step_ns = clocks->step_ns};
 }
 
+void wasi_config_set_uniform(struct wasi_config *config, bool is_uniform) { config->is_uniform = is_uniform; }
+
 void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed) {
   config->random = (struct host_random_source){.is_seeded = true, .seed = seed};
 }

@@ -30,6 +30,7 @@ struct wasi_config {
   BASE_VEC(struct wasi_socket) sockets;
   struct host_clocks clocks;
   struct host_random_source random;
+  bool is_uniform;
   struct wasi_hooks hooks;
   uint32_t max_handles;
 };

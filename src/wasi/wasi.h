@@ -130,6 +130,10 @@ enum cay_status wasi_config_add_socket(struct wasi_config *config, struct host_o
 /* What each guest's clocks show, and where its random bytes come from: as new, for each surface made afterwards. */
 void wasi_config_set_clocks(struct wasi_config *config, const struct host_clocks *clocks);
 void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed);
+/* Files look the same on every host (host_uniform, at the time where the clocks begin), and standard streams are what
+ * their contents make them, not whether they are terminals, files or pipes, nor when their bytes come: reading waits until
+ * the buffer is full or the stream ends (of a terminal: for a line), and poll_oneoff finds them ready. */
+void wasi_config_set_uniform(struct wasi_config *config, bool is_uniform);
 void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks);
 /* The most handles a guest may have open; 65,536 by default. */
 void wasi_config_set_max_handles(struct wasi_config *config, uint32_t max_handles);
@@ -144,6 +148,9 @@ void wasi_p1_free(struct wasi_p1 *p1); /* NULL allowed; after the store that use
  * ENGINE_TRAP_INTERRUPTED when wasi_p1_wake ended a blocking call. */
 enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
                                struct cay_error *error);
+/* Before the first call: `record` gets each call, when it has ended, as bytes that say the same on every host: name,
+ * arguments, result, and what it read or wrote. Of a guest with one thread. */
+void wasi_p1_set_record(struct wasi_p1 *p1, void (*record)(void *env, const void *bytes, size_t len_bytes), void *env);
 /* Ends blocking calls, now and later; for engine_store_set_wake with the wasi_p1 as env. Async-signal-safe. */
 void wasi_p1_wake(void *p1);
 /* Withdraws it, beside engine_interrupt_clear. */

@@ -22,27 +22,47 @@ static int prepare(struct p1_call *call, uint64_t rights, unsigned count_argumen
   return result ? result : p1_once(call, (*handle)->once);
 }
 
+static int read_once(struct p1_call *call, struct p1_handle *handle, const struct p1_buffers *buffers, size_t first,
+                     size_t *done_bytes) {
+  int result;
+  while ((result = host_read(handle->object, buffers->items + first, buffers->count - first, done_bytes)) ==
+         HOST_PENDING) {
+    if (p1_is_impatient(handle)) return -HOST_ERROR_AGAIN;
+    if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
+  }
+  return result;
+}
+
+/* A plain stream gives what fits, whatever pieces it comes in; but a terminal, a line. */
+static int read_buffers(struct p1_call *call, struct p1_handle *handle, struct p1_buffers *buffers,
+                        size_t *total_bytes) {
+  size_t first = 0, done_bytes = 0;
+  bool fills = handle->is_plain && !host_object_is_terminal(handle->object);
+  for (;;) {
+    int result = read_once(call, handle, buffers, first, &done_bytes);
+    if (result) return result == P1_TRAPPED || *total_bytes == 0 ? result : 0;
+    *total_bytes += done_bytes;
+    if (!fills || done_bytes == 0 || !p1_buffers_advance(buffers, &first, done_bytes)) return 0;
+  }
+}
+
 int p1_fd_read(struct p1_call *call) {
   struct p1_handle *handle;
   struct p1_buffers buffers;
-  size_t done_bytes = 0;
+  size_t total_bytes = 0;
   int result = prepare(call, P1_FD_READ, 3, &handle, &buffers);
-  if (result) return result;
-  while ((result = host_read(handle->object, buffers.items, buffers.count, &done_bytes)) == HOST_PENDING) {
-    if (handle->is_nonblocking) return -HOST_ERROR_AGAIN;
-    if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
-  }
-  return result ? result : give_count(call, 3, done_bytes);
+  if (result == 0) result = read_buffers(call, handle, &buffers, &total_bytes);
+  return result ? result : give_count(call, 3, total_bytes);
 }
 
 /* What is not a file takes part of a large write at a time; a blocking write goes on until all of it is written, as
  * natively. An error after the first part is reported by the next call. */
 static int write_all(struct p1_call *call, struct p1_handle *handle, struct p1_buffers *buffers, size_t *total_bytes) {
   size_t first = 0, done_bytes = 0;
-  bool is_file = host_object_kind(handle->object) == HOST_KIND_REGULAR;
+  bool is_file = p1_kind_of(handle) == HOST_KIND_REGULAR;
   for (;;) {
     int result = host_write(handle->object, buffers->items + first, buffers->count - first, &done_bytes);
-    if (result == HOST_PENDING && handle->is_nonblocking) return *total_bytes ? 0 : -HOST_ERROR_AGAIN;
+    if (result == HOST_PENDING && p1_is_impatient(handle)) return *total_bytes ? 0 : -HOST_ERROR_AGAIN;
     if (result == HOST_PENDING) {
       if ((result = p1_wait(call, handle->object, HOST_WRITABLE))) return result;
       continue;
@@ -50,7 +70,7 @@ static int write_all(struct p1_call *call, struct p1_handle *handle, struct p1_b
     if (result) return *total_bytes ? 0 : result;
     *total_bytes += done_bytes;
     bool is_left = p1_buffers_advance(buffers, &first, done_bytes);
-    if (!is_left || is_file || handle->is_nonblocking || done_bytes == 0) return 0;
+    if (!is_left || is_file || p1_is_impatient(handle) || done_bytes == 0) return 0;
   }
 }
 
@@ -148,7 +168,7 @@ int p1_fd_filestat_set_size(struct p1_call *call) {
 /* ---- Flags and rights ------------------------------------------------------------------------------------------------------ */
 
 static uint16_t fdflags_of(const struct p1_handle *handle) {
-  uint32_t flags = host_object_flags(handle->object);
+  uint32_t flags = handle->is_plain ? 0 : host_object_flags(handle->object);
   return (uint16_t)((flags & HOST_FLAG_APPEND ? P1_FDFLAG_APPEND : 0) |
                     (flags & HOST_FLAG_DSYNC ? P1_FDFLAG_DSYNC : 0) | (flags & HOST_FLAG_RSYNC ? P1_FDFLAG_RSYNC : 0) |
                     (flags & HOST_FLAG_SYNC ? P1_FDFLAG_SYNC : 0) | (handle->is_nonblocking ? P1_FDFLAG_NONBLOCK : 0));
@@ -161,7 +181,7 @@ int p1_fd_fdstat_get(struct p1_call *call) {
   if (result) return result;
   if (!out) return -HOST_ERROR_FAULT;
   base_racy_fill(out, 0, 24);
-  base_racy_store_u8(out, p1_filetype(host_object_kind(handle->object)));
+  base_racy_store_u8(out, p1_filetype(p1_kind_of(handle)));
   base_racy_store_u16(out + 2, fdflags_of(handle));
   base_racy_store_u64(out + 8, handle->rights);
   base_racy_store_u64(out + 16, handle->inheriting);
@@ -179,7 +199,10 @@ int p1_fd_fdstat_set_flags(struct p1_call *call) {
   uint32_t now = fdflags_of(handle), syncs = P1_FDFLAG_DSYNC | P1_FDFLAG_RSYNC | P1_FDFLAG_SYNC;
   if (wanted & syncs & ~now) return -HOST_ERROR_NOTSUP;
   uint32_t kept = host_object_flags(handle->object) & SYNCS;
-  result = host_set_flags(handle->object, kept | (wanted & P1_FDFLAG_APPEND ? HOST_FLAG_APPEND : 0));
+  if (handle->is_plain)
+    result = wanted & P1_FDFLAG_APPEND ? -HOST_ERROR_NOTSUP : 0;
+  else
+    result = host_set_flags(handle->object, kept | (wanted & P1_FDFLAG_APPEND ? HOST_FLAG_APPEND : 0));
   if (result == 0) handle->is_nonblocking = wanted & P1_FDFLAG_NONBLOCK;
   return result;
 }
@@ -202,8 +225,9 @@ static size_t add_dirent(uint8_t *out, size_t capacity, const struct host_entry 
   return head_bytes + name_bytes;
 }
 
-static int read_directory(struct p1_handle *handle, uint64_t cookie, uint8_t *out, size_t capacity, size_t *used) {
-  int result = handle->listing ? 0 : host_listing_open(handle->object, &handle->listing);
+static int read_directory(struct p1_handle *handle, struct host_uniform *uniform, uint64_t cookie, uint8_t *out,
+                          size_t capacity, size_t *used) {
+  int result = handle->listing ? 0 : host_listing_open(handle->object, uniform, &handle->listing);
   while (result == 0 && *used < capacity) {
     struct host_entry entry;
     bool found = false;
@@ -227,7 +251,7 @@ int p1_fd_readdir(struct p1_call *call) {
   bool is_start = p1_u64(call, 3) == 0;
   if (is_start && (result = p1_permit(call, &use))) return result;
   pthread_mutex_lock(&handle->listing_lock);
-  result = read_directory(handle, p1_u64(call, 3), out, capacity, &used);
+  result = read_directory(handle, call->p1->uniform, p1_u64(call, 3), out, capacity, &used);
   pthread_mutex_unlock(&handle->listing_lock);
   if (is_start || result) p1_used(call, &use, result);
   if (result) return result;

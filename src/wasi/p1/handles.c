@@ -62,9 +62,10 @@ int p1_handle_get(struct p1_call *call, uint32_t fd, struct p1_handle **out) {
 }
 
 /* Where the kind of object explains more than a missing right does. */
-static int explain(const struct host_object *object, uint64_t missing) {
-  enum host_kind kind = host_object_kind(object);
-  if (missing & p1_rights_of(object)) return -HOST_ERROR_NOTCAPABLE; /* the guest gave it up */
+static int explain(const struct p1_handle *handle, uint64_t missing) {
+  enum host_kind kind = p1_kind_of(handle);
+  uint64_t usual = p1_rights_of(handle->object) & (handle->is_plain ? (uint64_t)P1_RIGHTS_STREAM : UINT64_MAX);
+  if (missing & usual) return -HOST_ERROR_NOTCAPABLE; /* the guest gave it up */
   const uint64_t of_directories = P1_RIGHTS_DIRECTORY & ~(uint64_t)P1_RIGHTS_FILE;
   if (kind != HOST_KIND_DIRECTORY && (missing & of_directories)) return -HOST_ERROR_NOTDIR;
   if (kind == HOST_KIND_DIRECTORY && (missing & (P1_RIGHTS_FILE & ~(uint64_t)P1_RIGHTS_DIRECTORY)))
@@ -81,7 +82,7 @@ static int check_rights(struct p1_call *call, struct p1_handle *handle, uint64_t
   assert((rights & ~(uint64_t)P1_RIGHTS_INHERITING & ~(uint64_t)P1_SOCK_ACCEPT) == 0);
   uint64_t missing = rights & ~(uint64_t)handle->rights;
   if (!missing) return 0;
-  int result = explain(handle->object, missing);
+  int result = explain(handle, missing);
   return result == -HOST_ERROR_NOTCAPABLE ? p1_handle_denied(call, handle, missing, result) : result;
 }
 
@@ -124,6 +125,7 @@ static struct p1_handle *handle_new(const struct p1_opened *opened) {
   handle->preopen = opened->preopen;
   handle->socket = opened->socket;
   handle->is_preopen = opened->is_preopen;
+  handle->is_plain = opened->is_plain;
   handle->guest_path = opened->guest_path;
   handle->once = opened->once;
   pthread_mutex_init(&handle->listing_lock, NULL);

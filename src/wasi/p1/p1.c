@@ -63,6 +63,7 @@ static enum engine_trap enter(struct engine_call *engine_call, uint64_t *slots) 
   if (BASE_UNLIKELY(traces)) p1_trace_begin(&call);
   int result = binding->function->run(&call);
   if (BASE_UNLIKELY(traces)) p1_trace_end(&call, result);
+  if (BASE_UNLIKELY(call.p1->record != NULL)) p1_record(&call, result);
   for (unsigned i = 0; i < call.held_count; i++) p1_handle_release(call.held[i]);
   for (unsigned i = 0; i < call.copy_count; i++) base_free(call.copies[i]);
   if (result == P1_TRAPPED) {
@@ -169,7 +170,8 @@ static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object
                                   struct cay_error *error) {
   opened.object = host_object_retain(object);
   opened.is_preopen = opened.preopen >= 0;
-  opened.rights = p1_rights_of(object) & (opened.is_preopen ? UINT64_MAX : P1_RIGHTS_STANDARD);
+  uint64_t usual = opened.is_plain ? (uint64_t)P1_RIGHTS_STREAM : opened.is_preopen ? UINT64_MAX : P1_RIGHTS_STANDARD;
+  opened.rights = p1_rights_of(object) & usual;
   enum host_kind kind = host_object_kind(object);
   opened.inheriting = opened.is_preopen ? P1_RIGHTS_INHERITING : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET : 0;
   uint32_t fd;
@@ -181,7 +183,8 @@ static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object
 
 static enum cay_status add_stream(struct wasi_p1 *p1, const struct wasi_stream *stream, unsigned index,
                                   struct cay_error *error) {
-  struct p1_opened opened = {.preopen = -1, .socket = -1, .once = (uint8_t)(P1_ONCE_STREAM + index)};
+  struct p1_opened opened = {
+      .preopen = -1, .socket = -1, .is_plain = p1->uniform != NULL, .once = (uint8_t)(P1_ONCE_STREAM + index)};
   if (stream->object) return add_handle(p1, stream->object, opened, error);
   struct host_object *object = NULL;
   enum cay_status status = index == 0 ? host_memory_reader("", 0, &object, error) : host_memory_sink(&object, error);
@@ -258,6 +261,10 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   p1->max_handles = config->max_handles;
   p1->clocks = config->clocks;
   p1->random = config->random;
+  if (config->is_uniform && !(p1->uniform = host_uniform_new(config->clocks.realtime_ns))) {
+    base_free(p1);
+    return base_error_memory(error);
+  }
   p1->arg_count = (uint32_t)config->args.count;
   p1->env_count = (uint32_t)config->env.count;
   pthread_mutex_init(&p1->lock, NULL);
@@ -289,12 +296,18 @@ void wasi_p1_free(struct wasi_p1 *p1) {
   BASE_VEC_DEINIT(&p1->sockets);
   BASE_VEC_DEINIT(&p1->preopens);
   base_free(p1->handles);
+  host_uniform_free(p1->uniform); /* after the listings */
   base_text_deinit(&p1->args);
   base_text_deinit(&p1->env);
   thread_deinit(&p1->main);
   pthread_mutex_destroy(&p1->lock);
   pthread_mutex_destroy(&p1->told_lock);
   base_free(p1);
+}
+
+void wasi_p1_set_record(struct wasi_p1 *p1, void (*record)(void *env, const void *bytes, size_t len_bytes), void *env) {
+  p1->record = record;
+  p1->record_env = env;
 }
 
 void wasi_p1_wake(void *p1) { wasi_p1_thread_wake(&((struct wasi_p1 *)p1)->main); }

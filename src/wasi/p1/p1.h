@@ -61,6 +61,7 @@ struct p1_handle {
   int32_t preopen;            /* index of the preopened directory it is or comes from; -1: none */
   int32_t socket;             /* index of the granted socket it is or was accepted from; -1: none */
   bool is_preopen;
+  bool is_plain;              /* a standard stream that looks the same whatever it is */
   char *guest_path;           /* of directories when somebody listens to denials, of files, too, when uses are told;
                                  otherwise, and where it is the preopen's, NULL */
   uint8_t once;               /* enum p1_once, of standard streams */
@@ -69,7 +70,7 @@ struct p1_handle {
 struct p1_opened {
   struct host_object *object;
   uint64_t rights, inheriting;
-  bool is_nonblocking, is_preopen;
+  bool is_nonblocking, is_preopen, is_plain;
   uint8_t once;
   int32_t preopen, socket;
   char *guest_path;
@@ -101,6 +102,7 @@ struct wasi_p1 {
   BASE_VEC(struct wasi_socket) sockets; /* without their objects, which the handles hold */
   struct host_clocks clocks;
   struct host_random_source random;
+  struct host_uniform *uniform; /* NULL: files are as the host has them */
   /* Strings one after the other, NUL included, and how many. */
   struct base_text args, env;
   uint32_t arg_count, env_count;
@@ -109,6 +111,8 @@ struct wasi_p1 {
   _Atomic uint32_t once_told, once_refused; /* bits 1 << enum p1_once; environment changes before its bit is set */
   pthread_mutex_t told_lock;   /* held while hooks.trace or hooks.denied runs */
   struct engine_thread *teller; /* whose call it is about */
+  void (*record)(void *env, const void *bytes, size_t len_bytes); /* NULL: nobody wants to know */
+  void *record_env;
 };
 
 /* A running call. */
@@ -142,6 +146,14 @@ int p1_handle_add(struct wasi_p1 *p1, const struct p1_opened *opened, uint32_t *
 int p1_handle_close(struct wasi_p1 *p1, uint32_t fd); /* BADF */
 uint64_t p1_rights_of(const struct host_object *object);
 uint8_t p1_filetype(enum host_kind kind);
+/* What the guest sees of it. */
+static inline enum host_kind p1_kind_of(const struct p1_handle *handle) {
+  return handle->is_plain ? HOST_KIND_PIPE : host_object_kind(handle->object);
+}
+/* Whether calls that would have to wait fail instead. Plain streams let nobody see what has to wait. */
+static inline bool p1_is_impatient(const struct p1_handle *handle) {
+  return handle->is_nonblocking && !handle->is_plain;
+}
 
 /* memory.c: guest memory */
 /* NULL: not all inside. Other threads may change the bytes: use base_racy_load and its like. */
@@ -198,6 +210,20 @@ static inline void p1_waits(const struct p1_call *call) {
 int p1_handle_denied(struct p1_call *call, struct p1_handle *handle, uint64_t missing, int result);
 /* The path of something beneath a directory as the guest sees it; NULL when memory is out. */
 char *p1_guest_path(const struct wasi_p1 *p1, const struct p1_handle *directory, struct host_path path);
+
+/* uniform.c: a run that must not depend on the host. */
+/* What the guest may know of attributes: `stat` as it is, or made uniform. */
+int p1_uniform_stat(struct p1_call *call, const struct p1_handle *handle, struct host_stat *stat);
+/* Around the removal of a name (by unlinking, or by renaming over it). */
+struct p1_removed {
+  struct host_stat stat;
+  bool is_known;
+};
+struct p1_removed p1_before_removal(struct p1_call *call, const struct p1_use *target);
+void p1_after_removal(struct p1_call *call, const struct p1_removed *removed, int result);
+
+/* record.c: tells p1->record of a call that has ended. */
+void p1_record(const struct p1_call *call, int result);
 
 /* trace.c */
 void p1_trace_begin(struct p1_call *call);

@@ -46,6 +46,7 @@ int p1_fd_filestat_get(struct p1_call *call) {
   struct host_stat stat;
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_GET, &handle);
   if (result == 0) result = host_stat(handle->object, &stat);
+  if (result == 0) result = p1_uniform_stat(call, handle, &stat);
   return result ? result : give_filestat(call, 1, &stat);
 }
 
@@ -57,6 +58,7 @@ int p1_path_filestat_get(struct p1_call *call) {
   result = host_stat_at(target.handle->object, target.path, p1_u32(call, 1) & P1_LOOKUP_FOLLOW, &stat);
   if (result == 0) target.kind = stat.kind;
   p1_used(call, &target, result);
+  if (result == 0) result = p1_uniform_stat(call, NULL, &stat);
   return result ? result : give_filestat(call, 4, &stat);
 }
 
@@ -197,14 +199,20 @@ int p1_path_remove_directory(struct p1_call *call) {
   struct p1_use target = {.rights = WASI_RIGHT_REMOVE, .host_rights = HOST_RIGHT_MUTATE};
   int result = permitted_target(call, 0, 1, P1_PATH_REMOVE_DIRECTORY, &target);
   if (result) return result;
-  return p1_used(call, &target, host_remove_directory_at(target.handle->object, target.path));
+  struct p1_removed removed = p1_before_removal(call, &target);
+  result = host_remove_directory_at(target.handle->object, target.path);
+  p1_after_removal(call, &removed, result);
+  return p1_used(call, &target, result);
 }
 
 int p1_path_unlink_file(struct p1_call *call) {
   struct p1_use target = {.rights = WASI_RIGHT_REMOVE, .host_rights = HOST_RIGHT_MUTATE};
   int result = permitted_target(call, 0, 1, P1_PATH_UNLINK_FILE, &target);
   if (result) return result;
-  return p1_used(call, &target, host_unlink_at(target.handle->object, target.path));
+  struct p1_removed removed = p1_before_removal(call, &target);
+  result = host_unlink_at(target.handle->object, target.path);
+  p1_after_removal(call, &removed, result);
+  return p1_used(call, &target, result);
 }
 
 /* Which of two directories refused: the one that lacks a right, else the one whose path leads out is not known and the
@@ -227,7 +235,10 @@ int p1_path_rename(struct p1_call *call) {
   int result = permitted_target(call, 0, 1, P1_PATH_RENAME_SOURCE, &from);
   if (result == 0) result = permitted_target(call, 3, 4, P1_PATH_RENAME_TARGET, &to);
   if (result) return result;
-  return used_two(call, &from, &to, host_rename_at(from.handle->object, from.path, to.handle->object, to.path));
+  struct p1_removed removed = p1_before_removal(call, &to);
+  result = host_rename_at(from.handle->object, from.path, to.handle->object, to.path);
+  p1_after_removal(call, &removed, result);
+  return used_two(call, &from, &to, result);
 }
 
 int p1_path_link(struct p1_call *call) {

@@ -5,7 +5,10 @@
  * trap INTERRUPTED: the guest does not get to see the interruption.
  *
  * poll_oneoff turns subscriptions into a list of waits and one deadline, waits once, and writes an event for each
- * subscription that came true. A subscription that cannot be waited for (a bad handle) is an event with an error. */
+ * subscription that came true. A subscription that cannot be waited for (a bad handle) is an event with an error.
+ *
+ * Where clocks move by steps, waiting for them takes no time: they skip to the first one that is due. Plain streams are
+ * always ready; whoever reads one waits then. */
 #include <assert.h>
 
 #include "wasi/p1/p1.h"
@@ -96,7 +99,7 @@ static void read_handle(struct p1_call *call, const uint8_t *at, struct item *it
   int result = p1_handle_take(call, base_racy_load_u32(at), direction | P1_POLL_FD_READWRITE, &handle);
   if (result == 0 && (result = p1_once(call, handle->once))) p1_handle_release(handle);
   item->error = (enum host_error) - result;
-  item->is_done = result != 0;
+  item->is_done = result != 0 || handle->is_plain;
   if (result == 0) item->handle = handle;
 }
 
@@ -117,31 +120,61 @@ static void write_event(uint8_t *out, const struct item *item) {
   base_racy_store_u16(out + 8, host_error_p1(item->error));
   base_racy_store_u8(out + 10, item->type);
   if (item->type == EVENT_CLOCK || item->error) return;
-  uint64_t ready_bytes = item->type == EVENT_READ ? host_readable_bytes(item->handle->object) : 1;
+  bool tells_bytes = item->type == EVENT_READ && !item->handle->is_plain;
+  uint64_t ready_bytes = tells_bytes ? host_readable_bytes(item->handle->object) : 1;
   base_racy_store_u64(out + 16, ready_bytes);
   base_racy_store_u16(out + 24, item->hangup ? EVENT_HANGUP : 0);
 }
 
-/* Waits for the items; `waits` has room for all of them. */
-static int wait_for(struct p1_call *call, struct item *items, uint32_t count, struct host_wait *waits) {
-  uint64_t deadline_ns = HOST_NO_DEADLINE;
+/* Where clocks move by steps, the times of items count from the start of the call, not of the monotonic clock. */
+static bool is_stepping(const struct p1_call *call) { return call->p1->clocks.kind == HOST_CLOCKS_STEPPING; }
+
+/* Fills `waits` from the items that are not done yet; their count, and the time when the wait ends at the latest. */
+static size_t collect(const struct item *items, uint32_t count, struct host_wait *waits, uint64_t *deadline_ns) {
   size_t wait_count = 0;
+  *deadline_ns = HOST_NO_DEADLINE;
   for (uint32_t i = 0; i < count; i++) {
     if (items[i].is_done)
-      deadline_ns = 0;
+      *deadline_ns = 0;
     else if (items[i].type != EVENT_CLOCK)
       waits[wait_count++] = (struct host_wait){.object = items[i].handle->object,
                                                .interest = items[i].type == EVENT_READ ? HOST_READABLE : HOST_WRITABLE};
-    else if (items[i].due_ns < deadline_ns)
-      deadline_ns = items[i].due_ns;
+    else if (items[i].due_ns < *deadline_ns)
+      *deadline_ns = items[i].due_ns;
   }
+  return wait_count;
+}
+
+/* How many of the waits are ready; `*now_ns` is the time afterwards. Only what is not a clock makes anybody wait where
+ * clocks are moved on, and what is ready then is ready at once. */
+static int wait_stepping(struct p1_call *call, struct host_wait *waits, size_t wait_count, uint64_t deadline_ns,
+                         uint64_t *now_ns) {
+  uint64_t start_ns = base_os_monotonic_ns();
+  bool waits_truly = wait_count > 0 && deadline_ns != 0;
+  if (waits_truly) p1_waits(call);
+  int result =
+      host_loop_wait(call->own->loop, waits, wait_count, waits_truly ? saturating_add(start_ns, deadline_ns) : 0);
+  *now_ns = result == 0 && deadline_ns != HOST_NO_DEADLINE ? deadline_ns : 0;
+  host_clocks_skip(&call->p1->clocks, *now_ns);
+  return result;
+}
+
+static int wait_really(struct p1_call *call, struct host_wait *waits, size_t wait_count, uint64_t deadline_ns,
+                       uint64_t *now_ns) {
   if (deadline_ns != 0) p1_waits(call);
   int result = host_loop_wait(call->own->loop, waits, wait_count, deadline_ns);
-  if (result < 0) return result == -HOST_ERROR_INTR ? p1_interrupted(call) : result;
-  uint64_t now_ns = base_os_monotonic_ns();
+  *now_ns = base_os_monotonic_ns();
   /* The wait ended for this deadline, whatever a second look at the clock says. */
-  if (result == 0 && now_ns < deadline_ns) now_ns = deadline_ns;
-  size_t at = 0;
+  if (result == 0 && *now_ns < deadline_ns) *now_ns = deadline_ns;
+  return result;
+}
+
+/* Waits for the items; `waits` has room for all of them. */
+static int wait_for(struct p1_call *call, struct item *items, uint32_t count, struct host_wait *waits) {
+  uint64_t deadline_ns, now_ns;
+  size_t wait_count = collect(items, count, waits, &deadline_ns), at = 0;
+  int result = (is_stepping(call) ? wait_stepping : wait_really)(call, waits, wait_count, deadline_ns, &now_ns);
+  if (result < 0) return result == -HOST_ERROR_INTR ? p1_interrupted(call) : result;
   for (uint32_t i = 0; i < count; i++) {
     struct item *item = &items[i];
     if (item->is_done) continue;
@@ -165,7 +198,7 @@ static int poll_items(struct p1_call *call, struct item *items, struct host_wait
   const uint8_t *in = p1_range(call, p1_u32(call, 0), count * stride);
   uint8_t *event_count = p1_range(call, p1_u32(call, 3), 4);
   if (!in || !event_count || !p1_range(call, p1_u32(call, 1), (uint64_t)count * EVENT_BYTES)) return -HOST_ERROR_FAULT;
-  uint64_t now_ns = base_os_monotonic_ns();
+  uint64_t now_ns = is_stepping(call) ? 0 : base_os_monotonic_ns();
   int result = 0;
   for (uint32_t i = 0; i < count && result == 0; i++, (*read_count)++)
     result = read_subscription(call, in + i * stride, &items[i], now_ns);

@@ -126,7 +126,7 @@ static int count_names(struct host_object *directory, bool *found_dots) {
   uint64_t cookie = 0;
   bool found = true;
   int count = 0, dots = 0;
-  if (host_listing_open(directory, &listing)) return -1;
+  if (host_listing_open(directory, NULL, &listing)) return -1;
   for (;;) {
     CHECK_INT(host_listing_read(listing, cookie, &entry, &found), 0);
     if (!found) break;
@@ -156,7 +156,7 @@ TEST(listing) {
   struct host_listing *listing;
   struct host_entry entry;
   bool found;
-  CHECK_INT(host_listing_open(many, &listing), 0);
+  CHECK_INT(host_listing_open(many, NULL, &listing), 0);
   uint64_t cookies[10], cookie = 0;
   for (int i = 0; i < 10; i++) {
     CHECK_INT(host_listing_read(listing, cookie, &entry, &found), 0);
@@ -172,7 +172,7 @@ TEST(listing) {
   CHECK(any <= 0);
   host_listing_close(listing);
   host_object_shrink(many, HOST_RIGHT_READ);
-  CHECK_INT(host_listing_open(many, &listing), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(host_listing_open(many, NULL, &listing), -HOST_ERROR_NOTCAPABLE);
   host_object_release(many);
 }
 

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Files that look the same on every host, for runs that must not depend on it.
+ *
+ * Inodes are numbered in the order in which the guest first sees them: a table leads from (device, inode) to the number.
+ * What is removed is forgotten, because file systems give its inode to the next new file, some at once and some never;
+ * and a file without a name left has no number. Times are one moment, devices 0, directories have no size, and their
+ * names are read in the order of their bytes. That leaves what belongs to the files themselves: names, kinds, sizes,
+ * contents, the links of files.
+ *
+ * A listing is read whole when it starts, so that entries which come and go meanwhile make no difference to the
+ * positions of the others. */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "host/uniform.h"
+
+struct seen {
+  uint64_t device, inode, number; /* number 0: free */
+};
+
+struct host_uniform {
+  pthread_mutex_t lock;
+  int64_t time_ns;
+  uint64_t last_number;
+  struct seen *table; /* open addressing, no more than half full */
+  size_t count, capacity;
+};
+
+struct host_uniform *host_uniform_new(uint64_t time_ns) {
+  struct host_uniform *uniform = base_alloc_zero(1, sizeof *uniform);
+  if (!uniform) return NULL;
+  pthread_mutex_init(&uniform->lock, NULL);
+  uniform->time_ns = (int64_t)time_ns;
+  return uniform;
+}
+
+void host_uniform_free(struct host_uniform *uniform) {
+  if (!uniform) return;
+  pthread_mutex_destroy(&uniform->lock);
+  base_free(uniform->table);
+  base_free(uniform);
+}
+
+/* ---- Inodes -------------------------------------------------------------------------------------------------------- */
+
+static size_t home_of(const struct host_uniform *uniform, uint64_t device, uint64_t inode) {
+  const uint64_t key[] = {device, inode};
+  return base_hash(key, sizeof key) & (uniform->capacity - 1);
+}
+
+/* The entry, or the free one where it belongs. */
+static struct seen *find(const struct host_uniform *uniform, uint64_t device, uint64_t inode) {
+  size_t at = home_of(uniform, device, inode);
+  for (;; at = (at + 1) & (uniform->capacity - 1)) {
+    struct seen *seen = &uniform->table[at];
+    if (seen->number == 0 || (seen->device == device && seen->inode == inode)) return seen;
+  }
+}
+
+static bool grow(struct host_uniform *uniform) {
+  enum { FIRST = 64 };
+  struct host_uniform larger = *uniform;
+  larger.capacity = uniform->capacity ? uniform->capacity * 2 : FIRST;
+  larger.table = base_alloc_zero(larger.capacity, sizeof *larger.table);
+  if (!larger.table) return false;
+  for (size_t i = 0; i < uniform->capacity; i++) {
+    const struct seen *seen = &uniform->table[i];
+    if (seen->number) *find(&larger, seen->device, seen->inode) = *seen;
+  }
+  base_free(uniform->table);
+  uniform->table = larger.table;
+  uniform->capacity = larger.capacity;
+  return true;
+}
+
+static int number_locked(struct host_uniform *uniform, uint64_t device, uint64_t inode, uint64_t *number) {
+  if (uniform->count * 2 >= uniform->capacity && !grow(uniform)) return -HOST_ERROR_NOMEM;
+  struct seen *seen = find(uniform, device, inode);
+  if (seen->number == 0) {
+    *seen = (struct seen){device, inode, ++uniform->last_number};
+    uniform->count++;
+  }
+  *number = seen->number;
+  return 0;
+}
+
+static int number_of(struct host_uniform *uniform, uint64_t device, uint64_t inode, uint64_t *number) {
+  pthread_mutex_lock(&uniform->lock);
+  int result = number_locked(uniform, device, inode, number);
+  pthread_mutex_unlock(&uniform->lock);
+  return result;
+}
+
+/* Takes an entry out; those behind it move up, so that searches still find them. */
+static void take_out(struct host_uniform *uniform, struct seen *seen) {
+  size_t hole = (size_t)(seen - uniform->table), mask = uniform->capacity - 1;
+  for (size_t at = (hole + 1) & mask; uniform->table[at].number; at = (at + 1) & mask) {
+    size_t home = home_of(uniform, uniform->table[at].device, uniform->table[at].inode);
+    if (((at - home) & mask) < ((at - hole) & mask)) continue;
+    uniform->table[hole] = uniform->table[at];
+    hole = at;
+  }
+  uniform->table[hole] = (struct seen){0};
+  uniform->count--;
+}
+
+void host_uniform_forget(struct host_uniform *uniform, const struct host_stat *stat) {
+  if (stat->kind != HOST_KIND_DIRECTORY && stat->links > 1) return; /* it has another name */
+  pthread_mutex_lock(&uniform->lock);
+  struct seen *seen = uniform->capacity ? find(uniform, stat->device, stat->inode) : NULL;
+  if (seen && seen->number) take_out(uniform, seen);
+  pthread_mutex_unlock(&uniform->lock);
+}
+
+int host_uniform_stat(struct host_uniform *uniform, struct host_stat *stat) {
+  uint64_t number = 0;
+  bool is_file = stat->kind == HOST_KIND_REGULAR || stat->kind == HOST_KIND_SYMLINK;
+  bool has_name = stat->links > 0;
+  int result = has_name ? number_of(uniform, stat->device, stat->inode, &number) : 0;
+  if (result) return result;
+  *stat = (struct host_stat){.inode = number,
+                             .links = is_file ? stat->links : 1,
+                             .size_bytes = is_file ? stat->size_bytes : 0,
+                             .access_ns = uniform->time_ns,
+                             .modify_ns = uniform->time_ns,
+                             .change_ns = uniform->time_ns,
+                             .kind = stat->kind};
+  return 0;
+}
+
+/* ---- Names in order --------------------------------------------------------------------------------------------------- */
+
+void host_names_deinit(struct host_names *names) {
+  for (size_t i = 0; i < names->items.count; i++) base_free(names->items.items[i].bytes);
+  BASE_VEC_DEINIT(&names->items);
+}
+
+static int compare(const void *a, const void *b) {
+  return strcmp(((const struct host_name *)a)->bytes, ((const struct host_name *)b)->bytes);
+}
+
+static bool add(struct host_names *names, const char *bytes) {
+  if (strcmp(bytes, ".") == 0 || strcmp(bytes, "..") == 0) return true;
+  struct host_name *name = BASE_VEC_PUSH(&names->items);
+  if (name) name->bytes = base_string_copy(bytes, strlen(bytes));
+  return name && name->bytes;
+}
+
+static int read_all(struct host_names *names, DIR *directory) {
+  for (;;) {
+    errno = 0;
+    const struct dirent *entry = readdir(directory);
+    if (!entry) return errno ? host_failed() : 0;
+    if (!add(names, entry->d_name)) return -HOST_ERROR_NOMEM;
+  }
+}
+
+int host_names_read(struct host_names *names, int fd) {
+  host_names_deinit(names);
+  int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *directory = own < 0 ? NULL : fdopendir(own);
+  if (!directory) {
+    int result = host_failed();
+    if (own >= 0) close(own);
+    return result;
+  }
+  int result = read_all(names, directory);
+  closedir(directory);
+  if (result == 0 && names->items.count)
+    qsort(names->items.items, names->items.count, sizeof *names->items.items, compare);
+  return result;
+}
+
+/* One that went away since the names were read has no kind and no number. */
+static int describe(struct host_uniform *uniform, int fd, const char *name, struct host_entry *out) {
+  struct stat status;
+  if (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  out->kind = host_kind_of_mode(status.st_mode);
+  return number_of(uniform, status.st_dev, status.st_ino, &out->inode);
+}
+
+int host_names_entry(struct host_names *names, struct host_uniform *uniform, int fd, uint64_t cookie,
+                     struct host_entry *out, bool *found) {
+  enum { DOTS = 2 };
+  int result = cookie == 0 ? host_names_read(names, fd) : 0;
+  *found = result == 0 && cookie < names->items.count + DOTS;
+  if (!*found) return result;
+  const char *name = cookie == 0 ? "." : cookie == 1 ? ".." : names->items.items[cookie - DOTS].bytes;
+  *out = (struct host_entry){
+      .next_cookie = cookie + 1, .kind = HOST_KIND_DIRECTORY, .name = name, .len_bytes = strlen(name)};
+  if (cookie == 1) return 0; /* the parent of a granted directory is nobody's business */
+  if (cookie >= DOTS) out->kind = HOST_KIND_UNKNOWN;
+  return describe(uniform, fd, name, out);
+}

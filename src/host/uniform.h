@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Between uniform.c and directory.c: the names of a directory in order. */
+#ifndef HOST_UNIFORM_H
+#define HOST_UNIFORM_H
+
+#include "host/object.h"
+
+struct host_name {
+  char *bytes;
+};
+struct host_names {
+  BASE_VEC(struct host_name) items; /* without "." and ".." */
+};
+void host_names_deinit(struct host_names *names);
+int host_names_read(struct host_names *names, int fd);
+/* The entry at `cookie`; 0 reads the directory `fd` anew. */
+int host_names_entry(struct host_names *names, struct host_uniform *uniform, int fd, uint64_t cookie,
+                     struct host_entry *out, bool *found);
+
+#endif
