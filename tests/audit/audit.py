@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 import ambient
 import handles
@@ -91,10 +92,22 @@ def start(row, command, work, folder):
 
 def attempt_in(row, work, host):
     """(exit code, output, errors)"""
+    (work / 'audit.log').unlink(missing_ok=True)
     path = work / 'attempt.wasm'
     path.write_bytes(module(in_folder(row, host), row.surface or SNAPSHOT))
     options = [word.format(work=host) for word in [*GRANTS[row.grants], *row.options]]
-    return start(row, [CAY, 'run', *options, str(path)], work, host)
+    return start(row, [CAY, 'run', '--audit', str(work / 'audit.log'), *options, str(path)], work, host)
+
+
+def audited(work):
+    """The audit log's uses, without its first and last record; None when it is not complete."""
+    try:
+        records = [json.loads(line) for line in (work / 'audit.log').read_text(encoding='utf-8').splitlines()]
+    except (OSError, ValueError):
+        return None
+    if len(records) < 2 or records[0]['record'] != 'begin' or records[-1]['record'] != 'end':
+        return None
+    return records[1:-1] if records[-1]['uses'] == len(records) - 2 else None
 
 
 def outcome_of(code, row):
@@ -106,7 +119,21 @@ def outcome_of(code, row):
     return 'signal %d' % -code if code < 0 else 'exit code %d' % code
 
 
-def problems_of(row, result, before, work):
+def problems_of_log(row, uses):
+    if uses is None:
+        yield 'the audit log is not complete'
+        return
+    denied = [use for use in uses if use['decision'] == 'deny']
+    wanted = [(row.last.name, 'E' + row.last.gives)] if row.is_denial else []
+    found = [(use['call'], use['result']) for use in denied]
+    if found != wanted:
+        yield 'the audit log tells of the denials %s, expected %s' % (found, wanted)
+    for use in denied:
+        if 'backtrace' not in use or not use['backtrace'] or not use['reason']:
+            yield 'the audit log does not say why or where: %s' % use
+
+
+def problems_of(row, result, host, after):
     code, output, errors = result
     wanted = row.last.gives
     if outcome_of(code, row) != wanted:
@@ -117,25 +144,42 @@ def problems_of(row, result, before, work):
         yield 'printed %r, expected %r' % (output[:100], row.output)
     if b'SECRET' in output:
         yield 'the secret was read: %r' % output[:100]
-    after = snapshot(work, work / 'inside') if row.may_change else snapshot(work)
-    for path in sorted(set(before) | set(after)):
-        if before.get(path) != after.get(path):
-            yield '%s was changed: %s -> %s' % (path, before.get(path), after.get(path))
+    yield from problems_of_log(row, audited(host.work))
+    inside = str(host.path / 'inside')
+    for path in sorted(set(host.before) | set(after)):
+        is_granted = row.may_change and (path == inside or path.startswith(inside + '/'))
+        if host.before.get(path) != after.get(path) and not is_granted:
+            yield '%s was changed: %s -> %s' % (path, host.before.get(path), after.get(path))
+
+
+class Host:
+    """A folder for the rows of one thread, made anew after each row that may have changed it."""
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix='cay-audit-')
+        self.work = pathlib.Path(self.folder.name).resolve()
+        self.path = self.work / 'host'
+        self.path.mkdir()
+        build(self.path)
+        self.before = snapshot(self.path)
+
+
+hosts = threading.local()
 
 
 def run_row(row):
     """(outcome, problems)"""
-    with tempfile.TemporaryDirectory(prefix='cay-audit-') as folder:
-        work = pathlib.Path(folder).resolve()
-        host = work / 'host'
-        host.mkdir()
-        build(host)
-        before = snapshot(host, host / 'inside') if row.may_change else snapshot(host)
-        try:
-            result = attempt_in(row, work, host)
-        except (OSError, subprocess.SubprocessError) as why:
-            return type(why).__name__, ['%s: %s' % (type(why).__name__, why)]
-        return outcome_of(result[0], row), list(problems_of(row, result, before, host))
+    if not getattr(hosts, 'host', None):
+        hosts.host = Host()
+    host = hosts.host
+    try:
+        result = attempt_in(row, host.work, host.path)
+    except (OSError, subprocess.SubprocessError) as why:
+        hosts.host = None
+        return type(why).__name__, ['%s: %s' % (type(why).__name__, why)]
+    after = snapshot(host.path)
+    if after != host.before:
+        hosts.host = None
+    return outcome_of(result[0], row), list(problems_of(row, result, host, after))
 
 
 def all_rows(wanted):

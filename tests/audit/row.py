@@ -41,6 +41,14 @@ class Row:
     def last(self):
         return self.steps[-1]
 
+    @property
+    def is_denial(self):
+        """Whether the outcome is the lack of a right, which the audit log tells of. What a guest asks for a handle that
+        has less is not: nothing was used. A name that is none of the granted files is."""
+        if self.last.name == 'fd_fdstat_set_rights':
+            return False
+        return self.last.gives in ('NOTCAPABLE', 'ROFS') or (self.last.gives == 'NOENT' and self.grants.startswith('file'))
+
     def text(self):
         return '; '.join(str(step) for step in self.steps)
 

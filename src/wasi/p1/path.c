@@ -80,12 +80,14 @@ static int times_of(const struct p1_call *call, unsigned first, struct host_time
 }
 
 int p1_fd_filestat_set_times(struct p1_call *call) {
-  struct p1_handle *handle;
+  struct p1_use use = {.path = {".", 1}, .rights = WASI_RIGHT_WRITE, .host_rights = HOST_RIGHT_WRITE};
   struct host_time access, modify;
-  int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_SET_TIMES, &handle);
+  int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_SET_TIMES, &use.handle);
   if (result == 0) result = times_of(call, 1, &access, &modify);
-  if (result == 0) result = host_set_times(handle->object, access, modify);
-  return result;
+  /* A file that was opened to read, or a folder, is changed here without a path that says so. */
+  if (result == 0) result = p1_permit(call, &use);
+  if (result) return result;
+  return p1_used(call, &use, host_set_times(use.handle->object, access, modify));
 }
 
 int p1_path_filestat_set_times(struct p1_call *call) {

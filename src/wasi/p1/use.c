@@ -131,7 +131,7 @@ static bool is_device(const struct p1_use *use) {
 
 static bool in_single_files(const struct p1_call *call, const struct p1_use *use) {
   const struct wasi_preopen *preopen = preopen_of(call->p1, use->handle);
-  return preopen && preopen->is_synthetic;
+  return preopen && preopen->is_synthetic && host_object_kind(use->handle->object) == HOST_KIND_DIRECTORY;
 }
 
 /* Whether `result` is a refusal by a grant; then why, and the rights that are missing. */
