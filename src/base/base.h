@@ -241,6 +241,11 @@ struct base_file {
 };
 /* `path` "-" reads standard input to its end. */
 enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error);
+/* A regular file of which at most `most_bytes` and one more are read, so that the caller sees that there is more. Anything
+ * else than a regular file is CAY_ERROR_UNSUPPORTED and is neither opened nor waited for; no such file is
+ * CAY_ERROR_SYSTEM with `*missing` true. */
+enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct base_file *out, bool *missing,
+                                     struct cay_error *error);
 void base_file_deinit(struct base_file *file);
 
 /* Loads the internal shared object libcay-NAME.so, which carries a third-party library that is not needed at every

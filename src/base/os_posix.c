@@ -87,6 +87,48 @@ enum cay_status base_file_read(const char *path, struct base_file *out, struct c
   return status;
 }
 
+/* Looks before it opens, because opening alone can block or rewind a tape; and once more, because a stranger may change
+ * what is there in between. */
+static enum cay_status open_regular(const char *path, int *fd, bool *missing, struct cay_error *error) {
+  struct stat file;
+  *fd = -1;
+  *missing = false;
+  bool found = stat(path, &file) == 0;
+  if (found && S_ISREG(file.st_mode)) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    found = *fd >= 0 && fstat(*fd, &file) == 0;
+  }
+  if (found && S_ISREG(file.st_mode)) return CAY_OK;
+  int reason = errno;
+  if (*fd >= 0) close(*fd);
+  if (found) return base_error_set(error, CAY_ERROR_UNSUPPORTED, "%s is not a regular file", path);
+  *missing = reason == ENOENT || reason == ENOTDIR;
+  return base_error_system(error, reason, "cannot open %s", path);
+}
+
+enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct base_file *out, bool *missing,
+                                     struct cay_error *error) {
+  int fd;
+  enum cay_status status = open_regular(path, &fd, missing, error);
+  if (status) return status;
+  uint8_t *bytes = base_alloc(most_bytes + 1);
+  size_t len = 0;
+  ssize_t got = bytes ? 1 : 0;
+  while (got > 0 && len <= most_bytes) {
+    got = read(fd, bytes + len, most_bytes + 1 - len);
+    if (got < 0 && errno == EINTR)
+      got = 1;
+    else if (got > 0)
+      len += (size_t)got;
+  }
+  int reason = errno;
+  close(fd);
+  *out = (struct base_file){bytes, len};
+  if (bytes && got >= 0) return CAY_OK;
+  base_file_deinit(out);
+  return bytes ? base_error_system(error, reason, "cannot read %s", path) : base_error_memory(error);
+}
+
 void base_file_deinit(struct base_file *file) {
   base_free((void *)(uintptr_t)file->bytes);
   *file = (struct base_file){0};

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
-static char *arena_copy(struct policy_settings *settings, const char *text, size_t len) {
+char *policy_arena_copy(struct policy_settings *settings, const char *text, size_t len) {
   char *copy = base_arena_alloc(&settings->arena, len + 1, 1);
   if (copy && len) memcpy(copy, text, len);
   return copy;
@@ -78,14 +78,14 @@ enum cay_status policy_dir_parse(struct policy_settings *settings, const char *t
   guest = guest ? guest + 2 : text;
   size_t guest_len = options ? (size_t)(options - guest) : strlen(guest);
   *out = (struct policy_dir){.rights = POLICY_RIGHTS_WRITE};
-  char *words = options ? arena_copy(settings, options + 2, strlen(options + 2)) : NULL;
+  char *words = options ? policy_arena_copy(settings, options + 2, strlen(options + 2)) : NULL;
   if (options && !words) return base_error_memory(error);
   enum cay_status status = options ? parse_dir_options(words, out, error) : CAY_OK;
   if (status) return status;
   if (!host_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the host's part of \"%.200s\" is empty", text);
   if (!guest_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the guest's part of \"%.200s\" is empty", text);
-  out->host = arena_copy(settings, text, host_len);
-  out->guest = arena_copy(settings, guest, guest_len);
+  out->host = policy_arena_copy(settings, text, host_len);
+  out->guest = policy_arena_copy(settings, guest, guest_len);
   return out->host && out->guest ? CAY_OK : base_error_memory(error);
 }
 
@@ -145,7 +145,7 @@ static enum cay_status put_line(struct policy_settings *settings, struct policy_
   while (len && (*line == ' ' || *line == '\t')) line++, len--;
   if (len == 0 || *line == '#') return CAY_OK;
   if (memchr(line, 0, len)) return base_error_set(error, CAY_ERROR_ARGUMENT, "the line holds a zero byte");
-  char *copy = arena_copy(settings, line, len);
+  char *copy = policy_arena_copy(settings, line, len);
   if (!copy) return base_error_memory(error);
   char after_name = copy[strcspn(copy, " \t=")];
   if (after_name && after_name != '=')

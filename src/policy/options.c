@@ -126,7 +126,7 @@ static enum cay_status set_value(struct policy_settings *settings, enum policy_o
   const struct policy_option_row *row = &policy_options[option];
   void *field = field_of(settings, option);
   switch ((enum policy_kind)row->kind) {
-  case POLICY_FLAG:
+  case POLICY_FLAG: return policy_bool_parse(value, field, error);
   case POLICY_ACTION:
   case POLICY_KEYS: *(bool *)field = true; return CAY_OK;
   case POLICY_TEXT:
@@ -344,12 +344,8 @@ static enum cay_status set_lines(struct policy_settings *settings, enum policy_o
 static enum cay_status set_from_variable(struct policy_settings *settings, enum policy_option option, const char *value,
                                          struct cay_error *error) {
   uint8_t kind = policy_options[option].kind;
-  if (policy_kind_is_list(kind)) return set_lines(settings, option, value, error);
-  if (kind != POLICY_FLAG) return policy_set(settings, option, value, error);
-  bool yes;
-  enum cay_status status = policy_bool_parse(value, &yes, error);
-  if (!status && yes) status = policy_set(settings, option, NULL, error);
-  return status;
+  return policy_kind_is_list(kind) ? set_lines(settings, option, value, error)
+                                   : policy_set(settings, option, value, error);
 }
 
 enum cay_status policy_parse_environment(struct policy_settings *settings, enum policy_command command,

@@ -30,6 +30,12 @@ void policy_toml_text(const char *text, size_t len_bytes, struct base_text *out)
 /* Whether two grants HOST[::GUEST[::OPTIONS]] have the same guest path. */
 bool policy_same_guest(const char *grant, const char *other);
 
+/* A zero-terminated copy in the settings' arena; NULL: no memory. */
+char *policy_arena_copy(struct policy_settings *settings, const char *text, size_t len_bytes);
+
+/* Whether a request, which is a stranger's, may ask for the option. */
+bool policy_may_request(enum policy_option option);
+
 /* Applies "key=value,key,..." of one of wasmtime's groups. */
 enum cay_status policy_keys_apply(struct policy_settings *settings, enum policy_option group, const char *text,
                                   struct cay_error *error);

@@ -129,7 +129,7 @@ enum cay_status policy_parse_environment(struct policy_settings *settings, enum 
  * A list option adds to what is there, every other one replaces it. Error: CAY_ERROR_ARGUMENT with the nearest name. */
 enum cay_status policy_parse(struct policy_settings *settings, enum policy_command command, char *const *words,
                              size_t count, size_t *used, struct cay_error *error);
-/* Sets one option as if it had been given on the command line. */
+/* Sets one option as if it had been given on the command line; a FLAG also to "false". `value` is kept, not copied. */
 enum cay_status policy_set(struct policy_settings *settings, enum policy_option option, const char *value,
                            struct cay_error *error);
 
@@ -180,6 +180,30 @@ enum cay_status policy_environment(struct policy_settings *settings, char *const
  * to be absolute or relative to the folder that the manifest is going to lie in. */
 void policy_manifest_write(const struct policy_settings *settings, struct base_text *out);
 
+enum { POLICY_MANIFEST_MAX_BYTES = 1 << 20, POLICY_MANIFEST_MAX_ITEMS = 4096 /* of one list */ };
+#define POLICY_MANIFEST_NAME "cay.toml"            /* of a request beside a module */
+#define POLICY_MANIFEST_SECTION "cay.manifest"     /* of the custom section with one inside a module */
+struct policy_manifest {
+  const char *name;   /* in messages and origins: "conf/cay.toml" */
+  const char *folder; /* where its relative paths begin; NULL: they stay as they are */
+  const char *prefix; /* of its origins, such as "approved "; NULL: none */
+  bool is_request;    /* it may ask for grants and limits only: what else a manifest may set is an error */
+  const void *bytes;
+  size_t len_bytes;
+};
+/* Sets the values of a manifest (TOML 1.0; keys are the manifest column of the option table, grants strings or tables
+ * [[dir]]) in settings that have none of them yet. The texts are copied. Errors, each with "NAME:LINE:COLUMN: " in front:
+ * not TOML, not UTF-8, too long, an unknown key (with the nearest one), a value of the wrong type or form, values that
+ * contradict each other. After an error the settings are good for policy_settings_deinit only. */
+enum cay_status policy_manifest_read(struct policy_settings *settings, const struct policy_manifest *manifest,
+                                     struct cay_error *error);
+/* Reads the manifest file `path`, a regular file, into `*file` (with base_file_read_small's errors) for policy_manifest_read,
+ * which says if it is too long. */
+enum cay_status policy_manifest_open(const char *path, struct base_file *file, bool *missing, struct cay_error *error);
+/* The folder of a path as a text that the caller frees: "." when it has none. NULL: no memory. */
+char *policy_folder_of(const char *path);
+/* A JSON Schema (2020-12) of manifests. */
+void policy_manifest_schema(struct base_text *out);
 /* ---- Audit log ---------------------------------------------------------------------------------------------------- */
 
 /* Appends JSON lines to a file: "begin", one for each use, "end" (docs/capabilities.md has their fields). Lines are buffered;

@@ -404,14 +404,14 @@ static struct policy_toml_value *define_table(struct policy_toml_parser *parser,
 
 /* [[a.b]]: a new item of the array. */
 static struct policy_toml_value *define_item(struct policy_toml_parser *parser, struct policy_toml_value *parent,
-                                             const struct part *name) {
+                                             const struct part *name, const char *header) {
   struct policy_toml_value *array = policy_toml_find(parser->toml, parent, name->bytes, name->len);
   if (array && (array->type != POLICY_TOML_ARRAY || array->made != POLICY_TOML_MADE_HEADER)) {
     fail_twice(parser, name, array);
     return NULL;
   }
   if (!array) array = new_member(parser, parent, name, POLICY_TOML_ARRAY, POLICY_TOML_MADE_HEADER);
-  struct policy_toml_value *item = array ? policy_toml_new(parser, POLICY_TOML_TABLE, name->at) : NULL;
+  struct policy_toml_value *item = array ? policy_toml_new(parser, POLICY_TOML_TABLE, header) : NULL;
   if (!item) return NULL;
   item->made = POLICY_TOML_MADE_HEADER;
   append(array, item);
@@ -421,7 +421,7 @@ static struct policy_toml_value *define_item(struct policy_toml_parser *parser, 
 static bool read_header(struct policy_toml_parser *parser) {
   struct key key;
   char found[16];
-  parser->at++;
+  const char *header = parser->at++;
   bool is_item = parser->at < parser->end && *parser->at == '[';
   parser->at += is_item;
   if (!read_key(parser, &key)) return false;
@@ -433,7 +433,7 @@ static bool read_header(struct policy_toml_parser *parser) {
   struct policy_toml_value *parent = enter_header(parser, &key);
   if (!parent) return false;
   const struct part *name = &key.parts[key.count - 1];
-  parser->table = is_item ? define_item(parser, parent, name) : define_table(parser, parent, name);
+  parser->table = is_item ? define_item(parser, parent, name, header) : define_table(parser, parent, name);
   return parser->table != NULL;
 }
 
