@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Other CPUs: cross-builds everything with assertions and runs the unit tests, the smoke tests of a few guests and the
-# official core suite, in every tier of the build, under qemu-user (a tenth of the suite) or, for i686, as it is. With names,
+# Other CPUs: cross-builds everything with assertions and runs the unit tests, the smoke tests of a few guests, deterministic
+# runs, whose digests must be those of this machine, and the official core suite, in every tier of the build, under qemu-user (a tenth of the suite) or, for i686, as it is. With names,
 # those CPUs only; a CPU whose C library or emulator is not there and cannot be installed is a visible skip.
 #
 # Each CPU is a file tests/cross/CPU.ini for Meson. The unit tests whose suite is `native` start the command by name and
@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../.."
 
 CPUS="aarch64 riscv64 arm i686"
 cross=build/cross
+native=${CAY:-$PWD/build/cay}
 
 emulator() { # CPU: what runs its programs
   case $1 in
@@ -133,6 +134,12 @@ smoke_tests() { # CPU
   run_in_tiers "cross-$1-guests" python3 tests/guests/smoke.py own kernels
 }
 
+# Deterministic runs: the same digests as of the build for this machine.
+same_digests() { # CPU
+  modest "$1"
+  python3 tests/deterministic/run.py "$native" "$cross/$1/bin/cay"
+}
+
 skip_cpu() { # CPU
   echo "skipped $1: needs $(packages_of "$1" | cut -d ' ' -f 1 | paste -sd ' ')"
   echo "0 passed, 0 failed, 1 skipped"
@@ -151,6 +158,7 @@ for cpu in ${*:-$CPUS}; do
   else
     run_part "cross-$cpu-unit" unit_tests "$cpu"
     run_part "cross-$cpu-guests" smoke_tests "$cpu"
+    run_part "cross-$cpu-digests" same_digests "$cpu"
     run_part "cross-$cpu-spec" core_suite "$cpu"
     [ "$cpu" != aarch64 ] ||
       run_part "cross-$cpu-handlers" python3 tests/cross/check_handlers.py "llvm-objdump-$CLANG_VERSION" "$cross/$cpu/cay"
