@@ -42,15 +42,16 @@ static void limit(struct cli_session *session) {
   const struct policy_settings *settings = &session->settings;
   /* What the machine has must not decide when memory.grow fails. */
   const uint64_t deterministic_bytes = UINT64_C(4) << 30;
-  if (settings->max_memory != POLICY_NOT_GIVEN || settings->deterministic)
-    cay_run_set_memory_bytes(session->run,
-                             settings->max_memory != POLICY_NOT_GIVEN ? settings->max_memory : deterministic_bytes);
+  if (settings->max_memory != POLICY_NOT_GIVEN)
+    cay_run_set_limit(session->run, CAY_LIMIT_MEMORY, settings->max_memory ? settings->max_memory : CAY_NO_LIMIT, NULL);
+  else if (settings->deterministic)
+    cay_run_set_limit(session->run, CAY_LIMIT_MEMORY, deterministic_bytes, NULL);
   if (settings->max_table_elements != POLICY_NOT_GIVEN)
     cay_run_set_table_elements(session->run, settings->max_table_elements);
   if (settings->max_threads != POLICY_NOT_GIVEN)
-    cay_run_set_max_threads(session->run,
-                            settings->max_threads < UINT32_MAX ? (uint32_t)settings->max_threads : UINT32_MAX);
-  if (settings->timeout != POLICY_NOT_GIVEN) cay_run_set_timeout_ns(session->run, settings->timeout);
+    cay_run_set_limit(session->run, CAY_LIMIT_THREADS, settings->max_threads, NULL);
+  if (settings->timeout != POLICY_NOT_GIVEN)
+    cay_run_set_limit(session->run, CAY_LIMIT_TIME, settings->timeout ? settings->timeout : CAY_NO_LIMIT, NULL);
   cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
   cay_run_set_digest(session->run, settings->digest);
 }
@@ -135,9 +136,14 @@ static int say_trap(struct cli_session *session, const struct cay_error *error) 
 }
 
 static int say_interrupted(struct cli_session *session) {
-  if (!cay_run_result(session->run)->timed_out) {
-    cli_say("%s: interrupted", session->file);
-    return POLICY_EXIT_TRAP;
+  cli_say("%s: interrupted", session->file);
+  return POLICY_EXIT_TRAP;
+}
+
+static int say_limit(struct cli_session *session, const struct cay_error *error) {
+  if (cay_run_result(session->run)->limit != CAY_LIMIT_TIME) {
+    cli_say_error(session->file, error);
+    return POLICY_EXIT_MODULE;
   }
   cli_say("%s: stopped after %.3gs, its --timeout", session->file, (double)session->settings.timeout / 1e9);
   if (session->settings.verbose) say_backtrace(session);
@@ -162,7 +168,7 @@ static int end(struct cli_session *session, enum cay_status status, const struct
   case CAY_ERROR_TRAP: return say_trap(session, error);
   case CAY_ERROR_INTERRUPTED: return say_interrupted(session);
   case CAY_ERROR_LINK: return say_unlinked(session, error);
-  case CAY_ERROR_LIMIT:
+  case CAY_ERROR_LIMIT: return say_limit(session, error);
   case CAY_ERROR_MALFORMED:
   case CAY_ERROR_INVALID:
   case CAY_ERROR_UNSUPPORTED: cli_say_error(session->file, error); return POLICY_EXIT_MODULE;

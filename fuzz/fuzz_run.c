@@ -290,9 +290,13 @@ static bool call_exports(struct ways *ways) {
 /* ---- Instances ------------------------------------------------------------------------------------------------------- */
 
 static void open_way(struct way *way, const struct ways *ways) {
+  struct base_budget *budget = base_budget_new(NULL);
+  REQUIRE(budget);
+  base_budget_set_limit(budget, BASE_LIMIT_MEMORY, 8 << 20);
   const struct engine_limits limits = {
-      .memory_bytes = 8 << 20, .table_elements = 10000, .instances = 2, .memories = 10, .tables = 10};
+      .budget = budget, .table_elements = 10000, .instances = 2, .memories = 10, .tables = 10};
   REQUIRE(engine_store_new(way->engine, &limits, &way->store, NULL) == CAY_OK);
+  base_budget_release(budget);
   if (ways->seed & 1) engine_heap_set_stress(way->store, true);
   way->imports = calloc(ways->module->import_count + 1, sizeof *way->imports);
   REQUIRE(way->imports);

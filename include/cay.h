@@ -297,18 +297,6 @@ typedef struct cay_run cay_run;
 CAY_API enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **out, struct cay_error *error);
 CAY_API void cay_run_free(cay_run *run);
 
-/* Limits; set before the first start or invoke. 0: none. */
-CAY_API void cay_run_set_memory_bytes(cay_run *run, uint64_t bytes);      /* all memories and tables together */
-CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements); /* of one table; 10,000,000 by default */
-/* Wall-clock time of each start or invoke. A thread that waits for it exists only while one runs. */
-CAY_API void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns);
-
-/* How many threads the program may have at once besides its first, 64 when never set; to be set before the first start
- * or invoke. A module that imports "wasi" "thread-spawn" (the extension wasi-threads of WASI 0.1) and a shared memory gets
- * both in a run with WASI and without preloaded modules; a thread too many is an error for the program. 0: it gets no thread-spawn. Threads end with the start or invoke that they were started in;
- * a trap or proc_exit in one ends all. */
-CAY_API void cay_run_set_max_threads(cay_run *run, uint32_t max_threads);
-
 /* Lets the program import the exports of `module` under `name`. It is instantiated, its `_initialize` called, when the
  * run starts, in the order of these calls; it may import WASI and the ones before it. */
 CAY_API enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error);
@@ -318,6 +306,55 @@ enum cay_unknown_imports {
   CAY_UNKNOWN_DEFAULT, /* a function that returns zeros */
 };
 CAY_API void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy);
+
+/* What a program may use. The first four are refused to it when there is no more: memory.grow says so, opening fails, and
+ * so on; it may go on without. Of the others it gets what is left, and then it ends with CAY_ERROR_LIMIT.
+ * TIME and CPU_TIME are in nanoseconds. */
+enum cay_limit {
+  CAY_LIMIT_NONE,
+  CAY_LIMIT_MEMORY,   /* bytes of memories, tables, objects, and what the host needs for handles and calls, together */
+  CAY_LIMIT_HANDLES,  /* open at once */
+  CAY_LIMIT_THREADS,  /* at once, besides the first; 0: it gets no thread-spawn */
+  CAY_LIMIT_CREATED,  /* files, directories and links made */
+  CAY_LIMIT_READ,     /* bytes read from files, streams and sockets */
+  CAY_LIMIT_WRITTEN,  /* bytes written to them, output and what is sent included */
+  CAY_LIMIT_SENT,     /* bytes written to sockets */
+  CAY_LIMIT_OUTPUT,   /* bytes written to standard output and error */
+  CAY_LIMIT_FUEL,     /* instructions, in an engine that counts them */
+  CAY_LIMIT_TIME,     /* wall-clock time of each start or invoke */
+  CAY_LIMIT_CPU_TIME, /* of all its threads */
+  CAY_LIMIT_STACK,    /* cay_engine_config_set_stack_bytes */
+};
+#define CAY_NO_LIMIT UINT64_MAX
+/* "memory", "cpu-time" ... */
+CAY_API const char *cay_limit_name(enum cay_limit limit);
+
+/* Before the first start or invoke, else CAY_ERROR_ARGUMENT; not of STACK. When never set: MEMORY what the machine has, at
+ * least 1 GiB, HANDLES 4096, THREADS 64, and no limit of the others. Times need a thread that waits, which exists only
+ * while a start or invoke runs. */
+CAY_API enum cay_status cay_run_set_limit(cay_run *run, enum cay_limit limit, uint64_t most, struct cay_error *error);
+CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements); /* of one table; 10,000,000 by default */
+/* What the run uses now, or has used up, and the most it used at once. Not while a start or invoke runs. */
+CAY_API uint64_t cay_run_used(const cay_run *run, enum cay_limit limit);
+CAY_API uint64_t cay_run_peak(const cay_run *run, enum cay_limit limit);
+
+/* What several runs may use together, such as all of one tenant's. Counted by references. May be used from any thread. */
+typedef struct cay_budget cay_budget;
+/* With no limit; what is used of it is used of `parent`, too (NULL: none). */
+CAY_API enum cay_status cay_budget_new(cay_budget *parent, cay_budget **out, struct cay_error *error);
+CAY_API cay_budget *cay_budget_retain(cay_budget *budget);
+CAY_API void cay_budget_release(cay_budget *budget);
+/* Before its first use; not of TIME and STACK, which are each run's own: CAY_ERROR_ARGUMENT. */
+CAY_API enum cay_status cay_budget_set_limit(cay_budget *budget, enum cay_limit limit, uint64_t most,
+                                             struct cay_error *error);
+CAY_API uint64_t cay_budget_used(const cay_budget *budget, enum cay_limit limit);
+CAY_API uint64_t cay_budget_peak(const cay_budget *budget, enum cay_limit limit);
+/* What the run uses is used of the budget as well. Before the first start or invoke, and once: CAY_ERROR_ARGUMENT. */
+CAY_API enum cay_status cay_run_set_budget(cay_run *run, cay_budget *budget, struct cay_error *error);
+
+/* A module that imports "wasi" "thread-spawn" (the extension wasi-threads of WASI 0.1) and a shared memory gets both in a
+ * run with WASI and without preloaded modules; a thread too many is an error for the program. Threads end with the start
+ * or invoke that they were started in; a trap or proc_exit in one ends all. */
 
 /* Instantiates the module if that has not happened. A command (it exports `_start`) is run to its end; a reactor gets
  * its `_initialize` called, if it has one, once. CAY_OK: the program came to its end, also by proc_exit; the exit code
@@ -359,10 +396,13 @@ enum cay_trap {
   CAY_TRAP_ARRAY_BOUNDS,
   CAY_TRAP_HEAP_EXHAUSTED,
   CAY_TRAP_EXCEPTION, /* thrown and not caught */
+  CAY_TRAP_LIMIT,     /* a limit is used up */
 };
 typedef struct cay_result {
   bool exited;        /* the program ended: `_start` returned, or proc_exit */
-  bool timed_out;     /* interrupted by the time limit, not by cay_run_interrupt */
+  /* With CAY_ERROR_LIMIT the limit that ended the program or did not let it begin; with a trap or an exit code other than 0
+   * the one that refused it something last; else NONE. */
+  enum cay_limit limit;
   uint32_t exit_code; /* of an ended program; 0 when `_start` returned */
   enum cay_trap trap;
   uint64_t trap_offset; /* of the instruction in the module's bytes, or CAY_ERROR_NO_OFFSET */

@@ -19,11 +19,11 @@ enum cay_status {
   CAY_ERROR_MALFORMED,   /* the bytes are not a WebAssembly binary module; `offset` says where */
   CAY_ERROR_INVALID,     /* well-formed, but validation failed; `offset` says where */
   CAY_ERROR_UNSUPPORTED, /* valid in a proposal or format that this build or configuration does not run */
-  CAY_ERROR_LIMIT,       /* an implementation limit or a budget was exceeded */
+  CAY_ERROR_LIMIT,       /* an implementation limit or a budget was exceeded, a time limit is over */
   CAY_ERROR_LINK,        /* an import could not be satisfied, or the module lacks what it has to export */
   CAY_ERROR_TRAP,        /* guest code trapped */
   CAY_ERROR_EXIT,        /* the guest asked to exit; the exit code is reported beside the error */
-  CAY_ERROR_INTERRUPTED, /* stopped from outside: time limit or cay_interrupt */
+  CAY_ERROR_INTERRUPTED, /* stopped from outside: cay_run_interrupt */
   CAY_ERROR_DENIED,      /* a right that was not granted was needed */
   CAY_ERROR_SYSTEM,      /* the operating system refused; the text holds its reason */
 };

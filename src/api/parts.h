@@ -62,6 +62,23 @@ struct api_hearers {
 };
 void api_hearers_hook(struct api_hearers *hearers, struct wasi_hooks *hooks);
 
+/* ---- Limits (limits.c) ----------------------------------------------------------------------------------------------- */
+
+struct api_limits {
+  struct base_budget *budget; /* the run's own */
+  bool has_begun, has_parent;
+  _Atomic(enum base_limit) expired; /* the time that is over; BASE_LIMIT_COUNT: none */
+};
+/* With what is set when nothing is said: the machine's memory, 4096 handles, API_MAX_THREADS threads. */
+enum cay_status api_limits_init(struct api_limits *limits, struct cay_error *error);
+void api_limits_deinit(struct api_limits *limits);
+enum cay_limit api_limit_of(enum base_limit limit); /* BASE_LIMIT_COUNT: none */
+/* The limit that refused last, BASE_LIMIT_COUNT: none did. */
+enum base_limit api_limit_met(const struct api_limits *limits);
+/* CAY_ERROR_LIMIT, of one that is used up. */
+enum cay_status api_limit_error(const struct api_limits *limits, enum base_limit limit, struct cay_error *error);
+struct api_limits *api_run_limits(const cay_run *run); /* run.c */
+
 /* ---- The time limit (timeout.c) ------------------------------------------------------------------------------------ */
 
 /* A thread that waits for a deadline and then interrupts a run. */
@@ -110,7 +127,7 @@ struct api_thread_setup {
   struct engine_store *store; /* the first thread's */
   struct wasi_p1 *p1;
   struct module *module;
-  uint32_t max_threads; /* at once, besides the first */
+  struct base_budget *budget; /* its THREADS counts them; borrowed */
   /* Defines in a new thread's linker what the module imports. Called by several threads at once. */
   enum cay_status (*define)(void *env, struct engine_linker *linker, struct engine_store *store,
                             struct wasi_p1_thread *own, struct cay_error *error);

@@ -32,9 +32,8 @@ struct cay_run {
   struct wasi_p1 *p1; /* NULL without WASI */
   struct api_hearers hearers;
   BASE_VEC(struct preload) preloads;
-  struct engine_limits limits;
-  uint64_t timeout_ns;
-  uint32_t max_threads;
+  struct engine_limits engine_limits;
+  struct api_limits limits;
   enum cay_unknown_imports unknown_imports;
   unsigned eager_threads; /* 0: functions are translated at their first call */
   void (*eager_progress)(void *env, uint32_t done, uint32_t all);
@@ -47,12 +46,13 @@ struct cay_run {
   struct engine_thread *reported; /* that the result is about; NULL: the first */
   bool opened, started;
   struct cay_error open_error; /* when opened without instance */
+  enum base_limit open_limit;  /* and the limit that was why */
 
   bool is_deterministic, wants_digest;
   struct base_sha256 digest; /* of everything but the memories and globals */
   char digest_text[BASE_SHA256_HEX_BYTES];
 
-  atomic_bool interrupt_wanted, expired;
+  atomic_bool interrupt_wanted;
   struct cay_result result;
   struct base_text backtrace;
 };
@@ -78,13 +78,13 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
   cay_run *run = base_alloc_zero(1, sizeof *run);
   if (!run) return base_error_memory(error);
   run->result.trap_offset = CAY_ERROR_NO_OFFSET;
-  run->max_threads = API_MAX_THREADS;
-  enum cay_status status = wasi ? surface_new(run, wasi, error) : CAY_OK;
+  run->module = cay_module_retain(module);
+  enum cay_status status = api_limits_init(&run->limits, error);
+  if (status == CAY_OK && wasi) status = surface_new(run, wasi, error);
   if (status != CAY_OK) {
-    base_free(run);
+    cay_run_free(run);
     return status;
   }
-  run->module = cay_module_retain(module);
   *out = run;
   return CAY_OK;
 }
@@ -102,13 +102,12 @@ void cay_run_free(cay_run *run) {
   BASE_VEC_DEINIT(&run->preloads);
   cay_module_release(run->module);
   base_text_deinit(&run->backtrace);
+  api_limits_deinit(&run->limits);
   base_free(run);
 }
 
-void cay_run_set_memory_bytes(cay_run *run, uint64_t bytes) { run->limits.memory_bytes = bytes; }
-void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->limits.table_elements = elements; }
-void cay_run_set_timeout_ns(cay_run *run, uint64_t timeout_ns) { run->timeout_ns = timeout_ns; }
-void cay_run_set_max_threads(cay_run *run, uint32_t max_threads) { run->max_threads = max_threads; }
+struct api_limits *api_run_limits(const cay_run *run) { return (struct api_limits *)(uintptr_t)&run->limits; }
+void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->engine_limits.table_elements = elements; }
 
 void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all),
                        void *env) {
@@ -140,13 +139,13 @@ void cay_run_interrupt(cay_run *run) {
 
 static void time_is_up(void *env) {
   struct cay_run *run = env;
-  atomic_store(&run->expired, true);
+  atomic_store(&run->limits.expired, BASE_LIMIT_TIME);
   engine_interrupt(atomic_load(&run->store));
 }
 
 /* Withdraws the wishes that the call which just ended has met; one that came too late is kept for the next call. */
 static void withdraw_interrupts(struct cay_run *run, bool interrupted, bool by_thread) {
-  bool timed_out = atomic_exchange(&run->expired, false);
+  bool timed_out = atomic_exchange(&run->limits.expired, BASE_LIMIT_COUNT) != BASE_LIMIT_COUNT;
   if (interrupted) atomic_store(&run->interrupt_wanted, false);
   if (!interrupted && !timed_out && !by_thread) return;
   engine_interrupt_clear(run->store);
@@ -174,11 +173,27 @@ static enum cay_status result_of_exception(struct cay_run *run, struct cay_error
   return CAY_ERROR_TRAP;
 }
 
+/* The limit that the trap is about, or that was met before it. */
+static enum base_limit limit_of_trap(const struct cay_run *run, enum engine_trap trap,
+                                     const struct engine_thread *thread) {
+  if (trap == ENGINE_TRAP_LIMIT) return thread->limit;
+  if (trap == ENGINE_TRAP_STACK_EXHAUSTED) return BASE_LIMIT_STACK;
+  bool is_good = trap == ENGINE_TRAP_INTERRUPTED || (trap == ENGINE_TRAP_EXIT && thread->exit_code == 0);
+  return is_good ? BASE_LIMIT_COUNT : api_limit_met(&run->limits);
+}
+
 /* Turns a trap into result and error. */
 static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
   if (trap == ENGINE_TRAP_NONE) return CAY_OK;
   struct engine_thread *thread = reported_thread(run);
+  enum base_limit expired = atomic_load(&run->limits.expired), limit = limit_of_trap(run, trap, thread);
+  if (trap == ENGINE_TRAP_INTERRUPTED && expired != BASE_LIMIT_COUNT) {
+    trap = ENGINE_TRAP_LIMIT;
+    limit = expired;
+    base_budget_hit(run->limits.budget, expired);
+  }
   run->result.trap = (enum cay_trap)trap;
+  run->result.limit = api_limit_of(limit);
   struct engine_frame frame;
   if (trap != ENGINE_TRAP_EXIT && engine_backtrace_frame(thread, 0, &frame) && frame.offset != UINT32_MAX)
     run->result.trap_offset = frame.offset;
@@ -187,11 +202,8 @@ static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap
     run->result.exited = true;
     run->result.exit_code = thread->exit_code;
     return base_error_set(error, CAY_ERROR_EXIT, "the program ended itself with code %" PRIu32, thread->exit_code);
-  case ENGINE_TRAP_INTERRUPTED:
-    run->result.timed_out = atomic_load(&run->expired);
-    return base_error_set(error, CAY_ERROR_INTERRUPTED,
-                          run->result.timed_out ? "the time limit of %g s is over" : "interrupted",
-                          (double)run->timeout_ns / 1e9);
+  case ENGINE_TRAP_INTERRUPTED: return base_error_set(error, CAY_ERROR_INTERRUPTED, "interrupted");
+  case ENGINE_TRAP_LIMIT: return api_limit_error(&run->limits, limit, error);
   case ENGINE_TRAP_OUT_OF_MEMORY: return base_error_memory(error);
   case ENGINE_TRAP_HOST: return base_error_set(error, CAY_ERROR_TRAP, "%s", thread->host_error.text);
   case ENGINE_TRAP_EXCEPTION: return result_of_exception(run, error);
@@ -208,7 +220,7 @@ static_assert((int)CAY_TRAP_NONE == (int)ENGINE_TRAP_NONE &&
                   (int)CAY_TRAP_EXIT == (int)ENGINE_TRAP_EXIT && (int)CAY_TRAP_HOST == (int)ENGINE_TRAP_HOST &&
                   (int)CAY_TRAP_NOT_SHARED == (int)ENGINE_TRAP_NOT_SHARED &&
                   (int)CAY_TRAP_NULL_REFERENCE == (int)ENGINE_TRAP_NULL_REFERENCE &&
-                  (int)CAY_TRAP_EXCEPTION == (int)ENGINE_TRAP_EXCEPTION,
+                  (int)CAY_TRAP_LIMIT == (int)ENGINE_TRAP_LIMIT,
               "the public trap codes are the engine's");
 
 /* ---- What a module has to export ------------------------------------------------------------------------------------------ */
@@ -383,7 +395,7 @@ static enum cay_status make_threads(struct cay_run *run, struct cay_error *error
   const struct api_thread_setup setup = {.store = run->store,
                                          .p1 = run->p1,
                                          .module = run->module->module,
-                                         .max_threads = run->max_threads,
+                                         .budget = run->limits.budget,
                                          .define = define_in_thread,
                                          .env = run};
   if (run->preloads.count)
@@ -397,8 +409,13 @@ static enum cay_status make_threads(struct cay_run *run, struct cay_error *error
 /* Makes store and linker. The surface is defined only for a module that imports it: half of a small program's start. */
 static enum cay_status make_store(struct cay_run *run, struct cay_error *error) {
   struct engine_store *store = NULL;
-  enum cay_status status = engine_store_new(run->module->engine->engine, &run->limits, &store, error);
-  if (status != CAY_OK) return status;
+  run->engine_limits.budget = run->limits.budget;
+  enum cay_status status = engine_store_new(run->module->engine->engine, &run->engine_limits, &store, error);
+  if (status == CAY_OK && run->p1) status = wasi_p1_set_budget(run->p1, run->limits.budget, error);
+  if (status != CAY_OK) {
+    engine_store_free(store);
+    return status;
+  }
   if (run->p1) engine_store_set_wake(store, wasi_p1_wake, run->p1);
   atomic_store(&run->store, store);
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
@@ -408,14 +425,24 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
     return base_error_set(error, CAY_ERROR_LINK,
                           "the module imports \"thread-spawn\", but the host decides in what order threads run: a "
                           "deterministic run has none");
-  bool has_threads = run->p1 && run->max_threads && api_uses_threads(run->module->module);
+  bool has_threads =
+      run->p1 && base_budget_limit(run->limits.budget, BASE_LIMIT_THREADS) > 0 && api_uses_threads(run->module->module);
   if (status == CAY_OK && has_threads) status = make_threads(run, error);
   return status;
 }
 
+/* For opening_failed: an error with CAY_ERROR_LIMIT. Code that ran already may have used up a limit, else one refused. */
+static void note_open_limit(struct cay_run *run) {
+  if (run->result.limit != CAY_LIMIT_NONE)
+    run->open_limit = (enum base_limit)(run->result.limit - 1);
+  else
+    run->open_limit = api_limit_met(&run->limits);
+}
+
 /* The same answer as the first time. */
-static enum cay_status opening_failed(const struct cay_run *run, struct cay_error *error) {
+static enum cay_status opening_failed(struct cay_run *run, struct cay_error *error) {
   assert(run->opened && !run->instance && run->open_error.status != CAY_OK);
+  if (run->open_error.status == CAY_ERROR_LIMIT) run->result.limit = api_limit_of(run->open_limit);
   if (error) *error = run->open_error;
   return run->open_error.status;
 }
@@ -428,6 +455,7 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
   enum cay_status status = preload_all(run, &run->open_error);
   if (status == CAY_OK) status = instantiate(run, run->module->module, "", &instance, &run->open_error);
   run->open_error.status = status;
+  note_open_limit(run);
   if (status != CAY_OK) return opening_failed(run, error);
   assert(instance);
   run->instance = instance;
@@ -438,14 +466,17 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
 
 static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **timeout, struct cay_error *error) {
   result_reset(run);
+  run->limits.has_begun = true;
+  base_budget_forget_hits(run->limits.budget);
   if (run->threads) api_threads_begin(run->threads);
   if (!run->store && !run->opened) {
     run->open_error.status = make_store(run, &run->open_error);
+    note_open_limit(run);
     run->opened = run->open_error.status != CAY_OK;
   }
   if (run->opened && !run->instance) return opening_failed(run, error);
-  if (run->timeout_ns == 0) return CAY_OK;
-  return api_timeout_start(run->timeout_ns, time_is_up, run, timeout, error);
+  uint64_t timeout_ns = base_budget_limit(run->limits.budget, BASE_LIMIT_TIME);
+  return timeout_ns == BASE_NO_LIMIT ? CAY_OK : api_timeout_start(timeout_ns, time_is_up, run, timeout, error);
 }
 
 /* Ends the other threads; when one of them ended the call, its trap is the result. */

@@ -119,6 +119,11 @@ uint32_t api_threads_number(struct api_threads *threads, const struct engine_thr
   return tid;
 }
 
+static void unreserve(struct api_threads *threads) {
+  threads->unfinished--;
+  base_budget_give(threads->setup.budget, BASE_LIMIT_THREADS, 1);
+}
+
 /* What is left is joined by whoever sees it in the list. */
 static void finish(struct thread *thread, bool is_kept) {
   struct api_threads *threads = thread->all;
@@ -131,7 +136,7 @@ static void finish(struct thread *thread, bool is_kept) {
   pthread_mutex_lock(&threads->lock);
   thread->next = threads->finished;
   threads->finished = thread;
-  threads->unfinished--;
+  unreserve(threads);
   pthread_cond_signal(&threads->changed);
   pthread_mutex_unlock(&threads->lock);
 }
@@ -190,9 +195,9 @@ static bool is_taken(const struct api_threads *threads, uint32_t tid) {
   return false;
 }
 
-/* A number that no running thread has, and a place among the `max_threads`; 0: there is none. */
+/* A number that no running thread has, for a thread that the budget counts; 0: it has no room for it. */
 static uint32_t reserve(struct api_threads *threads) {
-  if (threads->ending || threads->unfinished >= threads->setup.max_threads) return 0;
+  if (threads->ending || !base_budget_take(threads->setup.budget, BASE_LIMIT_THREADS, 1)) return 0;
   threads->unfinished++;
   do threads->next_tid = threads->next_tid % TID_MAX + 1;
   while (is_taken(threads, threads->next_tid));
@@ -206,7 +211,7 @@ static bool start(struct api_threads *threads, struct thread *thread) {
     list_add(threads, thread);
     threads->unjoined++;
   } else {
-    threads->unfinished--;
+    unreserve(threads);
   }
   return starts;
 }

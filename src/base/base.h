@@ -226,6 +226,7 @@ bool base_code_contains(uintptr_t address);
 void base_code_set_single(bool is_single);
 
 uint64_t base_os_monotonic_ns(void);
+uint64_t base_os_memory_bytes(void); /* of the machine; 0: not known */
 /* Blocks while *word is `expected`, until base_os_wake or the deadline (on base_os_monotonic_ns; UINT64_MAX: none), and
  * now and then for no reason: the caller looks at what it waits for, and asks again. False: the deadline has passed. */
 bool base_os_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
@@ -287,15 +288,23 @@ struct base_budget *base_budget_retain(struct base_budget *budget); /* NULL allo
 void base_budget_release(struct base_budget *budget);               /* NULL allowed */
 /* Before the first use. */
 void base_budget_set_limit(struct base_budget *budget, enum base_limit limit, uint64_t most);
+void base_budget_set_parent(struct base_budget *budget, struct base_budget *parent); /* which it had none of */
 /* All of `amount` or nothing. A refusal is noted as a hit, unless it is only tried. */
 bool base_budget_take(struct base_budget *budget, enum base_limit limit, uint64_t amount);
 bool base_budget_try(struct base_budget *budget, enum base_limit limit, uint64_t amount);
-/* As much of `amount` as there is left; a hit when that is less. */
+/* As much of `amount` as there is left; a hit when that is less, unless it is only tried. */
 uint64_t base_budget_take_part(struct base_budget *budget, enum base_limit limit, uint64_t amount);
+uint64_t base_budget_try_part(struct base_budget *budget, enum base_limit limit, uint64_t amount);
 void base_budget_give(struct base_budget *budget, enum base_limit limit, uint64_t amount);
-/* Notes that the limit was reached; the limits that were, as bits 1 << enum base_limit. */
+/* Notes that the limit was reached; the limits that were, as bits 1 << enum base_limit; and the one that was last,
+ * BASE_LIMIT_COUNT: none. */
 void base_budget_hit(struct base_budget *budget, enum base_limit limit);
 uint32_t base_budget_hits(const struct base_budget *budget);
+enum base_limit base_budget_last_hit(const struct base_budget *budget);
+void base_budget_forget_hits(struct base_budget *budget);
+/* How much can be taken now, and whose limit that is: the budget's own or that of one above it. */
+uint64_t base_budget_left(const struct base_budget *budget, enum base_limit limit);
+const struct base_budget *base_budget_tightest(const struct base_budget *budget, enum base_limit limit);
 uint64_t base_budget_limit(const struct base_budget *budget, enum base_limit limit);
 uint64_t base_budget_used(const struct base_budget *budget, enum base_limit limit);
 uint64_t base_budget_peak(const struct base_budget *budget, enum base_limit limit);

@@ -20,6 +20,7 @@ struct base_budget {
   atomic_uint references;
   struct base_budget *parent; /* retained, or NULL */
   _Atomic uint32_t hits;
+  _Atomic(enum base_limit) last_hit;
   struct counter counters[BASE_LIMIT_COUNT];
 };
 
@@ -37,7 +38,13 @@ struct base_budget *base_budget_new(struct base_budget *parent) {
   atomic_init(&budget->references, 1);
   budget->parent = parent ? base_budget_retain(parent) : NULL;
   for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) budget->counters[i].limit = BASE_NO_LIMIT;
+  atomic_init(&budget->last_hit, BASE_LIMIT_COUNT);
   return budget;
+}
+
+void base_budget_set_parent(struct base_budget *budget, struct base_budget *parent) {
+  assert(!budget->parent);
+  budget->parent = base_budget_retain(parent);
 }
 
 struct base_budget *base_budget_retain(struct base_budget *budget) {
@@ -101,10 +108,13 @@ bool base_budget_take(struct base_budget *budget, enum base_limit limit, uint64_
 }
 
 uint64_t base_budget_take_part(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
-  if (amount == 0) return 0;
-  uint64_t taken = take_up(budget, limit, amount, true);
+  uint64_t taken = base_budget_try_part(budget, limit, amount);
   if (taken < amount) base_budget_hit(budget, limit);
   return taken;
+}
+
+uint64_t base_budget_try_part(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
+  return amount == 0 ? 0 : take_up(budget, limit, amount, true);
 }
 
 void base_budget_give(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
@@ -112,7 +122,34 @@ void base_budget_give(struct base_budget *budget, enum base_limit limit, uint64_
 }
 
 void base_budget_hit(struct base_budget *budget, enum base_limit limit) {
-  if (budget) atomic_fetch_or_explicit(&budget->hits, UINT32_C(1) << limit, memory_order_relaxed);
+  if (!budget) return;
+  atomic_fetch_or_explicit(&budget->hits, UINT32_C(1) << limit, memory_order_relaxed);
+  atomic_store_explicit(&budget->last_hit, limit, memory_order_relaxed);
+}
+
+enum base_limit base_budget_last_hit(const struct base_budget *budget) {
+  return budget ? atomic_load_explicit(&budget->last_hit, memory_order_relaxed) : BASE_LIMIT_COUNT;
+}
+
+void base_budget_forget_hits(struct base_budget *budget) {
+  atomic_store_explicit(&budget->hits, 0, memory_order_relaxed);
+  atomic_store_explicit(&budget->last_hit, BASE_LIMIT_COUNT, memory_order_relaxed);
+}
+
+static uint64_t left_here(const struct base_budget *budget, enum base_limit limit) {
+  uint64_t most = budget->counters[limit].limit;
+  return most - atomic_load_explicit(&budget->counters[limit].used, memory_order_relaxed);
+}
+
+const struct base_budget *base_budget_tightest(const struct base_budget *budget, enum base_limit limit) {
+  const struct base_budget *tightest = budget;
+  for (; budget; budget = budget->parent)
+    if (left_here(budget, limit) < left_here(tightest, limit)) tightest = budget;
+  return tightest;
+}
+
+uint64_t base_budget_left(const struct base_budget *budget, enum base_limit limit) {
+  return budget ? left_here(base_budget_tightest(budget, limit), limit) : BASE_NO_LIMIT;
 }
 
 uint32_t base_budget_hits(const struct base_budget *budget) {

@@ -42,6 +42,11 @@ uint64_t base_os_monotonic_ns(void) {
   return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+uint64_t base_os_memory_bytes(void) {
+  long pages = sysconf(_SC_PHYS_PAGES);
+  return pages > 0 ? (uint64_t)pages * base_os_page_bytes() : 0;
+}
+
 void base_os_random(void *bytes, size_t len_bytes) {
   if (getentropy(bytes, len_bytes) == 0) return;
   /* Only where the kernel refuses: addresses and time are better than a constant. */

@@ -11,6 +11,9 @@
  * thread that waits in a memory looks at the flag whenever its wait_word has changed.
  *
  * A budget may outlive the store it was made for: stores of other threads and shared memories hold references. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "engine/heap.h"
 #include "engine/internal.h"
 
@@ -64,20 +67,19 @@ void engine_free(struct engine *engine) {
 enum { DEFAULT_TABLE_ELEMENTS = 10000000 };
 
 static void store_defaults(struct engine_limits *limits) {
-  if (!limits->memory_bytes) limits->memory_bytes = UINT64_MAX;
   if (!limits->table_elements) limits->table_elements = DEFAULT_TABLE_ELEMENTS;
   if (!limits->instances) limits->instances = UINT32_MAX;
   if (!limits->memories) limits->memories = UINT32_MAX;
   if (!limits->tables) limits->tables = UINT32_MAX;
 }
 
-static enum cay_status store_make(struct engine *engine, const struct engine_limits *limits,
-                                  struct engine_budget *budget, struct engine_store **out, struct cay_error *error) {
+static enum cay_status store_make(struct engine *engine, const struct engine_limits *limits, struct engine_store **out,
+                                  struct cay_error *error) {
   struct engine_store *store = base_alloc_zero(1, sizeof *store);
   if (!store) return base_error_memory(error);
   store->engine = engine;
   store->limits = *limits;
-  store->budget = budget;
+  store->budget = base_budget_retain(limits->budget);
   store->thread.store = store;
   *out = store;
   return CAY_OK;
@@ -87,20 +89,12 @@ enum cay_status engine_store_new(struct engine *engine, const struct engine_limi
                                  struct cay_error *error) {
   struct engine_limits filled = limits ? *limits : (struct engine_limits){0};
   store_defaults(&filled);
-  struct engine_budget *budget = base_alloc_zero(1, sizeof *budget);
-  if (!budget) return base_error_memory(error);
-  atomic_init(&budget->references, 1);
-  budget->limit_bytes = filled.memory_bytes;
-  enum cay_status status = store_make(engine, &filled, budget, out, error);
-  if (status != CAY_OK) engine_budget_release(budget);
-  return status;
+  return store_make(engine, &filled, out, error);
 }
 
 enum cay_status engine_store_new_beside(const struct engine_store *with, struct engine_store **out,
                                         struct cay_error *error) {
-  enum cay_status status = store_make(with->engine, &with->limits, with->budget, out, error);
-  if (status == CAY_OK) engine_budget_retain(with->budget);
-  return status;
+  return store_make(with->engine, &with->limits, out, error);
 }
 
 void engine_store_free(struct engine_store *store) {
@@ -117,8 +111,8 @@ void engine_store_free(struct engine_store *store) {
   engine_stacks_free(store);
   engine_heap_free(store->heap);
   base_arena_deinit(&store->arena);
-  engine_budget_subtract(store->budget, store->bytes_used);
-  engine_budget_release(store->budget);
+  base_budget_give(store->budget, BASE_LIMIT_MEMORY, store->bytes_used);
+  base_budget_release(store->budget);
   base_free(store);
 }
 
@@ -128,44 +122,35 @@ const struct engine_instance *engine_store_instances(const struct engine_store *
 
 /* ---- Budgets ---------------------------------------------------------------------------------------------------- */
 
-bool engine_budget_add(struct engine_budget *budget, uint64_t bytes) {
-  uint64_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
-  do {
-    assert(used <= budget->limit_bytes);
-    if (bytes > budget->limit_bytes - used) return false;
-  } while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes, &used, used + bytes, memory_order_relaxed,
-                                                  memory_order_relaxed));
-  return true;
-}
-
-void engine_budget_subtract(struct engine_budget *budget, uint64_t bytes) {
-  uint64_t before = atomic_fetch_sub_explicit(&budget->used_bytes, bytes, memory_order_relaxed);
-  assert(bytes <= before);
-  (void)before;
-}
-
-struct engine_budget *engine_budget_retain(struct engine_budget *budget) {
-  atomic_fetch_add_explicit(&budget->references, 1, memory_order_relaxed);
-  return budget;
-}
-
-void engine_budget_release(struct engine_budget *budget) {
-  if (atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel) == 1) base_free(budget);
-}
-
 /* Empty blocks that the heap only keeps in case must not be the reason why something else has no room. */
+bool engine_budget_try(struct engine_store *store, uint64_t bytes) {
+  bool has_room = base_budget_try(store->budget, BASE_LIMIT_MEMORY, bytes) ||
+                  (engine_heap_drop_spares(store->heap) && base_budget_try(store->budget, BASE_LIMIT_MEMORY, bytes));
+  if (has_room) store->bytes_used += bytes;
+  return has_room;
+}
+
+void engine_budget_refused(struct engine_store *store, uint64_t bytes) {
+  if (base_budget_left(store->budget, BASE_LIMIT_MEMORY) < bytes) base_budget_hit(store->budget, BASE_LIMIT_MEMORY);
+}
+
 bool engine_budget_take(struct engine_store *store, uint64_t bytes) {
-  bool has_room = engine_budget_add(store->budget, bytes) ||
-                  (engine_heap_drop_spares(store->heap) && engine_budget_add(store->budget, bytes));
-  if (!has_room) return false;
-  store->bytes_used += bytes;
-  return true;
+  bool has_room = engine_budget_try(store, bytes);
+  if (!has_room) base_budget_hit(store->budget, BASE_LIMIT_MEMORY);
+  return has_room;
 }
 
 void engine_budget_give(struct engine_store *store, uint64_t bytes) {
   assert(bytes <= store->bytes_used);
   store->bytes_used -= bytes;
-  engine_budget_subtract(store->budget, bytes);
+  base_budget_give(store->budget, BASE_LIMIT_MEMORY, bytes);
+}
+
+const char *engine_budget_text(const struct base_budget *budget, char out[ENGINE_LIMIT_TEXT_BYTES]) {
+  const struct base_budget *tightest = base_budget_tightest(budget, BASE_LIMIT_MEMORY);
+  snprintf(out, ENGINE_LIMIT_TEXT_BYTES, "the memory limit of %" PRIu64 " bytes, of which %" PRIu64 " are in use",
+           base_budget_limit(tightest, BASE_LIMIT_MEMORY), base_budget_used(tightest, BASE_LIMIT_MEMORY));
+  return out;
 }
 
 /* ---- Interruption ----------------------------------------------------------------------------------------------- */
@@ -213,6 +198,12 @@ void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), 
 enum engine_trap engine_exit(struct engine_thread *thread, uint32_t exit_code) {
   thread->exit_code = exit_code;
   return ENGINE_TRAP_EXIT;
+}
+
+enum engine_trap engine_limit_reached(struct engine_thread *thread, enum base_limit limit) {
+  base_budget_hit(thread->store->budget, limit);
+  thread->limit = limit;
+  return ENGINE_TRAP_LIMIT;
 }
 
 /* ---- Shared code ------------------------------------------------------------------------------------------------- */

@@ -73,7 +73,7 @@ struct engine_memory {
   size_t reserved_bytes;
   struct engine_store *store;    /* NULL: shared */
   struct engine_shared *shared;  /* NULL: not shared */
-  struct engine_budget *budget;
+  struct base_budget *budget;    /* retained by a shared one */
   struct engine_memory *next;    /* in the store's list */
 };
 
@@ -100,8 +100,8 @@ struct engine_call {
   void *env;
 };
 /* A function of the host. Arguments are in slots[0..]; results go to slots[0..], i32 zero-extended. A trap other than
- * NONE ends the guest's call: EXIT with thread->exit_code set, HOST with thread->host_error set, EXCEPTION with
- * thread->exception set, which any engine_call in between has reset. */
+ * NONE ends the guest's call: EXIT with thread->exit_code set, HOST with thread->host_error set, LIMIT with thread->limit
+ * set, EXCEPTION with thread->exception set, which any engine_call in between has reset. */
 typedef enum engine_trap (*engine_host_function)(struct engine_call *call, uint64_t *slots);
 
 struct engine_function {
@@ -340,9 +340,10 @@ struct engine_options {
 enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error);
 void engine_free(struct engine *engine);
 
-/* Budget of a store; 0 means no limit beyond the specification's. */
+/* Of a store; 0 means no limit beyond the specification's. */
 struct engine_limits {
-  uint64_t memory_bytes;    /* sum of the lengths of all memories (touched or not) and tables of the store */
+  struct base_budget *budget; /* retained; its MEMORY counts the lengths of memories (touched or not), tables, objects,
+                                 its FUEL what code with fuel charges */
   uint64_t table_elements;  /* of one table; default 10,000,000 */
   uint32_t instances, memories, tables;
 };
@@ -358,8 +359,6 @@ struct engine_thread *engine_store_thread(struct engine_store *store);
 const struct engine_instance *engine_store_instances(const struct engine_store *store);
 /* Makes the guest stack that the store's next call needs, so that the call does not fail for want of it; false: no memory. */
 bool engine_store_reserve_stack(struct engine_store *store);
-/* Where code with fuel takes it from; NULL, as at first: from nowhere, without end. Not counted: it outlives the store. */
-void engine_store_set_fuel(struct engine_store *store, struct base_budget *budget);
 /* Stack that a host thread needs for calls of the guest, beyond what other code on it needs. */
 size_t engine_host_stack_bytes(const struct engine_store *store);
 /* Asks the guest running in the store to stop with ENGINE_TRAP_INTERRUPTED; async-signal-safe. `wake` (below) is
@@ -369,6 +368,8 @@ void engine_interrupt_clear(struct engine_store *store);
 void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), void *env);
 /* A trap of the guest stopped by a wish, not a fault: sets exit_code and returns ENGINE_TRAP_EXIT. */
 enum engine_trap engine_exit(struct engine_thread *thread, uint32_t exit_code);
+/* A trap of the guest that has used a limit up: notes it in thread and budget and returns ENGINE_TRAP_LIMIT. */
+enum engine_trap engine_limit_reached(struct engine_thread *thread, enum base_limit limit);
 
 /* ---- Making objects -------------------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 enum { CHUNK = 1 << 16 };
 
 bool engine_fuel_more(struct engine_thread *thread) {
-  struct base_budget *budget = thread->store->fuel_budget;
+  struct base_budget *budget = thread->store->budget;
   assert(thread->fuel < 0);
   uint64_t owed = (uint64_t)-thread->fuel;
   for (uint64_t chunk = CHUNK; chunk > 0; chunk /= 2) {
@@ -17,14 +17,12 @@ bool engine_fuel_more(struct engine_thread *thread) {
   }
   thread->fuel = 0;
   if (base_budget_take_part(budget, BASE_LIMIT_FUEL, owed) == owed) return true;
-  thread->limit = BASE_LIMIT_FUEL;
+  engine_limit_reached(thread, BASE_LIMIT_FUEL);
   return false;
 }
 
 void engine_fuel_settle(struct engine_thread *thread) {
   assert(thread->fuel >= 0);
-  base_budget_give(thread->store->fuel_budget, BASE_LIMIT_FUEL, (uint64_t)thread->fuel);
+  base_budget_give(thread->store->budget, BASE_LIMIT_FUEL, (uint64_t)thread->fuel);
   thread->fuel = 0;
 }
-
-void engine_store_set_fuel(struct engine_store *store, struct base_budget *budget) { store->fuel_budget = budget; }

@@ -113,7 +113,7 @@ static struct engine_heap_block *take_spare(struct engine_heap *heap) {
 }
 
 static struct engine_heap_block *take_free(struct engine_heap *heap) {
-  if (!engine_budget_take(heap->store, HEAP_BLOCK_BYTES)) return NULL;
+  if (!engine_budget_try(heap->store, HEAP_BLOCK_BYTES)) return NULL;
   struct engine_heap_region *region = region_with(heap, false);
   if (!region) {
     region = region_new(heap, REGION_BYTES);
@@ -266,7 +266,7 @@ static struct engine_heap_block *large_place(struct engine_heap *heap, uint64_t 
 struct engine_heap_block *engine_heap_large_new(struct engine_heap *heap, uint64_t bytes) {
   if (bytes > SIZE_MAX / 4) return NULL;
   uint64_t held_bytes = round_up(bytes + HEAP_LARGE_OFFSET, base_os_page_bytes());
-  if (!engine_budget_take(heap->store, held_bytes)) return NULL;
+  if (!engine_budget_try(heap->store, held_bytes)) return NULL;
   struct engine_heap_block *block = large_place(heap, held_bytes);
   if (!block) {
     engine_budget_give(heap->store, held_bytes);

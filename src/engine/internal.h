@@ -89,17 +89,6 @@ void engine_code_release(struct engine *engine, void *code);
 
 /* ---- Store ------------------------------------------------------------------------------------------------------ */
 
-/* Bytes that the stores of one guest may use together. */
-struct engine_budget {
-  atomic_uint references;
-  uint64_t limit_bytes;
-  _Atomic uint64_t used_bytes;
-};
-bool engine_budget_add(struct engine_budget *budget, uint64_t bytes); /* false: it has not so many left */
-void engine_budget_subtract(struct engine_budget *budget, uint64_t bytes);
-struct engine_budget *engine_budget_retain(struct engine_budget *budget);
-void engine_budget_release(struct engine_budget *budget);
-
 /* A shared memory that instances of a store use. */
 struct engine_memory_use {
   struct engine_memory *memory;
@@ -137,9 +126,8 @@ struct engine_store {
   struct engine_instance *instances;
   struct engine_memory_use *shared; /* each once */
   uint32_t memory_count, shared_count, table_count, instance_count;
-  struct engine_budget *budget;
-  uint64_t bytes_used; /* of the budget, by this store alone */
-  struct base_budget *fuel_budget; /* TEMPORARY */
+  struct base_budget *budget; /* retained */
+  uint64_t bytes_used;        /* of the budget, by this store alone */
   struct engine_heap *heap; /* NULL: nothing was allocated in it yet */
   bool has_guarded; /* a memory with guard pages exists: calls need the fault handler's stack */
 
@@ -163,9 +151,16 @@ struct engine_store {
   void *wake_env;
 };
 
-/* Takes `bytes` from the store's budget, until its end or until they are given back; false when it has not so many. */
+/* Takes `bytes` of memory from the store's budget, until its end or until they are given back; false when it has not so
+ * many, which is noted as a hit unless it is only tried. */
 bool engine_budget_take(struct engine_store *store, uint64_t bytes);
+bool engine_budget_try(struct engine_store *store, uint64_t bytes);
+/* After a failure for want of `bytes`: a hit, if that was the budget's fault and not the system's. */
+void engine_budget_refused(struct engine_store *store, uint64_t bytes);
 void engine_budget_give(struct engine_store *store, uint64_t bytes);
+/* "the memory limit of 100 bytes, of which 60 are in use": what refused. */
+enum { ENGINE_LIMIT_TEXT_BYTES = 96 };
+const char *engine_budget_text(const struct base_budget *budget, char out[ENGINE_LIMIT_TEXT_BYTES]);
 
 /* Gives back what fuel the thread has not used. No code of the guest runs. */
 void engine_fuel_settle(struct engine_thread *thread);

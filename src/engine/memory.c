@@ -163,12 +163,12 @@ static uint64_t max_pages_of(const struct module_memory_type *type) {
 
 /* A shared memory's bytes are nobody's alone: they count in the budget only. */
 static bool take(struct engine_memory *memory, struct engine_store *store, uint64_t bytes) {
-  return memory->shared ? engine_budget_add(memory->budget, bytes) : engine_budget_take(store, bytes);
+  return memory->shared ? base_budget_take(memory->budget, BASE_LIMIT_MEMORY, bytes) : engine_budget_take(store, bytes);
 }
 
 static void give(struct engine_memory *memory, struct engine_store *store, uint64_t bytes) {
   if (memory->shared)
-    engine_budget_subtract(memory->budget, bytes);
+    base_budget_give(memory->budget, BASE_LIMIT_MEMORY, bytes);
   else
     engine_budget_give(store, bytes);
 }
@@ -183,11 +183,10 @@ enum cay_status engine_memory_set_up(struct engine_memory *memory, struct engine
     return base_error_set(error, CAY_ERROR_LIMIT, "a memory of %llu pages does not fit the address space",
                           (unsigned long long)pages);
   uint64_t bytes = pages << memory->type.page_log2;
+  char limit[ENGINE_LIMIT_TEXT_BYTES];
   if (!take(memory, store, bytes))
-    return base_error_set(error, CAY_ERROR_LIMIT,
-                          "a memory of %llu bytes exceeds the memory limit of %llu bytes, of which %llu are in use",
-                          (unsigned long long)bytes, (unsigned long long)store->limits.memory_bytes,
-                          (unsigned long long)atomic_load(&store->budget->used_bytes));
+    return base_error_set(error, CAY_ERROR_LIMIT, "a memory of %llu bytes exceeds %s", (unsigned long long)bytes,
+                          engine_budget_text(store->budget, limit));
   if (!place(memory, store, bytes)) {
     give(memory, store, bytes);
     return base_error_set(error, CAY_ERROR_MEMORY, "the system has no room for a memory of %llu bytes",

@@ -8,6 +8,7 @@
  * An object is made first and filled then; between the two nothing can collect, so what is filled in needs no root but
  * what already keeps the operands. Checks come before anything is written. */
 #include "engine/heap.h"
+#include "engine/heap_parts.h"
 #include "engine/internal.h"
 
 enum { SLOT_BYTES = sizeof(uint64_t) };
@@ -31,7 +32,9 @@ static void store_value(void *to, const uint64_t *slot, uint32_t bytes) {
 static enum engine_trap allocate(struct engine_store *store, const struct engine_type *type, uint64_t bytes,
                                  void **out) {
   *out = engine_heap_alloc(store, type, bytes);
-  return *out ? ENGINE_TRAP_NONE : ENGINE_TRAP_HEAP_EXHAUSTED;
+  if (BASE_LIKELY(*out)) return ENGINE_TRAP_NONE;
+  engine_budget_refused(store, bytes + HEAP_BLOCK_BYTES);
+  return ENGINE_TRAP_HEAP_EXHAUSTED;
 }
 
 enum engine_trap engine_struct_new(struct engine_instance *instance, uint32_t type, const uint64_t *slots,

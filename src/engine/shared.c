@@ -59,8 +59,8 @@ static struct engine_memory *shared_alloc(void) {
 
 static void shared_release(struct engine_memory *memory) {
   if (atomic_fetch_sub_explicit(&memory->shared->references, 1, memory_order_acq_rel) != 1) return;
-  engine_budget_subtract(memory->budget, memory->len_bytes);
-  engine_budget_release(memory->budget);
+  base_budget_give(memory->budget, BASE_LIMIT_MEMORY, memory->len_bytes);
+  base_budget_release(memory->budget);
   engine_memory_deinit(memory);
   shared_free(memory);
 }
@@ -95,7 +95,7 @@ enum cay_status engine_shared_new(struct engine_store *store, const struct modul
     shared_free(memory);
     return status;
   }
-  engine_budget_retain(memory->budget);
+  base_budget_retain(memory->budget);
   atomic_init(&memory->shared->references, 1);
   bool is_used = engine_shared_use(store, memory);
   shared_release(memory);
@@ -108,9 +108,9 @@ static uint64_t grow_locked(struct engine_memory *memory, uint64_t delta_pages) 
   uint64_t old_pages = memory->page_count, delta_bytes = delta_pages << memory->type.page_log2;
   if (delta_pages > memory->max_pages - old_pages) return UINT64_MAX;
   uint64_t len_bytes = memory->len_bytes + delta_bytes;
-  if (!engine_budget_add(memory->budget, delta_bytes)) return UINT64_MAX;
+  if (!base_budget_take(memory->budget, BASE_LIMIT_MEMORY, delta_bytes)) return UINT64_MAX;
   if (!engine_memory_commit(memory, len_bytes)) {
-    engine_budget_subtract(memory->budget, delta_bytes);
+    base_budget_give(memory->budget, BASE_LIMIT_MEMORY, delta_bytes);
     return UINT64_MAX;
   }
   atomic_store(&memory->len_bytes, len_bytes);

@@ -23,11 +23,11 @@ static bool resize(struct engine_table *table, uint64_t capacity) {
   return true;
 }
 
-/* Makes room for `capacity` elements, more than there is. */
+/* Makes room for `capacity` elements, more than there is; a refusal is no hit. */
 static bool reserve(struct engine_table *table, uint64_t capacity) {
   assert(capacity > table->capacity && capacity <= table->max_count);
   uint64_t more_bytes = (capacity - table->capacity) * sizeof(uint64_t);
-  if (!engine_budget_take(table->store, more_bytes)) return false;
+  if (!engine_budget_try(table->store, more_bytes)) return false;
   if (resize(table, capacity)) return true;
   engine_budget_give(table->store, more_bytes);
   return false;
@@ -36,9 +36,10 @@ static bool reserve(struct engine_table *table, uint64_t capacity) {
 /* As reserve, for a new table, saying why not. */
 static enum cay_status reserve_first(struct engine_table *table, uint64_t count, struct cay_error *error) {
   struct engine_store *store = table->store;
+  char limit[ENGINE_LIMIT_TEXT_BYTES];
   if (!engine_budget_take(store, count * sizeof(uint64_t)))
-    return base_error_set(error, CAY_ERROR_LIMIT, "a table of %llu elements exceeds the memory limit of %llu bytes",
-                          (unsigned long long)count, (unsigned long long)store->limits.memory_bytes);
+    return base_error_set(error, CAY_ERROR_LIMIT, "a table of %llu elements exceeds %s", (unsigned long long)count,
+                          engine_budget_text(store->budget, limit));
   if (count == 0 || resize(table, count)) return CAY_OK;
   engine_budget_give(store, count * sizeof(uint64_t));
   return base_error_set(error, CAY_ERROR_MEMORY, "no memory for a table of %llu elements", (unsigned long long)count);
@@ -80,6 +81,12 @@ void engine_tables_drop(struct engine_store *store, uint32_t count) {
   }
 }
 
+static uint64_t refused(const struct engine_table *table, uint64_t capacity) {
+  uint64_t more_bytes = (capacity - table->capacity) * sizeof(uint64_t);
+  engine_budget_refused(table->store, more_bytes);
+  return UINT64_MAX;
+}
+
 uint64_t engine_table_grow(struct engine_table *table, uint64_t delta, uint64_t value) {
   uint64_t old_count = table->count;
   assert(old_count <= table->capacity && old_count <= table->max_count);
@@ -87,7 +94,7 @@ uint64_t engine_table_grow(struct engine_table *table, uint64_t delta, uint64_t 
   uint64_t count = old_count + delta;
   if (count > table->capacity) {
     uint64_t doubled = table->capacity < table->max_count / 2 ? table->capacity * 2 : table->max_count;
-    if ((doubled <= count || !reserve(table, doubled)) && !reserve(table, count)) return UINT64_MAX;
+    if ((doubled <= count || !reserve(table, doubled)) && !reserve(table, count)) return refused(table, count);
   }
   if (delta) fill(table->elems + old_count, value, delta);
   table->count = count;

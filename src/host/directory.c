@@ -28,8 +28,12 @@ struct host_listing {
 int host_listing_open(struct host_object *directory, struct host_uniform *uniform, struct host_listing **out) {
   if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
   if (!(directory->rights & HOST_RIGHT_LIST)) return -HOST_ERROR_NOTCAPABLE;
+  if (!base_budget_take(directory->budget, BASE_LIMIT_MEMORY, sizeof(struct host_listing))) return -HOST_ERROR_NOMEM;
   struct host_listing *listing = base_alloc(sizeof *listing);
-  if (!listing) return -HOST_ERROR_NOMEM;
+  if (!listing) {
+    base_budget_give(directory->budget, BASE_LIMIT_MEMORY, sizeof *listing);
+    return -HOST_ERROR_NOMEM;
+  }
   listing->at = listing->len_bytes = 0;
   listing->at_cookie = 0;
   listing->uniform = uniform;
@@ -37,6 +41,7 @@ int host_listing_open(struct host_object *directory, struct host_uniform *unifor
   listing->fd = directory->synthetic ? -1 : openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listing->fd < 0 && !directory->synthetic) {
     int result = host_failed();
+    base_budget_give(directory->budget, BASE_LIMIT_MEMORY, sizeof *listing);
     base_free(listing);
     return result;
   }
@@ -49,6 +54,7 @@ void host_listing_close(struct host_listing *listing) {
   if (!listing) return;
   if (listing->fd >= 0) close(listing->fd);
   host_names_deinit(&listing->names);
+  base_budget_give(listing->directory->budget, BASE_LIMIT_MEMORY, sizeof *listing);
   host_object_release(listing->directory);
   base_free(listing);
 }

@@ -122,17 +122,6 @@ static int stream_read(struct host_object *object, const struct iovec *iovecs, i
   return result;
 }
 
-static int cut_to(struct iovec *iovecs, int count, size_t limit_bytes) {
-  for (int i = 0; i < count; i++) {
-    if (iovecs[i].iov_len >= limit_bytes) {
-      iovecs[i].iov_len = limit_bytes;
-      return i + 1;
-    }
-    limit_bytes -= iovecs[i].iov_len;
-  }
-  return count;
-}
-
 static int stream_write(struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
   if (object->is_nonblocking) return finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
   if (!object->no_nowait) {
@@ -140,7 +129,7 @@ static int stream_write(struct host_object *object, struct iovec *iovecs, int co
     if (!cannot_nowait(got)) return finish(got, done_bytes);
     object->no_nowait = true;
   }
-  if (object->kind == HOST_KIND_PIPE) count = cut_to(iovecs, count, PIPE_BUF);
+  if (object->kind == HOST_KIND_PIPE) count = host_cut(iovecs, count, PIPE_BUF);
   pthread_mutex_lock(&after_poll);
   int result = HOST_PENDING;
   if (host_poll_now(object->fd, POLLOUT)) result = finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
@@ -158,28 +147,40 @@ static int prepare(const struct host_object *object, enum host_right right, cons
   return host_iovecs(buffers, count, iovecs, iovec_count) ? 0 : -HOST_ERROR_FAULT;
 }
 
+static int read_some(struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
+  if (object->memory) return memory_transfer(object->memory, iovecs, count, false, done_bytes);
+  if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
+    return finish(ON_GUEST(readv(object->fd, iovecs, count)), done_bytes);
+  if (is_socket(object)) return socket_read(object, iovecs, count, done_bytes);
+  return stream_read(object, iovecs, count, done_bytes);
+}
+
 int host_read(struct host_object *object, const struct host_buffer *buffers, size_t count, size_t *done_bytes) {
   struct iovec iovecs[HOST_BUFFERS_MAX];
+  struct host_count counted;
   int iovec_count = 0;
   int result = prepare(object, HOST_RIGHT_READ, buffers, count, iovecs, &iovec_count);
+  if (result == 0) result = host_count_read(&counted, object, iovecs, &iovec_count);
   if (result) return result;
-  if (object->memory) return memory_transfer(object->memory, iovecs, iovec_count, false, done_bytes);
+  return host_count_end(&counted, read_some(object, iovecs, iovec_count, done_bytes), done_bytes);
+}
+
+static int write_some(struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
+  if (object->memory) return memory_transfer(object->memory, iovecs, count, true, done_bytes);
   if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
-    return finish(ON_GUEST(readv(object->fd, iovecs, iovec_count)), done_bytes);
-  if (is_socket(object)) return socket_read(object, iovecs, iovec_count, done_bytes);
-  return stream_read(object, iovecs, iovec_count, done_bytes);
+    return finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
+  if (is_socket(object)) return socket_write(object, iovecs, count, done_bytes);
+  return stream_write(object, iovecs, count, done_bytes);
 }
 
 int host_write(struct host_object *object, const struct host_buffer *buffers, size_t count, size_t *done_bytes) {
   struct iovec iovecs[HOST_BUFFERS_MAX];
+  struct host_count counted;
   int iovec_count = 0;
   int result = prepare(object, HOST_RIGHT_WRITE, buffers, count, iovecs, &iovec_count);
+  if (result == 0) result = host_count_write(&counted, object, iovecs, &iovec_count);
   if (result) return result;
-  if (object->memory) return memory_transfer(object->memory, iovecs, iovec_count, true, done_bytes);
-  if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
-    return finish(ON_GUEST(writev(object->fd, iovecs, iovec_count)), done_bytes);
-  if (is_socket(object)) return socket_write(object, iovecs, iovec_count, done_bytes);
-  return stream_write(object, iovecs, iovec_count, done_bytes);
+  return host_count_end(&counted, write_some(object, iovecs, iovec_count, done_bytes), done_bytes);
 }
 
 static int prepare_at(const struct host_object *object, enum host_right right, const struct host_buffer *buffers,
@@ -193,17 +194,25 @@ static int prepare_at(const struct host_object *object, enum host_right right, c
 int host_read_at(struct host_object *object, const struct host_buffer *buffers, size_t count, uint64_t offset,
                  size_t *done_bytes) {
   struct iovec iovecs[HOST_BUFFERS_MAX];
+  struct host_count counted;
   int iovec_count = 0;
   int result = prepare_at(object, HOST_RIGHT_READ, buffers, count, offset, iovecs, &iovec_count);
-  return result ? result : finish(ON_GUEST(preadv(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
+  if (result == 0) result = host_count_read(&counted, object, iovecs, &iovec_count);
+  if (result) return result;
+  result = finish(ON_GUEST(preadv(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
+  return host_count_end(&counted, result, done_bytes);
 }
 
 int host_write_at(struct host_object *object, const struct host_buffer *buffers, size_t count, uint64_t offset,
                   size_t *done_bytes) {
   struct iovec iovecs[HOST_BUFFERS_MAX];
+  struct host_count counted;
   int iovec_count = 0;
   int result = prepare_at(object, HOST_RIGHT_WRITE, buffers, count, offset, iovecs, &iovec_count);
-  return result ? result : finish(ON_GUEST(pwritev(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
+  if (result == 0) result = host_count_write(&counted, object, iovecs, &iovec_count);
+  if (result) return result;
+  result = finish(ON_GUEST(pwritev(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
+  return host_count_end(&counted, result, done_bytes);
 }
 
 /* ---- Positions, sizes, flags ---------------------------------------------------------------------------------------------- */
@@ -243,12 +252,27 @@ static int need_writable_file(const struct host_object *object) {
   return object->fd < 0 ? -HOST_ERROR_SPIPE : 0;
 }
 
+static uint64_t storage_bytes(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 ? (uint64_t)status.st_blocks * 512 : 0;
+}
+
+/* Storage that is new counts as written: all of the range is paid for, and what was there is given back. */
+static int allocate_counted(struct host_object *object, off_t offset, off_t len_bytes) {
+  uint64_t asked = (uint64_t)len_bytes, before = storage_bytes(object->fd);
+  if (!base_budget_take(object->budget, BASE_LIMIT_WRITTEN, asked)) return HOST_EXHAUSTED + BASE_LIMIT_WRITTEN;
+  int result = host_os_allocate(object->fd, offset, len_bytes) != 0 ? host_failed() : 0;
+  uint64_t after = storage_bytes(object->fd), grown = after > before ? after - before : 0;
+  if (grown < asked) base_budget_give(object->budget, BASE_LIMIT_WRITTEN, asked - grown);
+  return result;
+}
+
 int host_allocate(struct host_object *object, uint64_t offset, uint64_t len_bytes) {
   int result = need_writable_file(object);
   if (result) return result;
   if (offset > INT64_MAX || len_bytes > INT64_MAX || len_bytes == 0) return -HOST_ERROR_INVAL;
   if (offset + len_bytes > INT64_MAX) return -HOST_ERROR_FBIG;
-  return host_os_allocate(object->fd, (off_t)offset, (off_t)len_bytes) != 0 ? host_failed() : 0;
+  return allocate_counted(object, (off_t)offset, (off_t)len_bytes);
 }
 
 int host_set_size(struct host_object *object, uint64_t len_bytes) {

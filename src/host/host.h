@@ -6,9 +6,10 @@
  * access: every path is resolved beneath a directory object. Only the functions under "Grants" take names of the
  * host's own file system; they are for whoever configures a run, never for a surface.
  *
- * Results. Operations return 0, -HOST_ERROR_x, or HOST_PENDING. Pending means that nothing was done because the object
- * is not ready: wait for it (host_loop_wait; readable for reads and accepts, writable for writes) and call again.
- * Operations on regular files and directories are done inline and never pend.
+ * Results. Operations return 0, -HOST_ERROR_x, HOST_PENDING, or HOST_EXHAUSTED. Pending means that nothing was done
+ * because the object is not ready: wait for it (host_loop_wait; readable for reads and accepts, writable for writes) and
+ * call again. Operations on regular files and directories are done inline and never pend. Exhausted means that a budget
+ * ended the operation after what was left of it, which is told as if it had succeeded: the guest has to end.
  *
  * Signals. Writing to a pipe without readers raises SIGPIPE, as it does natively, unless the process ignores it; then it
  * is PIPE. Sockets never raise it.
@@ -109,7 +110,9 @@ enum host_error {
 #undef X
   HOST_ERROR_COUNT
 };
-enum { HOST_PENDING = 1 };
+enum { HOST_PENDING = 1, HOST_EXHAUSTED = 16 /* and the enum base_limit that is used up */ };
+static inline bool host_is_exhausted(int result) { return result >= HOST_EXHAUSTED; }
+static inline enum base_limit host_exhausted(int result) { return (enum base_limit)(result - HOST_EXHAUSTED); }
 
 /* The error of an errno value; IO for values the table lacks. */
 enum host_error host_error_of_errno(int errno_value);
@@ -166,6 +169,11 @@ uint32_t host_object_rights(const struct host_object *object);
 bool host_object_is_terminal(const struct host_object *object);
 /* Takes away every right that is not in `keep`. */
 void host_object_shrink(struct host_object *object, uint32_t keep);
+
+/* The same object with rights and flags of its own, whose use a budget counts, and so is the use of what is opened,
+ * accepted and listed from it: READ, WRITTEN (storage that is allocated, too), SENT by sockets, CREATED (refused with
+ * DQUOT), MEMORY of listings. `is_output`: what is written counts as OUTPUT as well. NULL: out of memory. */
+struct host_object *host_object_counted(struct host_object *object, struct base_budget *budget, bool is_output);
 
 /* ---- Grants: for whoever configures a run ------------------------------------------------------------------------ */
 

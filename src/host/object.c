@@ -7,7 +7,8 @@
  * directories, where it means nothing.
  *
  * Invariants: (1) rights never grow after the object was made; (2) fd is -1 exactly when the object is synthetic or in
- * memory; (3) a synthetic directory never has MUTATE or CREATE; (4) MUTATE never comes without CREATE. */
+ * memory; (3) a synthetic directory never has MUTATE or CREATE; (4) MUTATE never comes without CREATE; (5) a counted twin owns
+ * nothing of what it has in common with its origin, which it keeps. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +60,12 @@ static void synthetic_free(struct host_synthetic *synthetic) {
 
 void host_object_release(struct host_object *object) {
   if (!object || atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) != 1) return;
+  base_budget_release(object->budget);
+  if (object->origin) {
+    host_object_release(object->origin);
+    base_free(object);
+    return;
+  }
   if (object->owns_fd && object->fd >= 0) close(object->fd);
   synthetic_free(object->synthetic);
   if (object->memory) {

@@ -44,9 +44,12 @@ struct host_object {
   bool is_nonblocking;   /* the descriptor has O_NONBLOCK */
   atomic_bool no_nowait; /* the kernel cannot read or write it with RWF_NOWAIT: poll first */
   bool is_terminal;
+  bool is_output;        /* what is written counts as output */
   int fd;                /* -1: synthetic or in memory */
   struct host_synthetic *synthetic;
   struct host_bytes *memory;
+  struct base_budget *budget; /* retained; NULL: nothing is counted */
+  struct host_object *origin; /* retained; owns everything but the budget, where this is its counted twin; or NULL */
 };
 
 /* A new object that owns `fd` when `owns_fd`; on failure the descriptor is closed then. NULL: out of memory. */
@@ -58,6 +61,27 @@ int host_failed(void); /* -host error of errno */
 bool host_iovecs(const struct host_buffer *buffers, size_t count, struct iovec *out, int *out_count);
 /* Whether the descriptor is ready for one of `events` (or broken), without waiting. */
 bool host_poll_now(int fd, short events);
+/* Gives what was opened from `from` its budget. */
+void host_object_inherit(struct host_object *object, const struct host_object *from);
+
+/* ---- count.c: budgets ------------------------------------------------------------------------------------------- */
+
+/* Around an operation that moves bytes. _begin cuts the buffers to what may be moved: for writes, which it pays for in
+ * advance, to what is left of the budget; for reads to one byte more, which tells the end of what is read from that of
+ * the budget. False: nothing is left. _end is given what the operation returned, and returns what it shall. */
+struct host_count {
+  struct base_budget *budget; /* NULL: nothing is counted */
+  uint64_t wanted_bytes, paid_bytes;
+  enum base_limit limits[3];  /* of writes */
+  unsigned limit_count;       /* 0: reads */
+  enum base_limit tightest;
+};
+int host_count_read(struct host_count *count, const struct host_object *object, struct iovec *iovecs, int *iovec_count);
+int host_count_write(struct host_count *count, const struct host_object *object, struct iovec *iovecs,
+                     int *iovec_count);
+int host_count_end(struct host_count *count, int result, size_t *done_bytes);
+/* The iovecs that are left of the first `limit_bytes` bytes. */
+int host_cut(struct iovec *iovecs, int count, uint64_t limit_bytes);
 
 /* ---- resolve.c: paths ------------------------------------------------------------------------------------------- */
 

@@ -28,6 +28,16 @@ static int find_to_change(const struct host_object *directory, struct host_path 
   return result ? result : host_place_find(directory, path, place);
 }
 
+static bool pay_for_entry(const struct host_object *directory) {
+  return base_budget_take(directory->budget, BASE_LIMIT_CREATED, 1);
+}
+
+/* What was paid for was made, or failed to be: then it costs nothing. */
+static int entry_made(const struct host_object *directory, int result) {
+  if (result < 0) base_budget_give(directory->budget, BASE_LIMIT_CREATED, 1);
+  return result;
+}
+
 /* ---- Opening ------------------------------------------------------------------------------------------------------- */
 
 static int flags_of(const struct host_open *how, uint32_t rights) {
@@ -98,6 +108,7 @@ static int adopt(const struct host_object *directory, uint32_t rights, const str
   object->resolver = directory->resolver;
   object->is_nonblocking = true;
   object->is_terminal = kind == HOST_KIND_CHARACTER_DEVICE && isatty(fd);
+  host_object_inherit(object, directory);
   *out = object;
   return 0;
 }
@@ -139,6 +150,28 @@ static int refuse_new(struct host_object *directory, struct host_path path) {
   return result == -HOST_ERROR_NOENT ? -HOST_ERROR_ROFS : result;
 }
 
+/* A descriptor, or an error; or `*self`, which is the directory, retained. */
+static int open_as(struct host_object *directory, struct host_path path, const struct host_open *how, uint32_t *rights,
+                   struct host_object **self) {
+  bool unavailable = !host_resolves_in_kernel(directory);
+  int fd = unavailable ? -1 : open_direct(directory, path, how, &unavailable);
+  return unavailable ? open_walked(directory, path, how, rights, self) : fd;
+}
+
+/* As open_as, of what may have to be made: the kernel does not tell whether it made it, so that what exists is opened
+ * first, without making anything. */
+static int open_or_make(struct host_object *directory, struct host_path path, const struct host_open *how,
+                        uint32_t *rights, struct host_object **self) {
+  struct host_open existing = *how;
+  existing.open_flags &= ~(uint32_t)HOST_OPEN_CREATE;
+  int fd =
+      how->open_flags & HOST_OPEN_EXCLUSIVE ? -HOST_ERROR_NOENT : open_as(directory, path, &existing, rights, self);
+  if (fd != -HOST_ERROR_NOENT) return fd;
+  if (!pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
+  fd = open_as(directory, path, how, rights, self);
+  return fd < 0 ? entry_made(directory, fd) : fd;
+}
+
 int host_open_at(struct host_object *directory, struct host_path path, const struct host_open *how,
                  struct host_object **out) {
   if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
@@ -150,9 +183,8 @@ int host_open_at(struct host_object *directory, struct host_path path, const str
   bool refused = (how->open_flags & HOST_OPEN_CREATE) && !(rights & HOST_RIGHT_MUTATE);
   if (refused && (how->open_flags & HOST_OPEN_EXCLUSIVE)) return refuse_new(directory, path);
   struct host_object *self = NULL;
-  bool unavailable = !host_resolves_in_kernel(directory);
-  int fd = unavailable ? -1 : open_direct(directory, path, how, &unavailable);
-  if (unavailable) fd = open_walked(directory, path, how, &rights, &self);
+  bool makes = directory->budget && (how->open_flags & HOST_OPEN_CREATE) && !refused;
+  int fd = (makes ? open_or_make : open_as)(directory, path, how, &rights, &self);
   /* Without MUTATE nothing was created, so that opening what exists still works. */
   if (refused && fd == -HOST_ERROR_NOENT) return -HOST_ERROR_ROFS;
   if (fd < 0) {
@@ -232,7 +264,8 @@ int host_make_directory_at(struct host_object *directory, struct host_path path)
   int result = find_to_change(directory, path, &place);
   if (result) return result;
   if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_EXIST;
-  return outcome(mkdirat(place.parent, place.last, 0777));
+  if (!pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
+  return entry_made(directory, outcome(mkdirat(place.parent, place.last, 0777)));
 }
 
 int host_remove_directory_at(struct host_object *directory, struct host_path path) {
@@ -316,7 +349,8 @@ int host_link_at(struct host_object *from_directory, struct host_path from, bool
     if (result) return result;
     return kind == HOST_KIND_DIRECTORY ? -HOST_ERROR_PERM : -HOST_ERROR_NOTDIR;
   }
-  return outcome(linkat(old.parent, old.last, new.parent, new.last, 0));
+  if (!pay_for_entry(to_directory)) return -HOST_ERROR_DQUOT;
+  return entry_made(to_directory, outcome(linkat(old.parent, old.last, new.parent, new.last, 0)));
 }
 
 int host_symlink_at(struct host_path target, struct host_object *directory, struct host_path path) {
@@ -331,7 +365,8 @@ int host_symlink_at(struct host_path target, struct host_object *directory, stru
   if (target.bytes[0] == '/') return -HOST_ERROR_NOTCAPABLE;
   memcpy(text, target.bytes, target.len_bytes);
   text[target.len_bytes] = 0;
-  return outcome(symlinkat(text, place.parent, place.last));
+  if (!pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
+  return entry_made(directory, outcome(symlinkat(text, place.parent, place.last)));
 }
 
 int host_read_link_at(struct host_object *directory, struct host_path path, char *out, size_t capacity,

@@ -96,29 +96,23 @@ int host_accept(struct host_object *listener, struct host_object **out) {
   struct host_object *object = host_object_new(fd, true, HOST_KIND_STREAM_SOCKET, HOST_RIGHT_READ | HOST_RIGHT_WRITE);
   if (!object) return -HOST_ERROR_NOMEM;
   object->is_nonblocking = true;
+  host_object_inherit(object, listener);
   *out = object;
   return 0;
 }
 
 static int prepare(const struct host_object *socket, enum host_right right, const struct host_buffer *buffers,
-                   size_t count, struct iovec *iovecs, struct msghdr *message) {
-  int iovec_count = 0;
+                   size_t count, struct iovec *iovecs, int *iovec_count) {
   if (socket->kind != HOST_KIND_STREAM_SOCKET && socket->kind != HOST_KIND_DATAGRAM_SOCKET &&
       socket->kind != HOST_KIND_LISTENER)
     return -HOST_ERROR_NOTSOCK;
   if (!(socket->rights & right)) return -HOST_ERROR_NOTCAPABLE;
-  if (!host_iovecs(buffers, count, iovecs, &iovec_count)) return -HOST_ERROR_FAULT;
-  *message = (struct msghdr){.msg_iov = iovecs, .msg_iovlen = (size_t)iovec_count};
-  return 0;
+  return host_iovecs(buffers, count, iovecs, iovec_count) ? 0 : -HOST_ERROR_FAULT;
 }
 
-/* MSG_WAITALL cannot be combined with not waiting: `wait_all` is for the caller, who calls again. */
-int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count, struct host_receive *how,
-                 size_t *done_bytes) {
-  struct iovec iovecs[HOST_BUFFERS_MAX];
-  struct msghdr message;
-  int result = prepare(socket, HOST_RIGHT_READ, buffers, count, iovecs, &message);
-  if (result) return result;
+static int receive(const struct host_object *socket, struct iovec *iovecs, int count, struct host_receive *how,
+                   size_t *done_bytes) {
+  struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
   BASE_RACY_BEGIN();
   ssize_t got = recvmsg(socket->fd, &message, MSG_DONTWAIT | (how->peek ? MSG_PEEK : 0));
   BASE_RACY_END();
@@ -128,17 +122,38 @@ int host_receive(struct host_object *socket, const struct host_buffer *buffers, 
   return 0;
 }
 
-int host_send(struct host_object *socket, const struct host_buffer *buffers, size_t count, size_t *done_bytes) {
+/* MSG_WAITALL cannot be combined with not waiting: `wait_all` is for the caller, who calls again. */
+int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count, struct host_receive *how,
+                 size_t *done_bytes) {
   struct iovec iovecs[HOST_BUFFERS_MAX];
-  struct msghdr message;
-  int result = prepare(socket, HOST_RIGHT_WRITE, buffers, count, iovecs, &message);
+  struct host_count counted;
+  int iovec_count = 0;
+  int result = prepare(socket, HOST_RIGHT_READ, buffers, count, iovecs, &iovec_count);
   if (result) return result;
+  if (how->peek) return receive(socket, iovecs, iovec_count, how, done_bytes);
+  result = host_count_read(&counted, socket, iovecs, &iovec_count);
+  if (result) return result;
+  return host_count_end(&counted, receive(socket, iovecs, iovec_count, how, done_bytes), done_bytes);
+}
+
+static int send_some(const struct host_object *socket, struct iovec *iovecs, int count, size_t *done_bytes) {
+  struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
   BASE_RACY_BEGIN();
   ssize_t sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   BASE_RACY_END();
   if (sent < 0) return pending_or_failed();
   *done_bytes = (size_t)sent;
   return 0;
+}
+
+int host_send(struct host_object *socket, const struct host_buffer *buffers, size_t count, size_t *done_bytes) {
+  struct iovec iovecs[HOST_BUFFERS_MAX];
+  struct host_count counted;
+  int iovec_count = 0;
+  int result = prepare(socket, HOST_RIGHT_WRITE, buffers, count, iovecs, &iovec_count);
+  if (result == 0) result = host_count_write(&counted, socket, iovecs, &iovec_count);
+  if (result) return result;
+  return host_count_end(&counted, send_some(socket, iovecs, iovec_count, done_bytes), done_bytes);
 }
 
 int host_shutdown(struct host_object *socket, bool reading, bool writing) {

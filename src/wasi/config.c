@@ -5,12 +5,9 @@
 
 #include <assert.h>
 
-enum { MAX_HANDLES = 65536 };
-
 enum cay_status wasi_config_new(struct wasi_config **out, struct cay_error *error) {
   struct wasi_config *config = base_alloc_zero(1, sizeof *config);
   if (!config) return base_error_memory(error);
-  config->max_handles = MAX_HANDLES;
   *out = config;
   return CAY_OK;
 }
@@ -225,7 +222,3 @@ void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed) {
 }
 
 void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks) { config->hooks = *hooks; }
-
-void wasi_config_set_max_handles(struct wasi_config *config, uint32_t max_handles) {
-  config->max_handles = max_handles;
-}

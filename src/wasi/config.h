@@ -32,7 +32,6 @@ struct wasi_config {
   struct host_random_source random;
   bool is_uniform;
   struct wasi_hooks hooks;
-  uint32_t max_handles;
 };
 
 #endif

@@ -135,14 +135,16 @@ void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed);
  * the buffer is full or the stream ends (of a terminal: for a line), and poll_oneoff finds them ready. */
 void wasi_config_set_uniform(struct wasi_config *config, bool is_uniform);
 void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks);
-/* The most handles a guest may have open; 65,536 by default. */
-void wasi_config_set_max_handles(struct wasi_config *config, uint32_t max_handles);
 
 /* ---- WASI 0.1 ----------------------------------------------------------------------------------------------------- */
 
 struct wasi_p1;
 enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error);
 void wasi_p1_free(struct wasi_p1 *p1); /* NULL allowed; after the store that uses it */
+/* From now on a budget, which is retained, counts what the guest does through its handles, the handles and the memory that
+ * calls need. To be called once, before the first call. A guest that has used up what it may read, write or send ends with
+ * ENGINE_TRAP_LIMIT. CAY_ERROR_LIMIT: there are more handles already. */
+enum cay_status wasi_p1_set_budget(struct wasi_p1 *p1, struct base_budget *budget, struct cay_error *error);
 /* Defines all functions of `wasi_snapshot_preview1` and `wasi_unstable` in the linker. The functions work on
  * host_memory of the calling instance (its first 4 GiB when it has 64-bit addresses), end the guest with ENGINE_TRAP_EXIT (proc_exit, proc_raise), and with
  * ENGINE_TRAP_INTERRUPTED when wasi_p1_wake ended a blocking call. */

@@ -65,7 +65,7 @@ static enum cay_status run_program(cay_engine *engine, const void *bytes, size_t
   if (status == CAY_OK) status = configure(wasi, error);
   if (status == CAY_OK) status = cay_run_new(module, wasi, &run, error);
   if (status == CAY_OK) {
-    cay_run_set_timeout_ns(run, 60000000000);
+    cay_run_set_limit(run, CAY_LIMIT_TIME, 60000000000, NULL);
     status = function ? cay_run_invoke(run, function, NULL, 0, NULL, 0, NULL, error) : cay_run_start(run, error);
     /* A trap that was expected: its backtrace may fail, the trap may not get lost. */
     if (function && status == CAY_ERROR_TRAP) status = cay_run_backtrace(run, 0) ? CAY_OK : CAY_ERROR_MEMORY;

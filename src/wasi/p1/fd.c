@@ -67,6 +67,7 @@ static int write_all(struct p1_call *call, struct p1_handle *handle, struct p1_b
       if ((result = p1_wait(call, handle->object, HOST_WRITABLE))) return result;
       continue;
     }
+    if (host_is_exhausted(result)) return result;
     if (result) return *total_bytes ? 0 : result;
     *total_bytes += done_bytes;
     bool is_left = p1_buffers_advance(buffers, &first, done_bytes);

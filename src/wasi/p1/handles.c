@@ -105,6 +105,8 @@ static void opened_release(const struct p1_opened *opened) {
 
 void p1_handle_release(struct p1_handle *handle) {
   if (!handle || atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) != 1) return;
+  base_budget_give(handle->budget, BASE_LIMIT_HANDLES, 1);
+  base_budget_give(handle->budget, BASE_LIMIT_MEMORY, handle->counted_bytes);
   host_listing_close(handle->listing);
   host_object_release(handle->object);
   base_free(handle->guest_path);
@@ -132,12 +134,26 @@ static struct p1_handle *handle_new(const struct p1_opened *opened) {
   return handle;
 }
 
+int p1_handle_count(struct p1_handle *handle, struct base_budget *budget, bool is_granted) {
+  enum { OBJECT_BYTES = 160 }; /* of the host, and the place in the table */
+  size_t bytes = sizeof *handle + OBJECT_BYTES + (handle->guest_path ? strlen(handle->guest_path) + 1 : 0);
+  assert(!handle->budget && bytes <= UINT32_MAX);
+  if (is_granted) bytes = 0;
+  if (!base_budget_take(budget, BASE_LIMIT_HANDLES, 1)) return -HOST_ERROR_MFILE;
+  if (!base_budget_take(budget, BASE_LIMIT_MEMORY, bytes)) {
+    base_budget_give(budget, BASE_LIMIT_HANDLES, 1);
+    return -HOST_ERROR_NOMEM;
+  }
+  handle->budget = budget;
+  handle->counted_bytes = (uint32_t)bytes;
+  return 0;
+}
+
 /* The lowest free number, which exists in the table afterwards. */
 static int reserve(struct wasi_p1 *p1, size_t *out) {
   size_t at = p1->lowest_free;
   while (at < p1->handle_count && p1->handles[at]) at++;
   p1->lowest_free = at;
-  if (at >= p1->max_handles) return -HOST_ERROR_MFILE;
   if (at == p1->handle_count) {
     if (at >= p1->handle_capacity &&
         !base_vec_grow((void **)&p1->handles, &p1->handle_capacity, at + 1, sizeof *p1->handles))
@@ -155,8 +171,13 @@ int p1_handle_add(struct wasi_p1 *p1, const struct p1_opened *opened, uint32_t *
     opened_release(opened);
     return -HOST_ERROR_NOMEM;
   }
+  int result = p1->budget ? p1_handle_count(handle, p1->budget, false) : 0;
+  if (result) {
+    p1_handle_release(handle);
+    return result;
+  }
   pthread_mutex_lock(&p1->lock);
-  int result = reserve(p1, &at);
+  result = reserve(p1, &at);
   if (result == 0) {
     p1->handles[at] = handle;
     p1->lowest_free = at + 1;

@@ -46,6 +46,8 @@ static int copy_path(struct p1_call *call, const uint8_t *bytes, uint32_t len_by
   enum { LONGEST_BYTES = 65536 };
   assert(call->copy_count < P1_HELD_MAX);
   if (len_bytes > LONGEST_BYTES) return -HOST_ERROR_NAMETOOLONG;
+  if (!base_budget_take(call->p1->budget, BASE_LIMIT_MEMORY, len_bytes)) return -HOST_ERROR_NOMEM;
+  call->copied_bytes += len_bytes;
   char *copy = base_alloc(len_bytes);
   if (!copy) return -HOST_ERROR_NOMEM;
   call->copies[call->copy_count++] = copy;

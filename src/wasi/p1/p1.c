@@ -62,10 +62,15 @@ static enum engine_trap enter(struct engine_call *engine_call, uint64_t *slots) 
   bool traces = call.p1->hooks.trace != NULL;
   if (BASE_UNLIKELY(traces)) p1_trace_begin(&call);
   int result = binding->function->run(&call);
+  if (BASE_UNLIKELY(host_is_exhausted(result))) {
+    call.trap = engine_limit_reached(call.thread, host_exhausted(result));
+    result = P1_TRAPPED;
+  }
   if (BASE_UNLIKELY(traces)) p1_trace_end(&call, result);
   if (BASE_UNLIKELY(call.p1->record != NULL)) p1_record(&call, result);
   for (unsigned i = 0; i < call.held_count; i++) p1_handle_release(call.held[i]);
   for (unsigned i = 0; i < call.copy_count; i++) base_free(call.copies[i]);
+  if (call.copied_bytes) base_budget_give(call.p1->budget, BASE_LIMIT_MEMORY, call.copied_bytes);
   if (result == P1_TRAPPED) {
     assert(call.trap != ENGINE_TRAP_NONE);
     return call.trap;
@@ -175,10 +180,7 @@ static enum cay_status add_handle(struct wasi_p1 *p1, struct host_object *object
   enum host_kind kind = host_object_kind(object);
   opened.inheriting = opened.is_preopen ? P1_RIGHTS_INHERITING : kind == HOST_KIND_LISTENER ? P1_RIGHTS_SOCKET : 0;
   uint32_t fd;
-  int result = p1_handle_add(p1, &opened, &fd);
-  if (result == -HOST_ERROR_MFILE)
-    return base_error_set(error, CAY_ERROR_LIMIT, "more than %u handles are granted", p1->max_handles);
-  return result ? base_error_memory(error) : CAY_OK;
+  return p1_handle_add(p1, &opened, &fd) ? base_error_memory(error) : CAY_OK;
 }
 
 static enum cay_status add_stream(struct wasi_p1 *p1, const struct wasi_stream *stream, unsigned index,
@@ -258,7 +260,6 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   p1->hooks = config->hooks;
   p1->tells_uses = p1->hooks.permit || p1->hooks.accessed;
   p1->tells = p1->tells_uses || p1->hooks.denied;
-  p1->max_handles = config->max_handles;
   p1->clocks = config->clocks;
   p1->random = config->random;
   if (config->is_uniform && !(p1->uniform = host_uniform_new(config->clocks.realtime_ns))) {
@@ -284,6 +285,27 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   return CAY_OK;
 }
 
+/* The objects are those of the configuration, which other guests may have as well: this one gets counted twins. */
+static enum cay_status count_handle(struct wasi_p1 *p1, size_t fd, struct cay_error *error) {
+  struct p1_handle *handle = p1->handles[fd];
+  bool is_output = fd == 1 || fd == 2;
+  struct host_object *counted = host_object_counted(handle->object, p1->budget, is_output);
+  if (!counted) return base_error_memory(error);
+  host_object_release(handle->object);
+  handle->object = counted;
+  if (p1_handle_count(handle, p1->budget, true) == 0) return CAY_OK;
+  return base_error_set(error, CAY_ERROR_LIMIT, "the program is granted more handles than its limits allow");
+}
+
+enum cay_status wasi_p1_set_budget(struct wasi_p1 *p1, struct base_budget *budget, struct cay_error *error) {
+  enum cay_status status = CAY_OK;
+  assert(!p1->budget);
+  p1->budget = base_budget_retain(budget);
+  for (size_t fd = 0; fd < p1->handle_count && status == CAY_OK; fd++)
+    if (p1->handles[fd]) status = count_handle(p1, fd, error);
+  return status;
+}
+
 void wasi_p1_free(struct wasi_p1 *p1) {
   if (!p1) return;
   for (size_t i = 0; i < p1->handle_count; i++) p1_handle_release(p1->handles[i]);
@@ -302,6 +324,7 @@ void wasi_p1_free(struct wasi_p1 *p1) {
   thread_deinit(&p1->main);
   pthread_mutex_destroy(&p1->lock);
   pthread_mutex_destroy(&p1->told_lock);
+  base_budget_release(p1->budget);
   base_free(p1);
 }
 

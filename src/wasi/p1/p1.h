@@ -58,6 +58,8 @@ struct p1_handle {
   atomic_bool is_nonblocking; /* the guest's wish; the host's descriptor is never changed for it */
   pthread_mutex_t listing_lock;
   struct host_listing *listing;
+  struct base_budget *budget; /* that counts it: the surface's; NULL: none */
+  uint32_t counted_bytes;
   int32_t preopen;            /* index of the preopened directory it is or comes from; -1: none */
   int32_t socket;             /* index of the granted socket it is or was accepted from; -1: none */
   bool is_preopen;
@@ -96,7 +98,7 @@ struct wasi_p1 {
   pthread_mutex_t lock;
   struct p1_handle **handles; /* NULL: a free number */
   size_t handle_count, handle_capacity, lowest_free;
-  uint32_t max_handles;
+  struct base_budget *budget; /* NULL: nothing is counted */
   struct wasi_p1_thread main;
   BASE_VEC(struct wasi_preopen) preopens;
   BASE_VEC(struct wasi_socket) sockets; /* without their objects, which the handles hold */
@@ -129,8 +131,9 @@ struct p1_call {
   struct p1_handle *held[P1_HELD_MAX]; /* released when the call ends, and so are the copies of paths */
   char *copies[P1_HELD_MAX];
   unsigned held_count, copy_count;
+  uint32_t copied_bytes;
 };
-enum { P1_TRAPPED = 2 }; /* beside 0, -HOST_ERROR_x */
+enum { P1_TRAPPED = 2 }; /* beside 0, -HOST_ERROR_x and HOST_EXHAUSTED, which ends the guest */
 
 
 /* handles.c */
@@ -144,6 +147,8 @@ void p1_handle_release(struct p1_handle *handle); /* NULL allowed */
 /* Takes over what was opened, also when it fails. */
 int p1_handle_add(struct wasi_p1 *p1, const struct p1_opened *opened, uint32_t *fd);
 int p1_handle_close(struct wasi_p1 *p1, uint32_t fd); /* BADF */
+/* Counts a handle in the surface's budget, and its bytes unless it was granted: MFILE, NOMEM. */
+int p1_handle_count(struct p1_handle *handle, struct base_budget *budget, bool is_granted);
 uint64_t p1_rights_of(const struct host_object *object);
 uint8_t p1_filetype(enum host_kind kind);
 /* What the guest sees of it. */

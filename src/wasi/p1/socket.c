@@ -49,6 +49,7 @@ static int receive(struct p1_call *call, struct p1_handle *handle, struct p1_buf
       if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
       continue;
     }
+    if (host_is_exhausted(result)) return result;
     if (result) return *total_bytes ? 0 : result;
     *total_bytes += done_bytes;
     bool is_left = p1_buffers_advance(buffers, &first, done_bytes);
@@ -92,6 +93,7 @@ static int send_all(struct p1_call *call, struct p1_handle *handle, struct p1_bu
       if ((result = p1_wait(call, handle->object, HOST_WRITABLE))) return result;
       continue;
     }
+    if (host_is_exhausted(result)) return result;
     if (result) return *total_bytes ? 0 : result;
     *total_bytes += done_bytes;
     if (!p1_buffers_advance(buffers, &first, done_bytes) || handle->is_nonblocking) return 0;

@@ -147,7 +147,10 @@ void p1_trace_end(struct p1_call *call, int result) {
   struct base_text *text = &call->own->trace;
   const struct wasi_hooks *hooks = &call->p1->hooks;
   if (result == P1_TRAPPED) {
-    base_text_format(text, " = ? (%s)", call->trap == ENGINE_TRAP_EXIT ? "the program ends" : "interrupted");
+    base_text_format(text, " = ? (%s)",
+                     call->trap == ENGINE_TRAP_EXIT    ? "the program ends"
+                     : call->trap == ENGINE_TRAP_LIMIT ? "a limit is used up"
+                                                       : "interrupted");
   } else if (result < 0) {
     enum host_error error = (enum host_error) - result;
     base_text_format(text, " = %s (%s)", host_error_name(error), host_error_text(error));

@@ -217,8 +217,10 @@ int p1_poll_oneoff(struct p1_call *call) {
   if (count == 0 || count > MAX_SUBSCRIPTIONS) return -HOST_ERROR_INVAL;
   struct item few_items[FEW], *items = few_items;
   struct host_wait few_waits[FEW], *waits = few_waits;
+  const size_t many_bytes = count > FEW ? count * (sizeof *items + sizeof *waits) : 0;
   if (count > FEW) {
     if (!p1_range(call, p1_u32(call, 0), (uint64_t)count * 48)) return -HOST_ERROR_FAULT;
+    if (!base_budget_take(call->p1->budget, BASE_LIMIT_MEMORY, many_bytes)) return -HOST_ERROR_NOMEM;
     items = base_alloc(count * sizeof *items);
     waits = base_alloc(count * sizeof *waits);
   }
@@ -228,6 +230,7 @@ int p1_poll_oneoff(struct p1_call *call) {
   if (count > FEW) {
     base_free(items);
     base_free(waits);
+    base_budget_give(call->p1->budget, BASE_LIMIT_MEMORY, many_bytes);
   }
   return result;
 }

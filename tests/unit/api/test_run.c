@@ -207,7 +207,7 @@ TEST(wrong_modules_are_explained) {
 
 TEST(memory_is_limited) {
   cay_run *run = prepare(LOAD(KINDS_WASM), NULL);
-  cay_run_set_memory_bytes(run, 3 * 65536);
+  CHECK_INT(cay_run_set_limit(run, CAY_LIMIT_MEMORY, 3 * 65536, &error), CAY_OK);
   cay_value arg = {CAY_I32, {.i32 = 2}}, result;
   CHECK_INT(cay_run_invoke(run, "grow", &arg, 1, &result, 1, NULL, &error), CAY_OK);
   CHECK_INT(result.of.i32, 1);
@@ -227,15 +227,15 @@ static void *interrupt_soon(void *run) {
 
 TEST(the_time_limit_ends_a_call) {
   cay_run *run = prepare(LOAD(KINDS_WASM), NULL);
-  cay_run_set_timeout_ns(run, 20000000);
+  CHECK_INT(cay_run_set_limit(run, CAY_LIMIT_TIME, 20000000, &error), CAY_OK);
   for (int i = 0; i < 3; i++) {
-    CHECK_INT(cay_run_invoke(run, "spin", NULL, 0, NULL, 0, NULL, &error), CAY_ERROR_INTERRUPTED);
+    CHECK_INT(cay_run_invoke(run, "spin", NULL, 0, NULL, 0, NULL, &error), CAY_ERROR_LIMIT);
     CHECK_TEXT(error.text, "the time limit of 0.02 s is over");
-    CHECK(cay_run_result(run)->timed_out);
+    CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_TIME);
   }
   cay_value args[2] = {{CAY_I32, {.i32 = 1}}, {CAY_I32, {.i32 = 1}}}, result;
   CHECK_INT(cay_run_invoke(run, "add", args, 2, &result, 1, NULL, &error), CAY_OK);
-  CHECK(!cay_run_result(run)->timed_out);
+  CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_NONE);
   cay_run_free(run);
 }
 
@@ -245,7 +245,7 @@ TEST(another_thread_ends_a_call) {
   CHECK_INT(pthread_create(&thread, NULL, interrupt_soon, run), 0);
   CHECK_INT(cay_run_invoke(run, "spin", NULL, 0, NULL, 0, NULL, &error), CAY_ERROR_INTERRUPTED);
   CHECK_TEXT(error.text, "interrupted");
-  CHECK(!cay_run_result(run)->timed_out);
+  CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_NONE);
   pthread_join(thread, NULL);
   cay_run_interrupt(run); /* before a call: ends it at once */
   CHECK_INT(cay_run_invoke(run, "spin", NULL, 0, NULL, 0, NULL, &error), CAY_ERROR_INTERRUPTED);

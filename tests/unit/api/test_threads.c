@@ -140,10 +140,10 @@ TEST(an_exit_ends_all) {
 
 TEST(the_time_limit_ends_all) {
   cay_run *run = prepare();
-  cay_run_set_timeout_ns(run, 50000000);
-  CHECK_INT(run_threads(run, 3, SPIN, WAIT, NULL), CAY_ERROR_INTERRUPTED);
-  CHECK(cay_run_result(run)->timed_out);
-  CHECK_INT(run_threads(run, 3, WAIT, SPIN, NULL), CAY_ERROR_INTERRUPTED);
+  cay_run_set_limit(run, CAY_LIMIT_TIME, 50000000, NULL);
+  CHECK_INT(run_threads(run, 3, SPIN, WAIT, NULL), CAY_ERROR_LIMIT);
+  CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_TIME);
+  CHECK_INT(run_threads(run, 3, WAIT, SPIN, NULL), CAY_ERROR_LIMIT);
   CHECK_INT(run_threads(run, 3, RETURN, RETURN, NULL), CAY_OK);
   cay_run_free(run);
 }
@@ -160,7 +160,7 @@ TEST(an_interruption_ends_all) {
   CHECK_INT(pthread_create(&thread, NULL, interrupt_soon, run), 0);
   CHECK_INT(run_threads(run, 4, WAIT, WAIT, NULL), CAY_ERROR_INTERRUPTED);
   pthread_join(thread, NULL);
-  CHECK(!cay_run_result(run)->timed_out);
+  CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_NONE);
   CHECK_INT(run_threads(run, 4, WAIT, RETURN, NULL), CAY_OK);
   cay_run_free(run);
 }
@@ -168,7 +168,7 @@ TEST(an_interruption_ends_all) {
 TEST(so_many_and_no_more) {
   cay_run *run = prepare();
   int refused = 0;
-  cay_run_set_max_threads(run, 3);
+  cay_run_set_limit(run, CAY_LIMIT_THREADS, 3, NULL);
   CHECK_INT(run_threads(run, 10, WAIT, RETURN, &refused), CAY_OK);
   CHECK_INT(refused, 7);
   /* One after the other, as many as it wants; they may overlap while they end. */
@@ -176,7 +176,7 @@ TEST(so_many_and_no_more) {
   CHECK(refused < 50);
   cay_run_free(run);
   run = prepare();
-  cay_run_set_max_threads(run, 0);
+  cay_run_set_limit(run, CAY_LIMIT_THREADS, 0, NULL);
   CHECK_INT(run_threads(run, 1, RETURN, RETURN, NULL), CAY_ERROR_LINK);
   CHECK(strstr(error.text, "the host offers no threads here"));
   cay_run_free(run);
@@ -185,8 +185,8 @@ TEST(so_many_and_no_more) {
 /* Each thread starts two more, as long as it may. */
 TEST(multiplying) {
   cay_run *run = prepare();
-  cay_run_set_timeout_ns(run, 200000000);
-  CHECK_INT(run_threads(run, 2, MULTIPLY, SPIN, NULL), CAY_ERROR_INTERRUPTED);
+  cay_run_set_limit(run, CAY_LIMIT_TIME, 200000000, NULL);
+  CHECK_INT(run_threads(run, 2, MULTIPLY, SPIN, NULL), CAY_ERROR_LIMIT);
   CHECK_INT(run_threads(run, 2, MULTIPLY, EXIT, NULL), CAY_ERROR_EXIT);
   CHECK_INT(run_threads(run, 2, MULTIPLY, RETURN, NULL), CAY_OK);
   cay_run_free(run);
@@ -195,7 +195,7 @@ TEST(multiplying) {
 /* The stores of all threads have one budget. */
 TEST(the_memory_limit_counts) {
   cay_run *run = prepare();
-  cay_run_set_memory_bytes(run, 65535);
+  cay_run_set_limit(run, CAY_LIMIT_MEMORY, 65535, NULL);
   CHECK_INT(run_threads(run, 1, RETURN, RETURN, NULL), CAY_ERROR_LIMIT);
   cay_run_free(run);
 }

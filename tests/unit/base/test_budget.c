@@ -10,6 +10,7 @@ TEST(nobody_is_without_limit) {
   CHECK_INT(base_budget_take_part(NULL, BASE_LIMIT_OUTPUT, 7), 7);
   base_budget_give(NULL, BASE_LIMIT_MEMORY, 7);
   CHECK_INT(base_budget_hits(NULL), 0);
+  CHECK_INT(base_budget_last_hit(NULL), BASE_LIMIT_COUNT);
 }
 
 TEST(takes_up_to_the_limit) {
@@ -38,7 +39,31 @@ TEST(takes_a_part) {
   CHECK_INT(base_budget_take_part(budget, BASE_LIMIT_OUTPUT, 8), 2);
   CHECK_INT(base_budget_take_part(budget, BASE_LIMIT_OUTPUT, 8), 0);
   CHECK_INT(base_budget_hits(budget), 1 << BASE_LIMIT_OUTPUT);
+  CHECK_INT(base_budget_last_hit(budget), BASE_LIMIT_OUTPUT);
+  base_budget_hit(budget, BASE_LIMIT_MEMORY);
+  base_budget_give(budget, BASE_LIMIT_OUTPUT, 4);
+  CHECK_INT(base_budget_try_part(budget, BASE_LIMIT_OUTPUT, 8), 4);
+  CHECK_INT(base_budget_hits(budget), 1 << BASE_LIMIT_OUTPUT | 1 << BASE_LIMIT_MEMORY);
+  CHECK_INT(base_budget_last_hit(budget), BASE_LIMIT_MEMORY);
   base_budget_release(budget);
+}
+
+/* What is left is what the tightest of a budget and those above it has. */
+TEST(the_tightest_decides) {
+  struct base_budget *tenant = base_budget_new(NULL), *own = base_budget_new(NULL);
+  base_budget_set_parent(own, tenant);
+  base_budget_set_limit(own, BASE_LIMIT_SENT, 10);
+  base_budget_set_limit(tenant, BASE_LIMIT_SENT, 12);
+  CHECK_INT(base_budget_left(own, BASE_LIMIT_SENT), 10);
+  CHECK(base_budget_tightest(own, BASE_LIMIT_SENT) == own);
+  CHECK(base_budget_take(tenant, BASE_LIMIT_SENT, 5));
+  CHECK_INT(base_budget_left(own, BASE_LIMIT_SENT), 7);
+  CHECK(base_budget_tightest(own, BASE_LIMIT_SENT) == tenant);
+  CHECK(base_budget_left(own, BASE_LIMIT_READ) == BASE_NO_LIMIT);
+  CHECK(base_budget_left(NULL, BASE_LIMIT_SENT) == BASE_NO_LIMIT);
+  CHECK_INT(base_budget_last_hit(own), BASE_LIMIT_COUNT);
+  base_budget_release(tenant);
+  base_budget_release(own);
 }
 
 TEST(children_share_what_the_parent_has) {
@@ -83,5 +108,5 @@ TEST(threads_never_pass_the_limit) {
   base_budget_release(budget);
 }
 
-TEST_MAIN(RUN(nobody_is_without_limit) RUN(takes_up_to_the_limit) RUN(takes_a_part)
+TEST_MAIN(RUN(nobody_is_without_limit) RUN(takes_up_to_the_limit) RUN(takes_a_part) RUN(the_tightest_decides)
               RUN(children_share_what_the_parent_has) RUN(threads_never_pass_the_limit))

@@ -179,9 +179,19 @@ static inline struct world world_new(const struct engine_options *options, const
   return world;
 }
 
+/* The limit on memory of the next world, which retains the budget; 0: none. */
+static inline struct base_budget *memory_budget(uint64_t bytes) {
+  static struct base_budget *last;
+  base_budget_release(last);
+  last = bytes ? base_budget_new(NULL) : NULL;
+  if (last) base_budget_set_limit(last, BASE_LIMIT_MEMORY, bytes);
+  return last;
+}
+
 static inline void world_free(struct world *world) {
   engine_store_free(world->store);
   engine_free(world->engine);
+  memory_budget(0);
   if (--worlds_alive == 0) CHECK_INT(fake_codes_alive, 0);
 }
 

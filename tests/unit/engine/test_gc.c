@@ -37,7 +37,7 @@ static const struct {
 
 static void run_all(uint64_t budget, bool is_stressed) {
   struct engine_options options = {.tier = tested_tier};
-  struct engine_limits limits = {.memory_bytes = budget};
+  struct engine_limits limits = {.budget = memory_budget(budget)};
   struct world world = world_new(&options, &limits);
   struct engine_instance *instance = instance_of(&world);
   CHECK(engine_heap_set_stress(world.store, is_stressed));
@@ -58,7 +58,7 @@ TEST(quiet) { run_all(0, false); }
 /* The list is a root until the trap, and garbage after it; the store goes on. */
 TEST(exhausted) {
   struct engine_options options = {.tier = tested_tier};
-  struct engine_limits limits = {.memory_bytes = 1 << 20};
+  struct engine_limits limits = {.budget = memory_budget(1 << 20)};
   struct world world = world_new(&options, &limits);
   struct engine_instance *instance = instance_of(&world);
   for (int i = 0; i < 3; i++) {

@@ -34,7 +34,7 @@ static void mark_roots(struct engine_store *store, struct engine_heap *heap) {
 }
 
 static struct world heap_world(uint64_t budget) {
-  struct engine_limits limits = {.memory_bytes = budget};
+  struct engine_limits limits = {.budget = memory_budget(budget)};
   struct world world = world_new(NULL, &limits);
   CHECK(engine_heap_set_roots(world.store, mark_roots));
   memset(roots, 0, sizeof roots);

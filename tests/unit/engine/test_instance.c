@@ -247,7 +247,7 @@ TEST(segment_traps) {
 }
 
 TEST(limits) {
-  struct engine_limits limits = {.instances = 1, .memory_bytes = 65536 + 80};
+  struct engine_limits limits = {.instances = 1, .budget = memory_budget(65536 + 80)};
   struct world world = world_new(NULL, &limits);
   struct module *module = full_module(5);
   struct engine_extern x = global_i32(&world, 1);
@@ -256,13 +256,13 @@ TEST(limits) {
   CHECK_INT(engine_instantiate(world.store, module, &x, NULL, &instance, NULL), CAY_OK);
   CHECK_INT(engine_instantiate(world.store, module, &x, NULL, &instance, NULL), CAY_ERROR_LIMIT);
   world_free(&world);
-  limits.memory_bytes = 65536 + 79; /* the table does not fit; the memory is given back each time */
+  limits.budget = memory_budget(65536 + 79); /* the table does not fit; the memory is given back each time */
   world = world_new(NULL, &limits);
   x = global_i32(&world, 1);
   for (int i = 0; i < 3; i++) {
     struct cay_error error = {0};
     CHECK_INT(engine_instantiate(world.store, module, &x, NULL, &instance, &error), CAY_ERROR_LIMIT);
-    CHECK_TEXT(error.text, "a table of 10 elements exceeds the memory limit of 65615 bytes");
+    CHECK_TEXT(error.text, "a table of 10 elements exceeds the memory limit of 65615 bytes, of which 65536 are in use");
   }
   module_release(module);
   world_free(&world);

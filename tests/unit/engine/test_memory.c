@@ -106,7 +106,7 @@ TEST(bulk_of_many_steps) {
 }
 
 TEST(budget) {
-  struct engine_limits limits = {.memory_bytes = 3 * 65536 + 80, .memories = 2};
+  struct engine_limits limits = {.budget = memory_budget(3 * 65536 + 80), .memories = 2};
   struct world world = world_new(NULL, &limits);
   struct engine_memory *memory = NULL, *second = NULL;
   struct module_memory_type type = pages(1, UINT64_MAX), large = pages(3, UINT64_MAX);

@@ -33,7 +33,7 @@ static struct module *importer(void) {
 
 /* The memory lives as long as one of the stores that use it, and so does the budget. */
 TEST(counted) {
-  struct engine_limits limits = {.memory_bytes = 4 * 65536};
+  struct engine_limits limits = {.budget = memory_budget(4 * 65536)};
   struct world world = world_new(NULL, &limits);
   struct engine_store *second = NULL;
   CHECK_INT(engine_store_new_beside(world.store, &second, NULL), CAY_OK);
@@ -58,7 +58,7 @@ TEST(counted) {
 }
 
 TEST(budget_is_shared) {
-  struct engine_limits limits = {.memory_bytes = 10 * 65536};
+  struct engine_limits limits = {.budget = memory_budget(10 * 65536)};
   struct world world = world_new(NULL, &limits);
   struct engine_store *second = NULL;
   CHECK_INT(engine_store_new_beside(world.store, &second, NULL), CAY_OK);

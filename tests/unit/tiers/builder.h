@@ -217,12 +217,14 @@ struct mode {
 };
 static const struct mode modes[] = {{false, false, false}, {true, false, true}, {false, true, true}, {true, true, false}};
 
-static inline struct world world_of(const struct mode *mode) {
-  struct world world = world_new(
-      &(struct engine_options){.tier = tested_tier, .explicit_bounds = mode->is_explicit, .fuel = mode->has_fuel}, NULL);
+static inline struct world world_in(const struct mode *mode, struct base_budget *budget) {
+  const struct engine_options options = {
+      .tier = tested_tier, .explicit_bounds = mode->is_explicit, .fuel = mode->has_fuel};
+  struct world world = world_new(&options, &(struct engine_limits){.budget = budget});
   if (mode->is_stressed) CHECK(engine_heap_set_stress(world.store, true));
   return world;
 }
+static inline struct world world_of(const struct mode *mode) { return world_in(mode, NULL); }
 
 static inline struct engine_instance *instance_of(struct world *world, const struct builder *b,
                                                   const struct engine_extern *imports, enum cay_status expected) {

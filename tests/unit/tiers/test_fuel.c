@@ -50,8 +50,7 @@ static void start(const struct mode *mode, uint64_t limit) {
   build(&b);
   budget = base_budget_new(NULL);
   base_budget_set_limit(budget, BASE_LIMIT_FUEL, limit);
-  world = world_of(mode);
-  engine_store_set_fuel(world.store, budget);
+  world = world_in(mode, budget);
   struct engine_extern import = host_function(&world, &no_values, host_collect, NULL);
   instance = instance_of(&world, &b, &import, CAY_OK);
 }

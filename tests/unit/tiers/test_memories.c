@@ -478,7 +478,7 @@ TEST(budgets_count_lengths) {
   struct program program = {.types = BYTES(1, 0x60, 0, 0), .body = BYTES(0, 0x0B)};
   program.memories = (struct bytes)BYTES(1, 4, 0x80, 0x20); /* 4,096 pages, which 32-bit hosts have room for */
   struct scene scene = {0};
-  struct engine_limits limits = {.memory_bytes = UINT64_C(1) << 26};
+  struct engine_limits limits = {.budget = memory_budget(UINT64_C(1) << 26)};
   CHECK_INT(scene_try(&scene, &kinds[0], &limits, &program), CAY_ERROR_LIMIT);
   CHECK_TEXT(scene.error.text,
              "a memory of 268435456 bytes exceeds the memory limit of 67108864 bytes, of which 0 are in use");

@@ -359,9 +359,8 @@ TEST(loops) {
 
 /* What is charged does not depend on who runs what, nor on when that changes. */
 static uint64_t fuel_of_loops(const struct mode *mode, engine_host_function host, uint32_t interpreted) {
-  struct world world = world_of(mode);
   struct base_budget *budget = base_budget_new(NULL);
-  engine_store_set_fuel(world.store, budget);
+  struct world world = world_in(mode, budget);
   struct engine_instance *instance = flipping_of(&world, build_loops, host);
   interpret_all(instance, interpreted);
   check_loops(&world, instance, 1500);

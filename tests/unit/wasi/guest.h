@@ -67,6 +67,13 @@ static inline void guest_start(struct wasi_config *config) {
   wasi_config_free(config);
 }
 
+static inline void limit_handles(uint64_t most) {
+  struct base_budget *budget = base_budget_new(NULL);
+  base_budget_set_limit(budget, BASE_LIMIT_HANDLES, most);
+  CHECK_INT(wasi_p1_set_budget(p1, budget, NULL), CAY_OK);
+  base_budget_release(budget);
+}
+
 static inline void guest_end(void) {
   engine_linker_free(linker);
   engine_store_free(store);

@@ -212,8 +212,8 @@ TEST(preopens_and_numbers) {
 TEST(handle_limit) {
   struct wasi_config *config = config_new();
   grant_path(config, "root", "/", HOST_RIGHTS_ALL);
-  wasi_config_set_max_handles(config, 6);
   guest_start(config);
+  limit_handles(6);
   CHECK_INT(open_path("file", 0, RIGHT_READ, 0), 4);
   CHECK_INT(open_path("file", 0, RIGHT_READ, 0), 5);
   CHECK_INT(open_path("file", 0, RIGHT_READ, 0), -E_MFILE);

@@ -87,8 +87,8 @@ TEST(any_arguments) {
   grant_path(config, "root", "/", HOST_RIGHTS_ALL);
   grant_path(config, "root/file", "/single/name", HOST_RIGHTS_READ_ONLY);
   wasi_config_add_arg(config, "argument", NULL);
-  wasi_config_set_max_handles(config, 200);
   guest_start(config);
+  limit_handles(200);
   wasi_p1_wake(p1); /* nothing may wait */
   static const char *const surfaces[] = {"wasi_snapshot_preview1", "wasi_unstable"};
   for (int i = 0; i < 40000; i++) {
