@@ -9,7 +9,7 @@ command has to say. Each is a module of its own (calls.py) in a process of its o
 content and time is compared afterwards: what failed may have changed nothing, and what succeeded nothing outside of the
 grant. --table writes attempts and outcomes, as Markdown and as JSON (FILE.md, FILE.json).
 
-CAY: the command to test (build/cay)."""
+CAY: the command to test (build/cay); CAY_FLAGS: options of `run` for all rows."""
 import argparse
 import concurrent.futures
 import json
@@ -31,6 +31,7 @@ from row import GRANTS, build, snapshot
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CAY = os.path.abspath(os.environ.get('CAY') or ROOT / 'build/cay')
+FLAGS = os.environ.get('CAY_FLAGS', '').split()
 SANITIZED = bool(os.environ.get('CAY_SANITIZED'))
 SAMPLE = 4  # the sanitizer build starts slowly: it gets one row of so many, a number that no table's width divides
 TIMEOUT_S = 60
@@ -96,7 +97,7 @@ def attempt_in(row, work, host):
     path = work / 'attempt.wasm'
     path.write_bytes(module(in_folder(row, host), row.surface or SNAPSHOT))
     options = [word.format(work=host) for word in [*GRANTS[row.grants], *row.options]]
-    return start(row, [CAY, 'run', '--audit', str(work / 'audit.log'), *options, str(path)], work, host)
+    return start(row, [CAY, 'run', *FLAGS, '--audit', str(work / 'audit.log'), *options, str(path)], work, host)
 
 
 def audited(work):

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# The audit: what programs attempt without a right to it (audit.py), and with bugs of their own (bugs.py), and what
-# becomes of that. CAY: the command to test; CAY_BUILD: its build folder. Arguments go to audit.py (--table FILE ...).
+# The audit: what programs attempt without a right to it (audit.py) and with bugs of their own (bugs.py), what becomes of
+# that, and what the kernel sees of it (traced.py). CAY: the command to test; CAY_BUILD: its build folder. Arguments go to audit.py (--table FILE ...).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CAY=${CAY:-$PWD/build/cay} CAY_BUILD=${CAY_BUILD:-$PWD/build}
 . tools/parts.sh
 run_part audit-attempts python3 tests/audit/audit.py "$@"
-[ $# -gt 0 ] || run_part audit-bugs python3 tests/audit/bugs.py
+if [ $# -eq 0 ]; then
+  run_part audit-bugs python3 tests/audit/bugs.py
+  run_part audit-traced python3 tests/audit/traced.py
+fi
 print_totals
