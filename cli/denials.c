@@ -3,8 +3,7 @@
  * worth showing only when the program then failed (or when --verbose asks). Each one is kept once, and only the first
  * few, with the option of the least right that would allow it.
  *
- * The program chooses the names that it asks for, and people copy what a message proposes: names are quoted for the
- * shell, and where a link leads out of a granted directory the message says where to. The host's files are looked at
+ * The program chooses the names that it asks for, and people copy what a message proposes (proposals.c). Where a link leads out of a granted directory the message says where to. The host's files are looked at
  * only after the program has ended: while it runs, its process touches nothing that was not granted. */
 #include "cli/run.h"
 
@@ -16,31 +15,6 @@ enum { CALLERS = 8 };
 
 /* ---- Proposals ------------------------------------------------------------------------------------------------------ */
 
-/* Adds a word as a shell reads it. */
-static void add_word(struct base_text *out, const char *word) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
-  if (*word && !word[strspn(word, plain)]) {
-    base_text_addz(out, word);
-    return;
-  }
-  base_text_addz(out, "'");
-  for (; *word; word++) {
-    if (*word == '\'')
-      base_text_addz(out, "'\\''");
-    else
-      base_text_add(out, word, 1);
-  }
-  base_text_addz(out, "'");
-}
-
-static void add_grant(struct base_text *out, const char *host, const char *guest, const char *rights) {
-  struct base_text word = {0};
-  base_text_format(&word, "%s::%s::%s", host, guest, rights);
-  base_text_addz(out, "\n  to allow it: --dir ");
-  if (!word.failed) add_word(out, word.bytes);
-  base_text_deinit(&word);
-}
-
 /* What follows the directory in the name of something beneath it; NULL when it is not beneath it. */
 static const char *rest_beneath(const char *directory, const char *path) {
   size_t len = strlen(directory);
@@ -48,6 +22,10 @@ static const char *rest_beneath(const char *directory, const char *path) {
   while (len && directory[len - 1] == '/') len--;
   if (strncmp(directory, path, len) != 0 || (path[len] && path[len] != '/')) return NULL;
   return path + len + (path[len] == '/');
+}
+
+static enum policy_rights needed(const struct cli_denial *denial) {
+  return cli_rights_for(denial->rights, denial->is_exclusive);
 }
 
 /* The host's file that a name beneath a granted directory leads to; the caller frees it. NULL when there is none.
@@ -87,12 +65,12 @@ static void describe_escape(struct base_text *out, const struct cli_denial *deni
   } else if (real) {
     base_text_format(out, "it leads out of %s (which is granted) to %s", denial->preopen, real);
     if (can_be_granted_beside(denial, real))
-      add_grant(out, real, path, "ro");
+      cli_add_grant(out, "to allow it", real, path, needed(denial));
     else
       base_text_addz(out, "\n  to allow it: put the file itself there instead of a link");
   } else if (path[0] == '/' && !strstr(path, "/..")) {
     base_text_addz(out, "it is not beneath a granted directory");
-    add_grant(out, path, path, "ro");
+    cli_add_grant(out, "to allow it", path, path, needed(denial));
   } else {
     base_text_format(out, "it leads out of %s", denial->preopen ? denial->preopen : "the granted directory");
     base_text_format(out, "%s\n  to allow it: --dir with the folder that holds it",
@@ -101,27 +79,102 @@ static void describe_escape(struct base_text *out, const struct cli_denial *deni
   free(real);
 }
 
-static void describe(struct base_text *out, const struct cli_denial *denial) {
-  const char *path = denial->guest_path;
+/* The grant that a directory or file of the program comes from; false: none that the settings name. */
+static bool find_grant(struct policy_settings *settings, const struct cli_denial *denial, struct policy_dir *out) {
+  for (size_t i = 0; denial->preopen && i < settings->dir.count; i++) {
+    struct cay_error error;
+    if (policy_dir_parse(settings, settings->dir.items[i], out, &error)) continue;
+    char *guest = policy_learn_path(out->guest), *preopen = policy_learn_path(denial->preopen);
+    bool is_it = guest && preopen && strcmp(guest, preopen) == 0;
+    base_free(guest);
+    base_free(preopen);
+    if (is_it) return true;
+  }
+  return false;
+}
+
+/* The grant as it is, with other rights. */
+static void add_widened(struct base_text *out, const char *lead, struct policy_dir dir) {
+  struct base_text value = {0};
+  if (policy_dir_text(&dir, &value)) cli_add_allow(out, lead, "dir", value.bytes);
+  base_text_deinit(&value);
+}
+
+static void describe_missing_right(struct base_text *out, const struct cli_denial *denial,
+                                   struct policy_settings *settings) {
+  struct policy_dir dir = {.host = denial->host_path ? denial->host_path : "HOST",
+                           .guest = denial->preopen ? denial->preopen : "GUEST"};
+  bool is_known = find_grant(settings, denial, &dir),
+       is_create_only = is_known && dir.rights == POLICY_RIGHTS_CREATE_ONLY;
+  if (denial->reason == CAY_DENIAL_RIGHT && !is_create_only) {
+    base_text_format(out, "%s: %s was refused\n  the program opened it without the right for this call",
+                     denial->guest_path, denial->call);
+    return;
+  }
+  base_text_format(out, "%s was granted for %s only\n  %s would %s", denial->guest_path,
+                   is_create_only ? "making new files" : "reading", denial->call,
+                   denial->reason == CAY_DENIAL_RIGHT ? "read it" : "change it");
+  dir.rights = POLICY_RIGHTS_WRITE;
+  add_widened(out, "to allow it", dir);
+}
+
+static void describe_quota(struct base_text *out, const struct cli_denial *denial, struct policy_settings *settings) {
+  struct policy_dir dir;
+  base_text_format(out, "%s: the quota of its grant is used up\n  %s would let its files grow", denial->guest_path,
+                   denial->call);
+  if (!find_grant(settings, denial, &dir) || __builtin_mul_overflow(dir.quota_bytes, 2, &dir.quota_bytes)) return;
+  add_widened(out, "to allow more", dir);
+}
+
+static void describe_device(struct base_text *out, const struct cli_denial *denial) {
+  const char *rest = denial->preopen ? rest_beneath(denial->preopen, denial->guest_path) : NULL;
+  struct base_text host = {0}, value = {0};
+  base_text_format(out, "%s is a device, which does not come with its folder\n  %s was refused", denial->guest_path,
+                   denial->call);
+  base_text_format(&host, "%s/%s", denial->host_path ? denial->host_path : "", rest ? rest : denial->guest_path);
+  enum policy_rights rights = needed(denial) == POLICY_RIGHTS_READ ? POLICY_RIGHTS_READ : POLICY_RIGHTS_WRITE;
+  if (!host.failed &&
+      cli_grant_text(host.bytes + (strncmp(host.bytes, "//", 2) == 0), denial->guest_path, rights, &value))
+    cli_add_allow(out, "to allow it", "device", value.bytes);
+  base_text_deinit(&host);
+  base_text_deinit(&value);
+}
+
+/* A name among singly granted files. Libraries leave the leading slash out where they look names up, so that it may mean
+ * a file of the root. False: there is no such file, and nothing was missed. */
+static bool describe_absent(struct base_text *out, const struct cli_denial *denial) {
+  struct base_text rooted = {0};
+  base_text_format(&rooted, "/%s", denial->guest_path);
+  const char *const names[] = {denial->guest_path, rooted.failed ? denial->guest_path : rooted.bytes};
+  bool found = false;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(names) && !found; i++) {
+    struct base_text grants = {0};
+    found = cli_add_path_grants(&grants, "to allow it", names[i], needed(denial), denial->rights & CAY_RIGHT_CREATE);
+    if (found)
+      base_text_format(out, "%s is not granted\n  %s: nothing that was granted holds it", names[i], denial->call);
+    if (found && !grants.failed) base_text_addz(out, grants.bytes);
+    base_text_deinit(&grants);
+  }
+  base_text_deinit(&rooted);
+  return found;
+}
+
+static bool describe(struct base_text *out, const struct cli_denial *denial, struct policy_settings *settings) {
   switch (denial->reason) {
   case CAY_DENIAL_ESCAPE: describe_escape(out, denial); break;
   case CAY_DENIAL_READ_ONLY:
-    base_text_format(out, "%s was granted for reading only\n  %s would change it", path, denial->call);
-    add_grant(out, denial->host_path ? denial->host_path : "HOST", denial->preopen ? denial->preopen : "GUEST", "rw");
-    break;
-  case CAY_DENIAL_ABSENT:
-    base_text_format(out, "%s is not granted\n  %s: it is not among the files that were granted there", path,
-                     denial->call);
-    break;
-  case CAY_DENIAL_DEVICE:
-  case CAY_DENIAL_QUOTA:
+  case CAY_DENIAL_RIGHT: describe_missing_right(out, denial, settings); break;
+  case CAY_DENIAL_ABSENT: return describe_absent(out, denial);
+  case CAY_DENIAL_DEVICE: describe_device(out, denial); break;
+  case CAY_DENIAL_QUOTA: describe_quota(out, denial, settings); break;
   case CAY_DENIAL_NETWORK:
-  case CAY_DENIAL_PERMIT: base_text_format(out, "%s is not granted\n  %s", path, denial->call); break;
-  case CAY_DENIAL_RIGHT:
-    base_text_format(out, "%s: %s was refused\n  the program opened it without the right for this call", path,
-                     denial->call);
+    base_text_format(out, "%s: no network rule allows it\n  %s was refused", denial->guest_path, denial->call);
+    break;
+  case CAY_DENIAL_PERMIT:
+    base_text_format(out, "%s was not permitted\n  %s was refused", denial->guest_path, denial->call);
     break;
   }
+  return true;
 }
 
 /* Lines "  2: name at file:line" become "  called from name at file:line". The first one is the refused call itself. */
@@ -144,7 +197,8 @@ static bool is_known(const struct cli_denials *denials, const cay_denial *denial
   for (size_t i = 0; i < denials->kept; i++) {
     const struct cli_denial *item = &denials->items[i];
     if (item->reason == denial->reason && same_text(item->call, denial->call) &&
-        same_text(item->guest_path, denial->guest_path) && same_text(item->preopen, denial->preopen))
+        same_text(item->guest_path, denial->guest_path) && same_text(item->preopen, denial->preopen) &&
+        item->rights == denial->rights)
       return true;
   }
   return false;
@@ -161,7 +215,8 @@ void cli_denials_add(void *denials_opaque, const cay_denial *denial) {
   struct cli_denials *denials = denials_opaque;
   if (is_known(denials, denial)) return;
   struct cli_denial item = {denial->reason,        copy(denial->call),      copy(denial->guest_path),
-                            copy(denial->preopen), copy(denial->host_path), NULL};
+                            copy(denial->preopen), copy(denial->host_path), NULL,
+                            denial->rights,        denial->is_exclusive};
   if (denials->kept == CLI_DENIALS || !item.call || !item.guest_path) {
     denials->left_out++;
     denial_deinit(&item);
@@ -171,53 +226,20 @@ void cli_denials_add(void *denials_opaque, const cay_denial *denial) {
   denials->items[denials->kept++] = item;
 }
 
-void cli_denials_say(const struct cli_denials *denials, const char *file) {
+size_t cli_denials_say(const struct cli_denials *denials, struct policy_settings *settings, const char *file) {
+  size_t said = 0;
   for (size_t i = 0; i < denials->kept; i++) {
     struct base_text text = {0};
-    describe(&text, &denials->items[i]);
-    if (denials->items[i].callers) add_callers(&text, denials->items[i].callers);
-    if (!text.failed) cli_say("%s: %s", file, text.bytes);
+    bool is_said = describe(&text, &denials->items[i], settings);
+    if (is_said && denials->items[i].callers) add_callers(&text, denials->items[i].callers);
+    if (is_said && !text.failed) cli_say("%s: %s", file, text.bytes);
+    said += is_said;
     base_text_deinit(&text);
   }
   if (denials->left_out) cli_say_more("and %zu more denials", denials->left_out);
+  return said;
 }
 
 void cli_denials_deinit(struct cli_denials *denials) {
   for (size_t i = 0; i < denials->kept; i++) denial_deinit(&denials->items[i]);
-}
-
-/* ---- Arguments ------------------------------------------------------------------------------------------------------ */
-
-static bool is_granted(const struct policy_texts *dirs, const char *path) {
-  for (size_t i = 0; i < dirs->count; i++) {
-    const char *guest = strstr(dirs->items[i], "::"), *rights = guest ? strstr(guest + 2, "::") : NULL;
-    guest = guest ? guest + 2 : dirs->items[i];
-    char *name = base_string_copy(guest, rights ? (size_t)(rights - guest) : strlen(guest));
-    bool found = name && rest_beneath(name, path);
-    base_free(name);
-    if (found || !name) return true;
-  }
-  return false;
-}
-
-static void say_ungranted(const char *file, const char *path, bool nothing_granted) {
-  struct base_text grant = {0};
-  add_grant(&grant, path, path, "ro");
-  if (nothing_granted)
-    cli_say("%s: it was given no directory, so it cannot see %s", file, path);
-  else
-    cli_say("%s: none of the directories that it was given holds %s", file, path);
-  if (!grant.failed) cli_say_more("%s\n  with rw instead of ro it may change it, too", grant.bytes + strlen("\n  "));
-  base_text_deinit(&grant);
-}
-
-void cli_say_ungranted_file(const char *file, const struct cli_words *arguments, const struct policy_texts *dirs) {
-  for (size_t i = 0; i < arguments->count; i++) {
-    const char *path = arguments->items[i];
-    /* A bare word may mean something else when directories were given. */
-    bool is_file_name = dirs->count == 0 || strpbrk(path, "./");
-    if (*path == '-' || !*path || !is_file_name || is_granted(dirs, path) || access(path, F_OK) != 0) continue;
-    say_ungranted(file, path, dirs->count == 0);
-    return;
-  }
 }

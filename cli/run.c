@@ -190,10 +190,10 @@ static int run(struct cli_session *session) {
   code = session->audit_failed ? POLICY_EXIT_AUDIT : end(session, status, &error);
   if (*cay_run_digest(session->run)) cli_say("%s: digest %s", session->file, cay_run_digest(session->run));
   bool failed = code != 0;
-  if (failed || session->settings.verbose) cli_denials_say(&session->denials, session->file);
+  size_t said =
+      failed || session->settings.verbose ? cli_denials_say(&session->denials, &session->settings, session->file) : 0;
   bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;
-  if (failed && ran && !session->denials.kept && !session->settings.invoke)
-    cli_say_ungranted_file(session->file, &session->arguments, &session->settings.dir);
+  if (failed && ran && !said && !session->settings.invoke) cli_say_missed(session);
   return code;
 }
 

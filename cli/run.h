@@ -10,6 +10,8 @@ struct cli_denial {
   enum cay_denial_reason reason;
   char *call, *guest_path, *preopen, *host_path; /* the last two NULL when not known */
   char *callers;                                 /* cay_run_calls, or NULL */
+  uint32_t rights;                               /* enum cay_right that the call takes */
+  bool is_exclusive;
 };
 struct cli_denials {
   struct cli_denial items[CLI_DENIALS];
@@ -18,12 +20,36 @@ struct cli_denials {
 };
 /* For cay_wasi_set_denied, with the denials as env. */
 void cli_denials_add(void *denials, const cay_denial *denial);
-void cli_denials_say(const struct cli_denials *denials, const char *file);
+/* Says what was denied and what would have allowed it; returns how many there were to say. */
+size_t cli_denials_say(const struct cli_denials *denials, struct policy_settings *settings, const char *file);
 void cli_denials_deinit(struct cli_denials *denials);
 
-/* For a program that failed: when an argument names an existing file that no granted directory `dirs` (texts of --dir)
- * holds, says which option gives it. */
-void cli_say_ungranted_file(const char *file, const struct cli_words *arguments, const struct policy_texts *dirs);
+/* ---- Proposals (proposals.c) ---------------------------------------------------------------------------------------- */
+
+/* The least rights of a grant that allow a use (enum cay_right). */
+enum policy_rights cli_rights_for(uint32_t rights, bool is_exclusive);
+/* "HOST::GUEST::ro"; false: a name cannot stand in it. */
+bool cli_grant_text(const char *host, const char *guest, enum policy_rights rights, struct base_text *out);
+/* Adds `dir = ["VALUE"]`. */
+void cli_add_manifest_line(struct base_text *out, const char *option, const char *value);
+/* Adds a line "LEAD: --dir VALUE        in cay.toml: dir = ["VALUE"]", and the same of a grant. */
+void cli_add_allow(struct base_text *out, const char *lead, const char *option, const char *value);
+void cli_add_grant(struct base_text *out, const char *lead, const char *host, const char *guest,
+                   enum policy_rights rights);
+/* Adds the grants that make a path of the host usable: itself, or the folder that it would be made in when `creates`. False:
+ * there is nothing to grant. */
+bool cli_add_path_grants(struct base_text *out, const char *lead, const char *path, enum policy_rights rights,
+                         bool creates);
+
+/* ---- What was missed without being asked for (missed.c) --------------------------------------------------------------- */
+
+/* After a failed run in which nothing was denied: says which files that arguments or the module name were not granted, and
+ * which variables. */
+struct cli_session;
+void cli_say_missed(struct cli_session *session);
+/* Variables of cay's environment, and files of the host, whose names occur in the module's data. False: memory is out. */
+bool cli_mentioned_variables(const cay_module *module, void (*found)(void *env, const char *name), void *env);
+void cli_mentioned_files(const cay_module *module, void (*found)(void *env, const char *path), void *env);
 
 /* A line on the terminal that counts up while something takes longer than a moment, and goes when that ends. There is none
  * when standard error is no terminal. */

@@ -29,6 +29,9 @@ enum cay_status api_proposals_parse(const char *list, uint64_t *proposals, struc
 /* The loaded module itself, for the room `inspect`; borrowed. */
 const struct module *api_module(const cay_module *module);
 
+/* The bytes of data segment `index`; false past the end. Borrowed. */
+bool api_module_data(const cay_module *module, uint32_t index, const char **bytes, size_t *len_bytes);
+
 /* What is wrong with a custom section that cay reads and then ignores (branch hints); the module is valid all the same.
  * CAY_OK: nothing, or there is none. */
 enum cay_status api_module_check_customs(const cay_module *module, struct cay_error *error);

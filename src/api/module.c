@@ -60,6 +60,14 @@ void cay_module_release(cay_module *module) {
 
 const struct module *api_module(const cay_module *module) { return module->module; }
 
+bool api_module_data(const cay_module *module, uint32_t index, const char **bytes, size_t *len_bytes) {
+  if (index >= module->module->data_count) return false;
+  const struct module_data_segment *segment = &module->module->datas[index];
+  *bytes = (const char *)module->module->bytes + segment->bytes_offset;
+  *len_bytes = segment->len_bytes;
+  return true;
+}
+
 enum cay_status api_module_check_customs(const cay_module *module, struct cay_error *error) {
   return module_branch_hints_check(module->module, error);
 }

@@ -24,8 +24,6 @@ void policy_size_text(uint64_t bytes, struct base_text *out);
 
 /* "500ms": the largest unit that is exact. */
 void policy_duration_text(uint64_t ns, struct base_text *out);
-/* The bytes as a basic string of TOML, with quotes. They have to be UTF-8. */
-void policy_toml_text(const char *text, size_t len_bytes, struct base_text *out);
 
 /* Whether two grants HOST[::GUEST[::OPTIONS]] have the same guest path. */
 bool policy_same_guest(const char *grant, const char *other);

@@ -179,6 +179,40 @@ enum cay_status policy_environment(struct policy_settings *settings, char *const
  * a manifest, in the order of the table; grants as tables [[dir]] at the end. Paths are written as they are, so they have
  * to be absolute or relative to the folder that the manifest is going to lie in. */
 void policy_manifest_write(const struct policy_settings *settings, struct base_text *out);
+/* Adds a text, which has to be UTF-8, as a manifest writes it: with quotes. */
+void policy_toml_text(const char *text, size_t len_bytes, struct base_text *out);
+
+/* ---- Learning ----------------------------------------------------------------------------------------------------- */
+
+/* What a program did with a path, and the grants that let it do so again. False: memory is out. */
+enum policy_used {
+  POLICY_USED_READ = 1,
+  POLICY_USED_WRITE = 2,
+  POLICY_USED_CREATE = 4,      /* made, or used as it was */
+  POLICY_USED_CREATE_NEW = 8,  /* made, if it was not there */
+  POLICY_USED_REMOVE = 16,     /* removed, renamed, linked */
+  POLICY_USED_LIST = 32,
+  POLICY_USED_STAT = 64,
+};
+struct policy_learn;
+struct policy_learn *policy_learn_new(void); /* NULL: memory is out */
+void policy_learn_free(struct policy_learn *learn);
+/* `was_there`: before the first use. */
+bool policy_learn_add(struct policy_learn *learn, const char *guest_path, uint32_t used, bool is_directory,
+                      bool was_there);
+/* A grant that was learned before. */
+bool policy_learn_seed(struct policy_learn *learn, const char *guest_path, enum policy_rights rights, bool is_directory);
+/* Makes the grants of what has been added until now. */
+bool policy_learn_conclude(struct policy_learn *learn);
+/* Grant `index` of them, in the order of their paths; false past the end. */
+bool policy_learn_grant(const struct policy_learn *learn, size_t index, const char **guest_path,
+                        enum policy_rights *rights);
+/* How a guest path is written in a grant, as a copy; NULL: memory is out. */
+char *policy_learn_path(const char *path);
+/* Whether a path that is written so lies in a folder, or is it. */
+bool policy_learn_holds(const char *folder, const char *path);
+/* Whether `text` is `pattern`, in which * stands for any text and ? for any byte. */
+bool policy_glob(const char *pattern, const char *text);
 
 enum { POLICY_MANIFEST_MAX_BYTES = 1 << 20, POLICY_MANIFEST_MAX_ITEMS = 4096 /* of one list */ };
 #define POLICY_MANIFEST_NAME "cay.toml"            /* of a request beside a module */
