@@ -104,7 +104,7 @@ void base_text_add_json(struct base_text *text, const char *bytes, size_t len_by
 void base_text_deinit(struct base_text *text);
 
 /* Writes up to `capacity` bytes of a NUL-terminated copy of untrusted bytes that is safe on a terminal: control
- * characters and invalid UTF-8 appear as \xNN, long input ends in "...". Returns `out`. */
+ * characters, what ends or reorders lines, and invalid UTF-8 appear as \xNN, long input ends in "...". Returns `out`. */
 const char *base_printable(char *out, size_t capacity, const void *bytes, size_t len_bytes);
 bool base_utf8_valid(const void *bytes, size_t len_bytes);
 /* How many bytes from the start on are valid UTF-8. */

@@ -92,14 +92,23 @@ void base_text_add_json(struct base_text *text, const char *bytes, size_t len_by
   base_text_add(text, "\"", 1);
 }
 
+/* Whether a whole UTF-8 sequence only shows itself. What does not: controls, of which U+0080 to U+009F drive some
+ * terminals, too; U+2028 and U+2029, which end lines; and U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, which make
+ * the text around them look like another. */
+static bool shows_only_itself(const uint8_t *p) {
+  if (p[0] == 0xC2) return p[1] >= 0xA0;
+  if (p[0] == 0xE2 && p[1] == 0x80) return !((p[2] >= 0x8E && p[2] <= 0x8F) || (p[2] >= 0xA8 && p[2] <= 0xAE));
+  if (p[0] == 0xE2 && p[1] == 0x81) return !(p[2] >= 0xA6 && p[2] <= 0xA9);
+  return p[0] >= 0x20 && p[0] != 0x7F;
+}
+
 const char *base_printable(char *out, size_t capacity, const void *bytes, size_t len_bytes) {
   assert(capacity >= 8);
   const uint8_t *p = bytes, *end = p + len_bytes;
   size_t used = 0;
   while (p < end) {
     size_t len = utf8_sequence(p, end);
-    /* C1 controls (U+0080..U+009F) start with C2 and drive some terminals. */
-    bool plain = len && *p >= 0x20 && *p != 0x7F && !(*p == 0xC2 && p[1] < 0xA0);
+    bool plain = len && shows_only_itself(p);
     size_t needed = plain ? len : 4;
     if (used + needed + 4 > capacity) {
       memcpy(out + used, "...", 3);

@@ -103,7 +103,7 @@ def attempt_in(row, work, host):
 def audited(work):
     """The audit log's uses, without its first and last record; None when it is not complete."""
     try:
-        records = [json.loads(line) for line in (work / 'audit.log').read_text(encoding='utf-8').splitlines()]
+        records = [json.loads(line) for line in (work / 'audit.log').read_text(encoding='utf-8').split('\n')[:-1]]
     except (OSError, ValueError):
         return None
     if len(records) < 2 or records[0]['record'] != 'begin' or records[-1]['record'] != 'end':
@@ -143,6 +143,8 @@ def problems_of(row, result, host, after):
         yield 'says %r, expected %r' % (errors[:400], row.says)
     if row.output is not None and output != row.output:
         yield 'printed %r, expected %r' % (output[:100], row.output)
+    if re.search('[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]', errors):
+        yield 'control characters reach the terminal: %r' % errors[:400]
     if b'SECRET' in output:
         yield 'the secret was read: %r' % output[:100]
     yield from problems_of_log(row, audited(host.work))

@@ -175,6 +175,23 @@ def slashes():
             yield row(area, 'folder', use, path, SLASHED_FILE.get(use, 'NOTDIR'))
 
 
+# What a terminal obeys, what a reader takes for something else, and what is no text at all.
+HOSTILE_NAMES = [b'\x1b[2J\x1b]0;title\x07', b'\x9b2J', b'\xc2\x9b2J', b'\r\ncay: everything is fine', '\u202egnp.exe'.encode(),
+                 '\u2028"},{'.encode(), b'", "decision":"allow', b'\\u0000', b'%s%n%1000000d', b"'; rm -rf ~ #", b'$(id)`id`',
+                 b'\xed\xa0\x80', b'\xf8\x88\x80\x80\x80', b'\xc0\x80', b'x' * 250] + [
+                     bytes(byte for byte in range(start, start + 16) if byte not in b'\0/') for start in range(0, 256, 16)]
+
+
+def hostile_names():
+    """The message and the log are for people and their tools: a name may not act on them."""
+    for name in HOSTILE_NAMES:
+        for use in ('open', 'unlink', 'rename from'):
+            yield row('names that are hostile', 'folder', use, Bytes(b'../' + name), 'NOTCAPABLE')
+        yield Row('names that are hostile', 'folder, ro', [USES['make directory'](Bytes(name), 'ROFS')],
+                  says=r'was granted for reading only\n')
+
+
 def rows():
-    for table in (outside, links, malformed, slashes, read_only, single_files):
+    for table in (outside, links, malformed, slashes, read_only, single_files,
+                  hostile_names):
         yield from table()

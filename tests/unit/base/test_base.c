@@ -22,6 +22,9 @@ TEST(what_is_printed_is_harmless) {
                             "A\xFF",
                             4),
              "\\xc2\\x9bA\\xff"); /* a C1 control and a stray byte */
+  CHECK_TEXT(base_printable(out, sizeof out, "a\xE2\x80\xAEz", 5), "a\\xe2\\x80\\xaez");
+  CHECK_TEXT(base_printable(out, sizeof out, "\xE2\x80\xA8\xE2\x81\xA6", 6), "\\xe2\\x80\\xa8\\xe2\\x81\\xa6");
+  CHECK_TEXT(base_printable(out, sizeof out, "\xE2\x80\x94\xE2\x82\xAC", 6), "\xE2\x80\x94\xE2\x82\xAC");
   CHECK_TEXT(base_printable(out, 12, "abcdefghijklmnop", 16), "abcdefgh...");
 }
 
