@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/guests"))
 KERNELS = {"sha256": 2, "matmul": 30, "fib": 18, "mandelbrot": 60, "fannkuch": 6, "nbody": 500, "json": 1, "vm": 60}
 KERNEL_FLAGS = ["--target=wasm32", "-ffreestanding", "-nostdlib", "-Wl,--no-entry", "-Wl,--export=run", "-O2"]
+TRAP = 134
 WASI_FLAGS = ["--target=wasm32-wasi", "-Wno-deprecated", "-O1"]
 DIGEST = re.compile(r"digest ([0-9a-f]{64})\n")
 
@@ -64,30 +65,43 @@ def fresh_files(folder):
                                    "select sum(a), total(b), datetime('now') from t; select hex(randomblob(9));\n")
 
 
+def words(tier, options, arguments):
+    return ["run", "--tier", tier, "--deterministic", "--digest", *options, "--dir", "files", *arguments]
+
+
 def run(command, tier, folder, arguments, options=("--seed", "1")):
     """(output, exit code, digest, fuel) of one run."""
     fresh_files(folder / "files")
-    result = subprocess.run([command, "run", "--tier", tier, "--deterministic", "--digest", *options, "--dir", "files", 
-                             *arguments], cwd=folder, input=b"one\ntwo\n", capture_output=True, timeout=600)
+    result = subprocess.run([command, *words(tier, options, arguments)], cwd=folder, input=b"one\ntwo\n", capture_output=True,
+                            timeout=600)
     found = DIGEST.search(result.stderr.decode())
     return result.stdout, result.returncode, found and found[1]
 
 
-def check_guest(tests, folder, name, arguments):
+def check_guest(tests, folder, name, arguments, code):
     first = None
     for command in tests.commands:
         for tier in tiers_of(command):
             for time in 1, 2:
                 found = run(command, tier, folder, arguments)
                 first = first or found
-                good = found == first and found[2] and found[1] == 0
+                good = found == first and found[2] and found[1] == code
                 tests.check(bool(good), f"{name}: {command} {tier}, run {time}: {found[1:]}, not {first[1:]}")
     return first
 
 
+def in_pieces(command, tier, folder, arguments):
+    """The digest when standard input comes in pieces."""
+    fresh_files(folder / "files")
+    script = '(printf one; sleep 0.1; printf "\\n"; sleep 0.1; echo two) | "$0" "$@"'
+    call = ["sh", "-c", script, command, *words(tier, ("--seed", "1"), arguments)]
+    return DIGEST.search(subprocess.run(call, cwd=folder, capture_output=True, timeout=600).stderr.decode())[1]
+
+
 def check_differences(tests, folder, arguments, first):
-    """What has to show in a digest does."""
+    """What has to show in a digest does, and what must not does not."""
     command, tier = tests.commands[0], tiers_of(tests.commands[0])[0]
+    tests.check(in_pieces(command, tier, folder, arguments) == first[2], "input in pieces has another digest")
     tests.check(run(command, tier, folder, arguments, ("--seed", "2"))[2] != first[2], "another seed has the same digest")
     tests.check(run(command, tier, folder, arguments + ["more"])[2] != first[2], "another argument has the same digest")
 
@@ -101,24 +115,27 @@ def build(folder, source, flags, *more):
 
 
 def guests(tests, folder):
-    """(name, arguments)"""
+    """(name, arguments, exit code)"""
     for name, size in KERNELS.items():
         module = build(folder, f"bench/kernels/{name}.c", KERNEL_FLAGS)
         if module:
-            yield name, ["--invoke", "run", module, str(size)]
+            yield name, ["--invoke", "run", module, str(size)], 0
         else:
             tests.skip(f"{name}: no compiler for wasm32")
+    deep = build(folder, "tests/deterministic/guests/deep.c", KERNEL_FLAGS)
+    if deep:
+        yield "deep", ["--invoke", "run", deep, "0"], TRAP
     programs = {"tests/cli/guests/same.c": ["files"], "tests/guests/c/jsonio.c": ["files/in.json", "files/out.json"]}
     for source, arguments in programs.items():
         module = build(folder, source, WASI_FLAGS)
         if module:
-            yield Path(source).stem, [module, *arguments]
+            yield Path(source).stem, [module, *arguments], 0
         else:
             tests.skip(f"{source}: no compiler for wasm32-wasi")
     sqlite = ROOT / "build/guests/bin/sqlite3.wasm"
     if sqlite.exists():
         shutil.copy(sqlite, folder)
-        yield "sqlite", ["sqlite3.wasm", "files/db", ".read files/in.sql"]
+        yield "sqlite", ["sqlite3.wasm", "files/db", ".read files/in.sql"], 0
     else:
         tests.skip("sqlite: its guest is not built")
 
@@ -127,8 +144,8 @@ def main():
     tests = Tests(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="cay-deterministic-") as name:
         folder = Path(name)
-        for guest, arguments in guests(tests, folder):
-            first = check_guest(tests, folder, guest, arguments)
+        for guest, arguments, code in guests(tests, folder):
+            first = check_guest(tests, folder, guest, arguments, code)
             if guest == "same":
                 check_differences(tests, folder, arguments, first)
     print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
