@@ -39,23 +39,63 @@ static bool is_repeated(const struct policy_texts *texts, size_t index) {
   return false;
 }
 
-static enum cay_status grant_dirs(struct cli_session *session, struct cay_error *error) {
-  const struct policy_texts *texts = &session->settings.dir;
+static enum cay_status give(struct cli_session *session, const struct policy_dir *dir, bool is_device, const char *rule,
+                            struct cay_error *error) {
+  static const enum cay_rights rights[] = {[POLICY_RIGHTS_READ] = CAY_RIGHTS_READ,
+                                           [POLICY_RIGHTS_WRITE] = CAY_RIGHTS_READ_WRITE,
+                                           [POLICY_RIGHTS_CREATE_ONLY] = CAY_RIGHTS_CREATE};
+  static const enum cay_overlay overlays[] = {[POLICY_OVERLAY_NONE] = CAY_OVERLAY_NONE,
+                                              [POLICY_OVERLAY_MEMORY] = CAY_OVERLAY_MEMORY,
+                                              [POLICY_OVERLAY_FOLDER] = CAY_OVERLAY_FOLDER};
+  if (is_device && (dir->overlay || dir->quota_bytes))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "a device has no %s", dir->overlay ? "overlay" : "quota");
+  cay_grant grant = {.host_path = dir->host,
+                     .guest_path = dir->guest,
+                     .rights = rights[dir->rights],
+                     .device = is_device,
+                     .quota_bytes = dir->quota_bytes,
+                     .overlay = overlays[dir->overlay],
+                     .scratch_path = dir->scratch,
+                     .rule = rule};
+  return cay_wasi_grant(session->wasi, &grant, error);
+}
+
+static enum cay_status grant_texts(struct cli_session *session, const struct policy_texts *texts,
+                                   enum policy_option option, struct cay_error *error) {
   enum cay_status status = CAY_OK;
   for (size_t i = 0; !status && i < texts->count; i++) {
     struct policy_dir dir;
     if (is_repeated(texts, i)) continue;
     status = policy_dir_parse(&session->settings, texts->items[i], &dir, error);
-    if (!status && (dir.rights == POLICY_RIGHTS_CREATE_ONLY || dir.quota_bytes || dir.overlay))
-      status = base_error_set(error, CAY_ERROR_UNSUPPORTED, "this build has only ro and rw");
     if (!status)
-      status = cay_wasi_grant_path(session->wasi, dir.host, dir.guest,
-                                   dir.rights == POLICY_RIGHTS_READ ? CAY_RIGHTS_READ : CAY_RIGHTS_READ_WRITE, error);
+      status = give(session, &dir, option == POLICY_OPTION_DEVICE, policy_origin(&session->settings, option, i), error);
     if (status == CAY_ERROR_SYSTEM && strchr(texts->items[i], ':') && !strstr(texts->items[i], "::"))
       base_error_set(error, status, "cannot find %.200s; two colons stand between host and guest: HOST::GUEST",
                      texts->items[i]);
     if (!status) status = cli_audit_guard(session, &dir, error);
-    if (status) base_error_prefix(error, "--dir");
+    if (status) base_error_prefix(error, "--%s", policy_options[option].name);
+  }
+  return status;
+}
+
+static enum cay_status grant_sources(struct cli_session *session, struct cay_error *error) {
+  static const enum cay_clock clocks[] = {[POLICY_CLOCK_REAL] = CAY_CLOCK_REAL,
+                                          [POLICY_CLOCK_FIXED] = CAY_CLOCK_FIXED,
+                                          [POLICY_CLOCK_COARSE] = CAY_CLOCK_COARSE};
+  const struct policy_settings *settings = &session->settings;
+  enum policy_clock clock;
+  enum cay_status status = CAY_OK;
+  uint64_t ns, seed;
+  bool is_seeded;
+  if (settings->clock) {
+    status = policy_clock_parse(settings->clock, &clock, &ns, error);
+    if (!status) status = cay_wasi_set_clock(session->wasi, clocks[clock], ns, error);
+    if (status) base_error_prefix(error, "--clock");
+  }
+  if (!status && settings->random) {
+    status = policy_random_parse(settings->random, &is_seeded, &seed, error);
+    if (!status && is_seeded) cay_wasi_set_random_seed(session->wasi, seed);
+    if (status) base_error_prefix(error, "--random");
   }
   return status;
 }
@@ -106,7 +146,9 @@ enum cay_status cli_grant(struct cli_session *session, struct cay_error *error) 
   if (!status) status = cay_wasi_new(&session->wasi, error);
   if (!status) status = grant_arguments(session, error);
   if (!status) status = grant_environment(session, error);
-  if (!status) status = grant_dirs(session, error);
+  if (!status) status = grant_texts(session, &session->settings.dir, POLICY_OPTION_DIR, error);
+  if (!status) status = grant_texts(session, &session->settings.device, POLICY_OPTION_DEVICE, error);
+  if (!status) status = grant_sources(session, error);
   if (!status) status = grant_sockets(session, error);
   if (!status) status = grant_streams(session, error);
   if (status) return status;

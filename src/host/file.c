@@ -165,10 +165,39 @@ int host_read(struct host_object *object, const struct host_buffer *buffers, siz
   return host_count_end(&counted, read_some(object, iovecs, iovec_count, done_bytes), done_bytes);
 }
 
+static size_t bytes_of(const struct iovec *iovecs, int count) {
+  size_t len_bytes = 0;
+  for (int i = 0; i < count; i++) len_bytes += iovecs[i].iov_len;
+  return len_bytes;
+}
+
+/* At `offset`, -1: where the file stands. */
+static int file_write(const struct host_object *object, const struct iovec *iovecs, int count, int64_t offset,
+                      size_t *done_bytes) {
+  ssize_t done = offset < 0 ? ON_GUEST(writev(object->fd, iovecs, count))
+                            : ON_GUEST(pwritev(object->fd, iovecs, count, (off_t)offset));
+  return finish(done, done_bytes);
+}
+
+static int quota_write(struct host_object *object, struct iovec *iovecs, int count, int64_t offset,
+                       size_t *done_bytes) {
+  if (!object->quota_file) return file_write(object, iovecs, count, offset, done_bytes);
+  struct host_growth growth;
+  uint64_t len_bytes = bytes_of(iovecs, count), after;
+  int result = host_growth_begin(object, offset, len_bytes, &growth);
+  if (result) return result;
+  if (len_bytes > growth.allowed_bytes) count = host_cut(iovecs, count, growth.allowed_bytes);
+  result = file_write(object, iovecs, count, offset, done_bytes);
+  after = growth.at + (result == 0 ? *done_bytes : 0);
+  bool has_grown = result == 0 && *done_bytes && after > growth.size_before;
+  host_growth_end(object, &growth, has_grown ? after : growth.size_before);
+  return result;
+}
+
 static int write_some(struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
   if (object->memory) return memory_transfer(object->memory, iovecs, count, true, done_bytes);
   if (object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_BLOCK_DEVICE)
-    return finish(ON_GUEST(writev(object->fd, iovecs, count)), done_bytes);
+    return quota_write(object, iovecs, count, -1, done_bytes);
   if (is_socket(object)) return socket_write(object, iovecs, count, done_bytes);
   return stream_write(object, iovecs, count, done_bytes);
 }
@@ -211,7 +240,7 @@ int host_write_at(struct host_object *object, const struct host_buffer *buffers,
   int result = prepare_at(object, HOST_RIGHT_WRITE, buffers, count, offset, iovecs, &iovec_count);
   if (result == 0) result = host_count_write(&counted, object, iovecs, &iovec_count);
   if (result) return result;
-  result = finish(ON_GUEST(pwritev(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
+  result = quota_write(object, iovecs, iovec_count, (int64_t)offset, done_bytes);
   return host_count_end(&counted, result, done_bytes);
 }
 
@@ -272,14 +301,24 @@ int host_allocate(struct host_object *object, uint64_t offset, uint64_t len_byte
   if (result) return result;
   if (offset > INT64_MAX || len_bytes > INT64_MAX || len_bytes == 0) return -HOST_ERROR_INVAL;
   if (offset + len_bytes > INT64_MAX) return -HOST_ERROR_FBIG;
-  return allocate_counted(object, (off_t)offset, (off_t)len_bytes);
+  struct host_growth growth;
+  uint64_t end = offset + len_bytes;
+  if (object->quota_file && (result = host_resize_begin(object, end, &growth))) return result;
+  result = allocate_counted(object, (off_t)offset, (off_t)len_bytes);
+  if (object->quota_file)
+    host_growth_end(object, &growth, result == 0 && end > growth.size_before ? end : growth.size_before);
+  return result;
 }
 
 int host_set_size(struct host_object *object, uint64_t len_bytes) {
   int result = need_writable_file(object);
   if (result) return result;
   if (len_bytes > INT64_MAX) return -HOST_ERROR_INVAL;
-  return ftruncate(object->fd, (off_t)len_bytes) != 0 ? host_failed() : 0;
+  struct host_growth growth;
+  if (object->quota_file && (result = host_resize_begin(object, len_bytes, &growth))) return result;
+  result = ftruncate(object->fd, (off_t)len_bytes) != 0 ? host_failed() : 0;
+  if (object->quota_file) host_growth_end(object, &growth, result ? growth.size_before : len_bytes);
+  return result;
 }
 
 int host_set_flags(struct host_object *object, uint32_t flags) {

@@ -180,6 +180,10 @@ struct host_object *host_object_counted(struct host_object *object, struct base_
 /* Opens a directory of the host's file system (links are followed) as a capability. */
 enum cay_status host_grant_directory(const char *host_path, uint32_t rights, struct host_object **out,
                                      struct cay_error *error);
+/* By how many bytes the files beneath a directory may grow altogether, through everything that is opened from it: before
+ * that. A write is cut to what is left, then it is DQUOT; what a file took is given back when it shrinks or goes. */
+enum cay_status host_directory_set_quota(struct host_object *directory, uint64_t limit_bytes, struct cay_error *error);
+uint64_t host_object_quota_used(const struct host_object *object); /* 0 without a quota */
 /* Where changes beneath a directory go. */
 enum host_overlay {
   HOST_OVERLAY_NONE,   /* to the directory itself */
@@ -193,8 +197,9 @@ enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error 
 /* A single file of the host, or with DEVICE a device node. */
 struct host_file_grant {
   const char *host_path;
-  uint32_t rights;   /* READ, WRITE, DEVICE */
-  const char *rule;  /* what granted it, for messages; NULL: nothing to tell */
+  uint32_t rights;      /* READ, WRITE, DEVICE */
+  uint64_t quota_bytes; /* as of host_directory_set_quota; 0: not limited */
+  const char *rule;     /* what granted it, for messages; NULL: nothing to tell */
 };
 /* Puts a file of the host into a synthetic directory as `name`. The grant is for the name: a file that replaces it later
  * is reached, a link that replaces it is not followed. */

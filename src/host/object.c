@@ -48,6 +48,7 @@ static void entry_deinit(struct host_synthetic_entry *entry) {
   base_free(entry->host_name);
   base_free(entry->host_path);
   base_free(entry->rule);
+  host_quota_release(entry->quota);
   if (entry->directory_fd >= 0) close(entry->directory_fd);
 }
 
@@ -67,6 +68,8 @@ void host_object_release(struct host_object *object) {
     return;
   }
   if (object->owns_fd && object->fd >= 0) close(object->fd);
+  if (object->quota_file) host_quota_closed(object->quota, object->quota_file);
+  host_quota_release(object->quota);
   synthetic_free(object->synthetic);
   if (object->memory) {
     base_free(object->memory->bytes);
@@ -145,6 +148,16 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
   return give(host_object_new(fd, true, HOST_KIND_DIRECTORY, with_create(rights) & HOST_RIGHTS_ALL), out, error);
 }
 
+enum cay_status host_directory_set_quota(struct host_object *directory, uint64_t limit_bytes, struct cay_error *error) {
+  assert(directory->kind == HOST_KIND_DIRECTORY && !directory->quota && !directory->synthetic);
+  directory->quota = host_quota_new(limit_bytes);
+  return directory->quota ? CAY_OK : base_error_memory(error);
+}
+
+uint64_t host_object_quota_used(const struct host_object *object) {
+  return object->quota ? host_quota_used(object->quota) : 0;
+}
+
 enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struct cay_error *error) {
   struct stat status;
   if (stat(host_path, &status) != 0) return base_error_system(error, errno, "cannot find %s", host_path);
@@ -155,8 +168,8 @@ enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struc
 enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error) {
   struct host_synthetic *synthetic = base_alloc_zero(1, sizeof *synthetic);
   if (!synthetic) return base_error_memory(error);
-  struct host_object *object =
-      host_object_new(-1, false, HOST_KIND_DIRECTORY, HOST_RIGHT_READ | HOST_RIGHT_WRITE | HOST_RIGHT_LIST);
+  struct host_object *object = host_object_new(
+      -1, false, HOST_KIND_DIRECTORY, HOST_RIGHT_READ | HOST_RIGHT_WRITE | HOST_RIGHT_LIST | HOST_RIGHT_DEVICE);
   if (!object) {
     base_free(synthetic);
     return base_error_memory(error);
@@ -192,7 +205,9 @@ enum cay_status host_grant_file(struct host_object *synthetic, const char *name,
                                        .rule = grant->rule ? copy(grant->rule) : NULL,
                                        .rights = grant->rights & FILE_RIGHTS,
                                        .directory_fd = open(real[0] ? real : "/", host_os_directory_flags)};
-  bool complete = entry.name && entry.host_name && entry.host_path && (entry.rule || !grant->rule);
+  if (grant->quota_bytes) entry.quota = host_quota_new(grant->quota_bytes);
+  bool complete = entry.name && entry.host_name && entry.host_path && (entry.rule || !grant->rule) &&
+                  (entry.quota || !grant->quota_bytes);
   if (entry.directory_fd < 0)
     status = base_error_system(error, errno, "cannot open the directory of %s", grant->host_path);
   struct host_synthetic_entry *added = status || !complete ? NULL : BASE_VEC_PUSH(&synthetic->synthetic->entries);

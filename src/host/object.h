@@ -20,6 +20,7 @@ struct host_synthetic_entry {
   char *host_name;
   char *host_path; /* as it was granted, for messages */
   char *rule;      /* NULL: none */
+  struct host_quota *quota;
   int directory_fd;
   uint32_t rights;
 };
@@ -32,6 +33,9 @@ struct host_bytes {
   size_t len_bytes, capacity, limit_bytes, position;
   bool discards;
 };
+
+struct host_quota;
+struct host_quota_file;
 
 struct host_object {
   atomic_uint references;
@@ -50,6 +54,8 @@ struct host_object {
   struct host_bytes *memory;
   struct base_budget *budget; /* retained; NULL: nothing is counted */
   struct host_object *origin; /* retained; owns everything but the budget, where this is its counted twin; or NULL */
+  struct host_quota *quota;           /* of its grant; NULL: none */
+  struct host_quota_file *quota_file; /* of a regular file of a grant with a quota */
 };
 
 /* A new object that owns `fd` when `owns_fd`; on failure the descriptor is closed then. NULL: out of memory. */
@@ -94,6 +100,7 @@ struct host_place {
   bool wants_directory;     /* a trailing slash */
   enum host_last last_kind; /* SELF: `parent` is the directory itself */
   uint32_t rights;
+  struct host_quota *quota; /* borrowed, of a single file; otherwise the root's */
   unsigned links;           /* followed so far */
   const char *last;
   char text[HOST_PATH_BYTES];
@@ -104,11 +111,39 @@ int host_place_follow(struct host_place *place);
 /* host_place_follow until the last component is no link. */
 int host_place_follow_all(struct host_place *place);
 void host_place_deinit(struct host_place *place);
+static inline void host_place_auto_deinit(struct host_place *place) { host_place_deinit(place); }
+#define HOST_AUTO_PLACE __attribute__((cleanup(host_place_auto_deinit))) struct host_place
+/* A new entry is paid for before it is made; what was not made costs nothing. The second returns `result`. */
+bool host_pay_for_entry(const struct host_object *directory);
+int host_entry_made(const struct host_object *directory, int result);
+/* 0 when the right is there; without it, ROFS for changes where one may read, and NOTCAPABLE. */
+int host_need(uint32_t rights, enum host_right right);
 /* True when openat2 shall resolve paths of this directory. */
 bool host_resolves_in_kernel(const struct host_object *directory);
 /* openat2 beneath the directory: a descriptor or -host error; *unavailable when the kernel cannot. */
 int host_open_beneath(const struct host_object *directory, const char *path, int flags, mode_t mode,
                       bool *unavailable);
+
+/* ---- quota.c: by how much files may grow ------------------------------------------------------------------------- */
+
+struct host_quota;
+struct host_quota *host_quota_new(uint64_t limit_bytes); /* NULL: no memory */
+struct host_quota *host_quota_retain(struct host_quota *quota); /* NULL allowed */
+void host_quota_release(struct host_quota *quota);              /* NULL allowed */
+uint64_t host_quota_used(struct host_quota *quota);
+/* A regular file was opened; before its object goes, host_quota_closed. NOMEM. */
+int host_quota_opened(struct host_quota *quota, const struct stat *status, struct host_quota_file **out);
+void host_quota_closed(struct host_quota *quota, struct host_quota_file *file);
+/* Around what takes the name of a file away: a descriptor, and what to do with it afterwards. */
+int host_quota_watch(const struct host_quota *quota, int directory, const char *name);
+void host_quota_watched(struct host_quota *quota, int watched);
+/* Around what changes the length of a file with a quota, which is locked between them. */
+struct host_growth { uint64_t size_before, at, allowed_bytes; };
+/* A write of len_bytes at `offset`, -1: where the file stands. At most allowed_bytes may be written; DQUOT. */
+int host_growth_begin(struct host_object *object, int64_t offset, uint64_t len_bytes, struct host_growth *growth);
+/* A new length: all of it or DQUOT. */
+int host_resize_begin(struct host_object *object, uint64_t len_bytes, struct host_growth *growth);
+void host_growth_end(struct host_object *object, const struct host_growth *growth, uint64_t size_after);
 
 /* ---- os_linux.c: what POSIX does not have ------------------------------------------------------------------------- */
 

@@ -9,194 +9,31 @@
 
 #include "host/object.h"
 
-static void place_auto_deinit(struct host_place *place) { host_place_deinit(place); }
-#define AUTO_PLACE __attribute__((cleanup(place_auto_deinit))) struct host_place
-
-static int need(uint32_t rights, enum host_right right) {
+int host_need(uint32_t rights, enum host_right right) {
   assert((right & (right - 1)) == 0 && right);
   if (rights & right) return 0;
-  return right == HOST_RIGHT_WRITE || right == HOST_RIGHT_MUTATE ? -HOST_ERROR_ROFS : -HOST_ERROR_NOTCAPABLE;
+  bool reads_only = (rights & HOST_RIGHT_READ) && (right & (HOST_RIGHT_WRITE | HOST_RIGHT_MUTATE | HOST_RIGHT_CREATE));
+  return reads_only ? -HOST_ERROR_ROFS : -HOST_ERROR_NOTCAPABLE;
 }
 
 static int outcome(int returned) { return returned < 0 ? host_failed() : 0; }
 
-/* The place of a path that is to be changed, in a directory with MUTATE. */
-static int find_to_change(const struct host_object *directory, struct host_path path, struct host_place *place) {
+/* The place of a path that is to be changed, in a directory with the right. */
+static int find_to_change(const struct host_object *directory, struct host_path path, enum host_right right,
+                          struct host_place *place) {
   place->owns_parent = false;
   if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
-  int result = need(directory->rights, HOST_RIGHT_MUTATE);
+  int result = host_need(directory->rights, right);
   return result ? result : host_place_find(directory, path, place);
 }
 
-static bool pay_for_entry(const struct host_object *directory) {
+bool host_pay_for_entry(const struct host_object *directory) {
   return base_budget_take(directory->budget, BASE_LIMIT_CREATED, 1);
 }
 
-/* What was paid for was made, or failed to be: then it costs nothing. */
-static int entry_made(const struct host_object *directory, int result) {
+int host_entry_made(const struct host_object *directory, int result) {
   if (result < 0) base_budget_give(directory->budget, BASE_LIMIT_CREATED, 1);
   return result;
-}
-
-/* ---- Opening ------------------------------------------------------------------------------------------------------- */
-
-static int flags_of(const struct host_open *how, uint32_t rights) {
-  bool reads = how->access & HOST_RIGHT_READ, writes = how->access & HOST_RIGHT_WRITE;
-  bool truncates = how->open_flags & HOST_OPEN_TRUNCATE;
-  int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-  /* O_TRUNC with O_RDONLY is undefined, so truncating opens for writing too. */
-  flags |= writes || truncates ? (reads ? O_RDWR : O_WRONLY) : O_RDONLY;
-  if (truncates) flags |= O_TRUNC;
-  if (how->open_flags & HOST_OPEN_DIRECTORY) flags |= O_DIRECTORY;
-  if ((how->open_flags & HOST_OPEN_CREATE) && (rights & HOST_RIGHT_MUTATE)) {
-    flags |= O_CREAT;
-    if (how->open_flags & HOST_OPEN_EXCLUSIVE) flags |= O_EXCL;
-  }
-  if (how->object_flags & HOST_FLAG_APPEND) flags |= O_APPEND;
-  if (how->object_flags & HOST_FLAG_DSYNC) flags |= O_DSYNC;
-  if (how->object_flags & HOST_FLAG_RSYNC) flags |= O_RSYNC;
-  if (how->object_flags & HOST_FLAG_SYNC) flags |= O_SYNC;
-  return flags;
-}
-
-static int open_self(const struct host_place *place, int flags) {
-  assert(place->parent >= 0);
-  if (flags & O_EXCL) return -HOST_ERROR_EXIST;
-  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT)) return -HOST_ERROR_ISDIR;
-  int fd = openat(place->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return fd < 0 ? host_failed() : fd;
-}
-
-/* Opens the last component without following it; follows by hand where that is asked for. */
-static int open_place(struct host_place *place, int flags, bool follow) {
-  for (;;) {
-    if (place->last_kind == HOST_LAST_SELF) return open_self(place, flags);
-    if (place->wants_directory) {
-      if (flags & O_CREAT) return -HOST_ERROR_ISDIR;
-      flags |= O_DIRECTORY;
-      follow = true;
-    }
-    int fd = openat(place->parent, place->last, flags | O_NOFOLLOW, 0666);
-    if (fd >= 0) return fd;
-    int failure = errno;
-    bool may_be_link = failure == ELOOP || (failure == ENOTDIR && (flags & O_DIRECTORY));
-    if (!may_be_link || !follow || (flags & O_EXCL)) return -(int)host_error_of_errno(failure);
-    int followed = host_place_follow(place);
-    if (followed <= 0) return followed ? followed : -(int)host_error_of_errno(failure);
-  }
-}
-
-static int adopt(const struct host_object *directory, uint32_t rights, const struct host_open *how, int fd,
-                 struct host_object **out) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) {
-    int result = host_failed();
-    close(fd);
-    return result;
-  }
-  enum host_kind kind = host_kind_of_mode(status.st_mode);
-  /* The grant of a single file does not become the grant of a directory that replaced it. */
-  if (kind == HOST_KIND_DIRECTORY && directory->synthetic) {
-    close(fd);
-    return -HOST_ERROR_NOTCAPABLE;
-  }
-  struct host_object *object =
-      host_object_new(fd, true, kind, kind == HOST_KIND_DIRECTORY ? rights : rights & how->access);
-  if (!object) return -HOST_ERROR_NOMEM;
-  object->granted = (uint8_t)rights;
-  object->flags = (uint8_t)how->object_flags;
-  object->resolver = directory->resolver;
-  object->is_nonblocking = true;
-  object->is_terminal = kind == HOST_KIND_CHARACTER_DEVICE && isatty(fd);
-  host_object_inherit(object, directory);
-  *out = object;
-  return 0;
-}
-
-static int open_walked(const struct host_object *directory, struct host_path path, const struct host_open *how,
-                       uint32_t *rights, struct host_object **self) {
-  AUTO_PLACE place;
-  int result = host_place_find(directory, path, &place);
-  if (result) return result;
-  *rights = place.rights;
-  bool changes = (how->access & HOST_RIGHT_WRITE) || (how->open_flags & HOST_OPEN_TRUNCATE);
-  if (changes && (result = need(place.rights, HOST_RIGHT_WRITE))) return result;
-  if (place.parent < 0) {
-    *self = host_object_retain((struct host_object *)directory);
-    return changes ? -HOST_ERROR_ISDIR : 0;
-  }
-  return open_place(&place, flags_of(how, directory->rights), how->open_flags & HOST_OPEN_FOLLOW);
-}
-
-/* One system call where the kernel resolves paths. */
-static int open_direct(const struct host_object *directory, struct host_path path, const struct host_open *how,
-                       bool *unavailable) {
-  char text[HOST_PATH_BYTES];
-  if (path.len_bytes == 0) return -HOST_ERROR_NOENT;
-  if (path.len_bytes >= sizeof text) return -HOST_ERROR_NAMETOOLONG;
-  if (memchr(path.bytes, 0, path.len_bytes)) return -HOST_ERROR_INVAL;
-  memcpy(text, path.bytes, path.len_bytes);
-  text[path.len_bytes] = 0;
-  int flags = flags_of(how, directory->rights);
-  if (!(how->open_flags & HOST_OPEN_FOLLOW)) flags |= O_NOFOLLOW;
-  return host_open_beneath(directory, text, flags, 0666, unavailable);
-}
-
-/* What making `path` anew fails with where nothing can be made. */
-static int refuse_new(struct host_object *directory, struct host_path path) {
-  struct host_stat status;
-  int result = host_stat_at(directory, path, false, &status);
-  if (result == 0) return -HOST_ERROR_EXIST;
-  return result == -HOST_ERROR_NOENT ? -HOST_ERROR_ROFS : result;
-}
-
-/* A descriptor, or an error; or `*self`, which is the directory, retained. */
-static int open_as(struct host_object *directory, struct host_path path, const struct host_open *how, uint32_t *rights,
-                   struct host_object **self) {
-  bool unavailable = !host_resolves_in_kernel(directory);
-  int fd = unavailable ? -1 : open_direct(directory, path, how, &unavailable);
-  return unavailable ? open_walked(directory, path, how, rights, self) : fd;
-}
-
-/* As open_as, of what may have to be made: the kernel does not tell whether it made it, so that what exists is opened
- * first, without making anything. */
-static int open_or_make(struct host_object *directory, struct host_path path, const struct host_open *how,
-                        uint32_t *rights, struct host_object **self) {
-  struct host_open existing = *how;
-  existing.open_flags &= ~(uint32_t)HOST_OPEN_CREATE;
-  int fd =
-      how->open_flags & HOST_OPEN_EXCLUSIVE ? -HOST_ERROR_NOENT : open_as(directory, path, &existing, rights, self);
-  if (fd != -HOST_ERROR_NOENT) return fd;
-  if (!pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
-  fd = open_as(directory, path, how, rights, self);
-  return fd < 0 ? entry_made(directory, fd) : fd;
-}
-
-int host_open_at(struct host_object *directory, struct host_path path, const struct host_open *how,
-                 struct host_object **out) {
-  if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
-  uint32_t rights = directory->rights;
-  bool changes = (how->access & HOST_RIGHT_WRITE) || (how->open_flags & HOST_OPEN_TRUNCATE);
-  int result = changes ? need(rights, HOST_RIGHT_WRITE) : 0;
-  if (result == 0 && (how->access & HOST_RIGHT_READ)) result = need(rights, HOST_RIGHT_READ);
-  if (result) return result;
-  bool refused = (how->open_flags & HOST_OPEN_CREATE) && !(rights & HOST_RIGHT_MUTATE);
-  if (refused && (how->open_flags & HOST_OPEN_EXCLUSIVE)) return refuse_new(directory, path);
-  struct host_object *self = NULL;
-  bool makes = directory->budget && (how->open_flags & HOST_OPEN_CREATE) && !refused;
-  int fd = (makes ? open_or_make : open_as)(directory, path, how, &rights, &self);
-  /* Without MUTATE nothing was created, so that opening what exists still works. */
-  if (refused && fd == -HOST_ERROR_NOENT) return -HOST_ERROR_ROFS;
-  if (fd < 0) {
-    host_object_release(self);
-    return fd;
-  }
-  assert(!self || self == directory);
-  if (self) {
-    *out = self;
-    return 0;
-  }
-  return adopt(directory, rights, how, fd, out);
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------------------------------ */
@@ -216,9 +53,9 @@ static int stat_place(struct host_place *place, bool follow, struct stat *out) {
 }
 
 int host_stat_at(struct host_object *directory, struct host_path path, bool follow, struct host_stat *out) {
-  AUTO_PLACE place;
+  HOST_AUTO_PLACE place;
   int result = host_place_find(directory, path, &place);
-  if (result == 0) result = need(place.rights, HOST_RIGHT_READ);
+  if (result == 0) result = host_need(place.rights, HOST_RIGHT_READ);
   if (result) return result;
   if (place.parent < 0) return host_stat(directory, out);
   struct stat status;
@@ -235,9 +72,9 @@ static struct timespec timespec_of(struct host_time time) {
 
 int host_set_times_at(struct host_object *directory, struct host_path path, bool follow, struct host_time access,
                       struct host_time modify) {
-  AUTO_PLACE place;
+  HOST_AUTO_PLACE place;
   int result = host_place_find(directory, path, &place);
-  if (result == 0) result = need(place.rights, HOST_RIGHT_WRITE);
+  if (result == 0) result = host_need(place.rights, HOST_RIGHT_WRITE);
   if (result) return result;
   if (place.parent < 0) return -HOST_ERROR_ROFS;
   bool wants_directory = place.wants_directory;
@@ -251,7 +88,9 @@ int host_set_times_at(struct host_object *directory, struct host_path path, bool
 }
 
 int host_set_times(struct host_object *object, struct host_time access, struct host_time modify) {
-  if (object->synthetic || !(object->granted & HOST_RIGHT_WRITE)) return -HOST_ERROR_ROFS;
+  if (object->synthetic) return -HOST_ERROR_ROFS;
+  int result = host_need(object->granted, HOST_RIGHT_WRITE);
+  if (result) return result;
   if (object->fd < 0) return -HOST_ERROR_INVAL;
   struct timespec times[2] = {timespec_of(access), timespec_of(modify)};
   return outcome(futimens(object->fd, times));
@@ -260,17 +99,17 @@ int host_set_times(struct host_object *object, struct host_time access, struct h
 /* ---- Changing directories --------------------------------------------------------------------------------------------- */
 
 int host_make_directory_at(struct host_object *directory, struct host_path path) {
-  AUTO_PLACE place;
-  int result = find_to_change(directory, path, &place);
+  HOST_AUTO_PLACE place;
+  int result = find_to_change(directory, path, HOST_RIGHT_CREATE, &place);
   if (result) return result;
   if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_EXIST;
-  if (!pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
-  return entry_made(directory, outcome(mkdirat(place.parent, place.last, 0777)));
+  if (!host_pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
+  return host_entry_made(directory, outcome(mkdirat(place.parent, place.last, 0777)));
 }
 
 int host_remove_directory_at(struct host_object *directory, struct host_path path) {
-  AUTO_PLACE place;
-  int result = find_to_change(directory, path, &place);
+  HOST_AUTO_PLACE place;
+  int result = find_to_change(directory, path, HOST_RIGHT_MUTATE, &place);
   if (result) return result;
   if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_INVAL;
   return outcome(unlinkat(place.parent, place.last, AT_REMOVEDIR));
@@ -286,40 +125,59 @@ static int kind_at(const struct host_place *place, enum host_kind *kind) {
   return 0;
 }
 
+static int unlink_place(const struct host_place *place) {
+  struct host_quota *quota = place->root->quota;
+  int watched = host_quota_watch(quota, place->parent, place->last);
+  int result = outcome(unlinkat(place->parent, place->last, 0));
+  host_quota_watched(quota, watched);
+  return result;
+}
+
 int host_unlink_at(struct host_object *directory, struct host_path path) {
-  AUTO_PLACE place;
-  int result = find_to_change(directory, path, &place);
+  HOST_AUTO_PLACE place;
+  int result = find_to_change(directory, path, HOST_RIGHT_MUTATE, &place);
   if (result) return result;
   if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_ISDIR;
-  if (!place.wants_directory) return outcome(unlinkat(place.parent, place.last, 0));
+  if (!place.wants_directory) return unlink_place(&place);
   enum host_kind kind;
   result = kind_at(&place, &kind);
   if (result) return result;
   return kind == HOST_KIND_DIRECTORY ? -HOST_ERROR_ISDIR : -HOST_ERROR_NOTDIR;
 }
 
-/* A file that gets a second name may be used with the rights of both directories' grants. */
-static bool gains_rights(const struct host_object *from, const struct host_object *to) {
-  return (to->rights & ~from->rights) != 0;
+/* A file that gets a second name may be used with the rights of both directories' grants. What one quota counted does
+ * not move to another; programs copy what cannot be moved. */
+static int check_move(const struct host_object *from, const struct host_object *to) {
+  if (to->rights & ~from->rights) return -HOST_ERROR_NOTCAPABLE;
+  return from->quota != to->quota ? -HOST_ERROR_XDEV : 0;
+}
+
+static int rename_place(const struct host_place *old, const struct host_place *new) {
+  struct host_quota *quota = new->root->quota;
+  int watched = host_quota_watch(quota, new->parent, new->last);
+  int result = outcome(renameat(old->parent, old->last, new->parent, new->last));
+  host_quota_watched(quota, watched);
+  return result;
 }
 
 int host_rename_at(struct host_object *from_directory, struct host_path from, struct host_object *to_directory,
                    struct host_path to) {
-  AUTO_PLACE old;
-  AUTO_PLACE new;
+  HOST_AUTO_PLACE old;
+  HOST_AUTO_PLACE new;
   new.owns_parent = false;
-  int result = find_to_change(from_directory, from, &old);
-  if (result == 0) result = find_to_change(to_directory, to, &new);
+  int result = find_to_change(from_directory, from, HOST_RIGHT_MUTATE, &old);
+  if (result == 0) result = find_to_change(to_directory, to, HOST_RIGHT_MUTATE, &new);
   if (result) return result;
   if (old.last_kind == HOST_LAST_SELF || new.last_kind == HOST_LAST_SELF) return -HOST_ERROR_BUSY;
-  if (gains_rights(from_directory, to_directory)) return -HOST_ERROR_NOTCAPABLE;
+  result = check_move(from_directory, to_directory);
+  if (result) return result;
   if (old.wants_directory || new.wants_directory) {
     enum host_kind kind;
     result = kind_at(&old, &kind);
     if (result) return result;
     if (kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
   }
-  return outcome(renameat(old.parent, old.last, new.parent, new.last));
+  return rename_place(&old, &new);
 }
 
 /* A new name with a trailing slash can only be a directory's, which link and symlink do not make. */
@@ -333,29 +191,30 @@ static int name_is_free(const struct host_place *place) {
 
 int host_link_at(struct host_object *from_directory, struct host_path from, bool follow,
                  struct host_object *to_directory, struct host_path to) {
-  AUTO_PLACE old;
-  AUTO_PLACE new;
+  HOST_AUTO_PLACE old;
+  HOST_AUTO_PLACE new;
   new.owns_parent = false;
-  int result = find_to_change(from_directory, from, &old);
-  if (result == 0) result = find_to_change(to_directory, to, &new);
+  int result = find_to_change(from_directory, from, HOST_RIGHT_MUTATE, &old);
+  if (result == 0) result = find_to_change(to_directory, to, HOST_RIGHT_MUTATE, &new);
   if (result == 0 && follow) result = host_place_follow_all(&old);
   if (result == 0) result = name_is_free(&new);
   if (result) return result;
   if (old.last_kind == HOST_LAST_SELF) return -HOST_ERROR_PERM;
-  if (gains_rights(from_directory, to_directory)) return -HOST_ERROR_NOTCAPABLE;
+  result = check_move(from_directory, to_directory);
+  if (result) return result;
   if (old.wants_directory) {
     enum host_kind kind;
     result = kind_at(&old, &kind);
     if (result) return result;
     return kind == HOST_KIND_DIRECTORY ? -HOST_ERROR_PERM : -HOST_ERROR_NOTDIR;
   }
-  if (!pay_for_entry(to_directory)) return -HOST_ERROR_DQUOT;
-  return entry_made(to_directory, outcome(linkat(old.parent, old.last, new.parent, new.last, 0)));
+  if (!host_pay_for_entry(to_directory)) return -HOST_ERROR_DQUOT;
+  return host_entry_made(to_directory, outcome(linkat(old.parent, old.last, new.parent, new.last, 0)));
 }
 
 int host_symlink_at(struct host_path target, struct host_object *directory, struct host_path path) {
-  AUTO_PLACE place;
-  int result = find_to_change(directory, path, &place);
+  HOST_AUTO_PLACE place;
+  int result = find_to_change(directory, path, HOST_RIGHT_MUTATE, &place);
   if (result == 0) result = name_is_free(&place);
   if (result) return result;
   char text[HOST_PATH_BYTES];
@@ -365,15 +224,15 @@ int host_symlink_at(struct host_path target, struct host_object *directory, stru
   if (target.bytes[0] == '/') return -HOST_ERROR_NOTCAPABLE;
   memcpy(text, target.bytes, target.len_bytes);
   text[target.len_bytes] = 0;
-  if (!pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
-  return entry_made(directory, outcome(symlinkat(text, place.parent, place.last)));
+  if (!host_pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
+  return host_entry_made(directory, outcome(symlinkat(text, place.parent, place.last)));
 }
 
 int host_read_link_at(struct host_object *directory, struct host_path path, char *out, size_t capacity,
                       size_t *len_bytes) {
-  AUTO_PLACE place;
+  HOST_AUTO_PLACE place;
   int result = host_place_find(directory, path, &place);
-  if (result == 0) result = need(place.rights, HOST_RIGHT_READ);
+  if (result == 0) result = host_need(place.rights, HOST_RIGHT_READ);
   if (result) return result;
   struct stat status;
   if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_INVAL;

@@ -189,6 +189,7 @@ static int find_synthetic(struct host_place *place) {
       place->parent = entry->directory_fd;
       place->last = entry->host_name;
       place->rights = entry->rights & place->root->rights;
+      place->quota = entry->quota;
       return 0;
     }
     return -HOST_ERROR_NOENT;
@@ -229,6 +230,7 @@ int host_place_find(const struct host_object *root, struct host_path path, struc
   out->root = root;
   out->owns_parent = false;
   out->rights = root->rights;
+  out->quota = root->quota;
   out->links = 0;
   if (root->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
   if (path.len_bytes == 0) return -HOST_ERROR_NOENT;

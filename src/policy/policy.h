@@ -168,6 +168,13 @@ bool policy_dir_text(const struct policy_dir *dir, struct base_text *out);
 /* "ro", "rw", "create-only" */
 const char *policy_rights_name(enum policy_rights rights);
 
+/* --clock: real, fixed[=TIME], coarse[=DURATION]. `ns`: since 1970, or the step. TIME is seconds since 1970, a date, or a
+ * date and time of day in UTC: 2024-05-01T12:00:00Z. */
+enum policy_clock { POLICY_CLOCK_REAL, POLICY_CLOCK_FIXED, POLICY_CLOCK_COARSE };
+enum cay_status policy_clock_parse(const char *text, enum policy_clock *clock, uint64_t *ns, struct cay_error *error);
+/* --random: real, seed=N. */
+enum cay_status policy_random_parse(const char *text, bool *is_seeded, uint64_t *seed, struct cay_error *error);
+
 /* The program's environment: a NULL-terminated list of NAME=VALUE in the settings' arena, from --inherit-env, then the
  * files, then --env, where a later one replaces an earlier one of the same name. `host` is cay's own environment. */
 enum cay_status policy_environment(struct policy_settings *settings, char *const *host, const char *const **out,

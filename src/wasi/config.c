@@ -166,7 +166,8 @@ static bool split_guest_path(const char *guest_path, struct host_path *parent, c
 static enum cay_status grant_file(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   struct host_path parent;
   const char *name = NULL;
-  struct host_file_grant file = {.host_path = grant->host_path, .rights = grant->rights, .rule = grant->rule};
+  struct host_file_grant file = {
+      .host_path = grant->host_path, .rights = grant->rights, .quota_bytes = grant->quota_bytes, .rule = grant->rule};
   if (!split_guest_path(grant->guest_path, &parent, &name))
     return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%s\" cannot be a file's path in the guest", grant->guest_path);
   struct wasi_preopen *preopen = find_preopen(config, parent.bytes, parent.len_bytes);
@@ -182,17 +183,31 @@ static enum cay_status grant_file(struct wasi_config *config, const struct wasi_
   return status;
 }
 
+/* Devices do more than keep bytes, so each is granted as one. */
+static enum cay_status check_device(const struct wasi_grant *grant, enum host_kind kind, struct cay_error *error) {
+  bool is_device = kind == HOST_KIND_CHARACTER_DEVICE || kind == HOST_KIND_BLOCK_DEVICE;
+  bool wants_device = grant->rights & HOST_RIGHT_DEVICE;
+  if (is_device && !wants_device)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is a device, which is granted by --device", grant->host_path);
+  if (!is_device && wants_device) return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is no device", grant->host_path);
+  if (kind != HOST_KIND_DIRECTORY && !(grant->rights & (HOST_RIGHT_READ | HOST_RIGHT_WRITE)))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is a file: creating is granted for directories",
+                          grant->host_path);
+  return CAY_OK;
+}
+
 enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   enum host_kind kind;
-  if (grant->overlay != HOST_OVERLAY_NONE || grant->quota_bytes)
-    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "there are no overlays and quotas");
+  if (grant->overlay != HOST_OVERLAY_NONE) return base_error_set(error, CAY_ERROR_UNSUPPORTED, "there are no overlays");
   enum cay_status status = host_path_kind(grant->host_path, &kind, error);
   if (status) return status;
+  if ((status = check_device(grant, kind, error))) return status;
   if (kind != HOST_KIND_DIRECTORY) return grant_file(config, grant, error);
   struct host_object *directory = NULL;
   status = host_grant_directory(grant->host_path, grant->rights, &directory, error);
   if (status) return status;
-  status = wasi_config_preopen(config, directory, grant, error);
+  if (grant->quota_bytes) status = host_directory_set_quota(directory, grant->quota_bytes, error);
+  if (status == CAY_OK) status = wasi_config_preopen(config, directory, grant, error);
   host_object_release(directory);
   return status;
 }

@@ -132,7 +132,7 @@ static void decide_flags(struct p1_call *call, struct opening *opening, struct p
                                             (fdflags & P1_FDFLAG_SYNC ? HOST_FLAG_SYNC : 0)};
   bool creates = oflags & P1_OFLAG_CREAT;
   target->host_rights =
-      how->access | (oflags & P1_OFLAG_TRUNC ? HOST_RIGHT_WRITE : 0) | (creates ? HOST_RIGHT_MUTATE : 0);
+      how->access | (oflags & P1_OFLAG_TRUNC ? HOST_RIGHT_WRITE : 0) | (creates ? HOST_RIGHT_CREATE : 0);
   target->rights = (target->host_rights & HOST_RIGHT_READ ? WASI_RIGHT_READ : 0) |
                    (target->host_rights & HOST_RIGHT_WRITE ? WASI_RIGHT_WRITE : 0) | (creates ? WASI_RIGHT_CREATE : 0);
   if (!target->rights) target->rights = WASI_RIGHT_STAT;
@@ -191,7 +191,7 @@ int p1_path_open(struct p1_call *call) {
 /* ---- Changing directories ------------------------------------------------------------------------------------------------------ */
 
 int p1_path_create_directory(struct p1_call *call) {
-  struct p1_use target = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE, .is_exclusive = true};
+  struct p1_use target = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_CREATE, .is_exclusive = true};
   int result = permitted_target(call, 0, 1, P1_PATH_CREATE_DIRECTORY, &target);
   if (result) return result;
   return p1_used(call, &target, host_make_directory_at(target.handle->object, target.path));

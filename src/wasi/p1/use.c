@@ -152,8 +152,9 @@ static bool is_refusal(struct p1_call *call, const struct p1_use *use, int resul
     return *missing || is_single;
   }
   if (result != -HOST_ERROR_NOTCAPABLE) return false;
-  /* A missing right to change directories is reported as ROFS, so it is not why a path was refused. */
-  *missing &= ~(uint32_t)HOST_RIGHT_MUTATE;
+  /* Where one may read, a missing right to change directories is reported as ROFS, so it is not why it was refused. */
+  if (host_object_rights(use->handle->object) & HOST_RIGHT_READ)
+    *missing &= ~(uint32_t)(HOST_RIGHT_MUTATE | HOST_RIGHT_CREATE);
   *reason = *missing ? WASI_DENIAL_RIGHT : is_device(use) ? WASI_DENIAL_DEVICE : WASI_DENIAL_ESCAPE;
   return true;
 }

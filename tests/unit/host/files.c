@@ -318,7 +318,11 @@ TEST(memory_objects) {
 }
 
 TEST(devices) {
-  struct host_object *dev = grant("/dev", HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO), *null, *zero;
+  struct host_object *dev, *null, *zero;
+  CHECK_INT(host_grant_synthetic(&dev, NULL), CAY_OK);
+  CHECK_INT(grant_file(dev, "null", "/dev/null", HOST_RIGHT_READ | HOST_RIGHT_WRITE | HOST_RIGHT_DEVICE), CAY_OK);
+  CHECK_INT(grant_file(dev, "zero", "/dev/zero", HOST_RIGHT_READ | HOST_RIGHT_DEVICE), CAY_OK);
+  CHECK_INT(grant_file(dev, "file", "/dev/null", HOST_RIGHT_READ | HOST_RIGHT_WRITE), CAY_OK);
   char bytes[4] = "abc";
   struct host_buffer buffer = plain(bytes, 4);
   size_t done = 1;
@@ -334,7 +338,18 @@ TEST(devices) {
   CHECK_INT(bytes[0], 0);
   host_object_release(null);
   host_object_release(zero);
+  CHECK_INT(open_with(dev, "zero", 0, HOST_RIGHT_WRITE, &zero), -HOST_ERROR_ROFS);
+  CHECK_INT(open_with(dev, "file", 0, HOST_RIGHT_READ, &null), -HOST_ERROR_NOTCAPABLE);
   host_object_release(dev);
+  /* A directory grant gives no devices, whichever way leads to them. */
+  for (int resolver = HOST_RESOLVER_AUTO; resolver <= HOST_RESOLVER_WALKER; resolver++) {
+    dev = grant("/dev", HOST_RIGHTS_ALL | HOST_RIGHT_DEVICE, (enum host_resolver)resolver);
+    CHECK_INT(host_object_rights(dev) & HOST_RIGHT_DEVICE, 0);
+    CHECK_INT(open_with(dev, "null", 0, HOST_RIGHT_READ, &null), -HOST_ERROR_NOTCAPABLE);
+    CHECK_INT(open_with(dev, "./null", HOST_OPEN_TRUNCATE | HOST_OPEN_CREATE, HOST_RIGHT_WRITE, &null),
+              -HOST_ERROR_NOTCAPABLE);
+    host_object_release(dev);
+  }
 }
 
 /* Out of descriptors is an error, not a leak or a crash. */

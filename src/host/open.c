@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Opening beneath a directory.
+ *
+ * Where the kernel resolves paths, one system call opens; otherwise the place is found and its last component opened
+ * without following. What was opened is looked at afterwards (adopt): only then it is certain what it is. So a device
+ * node that was not granted has been open for a moment, without waiting and without becoming the controlling terminal,
+ * when it is refused; looking before opening would cost every program two system calls a file, and could be raced.
+ *
+ * A directory that was granted for creating only never opens what exists: the name has to be new, which the kernel
+ * decides with the creation itself (O_EXCL). What was created so may be written through the object that comes out.
+ *
+ * Invariants: (1) O_CREAT is given only with CREATE; (2) without MUTATE it comes with O_EXCL; (3) O_TRUNC is not given
+ * to files of a grant with a quota, which are cut where the quota sees it. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "host/object.h"
+
+/* One opening: `rights` are those that its object may have at most. */
+struct opening {
+  struct host_object *directory;
+  struct host_path path;
+  struct host_open how;
+  uint32_t rights;
+  struct host_quota *quota;
+};
+
+static bool cuts(const struct opening *opening) { return opening->how.open_flags & HOST_OPEN_TRUNCATE; }
+static bool changes(const struct opening *opening) { return (opening->how.access & HOST_RIGHT_WRITE) || cuts(opening); }
+
+static int flags_of(const struct opening *opening) {
+  const struct host_open *how = &opening->how;
+  bool reads = how->access & HOST_RIGHT_READ;
+  int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  /* O_TRUNC with O_RDONLY is undefined, so truncating opens for writing too. */
+  flags |= changes(opening) ? (reads ? O_RDWR : O_WRONLY) : O_RDONLY;
+  if (cuts(opening) && !opening->quota) flags |= O_TRUNC;
+  if (how->open_flags & HOST_OPEN_DIRECTORY) flags |= O_DIRECTORY;
+  if (how->open_flags & HOST_OPEN_CREATE) {
+    assert(opening->directory->rights & HOST_RIGHT_CREATE);
+    flags |= O_CREAT;
+    if (how->open_flags & HOST_OPEN_EXCLUSIVE) flags |= O_EXCL;
+  }
+  if (how->object_flags & HOST_FLAG_APPEND) flags |= O_APPEND;
+  if (how->object_flags & HOST_FLAG_DSYNC) flags |= O_DSYNC;
+  if (how->object_flags & HOST_FLAG_RSYNC) flags |= O_RSYNC;
+  if (how->object_flags & HOST_FLAG_SYNC) flags |= O_SYNC;
+  return flags;
+}
+
+static int open_self(const struct host_place *place, int flags) {
+  assert(place->parent >= 0);
+  if (flags & O_EXCL) return -HOST_ERROR_EXIST;
+  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT)) return -HOST_ERROR_ISDIR;
+  int fd = openat(place->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? host_failed() : fd;
+}
+
+/* Opens the last component without following it; follows by hand where that is asked for. */
+static int open_place(struct host_place *place, int flags, bool follow) {
+  for (;;) {
+    if (place->last_kind == HOST_LAST_SELF) return open_self(place, flags);
+    if (place->wants_directory) {
+      if (flags & O_CREAT) return -HOST_ERROR_ISDIR;
+      flags |= O_DIRECTORY;
+      follow = true;
+    }
+    int fd = openat(place->parent, place->last, flags | O_NOFOLLOW, 0666);
+    if (fd >= 0) return fd;
+    int failure = errno;
+    bool may_be_link = failure == ELOOP || (failure == ENOTDIR && (flags & O_DIRECTORY));
+    if (!may_be_link || !follow || (flags & O_EXCL)) return -(int)host_error_of_errno(failure);
+    int followed = host_place_follow(place);
+    if (followed <= 0) return followed ? followed : -(int)host_error_of_errno(failure);
+  }
+}
+
+/* ---- What was opened ------------------------------------------------------------------------------------------------- */
+
+/* The grant of a single file does not become the grant of a directory that replaced it; a device has to be granted as
+ * one. */
+static int check_kind(const struct opening *opening, enum host_kind kind) {
+  bool is_device = kind == HOST_KIND_CHARACTER_DEVICE || kind == HOST_KIND_BLOCK_DEVICE;
+  if (is_device && !(opening->rights & HOST_RIGHT_DEVICE)) return -HOST_ERROR_NOTCAPABLE;
+  return kind == HOST_KIND_DIRECTORY && opening->directory->synthetic ? -HOST_ERROR_NOTCAPABLE : 0;
+}
+
+/* A file of a grant with a quota: what it takes is counted from now on, and what it loses. */
+static int count(const struct opening *opening, const struct stat *status, struct host_object *object) {
+  object->quota = host_quota_retain(opening->quota);
+  if (!opening->quota || object->kind != HOST_KIND_REGULAR) return 0;
+  int result = host_quota_opened(object->quota, status, &object->quota_file);
+  if (result || !cuts(opening)) return result;
+  struct host_growth growth;
+  result = host_resize_begin(object, 0, &growth);
+  if (result) return result;
+  result = ftruncate(object->fd, 0) != 0 ? host_failed() : 0;
+  host_growth_end(object, &growth, result ? growth.size_before : 0);
+  return result;
+}
+
+/* Makes the object; takes over the descriptor. */
+static int adopt(const struct opening *opening, int fd, struct host_object **out) {
+  struct stat status;
+  int result = fstat(fd, &status) != 0 ? host_failed() : check_kind(opening, host_kind_of_mode(status.st_mode));
+  if (result) {
+    close(fd);
+    return result;
+  }
+  enum host_kind kind = host_kind_of_mode(status.st_mode);
+  uint32_t rights = opening->rights;
+  struct host_object *object =
+      host_object_new(fd, true, kind, kind == HOST_KIND_DIRECTORY ? rights : rights & opening->how.access);
+  if (!object) return -HOST_ERROR_NOMEM;
+  object->granted = (uint8_t)rights;
+  object->flags = (uint8_t)opening->how.object_flags;
+  object->resolver = opening->directory->resolver;
+  object->is_nonblocking = true;
+  object->is_terminal = kind == HOST_KIND_CHARACTER_DEVICE && isatty(fd);
+  host_object_inherit(object, opening->directory);
+  result = count(opening, &status, object);
+  if (result)
+    host_object_release(object);
+  else
+    *out = object;
+  return result;
+}
+
+/* ---- Ways to open ------------------------------------------------------------------------------------------------------ */
+
+/* A descriptor, or the directory itself in *self. */
+static int open_walked(struct opening *opening, struct host_object **self) {
+  HOST_AUTO_PLACE place;
+  int result = host_place_find(opening->directory, opening->path, &place);
+  if (result) return result;
+  if (opening->directory->synthetic) {
+    opening->rights = place.rights;
+    opening->quota = place.quota;
+    if (changes(opening) && (result = host_need(place.rights, HOST_RIGHT_WRITE))) return result;
+  }
+  if (place.parent < 0) {
+    *self = host_object_retain(opening->directory);
+    return changes(opening) ? -HOST_ERROR_ISDIR : 0;
+  }
+  return open_place(&place, flags_of(opening), opening->how.open_flags & HOST_OPEN_FOLLOW);
+}
+
+/* One system call where the kernel resolves paths. */
+static int open_direct(const struct opening *opening, bool *unavailable) {
+  char text[HOST_PATH_BYTES];
+  struct host_path path = opening->path;
+  if (path.len_bytes == 0) return -HOST_ERROR_NOENT;
+  if (path.len_bytes >= sizeof text) return -HOST_ERROR_NAMETOOLONG;
+  if (memchr(path.bytes, 0, path.len_bytes)) return -HOST_ERROR_INVAL;
+  memcpy(text, path.bytes, path.len_bytes);
+  text[path.len_bytes] = 0;
+  int flags = flags_of(opening);
+  if (!(opening->how.open_flags & HOST_OPEN_FOLLOW)) flags |= O_NOFOLLOW;
+  return host_open_beneath(opening->directory, text, flags, 0666, unavailable);
+}
+
+static int open_any(struct opening *opening, struct host_object **self) {
+  bool unavailable = !host_resolves_in_kernel(opening->directory);
+  int fd = unavailable ? -1 : open_direct(opening, &unavailable);
+  return unavailable ? open_walked(opening, self) : fd;
+}
+
+/* As open_any, of what may have to be made: the kernel does not tell whether it made it, so that what exists is opened
+ * first, without making anything. */
+static int open_or_make(struct opening *opening, struct host_object **self) {
+  struct opening existing = *opening;
+  existing.how.open_flags &= ~(uint32_t)HOST_OPEN_CREATE;
+  int fd = opening->how.open_flags & HOST_OPEN_EXCLUSIVE ? -HOST_ERROR_NOENT : open_any(&existing, self);
+  if (fd != -HOST_ERROR_NOENT) return fd;
+  if (!host_pay_for_entry(opening->directory)) return -HOST_ERROR_DQUOT;
+  fd = open_any(opening, self);
+  return fd < 0 ? host_entry_made(opening->directory, fd) : fd;
+}
+
+static int open_as(struct opening *opening, struct host_object **out) {
+  struct host_object *self = NULL;
+  bool makes = opening->directory->budget && (opening->how.open_flags & HOST_OPEN_CREATE);
+  int fd = (makes ? open_or_make : open_any)(opening, &self);
+  if (fd < 0) {
+    host_object_release(self);
+    return fd;
+  }
+  if (!self) return adopt(opening, fd, out);
+  assert(self == opening->directory);
+  *out = self;
+  return 0;
+}
+
+static int check_access(const struct opening *opening) {
+  int result = changes(opening) ? host_need(opening->rights, HOST_RIGHT_WRITE) : 0;
+  /* A directory may be entered without reading it. */
+  bool reads = (opening->how.access & HOST_RIGHT_READ) && !(opening->how.open_flags & HOST_OPEN_DIRECTORY);
+  return result == 0 && reads ? host_need(opening->rights, HOST_RIGHT_READ) : result;
+}
+
+static int open_existing(struct opening *opening, struct host_object **out) {
+  int result = check_access(opening);
+  return result ? result : open_as(opening, out);
+}
+
+/* What making `path` anew fails with where nothing can be made. */
+static int refuse_new(struct host_object *directory, struct host_path path) {
+  struct host_stat status;
+  int result = host_stat_at(directory, path, false, &status);
+  if (result == 0) return -HOST_ERROR_EXIST;
+  return result == -HOST_ERROR_NOENT ? -HOST_ERROR_ROFS : result;
+}
+
+/* In a directory without CREATE nothing is created, so that opening what exists still works. */
+static int open_without_creating(struct opening *opening, struct host_object **out) {
+  int result = check_access(opening);
+  if (result) return result;
+  if (opening->how.open_flags & HOST_OPEN_EXCLUSIVE) return refuse_new(opening->directory, opening->path);
+  opening->how.open_flags &= ~(uint32_t)HOST_OPEN_CREATE;
+  result = open_as(opening, out);
+  return result == -HOST_ERROR_NOENT ? -HOST_ERROR_ROFS : result;
+}
+
+/* In one with CREATE, but not MUTATE: a new file may be written, whatever the rights to others are. */
+static int open_new(struct opening *opening, struct host_object **out) {
+  struct opening fresh = *opening;
+  fresh.rights |= HOST_RIGHT_WRITE;
+  fresh.how.access &= fresh.rights;
+  fresh.how.open_flags |= HOST_OPEN_EXCLUSIVE;
+  int result = open_as(&fresh, out);
+  if (result != -HOST_ERROR_EXIST || (opening->how.open_flags & HOST_OPEN_EXCLUSIVE)) return result;
+  opening->how.open_flags &= ~(uint32_t)HOST_OPEN_CREATE;
+  return open_existing(opening, out);
+}
+
+int host_open_at(struct host_object *directory, struct host_path path, const struct host_open *how,
+                 struct host_object **out) {
+  if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
+  struct opening opening = {
+      .directory = directory, .path = path, .how = *how, .rights = directory->rights, .quota = directory->quota};
+  if (!(how->open_flags & HOST_OPEN_CREATE)) return open_existing(&opening, out);
+  if (!(directory->rights & HOST_RIGHT_CREATE)) return open_without_creating(&opening, out);
+  return directory->rights & HOST_RIGHT_MUTATE ? open_existing(&opening, out) : open_new(&opening, out);
+}
