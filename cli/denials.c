@@ -100,6 +100,27 @@ static void add_widened(struct base_text *out, const char *lead, struct policy_d
   base_text_deinit(&value);
 }
 
+/* A granted file is no name of a folder that could be removed, renamed or linked: that takes the folder. */
+static bool describe_name(struct base_text *out, const struct cli_denial *denial, const struct policy_dir *dir) {
+  const uint32_t of_names = CAY_RIGHT_CREATE | CAY_RIGHT_REMOVE | CAY_RIGHT_LINK;
+  const char *host_slash = strrchr(dir->host, '/'), *guest_slash = strrchr(dir->guest, '/');
+  struct stat status;
+  bool is_opened = strcmp(denial->call, "path_open") == 0; /* what is there needs no new name */
+  if (is_opened || !(denial->rights & of_names) || stat(dir->host, &status) != 0 || S_ISDIR(status.st_mode))
+    return false;
+  char *host = host_slash ? base_string_copy(dir->host, (size_t)(host_slash - dir->host)) : base_string_copy(".", 1);
+  char *guest =
+      guest_slash ? base_string_copy(dir->guest, (size_t)(guest_slash - dir->guest)) : base_string_copy(".", 1);
+  base_text_format(out, "%s was granted as a file, and not its name\n  %s would change the folder", denial->guest_path,
+                   denial->call);
+  if (host && guest)
+    cli_add_grant(out, "to allow it, in place of the file", *host ? host : "/", *guest ? guest : "/",
+                  POLICY_RIGHTS_WRITE);
+  base_free(host);
+  base_free(guest);
+  return true;
+}
+
 static void describe_missing_right(struct base_text *out, const struct cli_denial *denial,
                                    struct policy_settings *settings) {
   struct policy_dir dir = {.host = denial->host_path ? denial->host_path : "HOST",
@@ -111,6 +132,7 @@ static void describe_missing_right(struct base_text *out, const struct cli_denia
                      denial->guest_path, denial->call);
     return;
   }
+  if (is_known && describe_name(out, denial, &dir)) return;
   base_text_format(out, "%s was granted for %s only\n  %s would %s", denial->guest_path,
                    is_create_only ? "making new files" : "reading", denial->call,
                    denial->reason == CAY_DENIAL_RIGHT ? "read it" : "change it");

@@ -73,8 +73,8 @@ UNFOLLOWED = {
 }
 # ... with a slash behind it: that follows, or wants a directory and makes none.
 SLASHED = {'remove directory': 'NOTDIR', 'rename to': 'NOTDIR', 'rename from': 'NOTDIR', 'unlink': 'NOTDIR', 'link from': 'NOTDIR',
-           'link to': 'EXIST', 'symlink': 'EXIST', 'make directory': 'EXIST', 'create': 'ISDIR', 'create new': 'ISDIR'}
-SLASHED_FILE = {'link to': 'EXIST', 'symlink': 'EXIST', 'make directory': 'EXIST', 'create': 'ISDIR', 'create new': 'ISDIR'}
+           'link to': 'EXIST', 'symlink': 'EXIST', 'make directory': 'EXIST', 'create new': 'ISDIR'}
+SLASHED_FILE = {'link to': 'EXIST', 'symlink': 'EXIST', 'make directory': 'EXIST', 'create new': 'ISDIR'}
 
 # The same uses under grants that allow no change: what each gives for a file that is there and for one that is not.
 CHANGING = ['open to write', 'create', 'create new', 'truncate', 'times', 'times followed', 'make directory', 'remove directory',
@@ -124,7 +124,8 @@ def read_only():
         for path in ('file', 'dir/file', 'indir/file', './dir/../file', 'self/file', 'hard'):
             yield row(area, 'folder, ro', use, path, 'ROFS')
         yield row(area, 'folder, ro', use, 'new', 'ROFS')
-        yield row(area, 'file, ro', use, 'file', 'EXIST' if use == 'create new' else 'ROFS')
+        step = USES[use]('file', 'EXIST' if use == 'create new' else 'ROFS')
+        yield Row(area, 'file, ro', [step], says=None if use == 'create new' else r'was granted for reading only\n|and not its name\n')
         for directory in ('dir', 'indir', '.'):
             yield Row(area, 'folder, ro', through(use, directory, 'file'), says=r'was granted for reading only\n')
     for use in ('open', 'stat', 'stat followed', 'open followed'):
@@ -159,9 +160,10 @@ def single_files():
                             '/etc/passwd': 'NOTCAPABLE', 'FILE': 'NOENT', 'fil': 'NOENT', 'file2': 'NOENT'}.items():
             for use in ('open', 'open followed', 'stat', 'stat followed', 'readlink'):
                 yield row(area, grants, use, path, gives)
-    for use in ('unlink', 'rename from', 'link from', 'make directory', 'symlink', 'remove directory', 'create'):
-        yield Row(area, 'file', [USES[use]('file' if use in ('unlink', 'rename from', 'link from') else 'new', 'ROFS')],
-                  says=r'is not among the files that were granted there\n|was granted for reading only\n')
+    for use in ('unlink', 'rename from', 'link from'):
+        yield Row(area, 'file', [USES[use]('file', 'ROFS')], says=r'was granted as a file, and not its name\n')
+    for use in ('make directory', 'symlink', 'remove directory', 'create'):
+        yield Row(area, 'file', [USES[use]('new', 'ROFS')])
 
 
 def slashes():
