@@ -9,7 +9,8 @@
  * input runs with a collection at every allocation.
  *
  * Which NaN arithmetic makes is open (specification, 4.3.3), and a module can look at its bits: one that computes with
- * floats and differs is left, too. tests/diff has other means for those. */
+ * floats and differs is left, too, except among every second two inputs: these run with canonical NaNs, and count fuel,
+ * of which all must use the same. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -38,6 +39,7 @@ struct way {
   bool is_explicit;
   struct engine *engine;
   struct engine_store *store;
+  struct base_budget *budget;
   struct engine_instance *instance;
   struct engine_extern *imports;
   struct engine_tag *empty_tag; /* an imported one without values, or NULL */
@@ -47,7 +49,8 @@ struct ways {
   struct way items[MAX_WAYS];
   int count;
   struct module *module;
-  bool has_floats; /* it computes with them */
+  bool is_exact;   /* canonical NaNs, fuel */
+  bool has_floats; /* it computes with them, and NaNs may differ */
   uint64_t seed;
 };
 
@@ -132,16 +135,6 @@ static bool give(struct way *way, const struct module *module, const struct modu
 
 /* ---- What may differ ------------------------------------------------------------------------------------------------- */
 
-/* Whether its NaNs are of any sign and payload. */
-static bool makes_nans(uint16_t op) {
-  static const char *const names[] = {"add",  "sub",   "mul",   "div",     "min",     "max",    "sqrt",
-                                      "ceil", "floor", "trunc", "nearest", "promote", "demote", "relaxed"};
-  const char *mnemonic = module_ops[op].mnemonic, *dot = strchr(mnemonic, '.');
-  for (size_t i = 0; mnemonic[0] == 'f' && dot && i < BASE_ARRAY_LEN(names); i++)
-    if (strncmp(dot + 1, names[i], strlen(names[i])) == 0) return true;
-  return false;
-}
-
 static bool computes_with_floats(const struct module *module) {
   for (uint32_t func = module->imported_func_count; func < module->func_count; func++) {
     struct module_body body = {0};
@@ -149,7 +142,7 @@ static bool computes_with_floats(const struct module *module) {
     bool found = false;
     if (module_body_begin(&body, module, func, NULL) == CAY_OK)
       while (body.cursor < body.end && module_insn_decode(module, &body.cursor, body.end, &insn, NULL) == CAY_OK)
-        found |= makes_nans(insn.op);
+        found |= (module_ops[insn.op].flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64)) != 0;
     module_body_deinit(&body);
     if (found) return true;
   }
@@ -173,6 +166,12 @@ __attribute__((format(printf, 3, 4))) static bool differs(const struct ways *way
 /* A trap whose moment is not the guest's affair. */
 static bool is_left(enum engine_trap trap) {
   return trap == ENGINE_TRAP_INTERRUPTED || trap == ENGINE_TRAP_OUT_OF_MEMORY;
+}
+
+static bool fuel_differs(const struct ways *ways, const struct way *way) {
+  uint64_t used = base_budget_used(way->budget, BASE_LIMIT_FUEL);
+  uint64_t expected = base_budget_used(ways->items[0].budget, BASE_LIMIT_FUEL);
+  return used != expected && differs(ways, way, "%" PRIu64 " of fuel, not %" PRIu64, used, expected);
 }
 
 static bool frames_differ(const struct ways *ways, const struct way *way) {
@@ -268,7 +267,7 @@ static bool call_function(struct ways *ways, uint32_t func, const char *what) {
     enum engine_trap trap = engine_call(way->store, way->instance->functions[func], own);
     deadline_unset();
     if (i == 0) first = trap;
-    goes_on = !is_left(trap) && !traps_differ(ways, way, trap, first, what) &&
+    goes_on = !is_left(trap) && !traps_differ(ways, way, trap, first, what) && !fuel_differs(ways, way) &&
               (trap != ENGINE_TRAP_NONE || !results_differ(ways, way, type, own, slots));
   }
   free(slots);
@@ -290,13 +289,13 @@ static bool call_exports(struct ways *ways) {
 /* ---- Instances ------------------------------------------------------------------------------------------------------- */
 
 static void open_way(struct way *way, const struct ways *ways) {
-  struct base_budget *budget = base_budget_new(NULL);
-  REQUIRE(budget);
-  base_budget_set_limit(budget, BASE_LIMIT_MEMORY, 8 << 20);
+  way->budget = base_budget_new(NULL);
+  REQUIRE(way->budget);
+  base_budget_set_limit(way->budget, BASE_LIMIT_MEMORY, 8 << 20);
+  base_budget_set_limit(way->budget, BASE_LIMIT_FUEL, 1 << 20);
   const struct engine_limits limits = {
-      .budget = budget, .table_elements = 10000, .instances = 2, .memories = 10, .tables = 10};
+      .budget = way->budget, .table_elements = 10000, .instances = 2, .memories = 10, .tables = 10};
   REQUIRE(engine_store_new(way->engine, &limits, &way->store, NULL) == CAY_OK);
-  base_budget_release(budget);
   if (ways->seed & 1) engine_heap_set_stress(way->store, true);
   way->imports = calloc(ways->module->import_count + 1, sizeof *way->imports);
   REQUIRE(way->imports);
@@ -344,13 +343,18 @@ static void close_way(struct way *way) {
     engine_store_free(way->store);
   }
   engine_free(way->engine);
+  base_budget_release(way->budget);
   free(way->imports);
 }
 
 static void add_way(struct ways *ways, const struct engine_tier *tier, bool is_explicit) {
   REQUIRE(ways->count < MAX_WAYS);
   struct way *way = &ways->items[ways->count++];
-  const struct engine_options options = {.tier = tier, .stack_bytes = 256 << 10, .explicit_bounds = is_explicit};
+  const struct engine_options options = {.tier = tier,
+                                         .stack_bytes = 256 << 10,
+                                         .explicit_bounds = is_explicit,
+                                         .canonical_nans = ways->is_exact,
+                                         .fuel = ways->is_exact};
   *way = (struct way){.tier = tier->name, .is_explicit = is_explicit};
   REQUIRE(engine_new(&options, &way->engine, NULL) == CAY_OK);
 }
@@ -362,7 +366,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
   limits.tables = limits.memories = 10;
   if (module_load(bytes, len_bytes, MODULE_BYTES_COPY, MODULE_FEATURES_RUNNABLE, &limits, &ways.module, NULL) != CAY_OK)
     return 0;
-  ways.has_floats = computes_with_floats(ways.module);
+  ways.is_exact = ways.seed >> 1 & 1;
+  ways.has_floats = !ways.is_exact && computes_with_floats(ways.module);
   for (const struct engine_tier *const *tier = tiers_all; *tier; tier++)
     for (int is_explicit = 0; is_explicit < 2; is_explicit++) add_way(&ways, *tier, is_explicit);
   if (instantiate_all(&ways) && call_exports(&ways)) states_differ(&ways);
