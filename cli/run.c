@@ -28,6 +28,9 @@ static int read_words(struct cli_session *session, struct cli_words words) {
   session->arguments = words;
   if (settings->seed != POLICY_NOT_GIVEN && !settings->deterministic)
     return cli_wrong_use("--seed is for --deterministic, which is not there");
+  if (settings->deterministic && (settings->clock || settings->random))
+    return cli_wrong_use("--deterministic has clocks and random bytes of its own: without --%s (and see --seed)",
+                         settings->clock ? "clock" : "random");
   return -1;
 }
 
