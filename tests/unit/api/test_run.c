@@ -80,6 +80,60 @@ TEST(texts_are_parsed_by_type) {
   cay_run_free(run);
 }
 
+/* ---- Digests --------------------------------------------------------------------------------------------------------- */
+
+/* Of add(a, b) and, then, of grow by a page, if that is wanted. */
+static const char *digest_of(int32_t a, int32_t b, bool grows, char out[65]) {
+  cay_run *run = prepare(LOAD(KINDS_WASM), NULL);
+  cay_value args[2] = {{CAY_I32, {.i32 = a}}, {CAY_I32, {.i32 = b}}}, result;
+  CHECK_TEXT(cay_run_digest(run), "");
+  cay_run_set_digest(run, true);
+  CHECK_TEXT(cay_run_digest(run), "");
+  CHECK_INT(cay_run_invoke(run, "add", args, 2, &result, 1, NULL, &error), CAY_OK);
+  args[0].of.i32 = 1;
+  if (grows) CHECK_INT(cay_run_invoke(run, "grow", args, 1, &result, 1, NULL, &error), CAY_OK);
+  const char *digest = cay_run_digest(run);
+  CHECK_INT(strlen(digest), 64);
+  CHECK_TEXT(cay_run_digest(run), digest); /* asking changes nothing */
+  snprintf(out, 65, "%s", digest);
+  cay_run_free(run);
+  return out;
+}
+
+TEST(digests_tell_runs_apart) {
+  char first[65], other[65];
+  digest_of(1, 2, false, first);
+  CHECK_TEXT(digest_of(1, 2, false, other), first);
+  CHECK(strcmp(digest_of(1, 3, false, other), first) != 0); /* by its result alone */
+  CHECK(strcmp(digest_of(1, 2, true, other), first) != 0);
+}
+
+static void check_fuel(bool counts) {
+  cay_engine_config *config;
+  cay_engine *before = engine;
+  CHECK_INT(cay_engine_config_new(&config, &error), CAY_OK);
+  cay_engine_config_set_fuel(config, counts);
+  CHECK_INT(cay_engine_new(config, &engine, &error), CAY_OK);
+  cay_engine_config_free(config);
+  cay_run *run = prepare(LOAD(KINDS_WASM), NULL);
+  cay_value args[2] = {{CAY_I32, {.i32 = 1}}, {CAY_I32, {.i32 = 1}}}, result;
+  CHECK_INT(cay_run_set_limit(run, CAY_LIMIT_FUEL, 1000, &error), CAY_OK);
+  CHECK_INT(cay_run_invoke(run, "add", args, 2, &result, 1, NULL, &error), CAY_OK);
+  CHECK_INT(cay_run_used(run, CAY_LIMIT_FUEL), counts ? 3 : 0); /* two operands, an addition */
+  if (counts) {
+    CHECK_INT(cay_run_invoke(run, "spin", NULL, 0, NULL, 0, NULL, &error), CAY_ERROR_LIMIT);
+    CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_FUEL);
+    CHECK_INT(cay_run_used(run, CAY_LIMIT_FUEL), 1000);
+  }
+  cay_run_free(run);
+  cay_engine_free(engine);
+  engine = before;
+}
+TEST(fuel_is_counted) {
+  check_fuel(true);
+  check_fuel(false);
+}
+
 /* (func (export "id") (param externref) (result externref) (local.get 0)) */
 #define IDENTITY_WASM                                                                                                 \
   0, 'a', 's', 'm', 1, 0, 0, 0, 1, 6, 1, 0x60, 1, 0x6F, 1, 0x6F, 3, 2, 1, 0, 7, 6, 1, 2, 'i', 'd', 0, 0, 10, 6, 1, 4, \
@@ -353,6 +407,8 @@ int main(void) {
   RUN(output_goes_where_it_was_sent)
   RUN(wrong_grants_are_refused)
   RUN(engines_are_configured)
+  RUN(digests_tell_runs_apart)
+  RUN(fuel_is_counted)
   cay_engine_free(engine);
   printf("%d checks, %d failed\n", test_checks, test_failures);
   return test_failures != 0;
