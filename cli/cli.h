@@ -25,6 +25,8 @@ int cli_wast(struct cli_words words);
 int cli_version(struct cli_words words);
 int cli_help(struct cli_words words);
 int cli_completion(struct cli_words words);
+int cli_manifest(struct cli_words words);
+int cli_approve(struct cli_words words);
 int cli_doctor(struct cli_words words);
 
 /* ---- Words -------------------------------------------------------------------------------------------------------- */
@@ -61,12 +63,55 @@ int cli_print(struct base_text *text, int code);
 /* Loads a module file; "-" is standard input. Returns -1, or the exit code after a message that says what is wrong with
  * the file or what it is instead: missing, a folder, text, a component, compiled by something else. */
 int cli_load(cay_engine *engine, const char *path, cay_module **out);
+/* The two halves of cli_load: reads the file; makes its bytes, which it takes over, a module. */
+int cli_read(const char *path, struct base_file *out);
+int cli_load_read(cay_engine *engine, const char *path, struct base_file *file, cay_module **out);
 /* Says which of the module's custom sections are ignored because they are broken. */
 void cli_say_ignored(const char *path, const cay_module *module);
 /* The exit code for a file whose loading failed with `status`. */
 int cli_load_exit(enum cay_status status);
 /* The engine that the settings ask for. Returns -1, or the exit code after a message. */
 int cli_engine(const struct policy_settings *settings, cay_engine **out);
+
+/* ---- Manifests and requests (request.c) ------------------------------------------------------------------------------------ */
+
+/* The manifest that comes with a module: the file cay.toml in its folder, or else the one inside it. It only asks. */
+struct cli_request {
+  char *name;        /* "app/cay.toml" or "app.wasm[cay.manifest]"; NULL: there is none */
+  char *folder;      /* the module's, as it was called */
+  char *real_folder;
+  struct base_file file; /* of one in the folder */
+  const void *bytes;     /* in `file` or in the module */
+  size_t len_bytes;
+};
+/* CAY_OK without a name: there is none. Errors say why there is one that cannot be used. cli_request_deinit in any case. */
+enum cay_status cli_request_find(const char *path, const struct base_file *module, struct cli_request *out,
+                                 struct cay_error *error);
+void cli_request_deinit(struct cli_request *request);
+/* Sets what it asks for in `settings`, whose origins get `prefix`. */
+enum cay_status cli_request_read(const struct cli_request *request, const char *prefix, struct policy_settings *settings,
+                                 struct cay_error *error);
+
+/* What lies beneath the command line and the environment: --manifest and what was approved. */
+struct cli_layers {
+  struct policy_settings manifest, request;
+  struct cli_request found;
+  bool asks;        /* `request` is what the module asks for */
+  bool is_approved;
+};
+void cli_layers_init(struct cli_layers *layers);
+void cli_layers_deinit(struct cli_layers *layers); /* after the settings */
+/* Joins to the settings what the manifest and the approval grant. A request that is broken or cannot be read is told and
+ * otherwise as none. Returns -1, or the exit code after a message about --manifest. */
+int cli_layers_join(struct cli_layers *layers, struct policy_settings *settings, const char *path,
+                    const struct base_file *module);
+/* Says what the module asks for and was not given, with the lines that give it. */
+void cli_layers_say_missing(const struct cli_layers *layers, const struct policy_settings *settings, const char *path);
+/* Adds that to a report of `inspect`, and what the settings grant, each with where it comes from. */
+void cli_layers_report(const struct cli_layers *layers, const struct policy_settings *settings, bool json,
+                       struct base_text *out);
+/* Adds a line for each grant and limit that the settings have, with `indent` in front. */
+void cli_settings_lines(const struct policy_settings *settings, const char *indent, struct base_text *out);
 
 /* ---- The machine (os_*.c, chosen by the build) ------------------------------------------------------------------------ */
 

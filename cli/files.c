@@ -76,15 +76,32 @@ int cli_load_exit(enum cay_status status) {
   return status == CAY_ERROR_SYSTEM ? POLICY_EXIT_NOT_FOUND : POLICY_EXIT_MODULE;
 }
 
-int cli_load(cay_engine *engine, const char *path, cay_module **out) {
-  struct cay_error error;
-  bool from_stdin = strcmp(path, "-") == 0;
-  if (from_stdin && isatty(STDIN_FILENO)) return cli_wrong_use("standard input is a terminal; send a module to it");
-  if (!cay_module_load_file(engine, path, out, &error)) return -1;
-  int code = from_stdin ? -1 : diagnose(path);
+static const char *shown_path(const char *path) { return strcmp(path, "-") == 0 ? "standard input" : path; }
+
+/* The exit code after a message about a file that could not be read or loaded. */
+static int say_unloadable(const char *path, const struct cay_error *error) {
+  int code = strcmp(path, "-") == 0 ? -1 : diagnose(path);
   if (code >= 0) return code;
-  cli_say_error(from_stdin ? "standard input" : path, &error);
-  return cli_load_exit(error.status);
+  cli_say_error(shown_path(path), error);
+  return cli_load_exit(error->status);
+}
+
+int cli_read(const char *path, struct base_file *out) {
+  struct cay_error error;
+  bool from_terminal = strcmp(path, "-") == 0 && isatty(STDIN_FILENO);
+  if (from_terminal) return cli_wrong_use("standard input is a terminal; send a module to it");
+  return base_file_read(path, out, &error) ? say_unloadable(path, &error) : -1;
+}
+
+int cli_load_read(cay_engine *engine, const char *path, struct base_file *file, cay_module **out) {
+  struct cay_error error;
+  return api_module_load(engine, file, out, &error) ? say_unloadable(path, &error) : -1;
+}
+
+int cli_load(cay_engine *engine, const char *path, cay_module **out) {
+  struct base_file file;
+  int code = cli_read(path, &file);
+  return code >= 0 ? code : cli_load_read(engine, path, &file, out);
 }
 
 void cli_say_ignored(const char *path, const cay_module *module) {

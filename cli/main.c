@@ -6,11 +6,12 @@
 #include <fcntl.h>
 
 static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
-    [POLICY_COMMAND_RUN] = cli_run,         [POLICY_COMMAND_VALIDATE] = cli_validate,
-    [POLICY_COMMAND_INSPECT] = cli_inspect, [POLICY_COMMAND_OBJDUMP] = cli_objdump,
-    [POLICY_COMMAND_WAST] = cli_wast,       [POLICY_COMMAND_VERSION] = cli_version,
-    [POLICY_COMMAND_HELP] = cli_help,       [POLICY_COMMAND_COMPLETION] = cli_completion,
-    [POLICY_COMMAND_DOCTOR] = cli_doctor,   [POLICY_COMMAND_AUDIT] = cli_audit,
+    [POLICY_COMMAND_RUN] = cli_run,           [POLICY_COMMAND_VALIDATE] = cli_validate,
+    [POLICY_COMMAND_INSPECT] = cli_inspect,   [POLICY_COMMAND_OBJDUMP] = cli_objdump,
+    [POLICY_COMMAND_WAST] = cli_wast,         [POLICY_COMMAND_VERSION] = cli_version,
+    [POLICY_COMMAND_HELP] = cli_help,         [POLICY_COMMAND_COMPLETION] = cli_completion,
+    [POLICY_COMMAND_DOCTOR] = cli_doctor,     [POLICY_COMMAND_AUDIT] = cli_audit,
+    [POLICY_COMMAND_MANIFEST] = cli_manifest, [POLICY_COMMAND_APPROVE] = cli_approve,
 };
 
 static struct cli_words rest(struct cli_words words) { return (struct cli_words){words.items + 1, words.count - 1}; }

@@ -68,33 +68,38 @@ int cli_validate(struct cli_words words) {
 
 /* ---- inspect and objdump ------------------------------------------------------------------------------------------------ */
 
-/* Loads the one file of a command line and calls `show`. */
-static int with_module(enum policy_command command, struct cli_words words,
-                       int (*show)(const struct policy_settings *, const char *, const cay_module *)) {
-  struct policy_settings settings;
-  struct policy_texts files = {0};
-  cay_engine *engine = NULL;
-  cay_module *module = NULL;
-  int code = cli_parse(&settings, command, words, &files);
-  if (code < 0 && files.count != 1)
-    code = cli_wrong_use("name one file: cay %s [options] FILE", policy_commands[command].name);
-  if (code < 0) code = cli_engine(&settings, &engine);
-  if (code < 0) code = cli_load(engine, files.items[0], &module);
-  if (code < 0) code = show(&settings, files.items[0], module);
-  cay_module_release(module);
-  cay_engine_free(engine);
-  BASE_VEC_DEINIT(&files);
-  policy_settings_deinit(&settings);
-  return code;
-}
-
-static int show_report(const struct policy_settings *settings, const char *path, const cay_module *module) {
+static int show_report(const struct policy_settings *settings, const char *path, const struct cli_layers *layers,
+                       const cay_module *module) {
   struct base_text out = {0};
-  api_module_report(module, path, cli_wants_json(settings) ? API_JSON : API_TEXT, &out);
+  bool json = cli_wants_json(settings);
+  api_module_report(module, path, json ? API_JSON : API_TEXT, &out);
+  cli_layers_report(layers, settings, json, &out);
   return cli_print(&out, 0);
 }
 
-int cli_inspect(struct cli_words words) { return with_module(POLICY_COMMAND_INSPECT, words, show_report); }
+int cli_inspect(struct cli_words words) {
+  struct policy_settings settings;
+  struct policy_texts files = {0};
+  struct cli_layers layers;
+  struct base_file file = {0};
+  cay_engine *engine = NULL;
+  cay_module *module = NULL;
+  cli_layers_init(&layers);
+  int code = cli_parse(&settings, POLICY_COMMAND_INSPECT, words, &files);
+  if (code < 0 && files.count != 1) code = cli_wrong_use("name one file: cay inspect [options] FILE");
+  if (code < 0) code = cli_read(files.items[0], &file);
+  if (code < 0) code = cli_layers_join(&layers, &settings, files.items[0], &file);
+  if (code < 0) code = cli_engine(&settings, &engine);
+  if (code < 0) code = cli_load_read(engine, files.items[0], &file, &module);
+  if (code < 0) code = show_report(&settings, files.items[0], &layers, module);
+  cay_module_release(module);
+  cay_engine_free(engine);
+  base_file_deinit(&file);
+  BASE_VEC_DEINIT(&files);
+  policy_settings_deinit(&settings);
+  cli_layers_deinit(&layers);
+  return code;
+}
 
 static bool write_piece(void *code, const char *bytes, size_t len) {
   struct base_text piece = {0};
@@ -113,7 +118,22 @@ static int show_code(const struct policy_settings *settings, const char *path, c
   return status == CAY_ERROR_ARGUMENT || status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : POLICY_EXIT_MODULE;
 }
 
-int cli_objdump(struct cli_words words) { return with_module(POLICY_COMMAND_OBJDUMP, words, show_code); }
+int cli_objdump(struct cli_words words) {
+  struct policy_settings settings;
+  struct policy_texts files = {0};
+  cay_engine *engine = NULL;
+  cay_module *module = NULL;
+  int code = cli_parse(&settings, POLICY_COMMAND_OBJDUMP, words, &files);
+  if (code < 0 && files.count != 1) code = cli_wrong_use("name one file: cay objdump [options] FILE");
+  if (code < 0) code = cli_engine(&settings, &engine);
+  if (code < 0) code = cli_load(engine, files.items[0], &module);
+  if (code < 0) code = show_code(&settings, files.items[0], module);
+  cay_module_release(module);
+  cay_engine_free(engine);
+  BASE_VEC_DEINIT(&files);
+  policy_settings_deinit(&settings);
+  return code;
+}
 
 /* ---- version --------------------------------------------------------------------------------------------------------------- */
 

@@ -83,8 +83,11 @@ static int preload(struct cli_session *session, const char *text) {
 
 static int prepare(struct cli_session *session) {
   struct cay_error error;
-  int code = cli_engine(&session->settings, &session->engine);
-  if (code < 0) code = cli_load(session->engine, session->file, &session->module);
+  int code = cli_read(session->file, &session->read);
+  if (code < 0) code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read);
+  if (code < 0) cli_layers_say_missing(&session->layers, &session->settings, session->file);
+  if (code < 0) code = cli_engine(&session->settings, &session->engine);
+  if (code < 0) code = cli_load_read(session->engine, session->file, &session->read, &session->module);
   if (code >= 0) return code;
   if (session->settings.verbose) cli_say_ignored(session->file, session->module);
   if (cli_grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
@@ -207,13 +210,16 @@ static int finish(struct cli_session *session, int code) {
   cay_module_release(session->module);
   cay_engine_free(session->engine);
   cli_denials_deinit(&session->denials);
+  base_file_deinit(&session->read);
   policy_settings_deinit(&session->settings);
+  cli_layers_deinit(&session->layers);
   return code;
 }
 
 int cli_run(struct cli_words words) {
   struct cli_session session = {0};
   policy_settings_init(&session.settings);
+  cli_layers_init(&session.layers);
   int code = read_words(&session, words);
   if (code < 0) code = run(&session);
   return finish(&session, code);

@@ -68,6 +68,8 @@ struct cli_session {
   struct policy_settings settings;
   const char *file;
   struct cli_words arguments; /* of the program, after the file */
+  struct cli_layers layers;   /* beneath the settings */
+  struct base_file read;      /* the file, until it is loaded */
   cay_engine *engine;
   cay_module *module;
   cay_wasi *wasi;

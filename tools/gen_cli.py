@@ -24,7 +24,8 @@ class Option:
         self.environment = None if kind in ('KEYS', 'ACTION') else 'CAY_' + ident
 
     def applies(self, command):
-        return 'P_ALL' in self.commands or 'P_' + command.ident in self.commands
+        also_inspect = command.ident == 'INSPECT' and self.group in ('GRANTS', 'LIMITS') and 'P_RUN' in self.commands
+        return also_inspect or 'P_ALL' in self.commands or 'P_' + command.ident in self.commands
 
     def choices(self):
         return self.argument.split('|') if self.kind == 'CHOICE' else []

@@ -31,6 +31,8 @@ const struct module *api_module(const cay_module *module);
 
 /* The bytes of data segment `index`; false past the end. Borrowed. */
 bool api_module_data(const cay_module *module, uint32_t index, const char **bytes, size_t *len_bytes);
+/* cay_module_load of a file that was read; takes its bytes over and empties `*file`, also when that fails. */
+enum cay_status api_module_load(cay_engine *engine, struct base_file *file, cay_module **out, struct cay_error *error);
 
 /* What is wrong with a custom section that cay reads and then ignores (branch hints); the module is valid all the same.
  * CAY_OK: nothing, or there is none. */

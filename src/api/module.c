@@ -25,15 +25,18 @@ enum cay_status cay_module_load(cay_engine *engine, const void *bytes, size_t le
   return status == CAY_OK ? wrap(engine, module, out, error) : status;
 }
 
+enum cay_status api_module_load(cay_engine *engine, struct base_file *file, cay_module **out, struct cay_error *error) {
+  struct module *module = NULL;
+  enum cay_status status = module_load_file(file, engine->features, NULL, &module, error);
+  if (status == CAY_OK) return wrap(engine, module, out, error);
+  base_file_deinit(file);
+  return status;
+}
+
 enum cay_status cay_module_load_file(cay_engine *engine, const char *path, cay_module **out, struct cay_error *error) {
   struct base_file file = {0};
   enum cay_status status = base_file_read(path, &file, error);
-  if (status != CAY_OK) return status;
-  struct module *module = NULL;
-  status = module_load_file(&file, engine->features, NULL, &module, error);
-  if (status == CAY_OK) return wrap(engine, module, out, error);
-  base_file_deinit(&file);
-  return status;
+  return status == CAY_OK ? api_module_load(engine, &file, out, error) : status;
 }
 
 enum cay_status cay_module_validate(cay_engine *engine, const void *bytes, size_t len_bytes, struct cay_error *error) {

@@ -28,6 +28,11 @@ enum {
   P_NONE = 0,
 };
 
+#define ALSO_INSPECT(commands, GROUP)                                                                   \
+  (((commands) & P_RUN) &&                                                                              \
+           (POLICY_GROUP_##GROUP == POLICY_GROUP_GRANTS || POLICY_GROUP_##GROUP == POLICY_GROUP_LIMITS) \
+       ? P_INSPECT                                                                                      \
+       : 0)
 const struct policy_option_row policy_options[POLICY_OPTION_COUNT] = {
 #define POLICY_OPTION(ID, member, name_, letter_, argument_, KIND, commands_, manifest_, GROUP, help_)   \
   {                                                                                                      \
@@ -36,7 +41,7 @@ const struct policy_option_row policy_options[POLICY_OPTION_COUNT] = {
       .environment = POLICY_##KIND == POLICY_KEYS || POLICY_##KIND == POLICY_ACTION ? NULL : "CAY_" #ID, \
       .manifest = manifest_,                                                                             \
       .help = help_,                                                                                     \
-      .commands = commands_,                                                                             \
+      .commands = (commands_) | ALSO_INSPECT(commands_, GROUP),                                          \
       .field = offsetof(struct policy_settings, member),                                                 \
       .letter = letter_,                                                                                 \
       .kind = POLICY_##KIND,                                                                             \

@@ -245,6 +245,52 @@ enum cay_status policy_manifest_open(const char *path, struct base_file *file, b
 char *policy_folder_of(const char *path);
 /* A JSON Schema (2020-12) of manifests. */
 void policy_manifest_schema(struct base_text *out);
+
+/* The manifest in a module's custom section, the first one; points into the module. False: there is none. */
+bool policy_embedded_find(const void *module, size_t len_bytes, const void **bytes, size_t *found_bytes);
+/* Adds the module to `out` with this manifest in place of those it has. CAY_ERROR_MALFORMED: no module. */
+enum cay_status policy_embedded_put(const void *module, size_t len_bytes, const void *manifest, size_t manifest_bytes,
+                                    struct base_text *out, struct cay_error *error);
+
+/* ---- Comparing ------------------------------------------------------------------------------------------------------ */
+
+enum policy_change { POLICY_CHANGE_ADDED, POLICY_CHANGE_REMOVED, POLICY_CHANGE_OTHER /* another value */ };
+/* One difference. `index`: of the value in the settings that have it: `after`, unless it was removed. `widens`: the program
+ * may do more after it, or that cannot be excluded. */
+struct policy_difference {
+  enum policy_option option;
+  enum policy_change change;
+  size_t index;
+  bool widens;
+};
+/* Tells the differences between settings, in the order of the table. A grant that another one covers is none: what is
+ * beneath a granted folder, under the same names and with no more rights. Only options that may stand in a manifest. */
+void policy_compare(const struct policy_settings *before, const struct policy_settings *after,
+                    void (*tell)(void *env, const struct policy_difference *difference), void *env);
+/* Adds value `index` of an option as it is given on a command line, quoted for a shell: --env 'A=b c'. */
+void policy_flag_write(const struct policy_settings *settings, enum policy_option option, size_t index,
+                       struct base_text *out);
+
+/* ---- Approvals ------------------------------------------------------------------------------------------------------ */
+
+/* A request that a person has granted. The texts are safe to print. */
+struct policy_approval {
+  const char *name; /* 64 digits (policy_approval_name) */
+  const char *module, *request; /* paths, for people */
+};
+/* The name under which the request of a module is approved; another module, request or folder has another one. `folder`
+ * is the real path where the request's relative paths begin. */
+void policy_approval_name(const void *module, size_t module_bytes, const void *request, size_t request_bytes,
+                          const char *folder, char out[BASE_SHA256_HEX_BYTES]);
+/* `environment` names the folder of approvals. Errors: CAY_ERROR_SYSTEM: it has no name, or is not to be trusted. */
+enum cay_status policy_approval_find(char *const *environment, const char *name, bool *found, struct cay_error *error);
+enum cay_status policy_approval_store(char *const *environment, const struct policy_approval *approval,
+                                      struct cay_error *error);
+/* Calls `each` for every approval, in no order, and revokes those for which it returns true. */
+enum cay_status policy_approvals_each(char *const *environment,
+                                      bool (*each)(void *env, const struct policy_approval *approval), void *env,
+                                      struct cay_error *error);
+
 /* ---- Audit log ---------------------------------------------------------------------------------------------------- */
 
 /* Appends JSON lines to a file: "begin", one for each use, "end" (docs/capabilities.md has their fields). Lines are buffered;

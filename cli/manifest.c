@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* `cay manifest`: check, schema, embed, extract, diff. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail(const char *where, const struct cay_error *error, int code) {
+  cli_say_error(where, error);
+  return error->status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : code;
+}
+
+/* ---- Files ----------------------------------------------------------------------------------------------------------- */
+
+static int read_file(const char *path, struct base_file *out) {
+  struct cay_error error;
+  bool missing;
+  return policy_manifest_open(path, out, &missing, &error) ? fail(NULL, &error, POLICY_EXIT_NOT_FOUND) : -1;
+}
+
+/* Reads a manifest and what it says. Its relative paths stay as they are. */
+static int read_manifest(const char *path, bool is_request, struct base_file *file, struct policy_settings *settings) {
+  struct cay_error error;
+  int code = read_file(path, file);
+  if (code >= 0) return code;
+  const struct policy_manifest manifest = {
+      .name = path, .is_request = is_request, .bytes = file->bytes, .len_bytes = file->len_bytes};
+  return policy_manifest_read(settings, &manifest, &error) ? fail(NULL, &error, POLICY_EXIT_FAILED) : -1;
+}
+
+static bool write_all(int fd, const char *bytes, size_t len) {
+  while (len) {
+    ssize_t written = write(fd, bytes, len);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    bytes += written;
+    len -= (size_t)written;
+  }
+  return true;
+}
+
+/* The file is the old one or the new one at any moment: what is half written has another name. */
+static int write_file(const char *path, const struct base_text *text) {
+  struct base_text temporary = {0};
+  struct stat old;
+  base_text_format(&temporary, "%s.new-%ld", path, (long)getpid());
+  if (temporary.failed || text->failed) {
+    base_text_deinit(&temporary);
+    return cli_wrong_use("out of memory");
+  }
+  mode_t mode = stat(path, &old) == 0 ? old.st_mode & 0777 : 0666;
+  int fd = open(temporary.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  bool good = fd >= 0 && write_all(fd, text->bytes, text->len_bytes);
+  int reason = errno;
+  if (fd >= 0 && close(fd) != 0 && good) good = false, reason = errno;
+  if (good && rename(temporary.bytes, path) != 0) good = false, reason = errno;
+  if (!good && fd >= 0) unlink(temporary.bytes);
+  if (!good) cli_say("cannot write %s: %s", path, strerror(reason));
+  base_text_deinit(&temporary);
+  return good ? 0 : POLICY_EXIT_USAGE;
+}
+
+/* ---- The commands ------------------------------------------------------------------------------------------------------ */
+
+static int check(const struct policy_settings *options, char *const *operands) {
+  struct base_file file = {0};
+  struct policy_settings settings;
+  policy_settings_init(&settings);
+  int code = read_manifest(operands[0], false, &file, &settings);
+  base_file_deinit(&file);
+  policy_settings_deinit(&settings);
+  return code < 0 ? 0 : code;
+}
+
+static int schema(const struct policy_settings *options, char *const *operands) {
+  struct base_text out = {0};
+  policy_manifest_schema(&out);
+  return cli_print(&out, 0);
+}
+
+static int embed(const struct policy_settings *options, char *const *operands) {
+  struct cay_error error;
+  struct base_file manifest = {0}, module = {0};
+  struct policy_settings settings;
+  struct base_text out = {0};
+  policy_settings_init(&settings);
+  int code = read_manifest(operands[0], true, &manifest, &settings);
+  if (code < 0) code = cli_read(operands[1], &module);
+  if (code < 0 && policy_embedded_put(module.bytes, module.len_bytes, manifest.bytes, manifest.len_bytes, &out, &error))
+    code = fail(operands[1], &error, POLICY_EXIT_MODULE);
+  if (code < 0) code = write_file(options->output ? options->output : operands[1], &out);
+  base_text_deinit(&out);
+  base_file_deinit(&manifest);
+  base_file_deinit(&module);
+  policy_settings_deinit(&settings);
+  return code;
+}
+
+static int extract(const struct policy_settings *options, char *const *operands) {
+  struct base_file module = {0};
+  struct base_text out = {0};
+  const void *bytes;
+  size_t len;
+  int code = cli_read(operands[0], &module);
+  if (code < 0 && !policy_embedded_find(module.bytes, module.len_bytes, &bytes, &len)) {
+    cli_say("%s: there is no manifest inside", operands[0]);
+    code = POLICY_EXIT_FAILED;
+  } else if (code < 0) {
+    base_text_add(&out, bytes, len);
+    code = options->output ? write_file(options->output, &out) : -1;
+    if (code < 0) code = cli_print(&out, 0);
+  }
+  base_text_deinit(&out);
+  base_file_deinit(&module);
+  return code;
+}
+
+struct difference_lines {
+  const struct policy_settings *before, *after;
+  struct base_text *out;
+  bool widens;
+};
+
+static void add_difference(void *env, const struct policy_difference *difference) {
+  struct difference_lines *lines = env;
+  uint8_t group = policy_options[difference->option].group;
+  bool removed = difference->change == POLICY_CHANGE_REMOVED;
+  const struct policy_settings *of = removed ? lines->before : lines->after;
+  bool is_right = group == POLICY_GROUP_GRANTS || group == POLICY_GROUP_LIMITS;
+  lines->widens |= difference->widens;
+  base_text_format(lines->out, "%-8s %s ",
+                   difference->widens ? "widens"
+                   : is_right         ? "narrows"
+                                      : "differs",
+                   removed ? "-" : "+");
+  policy_flag_write(of, difference->option, difference->index, lines->out);
+  base_text_format(lines->out, "  (%s)\n", policy_origin(of, difference->option, difference->index));
+}
+
+static int diff(const struct policy_settings *options, char *const *operands) {
+  struct base_file files[2] = {{0}, {0}};
+  struct policy_settings settings[2];
+  struct base_text out = {0};
+  struct difference_lines lines = {.before = &settings[0], .after = &settings[1], .out = &out};
+  for (int i = 0; i < 2; i++) policy_settings_init(&settings[i]);
+  int code = read_manifest(operands[0], false, &files[0], &settings[0]);
+  if (code < 0) code = read_manifest(operands[1], false, &files[1], &settings[1]);
+  /* 1 says that rights widen, so a manifest that cannot be read is told otherwise. */
+  if (code == POLICY_EXIT_FAILED) code = POLICY_EXIT_USAGE;
+  if (code < 0) {
+    policy_compare(&settings[0], &settings[1], add_difference, &lines);
+    code = cli_print(&out, lines.widens ? POLICY_EXIT_FAILED : 0);
+  }
+  for (int i = 0; i < 2; i++) {
+    base_file_deinit(&files[i]);
+    policy_settings_deinit(&settings[i]);
+  }
+  return code;
+}
+
+static const struct {
+  const char *name, *operands;
+  size_t operand_count;
+  int (*run)(const struct policy_settings *options, char *const *operands);
+} commands[] = {{"check", "FILE", 1, check},
+                {"schema", "", 0, schema},
+                {"embed", "FILE MODULE", 2, embed},
+                {"extract", "MODULE", 1, extract},
+                {"diff", "OLD NEW", 2, diff}};
+
+static int dispatch(const struct policy_settings *options, const struct policy_texts *operands) {
+  size_t i = 0;
+  const char *name = operands->count ? operands->items[0] : "";
+  while (i < BASE_ARRAY_LEN(commands) && strcmp(commands[i].name, name) != 0) i++;
+  if (i == BASE_ARRAY_LEN(commands))
+    return cli_wrong_use("name what to do: cay manifest check, schema, embed, extract or diff");
+  if (operands->count - 1 != commands[i].operand_count)
+    return cli_wrong_use("write: cay manifest %s %s", commands[i].name, commands[i].operands);
+  return commands[i].run(options, (char *const *)(uintptr_t)(operands->items + 1));
+}
+
+int cli_manifest(struct cli_words words) {
+  struct policy_settings settings;
+  struct policy_texts operands = {0};
+  int code = cli_parse(&settings, POLICY_COMMAND_MANIFEST, words, &operands);
+  if (code < 0) code = dispatch(&settings, &operands);
+  BASE_VEC_DEINIT(&operands);
+  policy_settings_deinit(&settings);
+  return code;
+}
