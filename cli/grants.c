@@ -73,7 +73,7 @@ static enum cay_status grant_texts(struct cli_session *session, const struct pol
       base_error_set(error, status, "cannot find %.200s; two colons stand between host and guest: HOST::GUEST",
                      texts->items[i]);
     if (!status) status = cli_audit_guard(session, &dir, error);
-    if (status) base_error_prefix(error, "--%s", policy_options[option].name);
+    if (status) policy_error_origin(&session->settings, option, i, error);
   }
   return status;
 }
@@ -90,12 +90,12 @@ static enum cay_status grant_sources(struct cli_session *session, struct cay_err
   if (settings->clock) {
     status = policy_clock_parse(settings->clock, &clock, &ns, error);
     if (!status) status = cay_wasi_set_clock(session->wasi, clocks[clock], ns, error);
-    if (status) base_error_prefix(error, "--clock");
+    if (status) policy_error_origin(settings, POLICY_OPTION_CLOCK, 0, error);
   }
   if (!status && settings->random) {
     status = policy_random_parse(settings->random, &is_seeded, &seed, error);
     if (!status && is_seeded) cay_wasi_set_random_seed(session->wasi, seed);
-    if (status) base_error_prefix(error, "--random");
+    if (status) policy_error_origin(settings, POLICY_OPTION_RANDOM, 0, error);
   }
   return status;
 }
@@ -118,7 +118,7 @@ static enum cay_status grant_sockets(struct cli_session *session, struct cay_err
   enum cay_status status = CAY_OK;
   for (size_t i = 0; !status && i < session->settings.listen.count; i++) {
     status = grant_socket(session, i, error);
-    if (status) base_error_prefix(error, "--listen");
+    if (status) policy_error_origin(&session->settings, POLICY_OPTION_LISTEN, i, error);
   }
   return status;
 }

@@ -129,9 +129,19 @@ static int rank(const struct policy_settings *settings, enum policy_option optio
   return normal;
 }
 
+/* Among clocks and random sources the order is known between kinds, not between two of one kind. */
+static bool source_widens(const struct comparison *c, enum policy_option option, const char *const *words, int count) {
+  int before = rank(c->before, option, words, count, count - 1),
+      after = rank(c->after, option, words, count, count - 1);
+  return after > before || (after == before && after != count - 1);
+}
+
 static bool word_widens(const struct comparison *c, enum policy_option option) {
-  static const char *const streams[] = {"null", "inherit"};
+  static const char *const streams[] = {"null", "inherit"}, *const clocks[] = {"fixed", "coarse", "real"},
+                           *const randoms[] = {"seed", "real"};
   switch (option) {
+  case POLICY_OPTION_CLOCK: return source_widens(c, option, clocks, 3);
+  case POLICY_OPTION_RANDOM: return source_widens(c, option, randoms, 2);
   case POLICY_OPTION_STDIN:
   case POLICY_OPTION_STDOUT:
   case POLICY_OPTION_STDERR: return rank(c->after, option, streams, 2, 1) > rank(c->before, option, streams, 2, 1);

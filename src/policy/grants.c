@@ -180,7 +180,7 @@ static enum cay_status put_all(struct policy_settings *settings, struct policy_t
     status = put_file(settings, variables, settings->env_file.items[i], host, error);
   for (size_t i = 0; !status && i < settings->env.count; i++) {
     status = put_named(variables, settings->env.items[i], host, error);
-    if (status == CAY_ERROR_ARGUMENT) base_error_prefix(error, "--env");
+    if (status == CAY_ERROR_ARGUMENT) policy_error_origin(settings, POLICY_OPTION_ENV, i, error);
   }
   return status;
 }

@@ -203,6 +203,28 @@ static enum cay_status read_grant_table(struct reader *reader, enum policy_optio
   return set_grant(reader, option, value, &dir);
 }
 
+/* What a text has to be beyond what its kind says, found here so that the message can tell its place. */
+static enum cay_status check_text(struct reader *reader, enum policy_option option, const char *text) {
+  enum policy_clock clock;
+  uint64_t number;
+  bool is_seeded;
+  switch (option) {
+  case POLICY_OPTION_CLOCK: return policy_clock_parse(text, &clock, &number, reader->error);
+  case POLICY_OPTION_RANDOM: return policy_random_parse(text, &is_seeded, &number, reader->error);
+  case POLICY_OPTION_ENV:
+    if (*text && *text != '=') return CAY_OK;
+    return base_error_set(reader->error, CAY_ERROR_ARGUMENT, "\"%.100s\" has no name; write NAME=VALUE, or NAME", text);
+  default: return CAY_OK;
+  }
+}
+
+static enum cay_status set_text(struct reader *reader, enum policy_option option, const struct policy_toml_value *value,
+                                const char *text) {
+  enum cay_status status = check_text(reader, option, text);
+  if (!status) status = policy_set(reader->settings, option, text, reader->error);
+  return place(reader, value, policy_options[option].manifest, status);
+}
+
 /* ---- Lists ---------------------------------------------------------------------------------------------------------- */
 
 /* Whether two items of one list cannot both hold, in words, or NULL. */
@@ -241,7 +263,7 @@ static enum cay_status read_item(struct reader *reader, enum policy_option optio
   if (status) return status;
   if (row->kind == POLICY_PATHS) text = path_in(reader, text);
   if (!text) return base_error_memory(reader->error);
-  return place(reader, value, row->manifest, policy_set(reader->settings, option, text, reader->error));
+  return set_text(reader, option, value, text);
 }
 
 static enum cay_status read_list(struct reader *reader, enum policy_option option,
@@ -310,8 +332,7 @@ static enum cay_status read_scalar(struct reader *reader, enum policy_option opt
   reader->settings->source = origin_of(reader, value->key_offset);
   if (!status && !reader->settings->source) status = base_error_memory(reader->error);
   if (status) return status;
-  return place(reader, value, policy_options[option].manifest,
-               policy_set(reader->settings, option, text, reader->error));
+  return set_text(reader, option, value, text);
 }
 
 /* ---- Keys ----------------------------------------------------------------------------------------------------------- */

@@ -191,6 +191,17 @@ const char *policy_origin(const struct policy_settings *settings, enum policy_op
   return index < origins->count ? origins->items[index] : NULL;
 }
 
+void policy_error_origin(const struct policy_settings *settings, enum policy_option option, size_t index,
+                         struct cay_error *error) {
+  const char *origin = policy_origin(settings, option, index), *name = policy_options[option].name;
+  if (!origin || strncmp(origin, "--", 2) == 0)
+    base_error_prefix(error, "--%s", name);
+  else if (strncmp(origin, "CAY_", 4) == 0)
+    base_error_prefix(error, "%s", origin);
+  else
+    base_error_prefix(error, "%.300s: %s", origin, name);
+}
+
 /* ---- Finding names ----------------------------------------------------------------------------------------------- */
 
 enum policy_command policy_command_find(const char *name) {

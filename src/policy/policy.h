@@ -137,6 +137,9 @@ enum cay_status policy_set(struct policy_settings *settings, enum policy_option 
 bool policy_is_given(const struct policy_settings *settings, enum policy_option option);
 /* Where value `index` of the option came from (0 for what is no list); NULL when it has no such value. */
 const char *policy_origin(const struct policy_settings *settings, enum policy_option option, size_t index);
+/* Puts where value `index` came from in front of an error's text: "--dir", or "cay.toml:3:7: dir". */
+void policy_error_origin(const struct policy_settings *settings, enum policy_option option, size_t index,
+                         struct cay_error *error);
 /* Puts the values of `lower` beneath those of `settings`: where both have a value, that of `settings` stays; lists are
  * joined, lower ones first, except grants of a guest path that `settings` grants, too. `lower` has to live as long as
  * `settings`. Error: no memory. */

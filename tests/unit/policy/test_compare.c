@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Settings compared, manifests inside modules, and approvals. */
+#include "policy/policy.h"
+#include "test.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct cay_error error;
+
+struct told {
+  unsigned count, widening;
+};
+
+static void tell(void *env, const struct policy_difference *difference) {
+  struct told *told = env;
+  told->count++;
+  told->widening += difference->widens;
+}
+
+static struct told compare(const char *before, const char *after) {
+  const char *const texts[2] = {before, after};
+  struct policy_settings settings[2];
+  struct told told = {0};
+  for (int i = 0; i < 2; i++) {
+    const struct policy_manifest manifest = {.name = "m", .bytes = texts[i], .len_bytes = strlen(texts[i])};
+    policy_settings_init(&settings[i]);
+    CHECK_INT(policy_manifest_read(&settings[i], &manifest, &error), CAY_OK);
+  }
+  policy_compare(&settings[0], &settings[1], tell, &told);
+  for (int i = 0; i < 2; i++) policy_settings_deinit(&settings[i]);
+  return told;
+}
+
+/* `after` lets the program do more than `before`. */
+static void widens(const char *before, const char *after) {
+  struct told told = compare(before, after);
+  if (!told.widening) CHECK_TEXT(after, "wider");
+  test_checks++;
+}
+
+static void does_not_widen(const char *before, const char *after) {
+  struct told told = compare(before, after);
+  if (told.widening) CHECK_TEXT(after, "not wider");
+  test_checks++;
+}
+
+/* From `narrow` to `wide` rights widen, and not the other way. */
+static void is_wider(const char *narrow, const char *wide) {
+  widens(narrow, wide);
+  does_not_widen(wide, narrow);
+}
+
+TEST(directories) {
+  is_wider("", "dir=['/a']");
+  is_wider("dir=['/a/b::/a/b::ro']", "dir=['/a']");
+  is_wider("dir=['/a::/x::ro']", "dir=['/a::/x::rw']");
+  is_wider("dir=['/a::/x::create-only']", "dir=['/a::/x::rw']");
+  is_wider("dir=['/a::/x::overlay']", "dir=['/a::/x::rw']");
+  is_wider("dir=['/a::/x::rw,quota=1M']", "dir=['/a::/x::rw']");
+  is_wider("dir=['/a::/x::rw,quota=1M']", "dir=['/a::/x::rw,quota=2M']");
+  is_wider("dir=['/a/b']", "dir=['/']");
+  is_wider("dir=['data']", "dir=['.']");
+  CHECK_INT(compare("dir=['/a','/a/b::/a/b::ro']", "dir=['/a']").count, 0);
+  CHECK_INT(compare("dir=['/a/::/x']", "dir=['/a::/x']").count, 0);
+  widens("dir=['/a::/a::ro']", "dir=['/ab::/ab::ro']");
+  widens("dir=['/a']", "dir=['/a/../b']");
+  widens("dir=['/a::/x']", "dir=['/a::/y']");
+  widens("dir=['/a::/x']", "dir=['/a/b::/x/c']");
+  widens("dir=['/a::/x::ro']", "dir=['/a::/x::create-only']");
+  widens("dir=['/a::/x::create-only']", "dir=['/a::/x::ro']");
+  widens("dir=['/a::/x::overlay']", "dir=['/a::/x::overlay=s']");
+  does_not_widen("dir=['/a::/x::overlay']", "dir=['/a/b::/x/b::ro']");
+}
+
+TEST(other_rights) {
+  is_wider("", "env=['A=1']");
+  is_wider("env=['A=1']", "env=['A=1','B']");
+  widens("env=['A=1']", "env=['A=2']");
+  is_wider("env=['A']", "inherit-env=true");
+  is_wider("inherit-env=false", "inherit-env=true");
+  is_wider("", "listen=['127.0.0.1:80']");
+  is_wider("clock='fixed'", "");
+  is_wider("clock='fixed'", "clock='coarse'");
+  is_wider("clock='coarse=1s'", "clock='real'");
+  widens("clock='coarse=1s'", "clock='coarse=1ms'");
+  is_wider("random='seed=1'", "random='real'");
+  is_wider("deterministic=true", "deterministic=false");
+  is_wider("stdin='null'", "stdin='inherit'");
+  CHECK_INT(compare("clock='real'", "clock='real'").count, 0);
+  does_not_widen("", "clock='real'");
+}
+
+TEST(limits) {
+  is_wider("max-memory='1M'", "max-memory='2M'");
+  is_wider("max-memory='1M'", "");
+  is_wider("max-memory='1M'", "max-memory=0");
+  is_wider("timeout='1s'", "");
+  is_wider("max-threads=0", "max-threads=1");
+  is_wider("", "max-threads=65");
+  is_wider("max-threads=3", "");
+  is_wider("stack='1M'", "");
+  is_wider("", "stack='17M'");
+  CHECK_INT(compare("max-memory='1M'", "max-memory=1048576").count, 0);
+  does_not_widen("tier='interp'", "tier='baseline'\narg0='x'");
+  CHECK_INT(compare("tier='interp'", "tier='baseline'\narg0='x'").count, 2);
+}
+
+TEST(flags) {
+  struct policy_settings settings;
+  struct base_text out = {0};
+  policy_settings_init(&settings);
+  CHECK_INT(policy_set(&settings, POLICY_OPTION_ENV, "A='b c'", &error), CAY_OK);
+  CHECK_INT(policy_set(&settings, POLICY_OPTION_TIMEOUT, "90s", &error), CAY_OK);
+  CHECK_INT(policy_set(&settings, POLICY_OPTION_MAX_MEMORY, "1048576", &error), CAY_OK);
+  CHECK_INT(policy_set(&settings, POLICY_OPTION_INHERIT_ENV, NULL, &error), CAY_OK);
+  policy_flag_write(&settings, POLICY_OPTION_ENV, 0, &out);
+  policy_flag_write(&settings, POLICY_OPTION_TIMEOUT, 0, &out);
+  policy_flag_write(&settings, POLICY_OPTION_MAX_MEMORY, 0, &out);
+  policy_flag_write(&settings, POLICY_OPTION_INHERIT_ENV, 0, &out);
+  CHECK_TEXT(out.bytes, "--env 'A='\\''b c'\\'''--timeout 90s--max-memory 1M--inherit-env");
+  base_text_deinit(&out);
+  policy_settings_deinit(&settings);
+}
+
+static const char module[] = "\0asm\1\0\0\0"
+                             "\1\4\1\x60\0\0"
+                             "\0\3\1xy";
+
+TEST(inside_modules) {
+  struct base_text one = {0}, two = {0};
+  const void *bytes;
+  size_t len, module_len = sizeof module - 1;
+  CHECK(!policy_embedded_find(module, module_len, &bytes, &len));
+  CHECK_INT(policy_embedded_put(module, module_len, "first", 5, &one, &error), CAY_OK);
+  CHECK(policy_embedded_find(one.bytes, one.len_bytes, &bytes, &len) && len == 5 && memcmp(bytes, "first", 5) == 0);
+  CHECK_INT(policy_embedded_put(one.bytes, one.len_bytes, "", 0, &two, &error), CAY_OK);
+  CHECK(policy_embedded_find(two.bytes, two.len_bytes, &bytes, &len) && len == 0);
+  CHECK_INT(one.len_bytes - two.len_bytes, 5);
+  CHECK(memcmp(two.bytes, module, module_len) == 0);
+  /* Every prefix and every changed byte is taken for what it is, without reading past the end. */
+  for (size_t cut = 0; cut <= one.len_bytes; cut++) {
+    char *copy = base_string_copy(one.bytes, cut);
+    struct base_text out = {0};
+    policy_embedded_find(copy, cut, &bytes, &len);
+    CHECK((policy_embedded_put(copy, cut, "x", 1, &out, &error) == CAY_OK) ==
+          (cut == 8 || cut == 14 || cut == 19 || cut == one.len_bytes));
+    base_text_deinit(&out);
+    base_free(copy);
+  }
+  CHECK_INT(policy_embedded_put("text", 4, "x", 1, &one, &error), CAY_ERROR_MALFORMED);
+  base_text_deinit(&one);
+  base_text_deinit(&two);
+}
+
+TEST(names_of_approvals) {
+  char a[BASE_SHA256_HEX_BYTES], b[BASE_SHA256_HEX_BYTES];
+  policy_approval_name("m", 1, "r", 1, "/f", a);
+  policy_approval_name("m", 1, "r", 1, "/f", b);
+  CHECK_TEXT(a, b);
+  policy_approval_name("n", 1, "r", 1, "/f", b);
+  CHECK(strcmp(a, b) != 0);
+  policy_approval_name("m", 1, "s", 1, "/f", b);
+  CHECK(strcmp(a, b) != 0);
+  policy_approval_name("m", 1, "r", 1, "/g", b);
+  CHECK(strcmp(a, b) != 0);
+  policy_approval_name("mr", 2, "", 0, "/f", b);
+  CHECK(strcmp(a, b) != 0);
+}
+
+static bool count_one(void *env, const struct policy_approval *approval) {
+  ++*(unsigned *)env;
+  CHECK_TEXT(approval->module, "/x/app.wasm");
+  CHECK_TEXT(approval->request, "cay.toml");
+  return *(unsigned *)env == 2;
+}
+
+TEST(the_store) {
+  char folder[] = "/tmp/cay-test-approvals-XXXXXX", home[64], path[256];
+  CHECK(mkdtemp(folder) != NULL);
+  snprintf(home, sizeof home, "HOME=%s", folder);
+  char *const environment[] = {home, NULL}, *const none[] = {NULL}, *const relative[] = {"HOME=.", NULL};
+  char names[2][BASE_SHA256_HEX_BYTES];
+  bool found;
+  policy_approval_name("m", 1, "r", 1, "/x", names[0]);
+  policy_approval_name("m", 1, "s", 1, "/x", names[1]);
+  CHECK_INT(policy_approval_find(environment, names[0], &found, &error), CAY_OK);
+  CHECK(!found);
+  CHECK_INT(policy_approval_find(none, names[0], &found, &error), CAY_ERROR_SYSTEM);
+  CHECK_INT(policy_approval_find(relative, names[0], &found, &error), CAY_ERROR_SYSTEM);
+  for (int i = 0; i < 2; i++) {
+    const struct policy_approval approval = {names[i], "/x/app.wasm", "cay.toml"};
+    CHECK_INT(policy_approval_store(environment, &approval, &error), CAY_OK);
+    CHECK_INT(policy_approval_store(environment, &approval, &error), CAY_OK);
+    CHECK_INT(policy_approval_find(environment, names[i], &found, &error), CAY_OK);
+    CHECK(found);
+  }
+  snprintf(path, sizeof path, "%s/.config/cay/approved/%s", folder, names[0]);
+  chmod(path, 0600);
+  CHECK_INT(policy_approval_find(environment, names[0], &found, &error), CAY_OK);
+  CHECK(!found);
+  chmod(path, 0400);
+  unsigned count = 0;
+  CHECK_INT(policy_approvals_each(environment, count_one, &count, &error), CAY_OK);
+  CHECK_INT(count, 2);
+  count = 0;
+  CHECK_INT(policy_approvals_each(environment, count_one, &count, &error), CAY_OK);
+  CHECK_INT(count, 1); /* the other one was revoked */
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, sizeof path, "%s/.config/cay/approved/%s", folder, names[i]);
+    unlink(path);
+  }
+  /* A folder that is a link counts as none that can be trusted. */
+  snprintf(path, sizeof path, "%s/.config/cay/approved", folder);
+  rmdir(path);
+  CHECK_INT(symlink("/tmp", path), 0);
+  CHECK_INT(policy_approval_find(environment, names[0], &found, &error), CAY_ERROR_SYSTEM);
+  unlink(path);
+  for (const char *const *part = (const char *const[]){"/.config/cay", "/.config", "", NULL}; *part; part++) {
+    snprintf(path, sizeof path, "%s%s", folder, *part);
+    CHECK_INT(rmdir(path), 0);
+  }
+}
+
+TEST_MAIN(RUN(directories) RUN(other_rights) RUN(limits) RUN(flags) RUN(inside_modules) RUN(names_of_approvals)
+              RUN(the_store))
