@@ -364,6 +364,8 @@ struct host_net_address {
   uint16_t port;
   uint32_t scope; /* interface of a link-local IPv6 address, or 0 */
 };
+/* "127.0.0.1:80" or "[::1]:80". */
+bool host_net_address_parse(const char *text, struct host_net_address *out);
 struct host_net_rule {
   bool denies;
   uint8_t directions, protocols; /* bits of the enums */

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/object.h"
+#include "host/network.h"
 
 enum { FILE_RIGHTS = HOST_RIGHT_READ | HOST_RIGHT_WRITE | HOST_RIGHT_DEVICE };
 
@@ -70,6 +70,8 @@ void host_object_release(struct host_object *object) {
   if (object->owns_fd && object->fd >= 0) close(object->fd);
   if (object->quota_file) host_quota_closed(object->quota, object->quota_file);
   host_quota_release(object->quota);
+  host_network_release(object->network);
+  host_peers_free(object->peers);
   synthetic_free(object->synthetic);
   if (object->memory) {
     base_free(object->memory->bytes);

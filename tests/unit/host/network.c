@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Network rules: who wins, which addresses are private in whichever form, names and their pins, and sockets by them. */
+#include <arpa/inet.h>
+
+#include "scratch.h"
+
+static struct host_network *network;
+static int questions;
+
+static int answer(void *env, const char *name, struct host_net_address *out, size_t capacity, size_t *count) {
+  (void)env;
+  questions++;
+  static const struct {
+    const char *name, *address;
+  } zone[] = {{"public.example.org", "93.184.216.34"}, {"rebind.example.org", "127.0.0.1"},
+              {"mixed.example.org", "10.0.0.1"},       {"mixed.example.org", "93.184.216.35"},
+              {"moves.example.org", "93.184.216.36"},  {"mapped.example.org", "::ffff:127.0.0.1"},
+              {"other.test", "93.184.216.37"}};
+  *count = 0;
+  if (strcmp(name, "moves.example.org") == 0 && questions > 1) return -HOST_ERROR_IO;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(zone) && *count < capacity; i++) {
+    if (strcmp(zone[i].name, name) != 0) continue;
+    out[*count] = (struct host_net_address){.is_v6 = strchr(zone[i].address, ':') != NULL};
+    CHECK_INT(inet_pton(out[*count].is_v6 ? AF_INET6 : AF_INET, zone[i].address, out[*count].bytes), 1);
+    ++*count;
+  }
+  return *count ? 0 : -HOST_ERROR_NOENT;
+}
+
+static void begin(void) {
+  CHECK_INT(host_network_new(&network, NULL), CAY_OK);
+  host_network_set_resolver(network, answer, NULL);
+  questions = 0;
+}
+static void end(void) { host_network_release(network); }
+
+static struct host_net_address address(const char *text, uint16_t port) {
+  struct host_net_address out = {.is_v6 = strchr(text, ':') != NULL, .port = port};
+  CHECK_INT(inet_pton(out.is_v6 ? AF_INET6 : AF_INET, text, out.bytes), 1);
+  return out;
+}
+
+static struct host_net_rule rule(enum host_net_direction direction, enum host_net_what what) {
+  return (struct host_net_rule){.directions = (uint8_t)direction,
+                                .protocols = HOST_NET_TCP | HOST_NET_UDP,
+                                .what = what,
+                                .port_last = 65535,
+                                .rule = "a rule"};
+}
+static void add(struct host_net_rule added) { CHECK_INT(host_network_add(network, &added, NULL), CAY_OK); }
+static void add_range(enum host_net_direction direction, const char *text, unsigned bits, bool denies) {
+  struct host_net_rule added = rule(direction, HOST_NET_RANGE);
+  added.address = address(text, 0);
+  added.prefix_bits = (uint8_t)bits;
+  added.denies = denies;
+  add(added);
+}
+static void add_name(const char *name, bool denies) {
+  struct host_net_rule added = rule(HOST_NET_CONNECT, HOST_NET_NAME);
+  added.name = name;
+  added.denies = denies;
+  add(added);
+}
+
+/* Whether the rules let it be connected to; nothing is sent, as UDP connects to nobody here. */
+static bool may(const char *text, uint16_t port) {
+  struct host_net_address to = address(text, port);
+  struct host_object *socket = NULL;
+  int result = host_network_connect(network, &to, &socket, NULL);
+  host_object_release(socket);
+  return result != -HOST_ERROR_NOTCAPABLE;
+}
+
+static const char *const private_addresses[] = {"127.0.0.1",
+                                                "127.255.255.254",
+                                                "0.0.0.0",
+                                                "10.1.2.3",
+                                                "100.64.0.1",
+                                                "169.254.169.254",
+                                                "172.16.0.1",
+                                                "172.31.255.255",
+                                                "192.168.0.1",
+                                                "224.0.0.1",
+                                                "255.255.255.255",
+                                                "::",
+                                                "::1",
+                                                "::7f00:1",
+                                                "::ffff:127.0.0.1",
+                                                "::ffff:10.0.0.1",
+                                                "::ffff:0.0.0.0",
+                                                "fe80::1",
+                                                "fec0::1",
+                                                "fc00::1",
+                                                "fd12:3456::1",
+                                                "ff02::1",
+                                                "64:ff9b::127.0.0.1",
+                                                "64:ff9b::10.0.0.1",
+                                                "64:ff9b:1::1",
+                                                "2002:7f00:1::1",
+                                                "2002:c0a8:1::",
+                                                "2001:0:7f00:1::",
+                                                "2001:0:808:808::80ff:fffe"};
+
+TEST(private_is_denied) {
+  begin();
+  add(rule(HOST_NET_CONNECT, HOST_NET_ANY));
+  add_range(HOST_NET_CONNECT, "0.0.0.0", 0, false);
+  add_range(HOST_NET_CONNECT, "::", 0, false);
+  for (size_t i = 0; i < BASE_ARRAY_LEN(private_addresses); i++) {
+    if (may(private_addresses[i], 9)) fprintf(stderr, "%s was not refused\n", private_addresses[i]);
+    CHECK(!may(private_addresses[i], 9));
+  }
+  end();
+  begin();
+  add(rule(HOST_NET_CONNECT, HOST_NET_PRIVATE));
+  for (size_t i = 0; i < BASE_ARRAY_LEN(private_addresses); i++) CHECK(may(private_addresses[i], 9));
+  CHECK(!may("192.0.2.1", 9));
+  end();
+}
+
+TEST(named_private) {
+  begin();
+  add_range(HOST_NET_CONNECT, "127.0.0.1", 32, false);
+  CHECK(may("127.0.0.1", 9));
+  CHECK(may("::ffff:127.0.0.1", 9));
+  CHECK(!may("127.0.0.2", 9));
+  CHECK(!may("0.0.0.0", 9));
+  CHECK(!may("::1", 9));
+  CHECK(!may("64:ff9b::127.0.0.1", 9));
+  add_range(HOST_NET_CONNECT, "127.0.0.0", 8, false);
+  CHECK(may("127.0.0.2", 9));
+  struct host_net_rule mapped = rule(HOST_NET_CONNECT, HOST_NET_RANGE);
+  mapped.address = address("::ffff:0.0.0.0", 0);
+  mapped.prefix_bits = 90;
+  CHECK_INT(host_network_add(network, &mapped, NULL), CAY_ERROR_ARGUMENT);
+  end();
+}
+
+TEST(denying_wins) {
+  begin();
+  const char *told = NULL;
+  add_range(HOST_NET_CONNECT, "127.0.0.0", 8, false);
+  struct host_net_rule port = rule(HOST_NET_CONNECT, HOST_NET_RANGE);
+  port.address = address("127.0.0.1", 0);
+  port.prefix_bits = 32;
+  port.port_first = port.port_last = 9;
+  port.denies = true;
+  port.rule = "deny nine";
+  add(port);
+  add_range(HOST_NET_CONNECT, "127.0.0.1", 32, false);
+  CHECK(!may("127.0.0.1", 9));
+  CHECK(!may("::ffff:127.0.0.1", 9));
+  CHECK(may("127.0.0.1", 10));
+  CHECK(may("127.0.0.2", 9));
+  struct host_net_address to = address("127.0.0.1", 9);
+  struct host_object *socket;
+  CHECK_INT(host_network_connect(network, &to, &socket, &told), -HOST_ERROR_NOTCAPABLE);
+  CHECK_TEXT(told, "deny nine");
+  add_range(HOST_NET_CONNECT, "10.0.0.1", 32, true);
+  add(rule(HOST_NET_CONNECT, HOST_NET_PRIVATE));
+  CHECK(!may("64:ff9b::10.0.0.1", 9));
+  CHECK(!may("2002:a00:1::", 9));
+  end();
+}
+
+TEST(directions_protocols_ports) {
+  begin();
+  struct host_net_address to = address("127.0.0.1", 0);
+  struct host_object *socket = NULL;
+  add_range(HOST_NET_CONNECT, "127.0.0.1", 32, false);
+  CHECK_INT(host_network_listen(network, &to, &socket, NULL), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(host_network_datagram(network, &to, false, &socket, NULL), -HOST_ERROR_NOTCAPABLE);
+  end();
+  begin();
+  struct host_net_rule udp = rule(HOST_NET_LISTEN, HOST_NET_RANGE);
+  udp.address = to;
+  udp.prefix_bits = 32;
+  udp.protocols = HOST_NET_UDP;
+  add(udp);
+  CHECK_INT(host_network_listen(network, &to, &socket, NULL), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(host_network_datagram(network, &to, false, &socket, NULL), 0);
+  host_object_release(socket);
+  CHECK(!may("127.0.0.1", 9));
+  end();
+}
+
+/* ---- Names ----------------------------------------------------------------------------------------------------------- */
+
+static int resolve(const char *name, size_t *count) {
+  struct host_net_address out[8];
+  return host_network_resolve(network, name, out, 8, count, NULL);
+}
+
+TEST(names) {
+  begin();
+  size_t count = 0;
+  add_name("*.example.org", false);
+  CHECK(!may("93.184.216.34", 9));
+  CHECK_INT(resolve("other.test", &count), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(resolve("example.org", &count), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(resolve("evilexample.org", &count), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(questions, 0);
+  CHECK_INT(resolve("PUBLIC.example.org.", &count), 0);
+  CHECK_INT(count, 1);
+  CHECK(may("93.184.216.34", 9));
+  CHECK(!may("93.184.216.37", 9));
+  CHECK_INT(resolve("rebind.example.org", &count), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(resolve("mapped.example.org", &count), -HOST_ERROR_NOTCAPABLE);
+  CHECK(!may("127.0.0.1", 9));
+  CHECK_INT(resolve("mixed.example.org", &count), 0);
+  CHECK_INT(count, 1);
+  CHECK(!may("10.0.0.1", 9));
+  CHECK_INT(resolve("missing.example.org", &count), -HOST_ERROR_NOENT);
+  static const char *const bad[] = {
+      "", ".", "..", "a..example.org", ".example.org", "a b.example.org", "a/b", "x\n.example.org"};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(bad); i++) CHECK_INT(resolve(bad[i], &count), -HOST_ERROR_INVAL);
+  char longer[400];
+  memset(longer, 'a', sizeof longer);
+  longer[399] = 0;
+  CHECK_INT(resolve(longer, &count), -HOST_ERROR_INVAL);
+  end();
+}
+
+TEST(names_are_asked_once) {
+  begin();
+  size_t count = 0;
+  add_name("moves.example.org", false);
+  CHECK_INT(resolve("moves.example.org", &count), 0);
+  CHECK_INT(resolve("moves.example.org", &count), 0);
+  CHECK_INT(questions, 1);
+  CHECK(may("93.184.216.36", 9));
+  end();
+}
+
+TEST(denied_names) {
+  begin();
+  size_t count = 0;
+  add_name("*.example.org", false);
+  add_name("public.example.org", true);
+  CHECK_INT(resolve("public.example.org", &count), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(resolve("moves.example.org", &count), 0);
+  end();
+}
+
+TEST(localhost) {
+  begin();
+  size_t count = 0;
+  add(rule(HOST_NET_CONNECT, HOST_NET_ANY));
+  CHECK_INT(resolve("localhost", &count), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(resolve("a.localhost", &count), -HOST_ERROR_NOTCAPABLE);
+  add_name("localhost", false);
+  CHECK_INT(resolve("localhost", &count), 0);
+  CHECK_INT(count, 2);
+  CHECK_INT(questions, 0);
+  CHECK(may("127.0.0.1", 9));
+  CHECK(may("::1", 9));
+  CHECK(!may("127.0.0.2", 9));
+  CHECK_INT(resolve("127.0.0.9", &count), 0);
+  CHECK(!may("127.0.0.9", 9));
+  end();
+}
+
+/* ---- Sockets ----------------------------------------------------------------------------------------------------------- */
+
+static uint16_t port_of(const struct host_object *socket) {
+  char text[128];
+  CHECK(host_object_address(socket, text, sizeof text));
+  return (uint16_t)atoi(strrchr(text, ':') + 1);
+}
+
+static void wait_for(struct host_object *object, enum host_interest interest) {
+  struct host_loop *loop;
+  struct host_wait wait = {.object = object, .interest = (uint8_t)interest};
+  if (host_loop_new(&loop, NULL)) abort();
+  CHECK_INT(host_loop_wait(loop, &wait, 1, base_os_monotonic_ns() + UINT64_C(3000000000)), 1);
+  host_loop_free(loop);
+}
+
+TEST(tcp) {
+  begin();
+  add_range(HOST_NET_LISTEN, "127.0.0.1", 32, false);
+  add_range(HOST_NET_CONNECT, "127.0.0.1", 32, false);
+  struct host_net_address at = address("127.0.0.1", 0);
+  struct host_object *listener, *client, *server;
+  const char *told = NULL;
+  CHECK_INT(host_network_listen(network, &at, &listener, &told), 0);
+  CHECK_TEXT(told, "a rule");
+  at.port = port_of(listener);
+  CHECK_INT(host_network_connect(network, &at, &client, NULL), 0);
+  wait_for(client, HOST_WRITABLE);
+  CHECK_INT(host_connect_finish(client), 0);
+  wait_for(listener, HOST_READABLE);
+  CHECK_INT(host_accept(listener, &server), 0);
+  char bytes[4] = "abc";
+  struct host_buffer buffer = plain(bytes, 3);
+  size_t done = 0;
+  CHECK_INT(host_send(client, &buffer, 1, &done), 0);
+  wait_for(server, HOST_READABLE);
+  CHECK_INT(host_read(server, &buffer, 1, &done), 0);
+  CHECK_INT(done, 3);
+  host_object_release(server);
+  host_object_release(client);
+  host_object_release(listener);
+  CHECK_INT(host_network_connect(network, &at, &client, NULL), 0);
+  wait_for(client, HOST_WRITABLE);
+  CHECK_INT(host_connect_finish(client), -HOST_ERROR_CONNREFUSED);
+  host_object_release(client);
+  end();
+}
+
+/* A peer that no rule accepts is not seen by the program. */
+TEST(peers) {
+  begin();
+  add_range(HOST_NET_LISTEN, "127.0.0.1", 32, false);
+  add_range(HOST_NET_CONNECT, "127.0.0.1", 32, false);
+  add_range(HOST_NET_ACCEPT, "10.0.0.0", 8, false);
+  struct host_net_address at = address("127.0.0.1", 0);
+  struct host_object *listener, *client, *server = NULL;
+  CHECK_INT(host_network_listen(network, &at, &listener, NULL), 0);
+  at.port = port_of(listener);
+  CHECK_INT(host_network_connect(network, &at, &client, NULL), 0);
+  wait_for(listener, HOST_READABLE);
+  CHECK_INT(host_accept(listener, &server), HOST_PENDING);
+  wait_for(client, HOST_READABLE);
+  char byte;
+  struct host_buffer buffer = plain(&byte, 1);
+  size_t done = 9;
+  int result = host_read(client, &buffer, 1, &done);
+  CHECK(result == -HOST_ERROR_CONNRESET || (result == 0 && done == 0));
+  host_object_release(client);
+  host_object_release(listener);
+  end();
+}
+
+TEST(udp) {
+  begin();
+  add_range(HOST_NET_LISTEN, "127.0.0.1", 32, false);
+  struct host_net_address at = address("127.0.0.1", 0), from, to;
+  struct host_object *server, *client;
+  CHECK_INT(host_network_datagram(network, &at, false, &server, NULL), 0);
+  to = address("127.0.0.1", port_of(server));
+  CHECK_INT(host_network_datagram(network, NULL, false, &client, NULL), 0);
+  char bytes[8] = "hello";
+  struct host_buffer buffer = plain(bytes, 5);
+  struct host_receive how = {0};
+  size_t done = 0;
+  CHECK_INT(host_send_to(client, &buffer, 1, &to, &done, NULL), -HOST_ERROR_NOTCAPABLE);
+  struct host_network *other;
+  CHECK_INT(host_network_new(&other, NULL), CAY_OK);
+  struct host_net_rule out = rule(HOST_NET_CONNECT, HOST_NET_RANGE);
+  out.address = to;
+  out.prefix_bits = 32;
+  out.port_first = out.port_last = to.port;
+  CHECK_INT(host_network_add(other, &out, NULL), CAY_OK);
+  host_object_release(client);
+  CHECK_INT(host_network_datagram(other, NULL, false, &client, NULL), 0);
+  CHECK_INT(host_send_to(client, &buffer, 1, &to, &done, NULL), 0);
+  CHECK_INT(done, 5);
+  wait_for(server, HOST_READABLE);
+  CHECK_INT(host_receive_from(server, &buffer, 1, &how, &from, &done), 0);
+  CHECK_INT(done, 5);
+  /* A server answers those that it heard from, and nobody else. */
+  CHECK_INT(host_send_to(server, &buffer, 1, &from, &done, NULL), 0);
+  struct host_net_address stranger = from;
+  stranger.port ^= 1;
+  CHECK_INT(host_send_to(server, &buffer, 1, &stranger, &done, NULL), -HOST_ERROR_NOTCAPABLE);
+  wait_for(client, HOST_READABLE);
+  CHECK_INT(host_receive_from(client, &buffer, 1, &how, &from, &done), 0);
+  CHECK_INT(from.port, to.port);
+  CHECK_INT(host_receive_from(client, &buffer, 1, &how, &from, &done), HOST_PENDING);
+  host_object_release(client);
+  host_object_release(server);
+  host_network_release(other);
+  end();
+}
+
+TEST_MAIN({RUN(private_is_denied) RUN(named_private) RUN(denying_wins) RUN(directions_protocols_ports) RUN(names)
+               RUN(names_are_asked_once) RUN(denied_names) RUN(localhost) RUN(tcp) RUN(peers) RUN(udp)})
