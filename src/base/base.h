@@ -99,7 +99,8 @@ struct base_text {
 void base_text_add(struct base_text *text, const char *bytes, size_t len_bytes);
 void base_text_addz(struct base_text *text, const char *zero_terminated);
 void base_text_format(struct base_text *text, const char *format, ...) BASE_PRINTF(2, 3);
-/* Adds the bytes as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
+/* Adds the bytes as a JSON string with quotes; invalid UTF-8 becomes U+FFFD, and what base_printable would not show as it
+ * is stands as an escape, because people read JSON on terminals, too. */
 void base_text_add_json(struct base_text *text, const char *bytes, size_t len_bytes);
 void base_text_deinit(struct base_text *text);
 

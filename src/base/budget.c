@@ -5,15 +5,15 @@
  * both take the last of it. A budget may have a parent, which is what a tenant's programs share: what is taken from a
  * budget is taken from all above it, from below to above, and is given back where one of them refuses.
  *
- * Invariants: 1. used never exceeds the limit. 2. What a budget uses is part of what its parent uses. 3. The peak is at
- * least what is used, as soon as taking has returned. */
+ * Invariants: 1. taking never makes used exceed the limit, which may be set below what is used already: then nothing is
+ * left. 2. What a budget uses is part of what its parent uses. 3. The peak is at least what is used, as soon as taking has
+ * returned. */
 #include <assert.h>
 
 #include "base/base.h"
 
 struct counter {
-  uint64_t limit;
-  _Atomic uint64_t used, peak;
+  _Atomic uint64_t limit, used, peak;
 };
 
 struct base_budget {
@@ -37,7 +37,7 @@ struct base_budget *base_budget_new(struct base_budget *parent) {
   if (!budget) return NULL;
   atomic_init(&budget->references, 1);
   budget->parent = parent ? base_budget_retain(parent) : NULL;
-  for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) budget->counters[i].limit = BASE_NO_LIMIT;
+  for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) atomic_init(&budget->counters[i].limit, BASE_NO_LIMIT);
   atomic_init(&budget->last_hit, BASE_LIMIT_COUNT);
   return budget;
 }
@@ -61,15 +61,18 @@ void base_budget_release(struct base_budget *budget) {
 }
 
 void base_budget_set_limit(struct base_budget *budget, enum base_limit limit, uint64_t most) {
-  budget->counters[limit].limit = most;
+  atomic_store_explicit(&budget->counters[limit].limit, most, memory_order_relaxed);
+}
+
+static uint64_t limit_of(const struct counter *counter) {
+  return atomic_load_explicit(&counter->limit, memory_order_relaxed);
 }
 
 /* The most of `amount` that one counter has left, taken from it; all of it or nothing unless `part`. */
 static uint64_t take_here(struct counter *counter, uint64_t amount, bool part) {
   uint64_t used = atomic_load_explicit(&counter->used, memory_order_relaxed), taken;
   do {
-    assert(used <= counter->limit);
-    uint64_t left = counter->limit - used;
+    uint64_t limit = limit_of(counter), left = used < limit ? limit - used : 0;
     taken = amount <= left ? amount : part ? left : 0;
     if (taken == 0) return 0;
   } while (!atomic_compare_exchange_weak_explicit(&counter->used, &used, used + taken, memory_order_relaxed,
@@ -137,8 +140,9 @@ void base_budget_forget_hits(struct base_budget *budget) {
 }
 
 static uint64_t left_here(const struct base_budget *budget, enum base_limit limit) {
-  uint64_t most = budget->counters[limit].limit;
-  return most - atomic_load_explicit(&budget->counters[limit].used, memory_order_relaxed);
+  uint64_t most = limit_of(&budget->counters[limit]);
+  uint64_t used = atomic_load_explicit(&budget->counters[limit].used, memory_order_relaxed);
+  return used < most ? most - used : 0;
 }
 
 const struct base_budget *base_budget_tightest(const struct base_budget *budget, enum base_limit limit) {
@@ -157,7 +161,7 @@ uint32_t base_budget_hits(const struct base_budget *budget) {
 }
 
 uint64_t base_budget_limit(const struct base_budget *budget, enum base_limit limit) {
-  return budget ? budget->counters[limit].limit : BASE_NO_LIMIT;
+  return budget ? limit_of(&budget->counters[limit]) : BASE_NO_LIMIT;
 }
 
 uint64_t base_budget_used(const struct base_budget *budget, enum base_limit limit) {

@@ -74,6 +74,22 @@ bool base_utf8_valid(const void *bytes, size_t len_bytes) {
   return base_utf8_valid_prefix(bytes, len_bytes) == len_bytes;
 }
 
+/* Whether a whole UTF-8 sequence only shows itself. What does not: controls, of which U+0080 to U+009F drive some
+ * terminals, too; U+2028 and U+2029, which end lines; and U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, which make
+ * the text around them look like another. */
+static bool shows_only_itself(const uint8_t *p) {
+  if (p[0] == 0xC2) return p[1] >= 0xA0;
+  if (p[0] == 0xE2 && p[1] == 0x80) return !((p[2] >= 0x8E && p[2] <= 0x8F) || (p[2] >= 0xA8 && p[2] <= 0xAE));
+  if (p[0] == 0xE2 && p[1] == 0x81) return !(p[2] >= 0xA6 && p[2] <= 0xA9);
+  return p[0] >= 0x20 && p[0] != 0x7F;
+}
+
+/* The number of a character that does not show only itself: none of them has more than three bytes. */
+static unsigned hidden_character(const uint8_t *p) {
+  if (p[0] < 0x80) return p[0];
+  return p[0] == 0xC2 ? p[1] : 0x2000u | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
+}
+
 void base_text_add_json(struct base_text *text, const char *bytes, size_t len_bytes) {
   const uint8_t *p = (const uint8_t *)bytes, *end = p + len_bytes;
   base_text_add(text, "\"", 1);
@@ -83,23 +99,13 @@ void base_text_add_json(struct base_text *text, const char *bytes, size_t len_by
       base_text_addz(text, "\\ufffd");
     else if (*p == '"' || *p == '\\')
       base_text_format(text, "\\%c", *p);
-    else if (*p < 0x20 || *p == 0x7F)
-      base_text_format(text, "\\u%04x", *p);
+    else if (!shows_only_itself(p))
+      base_text_format(text, "\\u%04x", hidden_character(p));
     else
       base_text_add(text, (const char *)p, len);
     p += len ? len : 1;
   }
   base_text_add(text, "\"", 1);
-}
-
-/* Whether a whole UTF-8 sequence only shows itself. What does not: controls, of which U+0080 to U+009F drive some
- * terminals, too; U+2028 and U+2029, which end lines; and U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069, which make
- * the text around them look like another. */
-static bool shows_only_itself(const uint8_t *p) {
-  if (p[0] == 0xC2) return p[1] >= 0xA0;
-  if (p[0] == 0xE2 && p[1] == 0x80) return !((p[2] >= 0x8E && p[2] <= 0x8F) || (p[2] >= 0xA8 && p[2] <= 0xAE));
-  if (p[0] == 0xE2 && p[1] == 0x81) return !(p[2] >= 0xA6 && p[2] <= 0xA9);
-  return p[0] >= 0x20 && p[0] != 0x7F;
 }
 
 const char *base_printable(char *out, size_t capacity, const void *bytes, size_t len_bytes) {

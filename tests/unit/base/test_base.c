@@ -33,6 +33,9 @@ TEST(json_strings) {
   base_text_add_json(&text, "a\"\\\n\xFF\0z", 7);
   CHECK_TEXT(text.bytes, "\"a\\\"\\\\\\u000a\\ufffd\\u0000z\"");
   base_text_deinit(&text);
+  base_text_add_json(&text, "\xC2\x9B\xC3\xA9\xE2\x80\xAE\xE2\x81\xA6\x7F", 11);
+  CHECK_TEXT(text.bytes, "\"\\u009b\xC3\xA9\\u202e\\u2066\\u007f\"");
+  base_text_deinit(&text);
 }
 
 TEST(texts_grow) {

@@ -82,6 +82,21 @@ TEST(children_share_what_the_parent_has) {
   base_budget_release(second);
 }
 
+/* An embedder may lower what a tenant has while its programs run. */
+TEST(a_limit_below_what_is_used_leaves_nothing) {
+  struct base_budget *tenant = base_budget_new(NULL), *own = base_budget_new(tenant);
+  CHECK(base_budget_take(own, BASE_LIMIT_MEMORY, 100));
+  base_budget_set_limit(tenant, BASE_LIMIT_MEMORY, 60);
+  CHECK_INT(base_budget_left(own, BASE_LIMIT_MEMORY), 0);
+  CHECK(base_budget_tightest(own, BASE_LIMIT_MEMORY) == tenant);
+  CHECK(!base_budget_take(own, BASE_LIMIT_MEMORY, 1));
+  CHECK_INT(base_budget_take_part(own, BASE_LIMIT_MEMORY, 1), 0);
+  base_budget_give(own, BASE_LIMIT_MEMORY, 50);
+  CHECK_INT(base_budget_take_part(own, BASE_LIMIT_MEMORY, 100), 10);
+  base_budget_release(tenant);
+  base_budget_release(own);
+}
+
 enum { TAKERS = 4, ROUNDS = 100000, SHARED_LIMIT = 3 };
 static void *take_and_give(void *opaque) {
   struct base_budget *budget = opaque;
@@ -109,4 +124,5 @@ TEST(threads_never_pass_the_limit) {
 }
 
 TEST_MAIN(RUN(nobody_is_without_limit) RUN(takes_up_to_the_limit) RUN(takes_a_part) RUN(the_tightest_decides)
-              RUN(children_share_what_the_parent_has) RUN(threads_never_pass_the_limit))
+              RUN(children_share_what_the_parent_has) RUN(a_limit_below_what_is_used_leaves_nothing)
+                  RUN(threads_never_pass_the_limit))
