@@ -35,7 +35,7 @@
 #define O_PATH O_RDONLY
 #endif
 
-enum { BUFFER_BYTES = 65536, FLUSH_NS = 1000000000, ABOVE_MAX = 4096, TAIL_BYTES = 1 << 20 };
+enum { BUFFER_BYTES = 65536, FLUSH_NS = 1000000000, ABOVE_MAX = 4096, TAIL_BYTES = 1 << 20, SHOWN_BYTES = 8192 };
 
 struct place {
   dev_t device;
@@ -90,30 +90,32 @@ void policy_audit_time(struct base_text *text, uint64_t ns) {
   add_digits(text, (unsigned)(ns % 1000000000), 9, 'Z');
 }
 
-/* What is no UTF-8 is told byte by byte: two names never become the same text. */
-static void add_json(struct base_text *text, const char *value) {
-  size_t len_bytes = strlen(value);
-  if (base_utf8_valid(value, len_bytes)) {
-    base_text_add_json(text, value, len_bytes);
-    return;
-  }
-  char *printable = base_alloc(4 * len_bytes + 8);
-  if (printable) {
-    base_printable(printable, 4 * len_bytes + 8, value, len_bytes);
-    base_text_add_json(text, printable, strlen(printable));
-  }
-  text->failed |= !printable;
-  base_free(printable);
+/* Of a name that is long or not UTF-8 a readable part is told, and the hash of all its bytes: a program can neither make
+ * two names look the same nor lines that are too long to be read back. */
+static void add_unusual(struct base_text *text, const char *name, const char *value, size_t len_bytes) {
+  char shown[SHOWN_BYTES], hex[BASE_SHA256_HEX_BYTES];
+  struct base_sha256 hash;
+  uint8_t digest[BASE_SHA256_BYTES];
+  base_printable(shown, sizeof shown, value, len_bytes);
+  base_text_add_json(text, shown, strlen(shown));
+  base_sha256_init(&hash);
+  base_sha256_add(&hash, value, len_bytes);
+  base_sha256_finish(&hash, digest);
+  base_sha256_hex(digest, hex);
+  base_text_format(text, ",\"%s_sha256\":\"%s\"", name, hex);
 }
 
 static void add_field(struct base_text *text, const char *name, const char *value) {
+  size_t len_bytes = value ? strlen(value) : 0;
   base_text_addz(text, ",\"");
   base_text_addz(text, name);
   base_text_addz(text, "\":");
-  if (value)
-    add_json(text, value);
-  else
+  if (!value)
     base_text_addz(text, "null");
+  else if (len_bytes < SHOWN_BYTES && base_utf8_valid(value, len_bytes))
+    base_text_add_json(text, value, len_bytes);
+  else
+    add_unusual(text, name, value, len_bytes);
 }
 
 /* "read|write" as an array. */

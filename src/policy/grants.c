@@ -39,6 +39,7 @@ static enum cay_status parse_dir_option(const char *word, struct policy_dir *out
   } else if (starts_with(word, "quota=")) {
     enum cay_status status = policy_size_parse(word + 6, &out->quota_bytes, error);
     if (status) return status;
+    if (!out->quota_bytes) return base_error_set(error, CAY_ERROR_ARGUMENT, POLICY_NO_QUOTA);
     kind = QUOTA;
   } else {
     return base_error_set(error, CAY_ERROR_ARGUMENT,
@@ -98,8 +99,14 @@ void policy_size_text(uint64_t bytes, struct base_text *out) {
   if (unit) base_text_add(out, units + unit - 1, 1);
 }
 
+/* Whether "::" behind the path would be found where it stands. */
+static bool ends_where_it_should(const char *path) {
+  size_t len = strlen(path);
+  return !strstr(path, "::") && (!len || path[len - 1] != ':');
+}
+
 bool policy_dir_text(const struct policy_dir *dir, struct base_text *out) {
-  if (strstr(dir->host, "::") || strstr(dir->guest, "::")) return false;
+  if (!ends_where_it_should(dir->host) || !ends_where_it_should(dir->guest)) return false;
   base_text_format(out, "%s::%s::%s", dir->host, dir->guest, rights_names[dir->rights]);
   if (dir->quota_bytes) {
     base_text_addz(out, ",quota=");

@@ -109,7 +109,8 @@ static enum cay_status set_grant(struct reader *reader, enum policy_option optio
   dir->host = path_in(reader, dir->host);
   if (dir->scratch) dir->scratch = path_in(reader, dir->scratch);
   if (!dir->host || (dir->overlay == POLICY_OVERLAY_FOLDER && !dir->scratch)) return base_error_memory(reader->error);
-  if (!policy_dir_text(dir, &text)) return fail(reader, value, "%s: a path that holds \"::\" cannot be granted", key);
+  if (!policy_dir_text(dir, &text))
+    return fail(reader, value, "%s: a path that holds \"::\" or ends in \":\" cannot be granted", key);
   const char *copy = text.failed ? NULL : policy_arena_copy(reader->settings, text.bytes, text.len_bytes);
   base_text_deinit(&text);
   if (!copy) return base_error_memory(reader->error);
@@ -169,7 +170,10 @@ static enum cay_status read_grant_member(struct reader *reader, const struct pol
   while (i < BASE_ARRAY_LEN(keys) &&
          (strlen(keys[i]) != member->key_len || memcmp(keys[i], member->key, member->key_len) != 0))
     i++;
-  if (i == QUOTA) return read_size(reader, member, keys[i], &dir->quota_bytes);
+  if (i == QUOTA) {
+    enum cay_status status = read_size(reader, member, keys[i], &dir->quota_bytes);
+    return !status && !dir->quota_bytes ? fail(reader, member, POLICY_NO_QUOTA) : status;
+  }
   if (i == OVERLAY) return read_overlay(reader, member, dir);
   if (i < BASE_ARRAY_LEN(keys)) {
     enum cay_status status = string_of(reader, member, keys[i], "a string", &text);

@@ -25,6 +25,9 @@ void policy_size_text(uint64_t bytes, struct base_text *out);
 /* "500ms": the largest unit that is exact. */
 void policy_duration_text(uint64_t ns, struct base_text *out);
 
+/* Why a quota of 0 is refused: elsewhere 0 is no limit, and here it might be meant as the smallest. */
+#define POLICY_NO_QUOTA "a quota of 0 is refused, because it may mean none or nothing; leave it out, or write ro"
+
 /* Whether two grants HOST[::GUEST[::OPTIONS]] have the same guest path. */
 bool policy_same_guest(const char *grant, const char *other);
 

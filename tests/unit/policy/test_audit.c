@@ -50,7 +50,8 @@ TEST(lines) {
   CHECK(strncmp(text, "{\"record\":\"begin\",\"time\":\"20", 27) == 0);
   CHECK(strstr(text,
                "\"thread\":0,\"call\":\"path_open\",\"right\":[\"read\",\"write\"],\"object\":\"/a\\\\x0a\\\\xff\\\"\","
-               "\"host\":null,\"decision\":\"allow\",\"rule\":null,\"result\":\"OK\"}\n") != NULL);
+               "\"object_sha256\":\"af33f17c539261e1e27b318dae90413ae0858420cdf1026b50d30743823b8d65\",\"host\":null,"
+               "\"decision\":\"allow\",\"rule\":null,\"result\":\"OK\"}\n") != NULL);
   CHECK(strstr(text, "\"decision\":\"deny\",\"rule\":\"--dir /a::/b::ro\",\"result\":\"OK\",\"reason\":\"escape\","
                      "\"backtrace\":[\"f at a.c:1\",\"g\"]}\n") != NULL);
   CHECK(strstr(text, "\"uses\":2}\n") != NULL);
@@ -70,6 +71,34 @@ static uint64_t check(const char *bytes, size_t len_bytes, size_t piece_bytes) {
   uint64_t line = state.problem ? state.line : 0;
   policy_audit_check_deinit(&state);
   return line;
+}
+
+static void write_object(const char *path, const char *object) {
+  struct policy_audit *audit = NULL;
+  CHECK_INT(policy_audit_open(path, "a", true, &audit, &error), CAY_OK);
+  const struct policy_audit_use use = {.call = "path_open", .object = object, .result = "OK", .rights = "read"};
+  CHECK_INT(policy_audit_add(audit, &use, &error), CAY_OK);
+  CHECK_INT(policy_audit_close(audit, &error), CAY_OK);
+  load(path);
+}
+
+/* Where a program chooses names that would look the same, or a line that nobody reads to its end. */
+TEST(unusual_names) {
+  write_object("bytes", "\xff");
+  char *text = base_string_copy((const char *)file.bytes, file.len_bytes);
+  CHECK(strstr(text, "\"object\":\"\\\\xff\",\"object_sha256\":\"") != NULL);
+  base_free(text);
+  write_object("spelled", "\\xff");
+  text = base_string_copy((const char *)file.bytes, file.len_bytes);
+  CHECK(strstr(text, "\"object\":\"\\\\xff\",\"host\":") != NULL);
+  base_free(text);
+  enum { LONG_BYTES = 4 << 20 };
+  char *name = base_alloc_zero(LONG_BYTES + 1, 1);
+  memset(name, 1, LONG_BYTES);
+  write_object("long", name);
+  base_free(name);
+  CHECK(file.len_bytes < 100000);
+  CHECK_INT(check((const char *)file.bytes, file.len_bytes, 4096), 0);
 }
 
 static char *line_at(char *text, unsigned number) {
@@ -187,10 +216,5 @@ static void leave(void) {
 TEST_MAIN({
   enter();
   RUN(times)
-  RUN(lines)
-  RUN(chains)
-  RUN(going_on)
-  RUN(failing_writes)
-  RUN(guards)
-  leave();
+  RUN(lines) RUN(unusual_names) RUN(chains) RUN(going_on) RUN(failing_writes) RUN(guards) leave();
 })

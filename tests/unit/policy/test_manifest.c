@@ -75,7 +75,11 @@ TEST(refusals) {
   refused("[[dir]]\nhost = ''", "m:2:8: host is empty");
   refused("[[dir]]\nhost = 'a'\nrights = 'all'", "m:3:10: rights: \"all\" is none of ro, rw, create-only");
   refused("[[dir]]\nhost = 'a'\nrights = 'ro'\noverlay = true", "m:1:1: overlay and ro contradict each other");
-  refused("[[dir]]\nhost = 'a::b'", "m:1:1: dir: a path that holds \"::\" cannot be granted");
+  refused("[[dir]]\nhost = 'a::b'", "m:1:1: dir: a path that holds \"::\" or ends in \":\" cannot be granted");
+  refused("[[dir]]\nhost = '/a:'\nguest = '/b'", "m:1:1: dir: a path that holds \"::\" or ends in \":\"");
+  refused("[[dir]]\nhost = '/a'\nguest = '/b:'", "m:1:1: dir: a path that holds \"::\" or ends in \":\"");
+  refused("[[dir]]\nhost = '/a'\nquota = 0", "m:3:9: a quota of 0 is refused");
+  refused("dir = ['/a::/a::rw,quota=0k']", "m:1:8: dir: a quota of 0 is refused");
   refused("dir = ['/a::/x::ro', '/a::/x::rw']",
           "m:1:22: dir: this contradicts m:1:8, which grants the same guest path");
   refused("[[dir]]\nhost='/a'\nguest='/x/'\n[[dir]]\nhost='/b'\nguest='/x'", "m:4:1: dir: this contradicts m:1:1");
