@@ -37,7 +37,7 @@ int host_listing_open(struct host_object *directory, struct host_uniform *unifor
   listing->at = listing->len_bytes = 0;
   listing->at_cookie = 0;
   listing->uniform = uniform;
-  listing->names = (struct host_names){0};
+  listing->names = (struct host_names){.budget = directory->budget};
   listing->fd = directory->synthetic ? -1 : openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listing->fd < 0 && !directory->synthetic) {
     int result = host_failed();

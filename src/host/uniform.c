@@ -137,6 +137,8 @@ int host_uniform_stat(struct host_uniform *uniform, struct host_stat *stat) {
 void host_names_deinit(struct host_names *names) {
   for (size_t i = 0; i < names->items.count; i++) base_free(names->items.items[i].bytes);
   BASE_VEC_DEINIT(&names->items);
+  base_budget_give(names->budget, BASE_LIMIT_MEMORY, names->counted_bytes);
+  names->counted_bytes = 0;
 }
 
 static int compare(const void *a, const void *b) {
@@ -144,7 +146,11 @@ static int compare(const void *a, const void *b) {
 }
 
 static bool add(struct host_names *names, const char *bytes) {
+  enum { PLACE_BYTES = 32 }; /* of a name, besides its own bytes */
   if (strcmp(bytes, ".") == 0 || strcmp(bytes, "..") == 0) return true;
+  uint64_t counted_bytes = PLACE_BYTES + strlen(bytes);
+  if (!base_budget_take(names->budget, BASE_LIMIT_MEMORY, counted_bytes)) return false;
+  names->counted_bytes += counted_bytes;
   struct host_name *name = BASE_VEC_PUSH(&names->items);
   if (name) name->bytes = base_string_copy(bytes, strlen(bytes));
   return name && name->bytes;

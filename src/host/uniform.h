@@ -10,6 +10,8 @@ struct host_name {
 };
 struct host_names {
   BASE_VEC(struct host_name) items; /* without "." and ".." */
+  struct base_budget *budget;       /* that counts them: the directory's; NULL: none */
+  uint64_t counted_bytes;
 };
 void host_names_deinit(struct host_names *names);
 int host_names_read(struct host_names *names, int fd);

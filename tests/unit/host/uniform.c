@@ -95,5 +95,31 @@ TEST(names_in_order) {
   host_uniform_free(uniform);
 }
 
-TEST_MAIN(scratch_enter();
-          RUN(inodes_are_numbered) RUN(many_inodes) RUN(directories) RUN(names_in_order) scratch_remove())
+/* The names that a listing holds count as the program's memory, until they are read anew or the listing is closed. */
+TEST(names_count_as_memory) {
+  struct base_budget *budget = base_budget_new(NULL);
+  struct host_uniform *uniform = host_uniform_new(TIME_NS);
+  struct host_object *own = grant("ordered", HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO);
+  struct host_object *directory = host_object_counted(own, budget, false);
+  struct host_listing *listing;
+  struct host_entry entry;
+  bool found = false;
+  CHECK_INT(host_listing_open(directory, uniform, &listing), 0);
+  uint64_t empty_bytes = base_budget_used(budget, BASE_LIMIT_MEMORY);
+  CHECK_INT(host_listing_read(listing, 0, &entry, &found), 0);
+  uint64_t full_bytes = base_budget_used(budget, BASE_LIMIT_MEMORY);
+  CHECK(full_bytes > empty_bytes);
+  CHECK_INT(host_listing_read(listing, 0, &entry, &found), 0);
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_MEMORY), full_bytes);
+  base_budget_set_limit(budget, BASE_LIMIT_MEMORY, full_bytes - 1);
+  CHECK_INT(host_listing_read(listing, 0, &entry, &found), -HOST_ERROR_NOMEM);
+  host_listing_close(listing);
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_MEMORY), 0);
+  host_object_release(directory);
+  host_object_release(own);
+  host_uniform_free(uniform);
+  base_budget_release(budget);
+}
+
+TEST_MAIN(scratch_enter(); RUN(inodes_are_numbered) RUN(many_inodes) RUN(directories) RUN(names_in_order)
+              RUN(names_count_as_memory) scratch_remove())
