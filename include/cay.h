@@ -235,7 +235,7 @@ typedef struct cay_denial {
   const char *preopen;    /* guest path of the granted directory that was used, or NULL */
   const char *host_path;  /* that directory on the host, or NULL */
   uint32_t rights;        /* enum cay_right: what the call takes */
-  bool is_exclusive;      /* of CAY_RIGHT_CREATE: only if there is nothing of that name */
+  bool is_exclusive;      /* of CAY_RIGHT_CREATE: a file or folder, and only if there was nothing of that name */
 } cay_denial;
 CAY_API void cay_wasi_set_denied(cay_wasi *wasi, void (*denied)(void *env, const cay_denial *denial), void *env);
 
@@ -248,7 +248,7 @@ typedef struct cay_access {
   const char *host_path; /* the object on the host, as it is named there, links not followed; NULL when not known */
   const char *rule;      /* the grant that decided, such as "--dir /a::/b::ro"; "default" for what every program has;
                             NULL: nothing granted it */
-  bool is_exclusive;     /* of CAY_RIGHT_CREATE: only if there is nothing of that name */
+  bool is_exclusive;     /* of CAY_RIGHT_CREATE: a file or folder, and only if there was nothing of that name */
   bool is_directory;     /* the object was found to be one */
   bool is_denied;        /* refused for lack of rights, for `reason` */
   enum cay_denial_reason reason;

@@ -67,7 +67,7 @@ struct wasi_access {
   const char *preopen;   /* guest path of the granted directory it is used through, or NULL */
   const char *host_path; /* what `object` is on the host, as it is named, links not followed; NULL when not known */
   const char *rule;      /* what grants or would have to: "--dir /a::/b::ro"; "default"; NULL: nothing does */
-  bool is_exclusive;     /* of CREATE: only if there is nothing of that name */
+  bool is_exclusive;     /* of CREATE: a file or folder, and only if there is nothing of that name */
   enum host_kind kind;   /* of what was opened; UNKNOWN before, and otherwise */
   const struct wasi_denial *denial; /* NULL: not refused for lack of rights, though it may have failed */
 };

@@ -23,6 +23,7 @@ import tempfile
 import threading
 
 import ambient
+import grants
 import handles
 import paths
 import pointers
@@ -35,7 +36,7 @@ FLAGS = os.environ.get('CAY_FLAGS', '').split()
 SANITIZED = bool(os.environ.get('CAY_SANITIZED'))
 SAMPLE = 4  # the sanitizer build starts slowly: it gets one row of so many, a number that no table's width divides
 TIMEOUT_S = 60
-TABLES = [paths, handles, pointers, ambient]
+TABLES = [paths, grants, handles, pointers, ambient]
 
 
 def in_folder(row, work):

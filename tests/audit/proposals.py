@@ -111,6 +111,8 @@ def attempt(guest, work, operation, names, grants):
         if done.returncode == 0:
             return None
         chosen = choose(errors, operation, tried)
+        if tried and 'to allow it: --%s %s' % tried[-1] in told[-2] and chosen:
+            return 'what was to allow it does not:\n' + '\n'.join(told)
         if not chosen:
             return None if HOPELESS.search(errors) else 'nothing is proposed:\n' + '\n'.join(told)
         if operation in READING and not chosen[1].endswith('::ro'):

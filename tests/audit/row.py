@@ -47,7 +47,7 @@ class Row:
         has less is not: nothing was used. A name that is none of the granted files is."""
         if self.last.name == 'fd_fdstat_set_rights':
             return False
-        return self.last.gives in ('NOTCAPABLE', 'ROFS') or (self.last.gives == 'NOENT' and self.grants.startswith('file'))
+        return self.last.gives in ('NOTCAPABLE', 'ROFS') or (self.last.gives == 'NOENT' and self.grants.startswith(('file', '/dev/null')))
 
     def text(self):
         return '; '.join(str(step) for step in self.steps)
@@ -64,6 +64,11 @@ GRANTS = {
     'file': ['--dir', '{work}/inside/file::/d/file'],
     'folder and another, ro': ['--dir', '{work}/inside::/d', '--dir', '{work}/other::/o::ro'],
     'folder, ro, and another': ['--dir', '{work}/inside::/d::ro', '--dir', '{work}/other::/o'],
+    'folder, create-only': ['--dir', '{work}/inside::/d::create-only'],
+    'folder, quota of 8 bytes': ['--dir', '{work}/inside::/d::quota=8'],
+    '/dev': ['--dir', '/dev::/d'],
+    '/dev/null': ['--device', '/dev/null::/d/null'],
+    '/dev/null, ro': ['--device', '/dev/null::/d/null::ro'],
     '/proc, ro': ['--dir', '/proc::/proc::ro'],
     'variables': ['--env', 'GRANTED=yes'],
     'listener': ['--listen', '127.0.0.1:0'],

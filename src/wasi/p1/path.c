@@ -245,7 +245,7 @@ int p1_path_rename(struct p1_call *call) {
 
 int p1_path_link(struct p1_call *call) {
   struct p1_use from = {.rights = WASI_RIGHT_LINK, .host_rights = HOST_RIGHT_MUTATE};
-  struct p1_use to = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE, .is_exclusive = true};
+  struct p1_use to = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE};
   int result = permitted_target(call, 0, 2, P1_PATH_LINK_SOURCE, &from);
   if (result == 0) result = permitted_target(call, 4, 5, P1_PATH_LINK_TARGET, &to);
   if (result) return result;
@@ -254,7 +254,7 @@ int p1_path_link(struct p1_call *call) {
 }
 
 int p1_path_symlink(struct p1_call *call) {
-  struct p1_use target = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE, .is_exclusive = true};
+  struct p1_use target = {.rights = WASI_RIGHT_CREATE, .host_rights = HOST_RIGHT_MUTATE};
   struct host_path text;
   int result = target_of(call, 2, 3, P1_PATH_SYMLINK, &target);
   if (result == 0) result = p1_path(call, 0, &text);

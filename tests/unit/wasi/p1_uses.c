@@ -77,10 +77,10 @@ TEST(paths) {
   CHECK_INT(CALL(path_readlink, 3, PATH("link"), BYTES, 100, OUT), 0);
   CHECK_INT(CALL(path_link, 3, 0, PATH("file"), 3, PATH2("hard")), 0);
   CHECK_INT(CALL(path_filestat_set_times, 3, 1, PATH("hard"), 0, 0, 0), 0);
-  CHECK_TOLD("path_symlink c! /work/link [root/link|--dir root::/work::rw] OK; "
+  CHECK_TOLD("path_symlink c /work/link [root/link|--dir root::/work::rw] OK; "
              "path_readlink r /work/link [root/link|--dir root::/work::rw] OK; "
              "path_link L /work/file [root/file|--dir root::/work::rw] OK; "
-             "path_link c! /work/hard [root/hard|--dir root::/work::rw] OK; "
+             "path_link c /work/hard [root/hard|--dir root::/work::rw] OK; "
              "path_filestat_set_times w /work/hard [root/hard|--dir root::/work::rw] OK; ");
   CHECK_INT(CALL(path_unlink_file, 3, PATH("link")), 0);
   CHECK_INT(CALL(path_unlink_file, 3, PATH("hard")), 0);
