@@ -54,7 +54,7 @@ void cli_add_grant(struct base_text *out, const char *lead, const char *host, co
   if (cli_grant_text(host, guest, rights, &value))
     cli_add_allow(out, lead, "dir", value.bytes);
   else
-    base_text_format(out, "\n  its name holds \"::\"; only [[dir]] of a manifest can name it");
+    base_text_format(out, "\n  its name holds \"::\", which no grant can name");
   base_text_deinit(&value);
 }
 

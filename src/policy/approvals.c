@@ -7,7 +7,8 @@
  * A program that may write to the person's home must not be able to approve anything. WASI cannot set permissions: what a
  * program makes is always writable for its owner. Therefore the files have mode 0400 exactly, in folders that only their
  * owner enters, and each repeats its own name in its text, so that one that was renamed or linked counts for nothing. No
- * link is followed beneath the configuration folder.
+ * link is followed beneath the configuration folder. (Root may write to every file; there it is the second wall, which drops
+ * that capability, that keeps a program from changing an approval in place.)
  *
  * Invariant: a file is complete or absent: it is written under another name and then renamed. */
 #include "policy/parts.h"

@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
-# The TOML parser over the corpus of toml-test (a Go module, fetched through Go's proxy; never committed). Without go or
-# network only a line says so: the parser's own cases are in tests/unit/policy/test_toml.c.
+# Manifests' JSON Schema against what cay accepts, and the TOML parser over the corpus of toml-test (a Go module, fetched
+# through Go's proxy; never committed). Without go or network only a line says so for the corpus: the parser's own cases
+# are in tests/unit/policy/test_toml.c. CAY: the command to test; CAY_BUILD: its build folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+schema=$(python3 tests/toml/schema.py "$CAY") || {
+  printf '%s\n' "$schema" "0 passed, 1 failed"
+  exit 1
+}
+printf '%s\n' "$schema"
 module=github.com/toml-lang/toml-test/v2@v2.2.0 sum=h1:q3ELZu7oPnpl9TClC6OOcAccXwj+jwAyFP8WvzBdK1M=
 
 skip() {
   echo "skipped the corpus of toml-test: $1"
-  echo "0 passed, 0 failed, 1 skipped"
+  [[ $schema =~ ([0-9]+)\ passed ]]
+  echo "${BASH_REMATCH[1]} passed, 0 failed, 1 skipped"
   exit 0
 }
 
