@@ -590,6 +590,7 @@ static HOT void canonicalize(struct ir_frontend *fe, uint16_t op) {
 
 static HOT void do_unary(struct ir_frontend *fe, uint16_t op, enum ir_class result) {
   struct operand a = pop_slot(fe);
+  if (BASE_UNLIKELY(fe->canonical_nans)) frontend_leave_nan(fe, op, &a);
   struct ir_insn *insn = emit(fe, op);
   use_a(fe, insn, &a);
   push_result(fe, insn, result);
@@ -598,6 +599,10 @@ static HOT void do_unary(struct ir_frontend *fe, uint16_t op, enum ir_class resu
 
 static HOT void do_binary(struct ir_frontend *fe, uint16_t op, enum ir_class result) {
   struct operand b = pop(fe), a = pop(fe);
+  if (BASE_UNLIKELY(fe->canonical_nans)) {
+    frontend_leave_nan(fe, op, &b);
+    frontend_leave_nan(fe, op, &a);
+  }
   if (a.place == PLACE_CONST && b.place != PLACE_CONST && ir_mirrored[op] != MODULE_OP_COUNT) {
     struct operand exchanged = a;
     a = b;

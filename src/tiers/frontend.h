@@ -127,6 +127,8 @@ void frontend_exceptions_insn(struct ir_frontend *fe, const struct module_insn *
 /* With canonical NaNs, after `op`, the newest instruction, whose result is the topmost operand: what makes a NaN among it
  * the canonical one. frontend_unary and _binary do it themselves (frontend_row.c). */
 void frontend_make_canonical(struct ir_frontend *fe, uint16_t op);
+/* With canonical NaNs, before `op`, which takes `operand`: takes back what has just made it canonical where `op` will do. */
+void frontend_leave_nan(struct ir_frontend *fe, uint16_t op, const struct operand *operand);
 /* At the start of a function with fuel: finds fe->fuel_costs and charges the first (frontend_fuel.c). */
 void frontend_begin_fuel(struct ir_frontend *fe);
 /* What each iteration of loop `index` costs, the first of the function being 1. */

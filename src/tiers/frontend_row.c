@@ -114,9 +114,30 @@ static uint16_t canonical_op(uint32_t flags, enum ir_class cls) {
   return is_32 ? MODULE_OP_F32_CANONICAL : MODULE_OP_F64_CANONICAL;
 }
 
+static bool may_make_nan(uint16_t op) { return (module_ops[op].flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64)) != 0; }
+
+/* Whether a NaN that goes into `op` comes out as some NaN, whatever its bits are: of vectors, in lanes of one kind. */
+static bool hides_nan(uint16_t op, uint16_t canonical) {
+  bool changes_lanes = op == MODULE_OP_F32X4_DEMOTE_F64X2_ZERO || op == MODULE_OP_F64X2_PROMOTE_LOW_F32X4;
+  switch (canonical) {
+  case MODULE_OP_F32_CANONICAL:
+  case MODULE_OP_F64_CANONICAL: return may_make_nan(op);
+  case MODULE_OP_F32X4_CANONICAL: return (module_ops[op].flags & MODULE_OP_NAN32) && !changes_lanes;
+  case MODULE_OP_F64X2_CANONICAL: return (module_ops[op].flags & MODULE_OP_NAN64) && !changes_lanes;
+  default: return false;
+  }
+}
+
+void frontend_leave_nan(struct ir_frontend *fe, uint16_t op, const struct operand *operand) {
+  if (operand->place != PLACE_TEMP || fe->last == UINT32_MAX || fe->last + 1 != fe->out.insns.count) return;
+  const struct ir_insn *newest = &fe->out.insns.items[fe->last];
+  if (newest->d != operand->slot || newest->a != operand->slot || !hides_nan(op, newest->op)) return;
+  fe->out.insns.count = fe->last--; /* what made it stands right in front */
+}
+
 void frontend_make_canonical(struct ir_frontend *fe, uint16_t op) {
   uint32_t flags = module_ops[op].flags;
-  if (!(flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64)) || fe->operands.count == 0) return;
+  if (!may_make_nan(op) || fe->operands.count == 0) return;
   const struct operand *result = &fe->operands.items[fe->operands.count - 1];
   struct ir_insn *insn = frontend_emit(fe, canonical_op(flags, result->cls));
   insn->d = insn->a = result->slot;

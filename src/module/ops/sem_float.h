@@ -93,8 +93,15 @@ static inline float sem_f32_nearest(float a) {
   return sem_f32_copysign((magnitude + 0x1p23f) - 0x1p23f, a);
 }
 
-/* What the front-end puts behind arithmetic where NaNs shall be the same everywhere. */
-static inline float sem_f32_canonical(float a) { return a != a ? sem_f32_reinterpret_i32(0x7FC00000u) : a; }
+/* What the front-end puts behind arithmetic where NaNs shall be the same everywhere: a branch, for what is computed with the
+ * result shall not wait for the answer, which hardly ever is yes. */
+static inline float sem_f32_canonical(float a) {
+  if (__builtin_expect(a != a, 0)) {
+    __asm__ volatile("");
+    a = sem_f32_reinterpret_i32(0x7FC00000u);
+  }
+  return a;
+}
 
 /* ---- f64 ---- */
 
@@ -165,6 +172,12 @@ static inline double sem_f64_nearest(double a) {
   return sem_f64_copysign((magnitude + 0x1p52) - 0x1p52, a);
 }
 
-static inline double sem_f64_canonical(double a) { return a != a ? sem_f64_reinterpret_i64(0x7FF8000000000000u) : a; }
+static inline double sem_f64_canonical(double a) {
+  if (__builtin_expect(a != a, 0)) {
+    __asm__ volatile("");
+    a = sem_f64_reinterpret_i64(0x7FF8000000000000u);
+  }
+  return a;
+}
 
 #endif

@@ -162,6 +162,19 @@ TEST(on_the_way) {
   world_free(&scene.world);
 }
 
+/* Between lanes of two kinds the bits of a NaN matter: the sum of two f64 is looked at as two f32 each. */
+TEST(other_lanes) {
+  struct bytes type = {.count = 0}, body = {.count = 0};
+  PUT(&type, 2, 0x7B, 0x7B, 1, 0x7B);
+  PUT(&body, 0, LOCAL_GET, 0, LOCAL_GET, 1, 0xFD, 0xF0, 1, LOCAL_GET, 1, 0xFD, 0xE4, 1, END); /* f64x2.add, f32x4.add */
+  struct scene scene = scene_new(true, &type, &body);
+  uint64_t slots[4] = {0x7FF8000040000000, 0xFFF8000040000000, 0, 0};
+  CHECK_INT(engine_call(scene.world.store, scene.f, slots), ENGINE_TRAP_NONE);
+  CHECK_INT(slots[0], 0x7FC0000000000000);
+  CHECK_INT(slots[1], 0x7FC0000000000000);
+  world_free(&scene.world);
+}
+
 /* Bits that are moved stay. */
 TEST(bits_stay) {
   static const uint16_t ops[] = {MODULE_OP_F32_ABS, MODULE_OP_F32_NEG,   MODULE_OP_F64_ABS,
@@ -181,4 +194,4 @@ TEST(bits_stay) {
   }
 }
 
-TIERS_TEST_MAIN(RUN(results_are_canonical) RUN(on_the_way) RUN(bits_stay))
+TIERS_TEST_MAIN(RUN(results_are_canonical) RUN(on_the_way) RUN(other_lanes) RUN(bits_stay))
