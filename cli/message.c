@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -33,15 +34,21 @@ static void disarm(char *text, size_t len) {
   }
 }
 
+/* All of it is written: what a person decides by may not be cut. */
 static void say(const char *start, const char *format, va_list arguments) {
-  char line[4096];
-  int len = snprintf(line, sizeof line, "%s", start);
-  int more = vsnprintf(line + len, sizeof line - (size_t)len - 1, format, arguments);
-  size_t end = more < 0 ? (size_t)len : (size_t)len + (size_t)more;
-  if (end > sizeof line - 2) end = sizeof line - 2;
-  disarm(line + len, end - (size_t)len);
-  line[end++] = '\n';
-  write_all(STDERR_FILENO, line, end);
+  struct base_text line = {0};
+  va_list again;
+  va_copy(again, arguments);
+  char few[1024], *text = few;
+  int len = vsnprintf(few, sizeof few, format, arguments);
+  if (len >= (int)sizeof few && (text = base_alloc((size_t)len + 1))) vsnprintf(text, (size_t)len + 1, format, again);
+  va_end(again);
+  if (!text) text = few;
+  if (len > 0) disarm(text, strlen(text));
+  base_text_format(&line, "%s%s\n", start, len > 0 ? text : "");
+  if (line.bytes) write_all(STDERR_FILENO, line.bytes, line.len_bytes);
+  base_text_deinit(&line);
+  if (text != few) base_free(text);
 }
 
 void cli_say(const char *format, ...) {

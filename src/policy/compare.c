@@ -198,9 +198,32 @@ void policy_compare(const struct policy_settings *before, const struct policy_se
 
 /* ---- As flags ------------------------------------------------------------------------------------------------------- */
 
+/* Words come from requests of strangers and are read by the person who decides: whatever does not show itself as it is,
+ * such as the end of a line, is written as a shell reads it by its number. */
+static void add_word_by_number(const char *word, struct base_text *out) {
+  base_text_addz(out, "$'");
+  for (; *word; word++) {
+    bool is_plain = *word >= 0x20 && *word < 0x7F && *word != '\'' && *word != '\\';
+    base_text_format(out, is_plain ? "%c" : "\\x%02x", (unsigned char)*word);
+  }
+  base_text_addz(out, "'");
+}
+
+static bool shows_itself(const char *word) {
+  size_t len_bytes = strlen(word);
+  char *printable = base_alloc(4 * len_bytes + 8);
+  bool same = printable && strcmp(base_printable(printable, 4 * len_bytes + 8, word, len_bytes), word) == 0;
+  base_free(printable);
+  return same;
+}
+
 static void add_word(const char *word, struct base_text *out) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
   bool is_plain = *word && !word[strspn(word, plain)];
+  if (!is_plain && !shows_itself(word)) {
+    add_word_by_number(word, out);
+    return;
+  }
   if (!is_plain) base_text_addz(out, "'");
   for (; *word; word++) {
     if (*word == '\'')
