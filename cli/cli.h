@@ -126,6 +126,11 @@ enum { CLI_CHECKS = 12 };
 size_t cli_os_checks(struct cli_check checks[CLI_CHECKS]);
 /* The processor's name, or "unknown". */
 void cli_os_cpu_name(char *out, size_t capacity);
+/* In a child of `parent` that is to have what it opens itself, beside the standard streams: notes which descriptors it was
+ * born with, and lets it end when the parent does. False: it has to end at once. */
+bool cli_os_child_begin(int parent);
+/* Closes what was noted, when nothing more is opened by a name like /dev/fd/63. */
+void cli_os_child_close(void);
 /* Processors that this process may use, at least 1. */
 unsigned cli_os_cpu_count(void);
 

@@ -4,12 +4,8 @@
  * few, with the option of the least right that would allow it.
  *
  * The program chooses the names that it asks for, and people copy what a message proposes (proposals.c). Where a link leads out of a granted directory the message says where to. The host's files are looked at
- * only after the program has ended: while it runs, its process touches nothing that was not granted. */
+ * only after the program has ended, and by another process (isolate.c). */
 #include "cli/run.h"
-
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { CALLERS = 8 };
 
@@ -37,18 +33,17 @@ static char *leads_to(const struct cli_denial *denial, bool *stays) {
   *stays = false;
   if (!rest || !denial->host_path || climbs_above_root) return NULL;
   base_text_format(&host, "%s/%s", denial->host_path, rest);
-  char *real = host.failed ? NULL : realpath(host.bytes, NULL), *directory = realpath(denial->host_path, NULL);
+  char *real = host.failed ? NULL : cli_real_path(host.bytes), *directory = cli_real_path(denial->host_path);
   *stays = real && directory && rest_beneath(directory, real);
-  free(directory);
+  base_free(directory);
   base_text_deinit(&host);
   return real;
 }
 
 /* A single file cannot be granted as an entry of a directory that is granted, too. */
 static bool can_be_granted_beside(const struct cli_denial *denial, const char *real) {
-  struct stat status;
   const char *rest = rest_beneath(denial->preopen, denial->guest_path);
-  return (rest && strchr(rest, '/')) || (stat(real, &status) == 0 && S_ISDIR(status.st_mode));
+  return (rest && strchr(rest, '/')) || cli_path_kind(real) == API_PATH_DIRECTORY;
 }
 
 /* ---- Texts ---------------------------------------------------------------------------------------------------------- */
@@ -76,7 +71,7 @@ static void describe_escape(struct base_text *out, const struct cli_denial *deni
     base_text_format(out, "%s\n  to allow it: --dir with the folder that holds it",
                      denial->preopen ? " (which is granted)" : "");
   }
-  free(real);
+  base_free(real);
 }
 
 /* The grant that a directory or file of the program comes from; false: none that the settings name. */
@@ -104,10 +99,8 @@ static void add_widened(struct base_text *out, const char *lead, struct policy_d
 static bool describe_name(struct base_text *out, const struct cli_denial *denial, const struct policy_dir *dir) {
   const uint32_t of_names = CAY_RIGHT_CREATE | CAY_RIGHT_REMOVE | CAY_RIGHT_LINK;
   const char *host_slash = strrchr(dir->host, '/'), *guest_slash = strrchr(dir->guest, '/');
-  struct stat status;
   bool is_opened = strcmp(denial->call, "path_open") == 0; /* what is there needs no new name */
-  if (is_opened || !(denial->rights & of_names) || stat(dir->host, &status) != 0 || S_ISDIR(status.st_mode))
-    return false;
+  if (is_opened || !(denial->rights & of_names) || cli_path_kind(dir->host) != API_PATH_OTHER) return false;
   char *host = host_slash ? base_string_copy(dir->host, (size_t)(host_slash - dir->host)) : base_string_copy(".", 1);
   char *guest =
       guest_slash ? base_string_copy(dir->guest, (size_t)(guest_slash - dir->guest)) : base_string_copy(".", 1);

@@ -58,7 +58,7 @@ void cli_mentioned_files(const cay_module *module, void (*found)(void *env, cons
       memcpy(path, bytes + at, run);
       path[run] = 0;
       looked_up++;
-      if (path[strspn(path, "./")] && access(path, F_OK) == 0) found(env, path);
+      if (path[strspn(path, "./")] && cli_path_kind(path) != API_PATH_ABSENT) found(env, path);
     }
   }
 }
@@ -91,7 +91,7 @@ static bool is_granted(const struct policy_settings *settings, const char *path)
 
 /* A file may be read or changed, and a new one made in its place: all that could be meant is proposed. */
 static bool add_proposals(struct base_text *out, const char *path) {
-  if (access(path, F_OK) != 0)
+  if (cli_path_kind(path) == API_PATH_ABSENT)
     return cli_add_path_grants(out, "to let it make it", path, POLICY_RIGHTS_WRITE, true) &&
            cli_add_path_grants(out, "or only new files", path, POLICY_RIGHTS_CREATE_ONLY, true);
   return cli_add_path_grants(out, "to let it read it", path, POLICY_RIGHTS_READ, false) &&
@@ -117,7 +117,8 @@ static bool say_arguments(struct cli_session *session) {
   for (size_t i = 0; i < session->arguments.count; i++) {
     const char *path = session->arguments.items[i];
     /* A bare word may mean something else than a file when directories were given. */
-    bool is_file_name = nothing_granted ? access(path, F_OK) == 0 || strchr(path, '/') : strpbrk(path, "./") != NULL;
+    bool is_file_name =
+        nothing_granted ? cli_path_kind(path) != API_PATH_ABSENT || strchr(path, '/') : strpbrk(path, "./") != NULL;
     if (*path == '-' || !*path || !is_file_name || is_granted(&session->settings, path)) continue;
     if (say_file(session, path, "")) return true;
   }

@@ -7,10 +7,13 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -175,4 +178,28 @@ unsigned cli_os_cpu_count(void) {
   if (sched_getaffinity(0, sizeof set, &set) != 0) return CPU_SETSIZE;
   int count = CPU_COUNT(&set);
   return count > 0 ? (unsigned)count : 1;
+}
+
+/* ---- A child for the guest ------------------------------------------------------------------------------------------------ */
+
+enum { FIRST_INHERITED = 3, INHERITED_MAX = 1024 };
+static uint8_t is_inherited[INHERITED_MAX];
+
+bool cli_os_child_begin(int parent) {
+  struct pollfd fds[INHERITED_MAX];
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) return false;
+  for (int fd = 0; fd < INHERITED_MAX; fd++) fds[fd] = (struct pollfd){.fd = fd};
+  /* One call for all; where the limit of descriptors is lower than that, as many as it allows. */
+  nfds_t count = INHERITED_MAX;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count) count = (nfds_t)limit.rlim_cur;
+  if (poll(fds, count, 0) < 0) return false;
+  for (nfds_t fd = FIRST_INHERITED; fd < count; fd++) is_inherited[fd] = !(fds[fd].revents & POLLNVAL);
+  syscall(SYS_close_range, (unsigned)INHERITED_MAX, ~0U, 0);
+  return true;
+}
+
+void cli_os_child_close(void) {
+  for (int fd = FIRST_INHERITED; fd < INHERITED_MAX; fd++)
+    if (is_inherited[fd]) close(fd);
 }

@@ -14,6 +14,10 @@ size_t cli_os_checks(struct cli_check checks[CLI_CHECKS]) {
   return 1;
 }
 
+bool cli_os_child_begin(int parent) { return true; }
+
+void cli_os_child_close(void) {}
+
 void cli_os_cpu_name(char *out, size_t capacity) { snprintf(out, capacity, "unknown"); }
 
 unsigned cli_os_cpu_count(void) { return 1; }

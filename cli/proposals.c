@@ -3,8 +3,6 @@
  * choose the names in it, and people copy what a message proposes. */
 #include "cli/run.h"
 
-#include <sys/stat.h>
-
 enum policy_rights cli_rights_for(uint32_t rights, bool is_exclusive) {
   const uint32_t reads = CAY_RIGHT_READ | CAY_RIGHT_STAT | CAY_RIGHT_LIST, makes = CAY_RIGHT_CREATE | CAY_RIGHT_WRITE;
   if (!(rights & ~reads)) return POLICY_RIGHTS_READ;
@@ -60,13 +58,14 @@ void cli_add_grant(struct base_text *out, const char *lead, const char *host, co
 
 bool cli_add_path_grants(struct base_text *out, const char *lead, const char *path, enum policy_rights rights,
                          bool creates) {
-  struct stat status;
+  enum api_path_kind kind = cli_path_kind(path);
   const char *slash = strrchr(path, '/');
   char *folder = slash ? base_string_copy(path, slash == path ? 1 : (size_t)(slash - path)) : base_string_copy(".", 1);
-  bool is_there = stat(path, &status) == 0, can_be_made = !is_there && creates && folder && stat(folder, &status) == 0;
+  bool is_there = kind != API_PATH_ABSENT;
+  bool can_be_made = !is_there && creates && folder && cli_path_kind(folder) != API_PATH_ABSENT;
   bool names_folder = folder && strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0;
   enum policy_rights file_rights = rights == POLICY_RIGHTS_CREATE_ONLY ? POLICY_RIGHTS_WRITE : rights;
-  if (is_there) cli_add_grant(out, lead, path, path, S_ISDIR(status.st_mode) ? rights : file_rights);
+  if (is_there) cli_add_grant(out, lead, path, path, kind == API_PATH_DIRECTORY ? rights : file_rights);
   if (is_there && names_folder) cli_add_grant(out, "or its folder", folder, folder, rights);
   if (can_be_made) cli_add_grant(out, lead, folder, folder, rights);
   base_free(folder);

@@ -187,7 +187,11 @@ static int end(struct cli_session *session, enum cay_status status, const struct
 
 static int run(struct cli_session *session) {
   struct cay_error error;
-  int code = prepare(session);
+  int code = cli_become_child(session);
+  if (code < 0) code = prepare(session);
+  if (code >= 0) return code;
+  cli_os_child_close();
+  code = cli_enter_wall(session);
   if (code >= 0) return code;
   signal(SIGPIPE, SIG_IGN); /* the guest gets EPIPE and decides */
   cli_audit_begin(session);
@@ -205,7 +209,9 @@ static int run(struct cli_session *session) {
 
 static int finish(struct cli_session *session, int code) {
   code = cli_audit_end(session, code);
+  cli_leave_wall();
   cay_run_free(session->run);
+  cli_end_broker();
   cay_wasi_free(session->wasi);
   cay_module_release(session->module);
   cay_engine_free(session->engine);

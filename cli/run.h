@@ -91,6 +91,17 @@ void cli_audit_begin(struct cli_session *session); /* before the program runs */
 int cli_audit_end(struct cli_session *session, int code);
 /* "read|write" of enum cay_right. */
 void cli_right_words(uint32_t rights, char *out, size_t capacity);
+/* Puts the second wall around this process, when that is wanted. Returns -1 to go on, or the exit code after a message. */
+int cli_enter_wall(struct cli_session *session);
+/* What is asked about the host's files after a run: by this process, or when it is behind the wall by its broker. */
+enum api_path_kind cli_path_kind(const char *path);
+char *cli_real_path(const char *path); /* NULL, or to be freed by base_free */
+/* No questions any more; and, after the run is gone, the broker's end. */
+void cli_leave_wall(void);
+void cli_end_broker(void);
+/* With --isolate=process: goes on as a child, which returns -1; in the process that was started it returns the exit code,
+ * when the child has ended. */
+int cli_become_child(struct cli_session *session);
 
 /* Makes session->wasi, which holds what the settings name (grants.c). */
 enum cay_status cli_grant(struct cli_session *session, struct cay_error *error);

@@ -32,6 +32,8 @@ ALLOWED = {
     "src/inspect/dwarf_libdw.c": ("calloc free", "a shared object of its own, without the room base"),
     "src/inspect/machine_capstone.c": ("calloc free", "a shared object of its own, without the room base"),
     "src/engine/arch_portable.c": ("setjmp longjmp abort", "machines that nobody wrote a context switch for"),
+    "src/api/broker.c": ("fork", "the broker of the command, which is in no library"),
+    "src/api/broker_serve.c": ("fork _exit", "the broker's own process"),
     "src/api/wasi.c": ("getenv", "cay_wasi_inherit_env is how an embedder asks for it"),
 }
 

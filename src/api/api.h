@@ -9,6 +9,7 @@
 #include "policy/policy.h" /* the option table, which the command may only see through this door */
 
 struct module;
+struct api_broker;
 
 /* ---- What this build has ------------------------------------------------------------------------------------------- */
 
@@ -61,6 +62,25 @@ enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *
  * at its first call. `progress` (may be NULL) is called now and then with the functions of one module that are done. To be
  * called before the first start or invoke. */
 void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all), void *env);
+
+/* ---- The second wall -------------------------------------------------------------------------------------------------- */
+
+/* Confines this process, for good, to what the run needs: its grants, which are those of `wasi` (NULL: none), its threads
+ * and its code; policy/wall.h tells what that means. To be called when everything that the command itself will need is
+ * open, by the only thread of the process, before the first start or invoke, which may start threads. On an error nothing
+ * holds. */
+enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_wall_report *report,
+                             struct api_broker **broker, struct cay_error *error);
+
+/* What a confined process cannot find out for itself, a child answers that was started before: the broker. api_run_wall
+ * starts one, `*broker`, when there will be something to ask, else it is NULL. The run's backtraces then come through it,
+ * too. It gives no rights away. */
+void api_broker_dismiss(struct api_broker *broker); /* no questions any more; NULL allowed */
+void api_broker_free(struct api_broker *broker);    /* waits for its end; NULL allowed; after the run, when it has one */
+/* About the host's files; without a broker the process looks itself. NULL, ABSENT: there is none, or nothing is known. */
+enum api_path_kind { API_PATH_ABSENT, API_PATH_DIRECTORY, API_PATH_OTHER };
+enum api_path_kind api_path_kind(struct api_broker *broker, const char *path);
+char *api_real_path(struct api_broker *broker, const char *path); /* links followed; the caller frees it (base_free) */
 
 /* ---- Scripts of the conformance suites ---------------------------------------------------------------------------------- */
 

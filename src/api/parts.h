@@ -20,6 +20,7 @@ struct cay_engine_config {
 
 struct cay_engine {
   struct engine *engine;
+  bool makes_code; /* its tier makes machine code */
   module_features features;
 };
 
@@ -160,6 +161,22 @@ const struct module_def_type *api_run_types(const cay_run *run);
 /* Instantiates and initialises if that has not happened, and calls the exported function `name`, which exists, under
  * the run's limits. `slots` has room for its parameters and for its results. */
 enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, struct cay_error *error);
+
+/* Whether the run, as it is configured, starts threads of any kind when it is started or invoked. */
+bool api_run_starts_threads(const cay_run *run);
+bool api_run_makes_code(const cay_run *run);
+bool api_run_uses_wasi(const cay_run *run);
+/* Module `index` of the run, its own first; returns how many there are. */
+size_t api_run_modules(const cay_run *run, size_t index, const struct module **out);
+/* Who reads debug information for its backtraces; borrowed. */
+struct inspect_source;
+void api_run_set_source(cay_run *run, const struct inspect_source *source);
+
+/* ---- The broker (broker.c), in the command only ---------------------------------------------------------------------------- */
+
+enum cay_status api_broker_new(cay_run *run, struct api_broker **out, struct cay_error *error);
+int api_broker_process(const struct api_broker *broker); /* NULL: 0 */
+enum api_path_kind api_path_kind_here(const char *path);
 
 /* ---- Values as texts (invoke.c) ------------------------------------------------------------------------------------------ */
 

@@ -55,6 +55,7 @@ struct cay_run {
   atomic_bool interrupt_wanted;
   struct cay_result result;
   struct base_text backtrace;
+  const struct inspect_source *source; /* of debug information; NULL: this process reads it */
 };
 
 /* ---- Making and freeing ------------------------------------------------------------------------------------------------ */
@@ -292,6 +293,12 @@ static bool uses_wasi(const struct module *module) {
   return false;
 }
 
+bool api_run_uses_wasi(const struct cay_run *run) {
+  bool uses = uses_wasi(run->module->module);
+  for (size_t i = 0; i < run->preloads.count; i++) uses |= uses_wasi(run->preloads.items[i].module->module);
+  return uses;
+}
+
 /* WASI reads and writes the memory called "memory"; a few of its functions do without. */
 static enum cay_status memory_check(const struct module *module, struct cay_error *error) {
   static const char *const without[] = {"proc_exit", "proc_raise", "sched_yield", "fd_close"};
@@ -373,12 +380,6 @@ static enum cay_status preload_all(struct cay_run *run, struct cay_error *error)
   return CAY_OK;
 }
 
-static bool any_uses_wasi(const struct cay_run *run) {
-  bool uses = uses_wasi(run->module->module);
-  for (size_t i = 0; i < run->preloads.count; i++) uses |= uses_wasi(run->preloads.items[i].module->module);
-  return uses;
-}
-
 /* What a further thread of the guest imports: the same as the first, with functions of its own. */
 static enum cay_status define_in_thread(void *env, struct engine_linker *linker, struct engine_store *store,
                                         struct wasi_p1_thread *own, struct cay_error *error) {
@@ -389,6 +390,18 @@ static enum cay_status define_in_thread(void *env, struct engine_linker *linker,
   if (status == CAY_OK) status = api_define_memories(linker, store, module, run->linker, error);
   if (status == CAY_OK) status = api_define_missing(linker, store, module, run->unknown_imports, error);
   return status;
+}
+
+static bool has_threads(const struct cay_run *run) {
+  return run->p1 && base_budget_limit(run->limits.budget, BASE_LIMIT_THREADS) > 0 &&
+         api_uses_threads(run->module->module);
+}
+
+bool api_run_makes_code(const cay_run *run) { return run->module->engine->makes_code; }
+
+bool api_run_starts_threads(const cay_run *run) {
+  return has_threads(run) || run->eager_threads > 1 ||
+         base_budget_limit(run->limits.budget, BASE_LIMIT_TIME) != BASE_NO_LIMIT;
 }
 
 static enum cay_status make_threads(struct cay_run *run, struct cay_error *error) {
@@ -420,14 +433,13 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
   atomic_store(&run->store, store);
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
   status = engine_linker_new(store, &run->linker, error);
-  if (status == CAY_OK && run->p1 && any_uses_wasi(run)) status = wasi_p1_define(run->linker, store, run->p1, error);
+  if (status == CAY_OK && run->p1 && api_run_uses_wasi(run))
+    status = wasi_p1_define(run->linker, store, run->p1, error);
   if (status == CAY_OK && run->is_deterministic && api_uses_threads(run->module->module))
     return base_error_set(error, CAY_ERROR_LINK,
                           "the module imports \"thread-spawn\", but the host decides in what order threads run: a "
                           "deterministic run has none");
-  bool has_threads =
-      run->p1 && base_budget_limit(run->limits.budget, BASE_LIMIT_THREADS) > 0 && api_uses_threads(run->module->module);
-  if (status == CAY_OK && has_threads) status = make_threads(run, error);
+  if (status == CAY_OK && has_threads(run)) status = make_threads(run, error);
   return status;
 }
 
@@ -562,6 +574,14 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
   return limits_end(run, timeout, status, error);
 }
 
+size_t api_run_modules(const cay_run *run, size_t index, const struct module **out) {
+  size_t count = 1 + run->preloads.count;
+  if (index < count) *out = (index ? run->preloads.items[index - 1].module : run->module)->module;
+  return count;
+}
+
+void api_run_set_source(cay_run *run, const struct inspect_source *source) { run->source = source; }
+
 /* ---- Results ------------------------------------------------------------------------------------------------------------------ */
 
 const cay_result *cay_run_result(const cay_run *run) { return &run->result; }
@@ -585,7 +605,7 @@ const char *cay_run_digest(cay_run *run) {
 
 /* Makes the text of the frames that the thread has recorded. */
 static const char *frames_text(struct cay_run *run, struct engine_thread *thread, size_t max_frames) {
-  inspect_backtrace(thread, max_frames, &run->backtrace);
+  inspect_backtrace(thread, max_frames, run->source, &run->backtrace);
   if (run->backtrace.failed) return NULL;
   return run->backtrace.bytes ? run->backtrace.bytes : "";
 }

@@ -222,7 +222,12 @@ bool base_code_is_writable(void); /* false: in a forked child */
 bool base_code_may_run(void);      /* whether the system lets this process make code and run it */
 /* The arena's address, NULL while there is none, and whether an address lies in it. Async-signal-safe. */
 uint8_t *base_code_arena(void);
+size_t base_code_arena_bytes(void);
 bool base_code_contains(uintptr_t address);
+/* What the system is asked for when code comes into the arena: nothing, a new map of the file in place of an old one, or
+ * that written pages become executable. For whoever confines the process. */
+enum base_code_change { BASE_CODE_NOTHING, BASE_CODE_MAPS_ANEW, BASE_CODE_FLIPS };
+enum base_code_change base_code_change(void);
 /* For tests: from now on as on a system without a second mapping. Only before the first chunk. */
 void base_code_set_single(bool is_single);
 

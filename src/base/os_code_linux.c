@@ -39,6 +39,8 @@ static bool is_child, is_single;
 
 uint8_t *base_code_arena(void) { return atomic_load_explicit(&arena, memory_order_relaxed); }
 
+size_t base_code_arena_bytes(void) { return base_code_arena() ? arena_bytes : 0; }
+
 bool base_code_contains(uintptr_t address) {
   uint8_t *start = base_code_arena();
   return start && address - (uintptr_t)start < arena_bytes;
@@ -58,6 +60,7 @@ void base_code_set_single(bool wanted) {
 /* Where a CPU may still execute what it fetched before the code was there, as x86-64 does not. */
 #if !defined(__x86_64__)
 static bool syncs_cores;
+enum { MAPS_ANEW = true };
 static void prepare_syncs(void) {
   syncs_cores = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) == 0;
 }
@@ -69,10 +72,16 @@ static bool map_anew(void *run, size_t bytes, off_t offset) {
   return mmap(run, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, file, offset) == run;
 }
 #else
+enum { MAPS_ANEW = false };
 static void prepare_syncs(void) {}
 static void sync_cores(void) {}
 static bool map_anew(void *run, size_t bytes, off_t offset) { return true; }
 #endif
+
+enum base_code_change base_code_change(void) {
+  if (!writable) return BASE_CODE_FLIPS;
+  return MAPS_ANEW ? BASE_CODE_MAPS_ANEW : BASE_CODE_NOTHING;
+}
 
 /* ---- Making the arena ----------------------------------------------------------------------------------------------- */
 

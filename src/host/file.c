@@ -283,7 +283,7 @@ static int need_writable_file(const struct host_object *object) {
 
 static uint64_t storage_bytes(int fd) {
   struct stat status;
-  return fstat(fd, &status) == 0 ? (uint64_t)status.st_blocks * 512 : 0;
+  return host_os_stat(fd, &status) == 0 ? (uint64_t)status.st_blocks * 512 : 0;
 }
 
 /* Storage that is new counts as written: all of the range is paid for, and what was there is given back. */
@@ -354,7 +354,7 @@ int host_stat(struct host_object *object, struct host_stat *out) {
     *out = (struct host_stat){.kind = object->kind, .links = 1};
     return 0;
   }
-  if (fstat(object->fd, &status) != 0) return host_failed();
+  if (host_os_stat(object->fd, &status) != 0) return host_failed();
   host_stat_fill(&status, out);
   out->kind = object->kind;
   return 0;
@@ -366,7 +366,8 @@ uint64_t host_readable_bytes(struct host_object *object) {
   if (object->kind == HOST_KIND_REGULAR) {
     struct stat status;
     off_t at = lseek(object->fd, 0, SEEK_CUR);
-    return at >= 0 && fstat(object->fd, &status) == 0 && status.st_size > at ? (uint64_t)(status.st_size - at) : 0;
+    return at >= 0 && host_os_stat(object->fd, &status) == 0 && status.st_size > at ? (uint64_t)(status.st_size - at)
+                                                                                    : 0;
   }
   int count = 0;
   return ioctl(object->fd, FIONREAD, &count) == 0 && count > 0 ? (uint64_t)count : 0;

@@ -224,6 +224,15 @@ enum cay_status host_memory_sink(struct host_object **out, struct cay_error *err
 /* What a memory writer holds; valid until the next write, so no other thread may write meanwhile. */
 const char *host_memory_bytes(const struct host_object *object, size_t *len_bytes);
 
+/* What of the host's file system an object reaches by names, for whoever confines the process: directories, and single
+ * files of a synthetic one. `tell` is called for each; a file that has gone meanwhile is left out. */
+struct host_reach {
+  int fd; /* names it; whoever is told closes it when owns_fd */
+  bool owns_fd, is_directory;
+  uint32_t rights;
+};
+void host_object_reach(const struct host_object *object, void (*tell)(void *env, const struct host_reach *reach), void *env);
+
 /* Which path resolver a directory and everything opened from it uses. AUTO: the kernel's (openat2) where it exists. */
 enum host_resolver { HOST_RESOLVER_AUTO, HOST_RESOLVER_KERNEL, HOST_RESOLVER_WALKER };
 void host_directory_set_resolver(struct host_object *directory, enum host_resolver resolver);

@@ -232,6 +232,24 @@ bool host_granted_file(const struct host_object *directory, struct host_path nam
   return false;
 }
 
+static void tell_entries(const struct host_object *object, void (*tell)(void *env, const struct host_reach *reach),
+                         void *env) {
+  for (size_t i = 0; i < object->synthetic->entries.count; i++) {
+    const struct host_synthetic_entry *entry = &object->synthetic->entries.items[i];
+    int fd = openat(entry->directory_fd, entry->host_name, O_RDONLY | O_NOFOLLOW | host_os_name_flags);
+    if (fd >= 0) tell(env, &(struct host_reach){fd, true, false, entry->rights & object->rights});
+  }
+}
+
+void host_object_reach(const struct host_object *object, void (*tell)(void *env, const struct host_reach *reach),
+                       void *env) {
+  if (object->kind != HOST_KIND_DIRECTORY) return;
+  if (object->synthetic)
+    tell_entries(object, tell, env);
+  else
+    tell(env, &(struct host_reach){object->fd, false, true, object->rights});
+}
+
 static enum host_kind socket_kind(int fd) {
   int type = 0, accepts = 0;
   socklen_t len_bytes = sizeof type;
@@ -251,7 +269,7 @@ static uint32_t rights_of_mode(int flags) {
 enum cay_status host_grant_fd(int fd, uint32_t rights, struct host_object **out, struct cay_error *error) {
   struct stat status;
   int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fstat(fd, &status) != 0) return base_error_system(error, errno, "descriptor %d", fd);
+  if (flags < 0 || host_os_stat(fd, &status) != 0) return base_error_system(error, errno, "descriptor %d", fd);
   rights &= rights_of_mode(flags);
   if (!rights) return base_error_system(error, EBADF, "descriptor %d", fd);
   enum host_kind kind = S_ISSOCK(status.st_mode) ? socket_kind(fd) : host_kind_of_mode(status.st_mode);

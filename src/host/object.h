@@ -152,6 +152,10 @@ void host_growth_end(struct host_object *object, const struct host_growth *growt
 enum { HOST_OS_UNAVAILABLE = -2 };
 /* Flags that open a directory for looking names up in it only. */
 extern const int host_os_directory_flags;
+/* Flags that open a file only as a name for what it is. */
+extern const int host_os_name_flags;
+/* As fstat, but in no case by a call that takes a name: a filter of system calls could not tell an empty name. */
+int host_os_stat(int fd, struct stat *out);
 /* A descriptor, -1 with errno, or HOST_OS_UNAVAILABLE. Leading out of `directory` is EXDEV. */
 int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode);
 /* As readv and writev without waiting: EAGAIN when it would, EOPNOTSUPP when the descriptor cannot say. */

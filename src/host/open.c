@@ -30,9 +30,17 @@ struct opening {
 static bool cuts(const struct opening *opening) { return opening->how.open_flags & HOST_OPEN_TRUNCATE; }
 static bool changes(const struct opening *opening) { return (opening->how.access & HOST_RIGHT_WRITE) || cuts(opening); }
 
+/* How a directory is opened that only has to be entered: where its names may not be read, whoever confines the process
+ * forbids to open it for that. */
+static bool only_enters(const struct opening *opening) {
+  return (opening->how.open_flags & HOST_OPEN_DIRECTORY) && !(opening->how.open_flags & HOST_OPEN_CREATE) &&
+         !(opening->directory->rights & HOST_RIGHT_LIST) && !changes(opening);
+}
+
 static int flags_of(const struct opening *opening) {
   const struct host_open *how = &opening->how;
   bool reads = how->access & HOST_RIGHT_READ;
+  if (only_enters(opening)) return host_os_directory_flags;
   int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   /* O_TRUNC with O_RDONLY is undefined, so truncating opens for writing too. */
   flags |= changes(opening) ? (reads ? O_RDWR : O_WRONLY) : O_RDONLY;
@@ -54,7 +62,8 @@ static int open_self(const struct host_place *place, int flags) {
   assert(place->parent >= 0);
   if (flags & O_EXCL) return -HOST_ERROR_EXIST;
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT)) return -HOST_ERROR_ISDIR;
-  int fd = openat(place->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  bool lists = place->rights & HOST_RIGHT_LIST;
+  int fd = openat(place->parent, ".", lists ? O_RDONLY | O_DIRECTORY | O_CLOEXEC : host_os_directory_flags);
   return fd < 0 ? host_failed() : fd;
 }
 
@@ -104,7 +113,7 @@ static int count(const struct opening *opening, const struct stat *status, struc
 /* Makes the object; takes over the descriptor. */
 static int adopt(const struct opening *opening, int fd, struct host_object **out) {
   struct stat status;
-  int result = fstat(fd, &status) != 0 ? host_failed() : check_kind(opening, host_kind_of_mode(status.st_mode));
+  int result = host_os_stat(fd, &status) != 0 ? host_failed() : check_kind(opening, host_kind_of_mode(status.st_mode));
   if (result) {
     close(fd);
     return result;

@@ -13,11 +13,21 @@
 #include "host/object.h"
 
 const int host_os_directory_flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+const int host_os_name_flags = O_PATH | O_CLOEXEC;
+
+/* The C library names "" beside the descriptor. Its structure is the kernel's where words have 64 bits. */
+int host_os_stat(int fd, struct stat *out) {
+#if defined(__LP64__) && defined(SYS_fstat)
+  return (int)syscall(SYS_fstat, fd, out);
+#else
+  return fstat(fd, out);
+#endif
+}
 
 /* What a filter answers (EPERM) is also what openat2 itself may answer, so one harmless call decides. */
-static bool openat2_missing(void) {
+static bool openat2_missing(int directory) {
   struct open_how how = {.flags = O_PATH | O_CLOEXEC};
-  long fd = syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof how);
+  long fd = syscall(SYS_openat2, directory, ".", &how, sizeof how);
   if (fd >= 0) close((int)fd);
   return fd < 0 && (errno == ENOSYS || errno == EPERM);
 }
@@ -36,7 +46,7 @@ int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode
   }
   if (fd >= 0) return (int)fd;
   int failure = errno;
-  if ((failure == ENOSYS || failure == EPERM) && openat2_missing()) {
+  if ((failure == ENOSYS || failure == EPERM) && openat2_missing(directory)) {
     atomic_store_explicit(&missing, true, memory_order_relaxed);
     return HOST_OS_UNAVAILABLE;
   }

@@ -41,7 +41,7 @@ int host_entry_made(const struct host_object *directory, int result) {
 static int stat_place(struct host_place *place, bool follow, struct stat *out) {
   assert(place->parent >= 0);
   for (int attempt = 0; attempt <= HOST_LINKS_MAX; attempt++) {
-    if (place->last_kind == HOST_LAST_SELF) return outcome(fstat(place->parent, out));
+    if (place->last_kind == HOST_LAST_SELF) return outcome(host_os_stat(place->parent, out));
     if (fstatat(place->parent, place->last, out, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
     bool follows = follow || place->wants_directory;
     if (!S_ISLNK(out->st_mode) || !follows)

@@ -169,7 +169,7 @@ int host_quota_watch(const struct host_quota *quota, int directory, const char *
 void host_quota_watched(struct host_quota *quota, int watched) {
   struct stat status;
   if (watched < 0) return;
-  if (fstat(watched, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0) {
+  if (host_os_stat(watched, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0) {
     struct key key = key_of(&status);
     pthread_mutex_lock(&quota->lock);
     struct host_quota_file *file = *slot_of(quota, &key);
@@ -189,7 +189,7 @@ static int begin(struct host_object *object, struct host_growth *growth) {
   struct stat status;
   assert(object->quota && object->quota_file);
   pthread_mutex_lock(&object->quota->lock);
-  if (fstat(object->fd, &status) == 0) {
+  if (host_os_stat(object->fd, &status) == 0) {
     growth->size_before = (uint64_t)status.st_size;
     return 0;
   }

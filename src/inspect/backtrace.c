@@ -5,32 +5,57 @@
 
 #include "inspect/parts.h"
 
-enum { POSITIONS_MAX = 16 };
-
 struct opened {
   const struct module *module;
   struct inspect_debug debug;
 };
 
-struct backtrace {
-  struct base_text *out;
+struct inspect_reader {
   BASE_VEC(struct opened) opened;
 };
 
-void inspect_name(struct base_text *out, struct module_name name) {
-  char printable[256];
-  base_text_addz(out, base_printable(printable, sizeof printable, name.bytes, name.len_bytes));
+struct backtrace {
+  struct base_text *out;
+  const struct inspect_source *source;
+};
+
+/* ---- Reading here ---------------------------------------------------------------------------------------------------- */
+
+struct inspect_reader *inspect_reader_new(void) { return base_alloc_zero(1, sizeof(struct inspect_reader)); }
+
+void inspect_reader_free(struct inspect_reader *reader) {
+  if (!reader) return;
+  for (size_t i = 0; i < reader->opened.count; i++) inspect_debug_close(&reader->opened.items[i].debug);
+  BASE_VEC_DEINIT(&reader->opened);
+  base_free(reader);
 }
 
 /* NULL when memory is out: then the line goes without a position. */
-static struct inspect_debug *debug_of(struct backtrace *self, const struct module *module) {
-  for (size_t i = 0; i < self->opened.count; i++)
-    if (self->opened.items[i].module == module) return &self->opened.items[i].debug;
-  struct opened *opened = BASE_VEC_PUSH(&self->opened);
+static struct inspect_debug *debug_of(struct inspect_reader *reader, const struct module *module) {
+  for (size_t i = 0; i < reader->opened.count; i++)
+    if (reader->opened.items[i].module == module) return &reader->opened.items[i].debug;
+  struct opened *opened = BASE_VEC_PUSH(&reader->opened);
   if (!opened) return NULL;
   opened->module = module;
   inspect_debug_open(&opened->debug, module);
   return &opened->debug;
+}
+
+void inspect_reader_open(struct inspect_reader *reader, const struct module *module) { debug_of(reader, module); }
+
+size_t inspect_reader_find(void *reader, const struct module *module, uint32_t offset, struct inspect_position *out,
+                           size_t capacity) {
+  struct inspect_debug *debug = debug_of(reader, module);
+  return debug ? inspect_debug_find(debug, module, offset, out, capacity) : 0;
+}
+
+bool inspect_has_positions(const struct module *module) { return module_custom_find(module, ".debug_line") != NULL; }
+
+/* ---- Texts ------------------------------------------------------------------------------------------------------------- */
+
+void inspect_name(struct base_text *out, struct module_name name) {
+  char printable[256];
+  base_text_addz(out, base_printable(printable, sizeof printable, name.bytes, name.len_bytes));
 }
 
 static void add_function_name(struct base_text *out, const struct module *module, uint32_t func) {
@@ -79,9 +104,8 @@ static void add_frame(struct backtrace *self, uint64_t number, const struct engi
   }
   const struct module *module = frame->instance->module;
   assert(frame->func < module->func_count);
-  struct inspect_debug *debug = debug_of(self, module);
-  struct inspect_position positions[POSITIONS_MAX];
-  size_t count = debug ? inspect_debug_find(debug, module, frame->offset, positions, POSITIONS_MAX) : 0;
+  struct inspect_position positions[INSPECT_POSITIONS_MAX];
+  size_t count = self->source->find(self->source->env, module, frame->offset, positions, INSPECT_POSITIONS_MAX);
   for (size_t i = 0; i < count; i++) {
     base_text_format(self->out, "  %" PRIu64 ": ", number);
     const char *name = positions[i].inlined ? positions[i].function : NULL;
@@ -98,8 +122,7 @@ static void add_frame(struct backtrace *self, uint64_t number, const struct engi
   base_text_addz(self->out, "\n");
 }
 
-void inspect_backtrace(struct engine_thread *thread, size_t max_frames, struct base_text *out) {
-  struct backtrace self = {.out = out};
+static void add_frames(struct backtrace *self, struct engine_thread *thread, size_t max_frames) {
   uint64_t total = thread->backtrace_total, kept = thread->backtrace_count;
   uint64_t shown = max_frames > 0 && max_frames < kept ? max_frames : kept;
   assert(kept <= ENGINE_BACKTRACE_FRAMES && kept <= total);
@@ -107,11 +130,19 @@ void inspect_backtrace(struct engine_thread *thread, size_t max_frames, struct b
   uint64_t outermost = total > kept ? ENGINE_BACKTRACE_FRAMES / 4 : 0, gap_at = kept - outermost;
   for (uint64_t i = 0; i < shown; i++) {
     struct engine_frame frame;
-    if (i == gap_at && total > kept) base_text_format(out, "  ... %" PRIu64 " more ...\n", total - kept);
+    if (i == gap_at && total > kept) base_text_format(self->out, "  ... %" PRIu64 " more ...\n", total - kept);
     if (!engine_backtrace_frame(thread, (uint32_t)i, &frame)) break;
-    add_frame(&self, i < gap_at ? i : total - kept + i, &frame);
+    add_frame(self, i < gap_at ? i : total - kept + i, &frame);
   }
-  if (shown < kept) base_text_format(out, "  ... %" PRIu64 " more\n", total - shown);
-  for (size_t i = 0; i < self.opened.count; i++) inspect_debug_close(&self.opened.items[i].debug);
-  BASE_VEC_DEINIT(&self.opened);
+  if (shown < kept) base_text_format(self->out, "  ... %" PRIu64 " more\n", total - shown);
+}
+
+void inspect_backtrace(struct engine_thread *thread, size_t max_frames, const struct inspect_source *source,
+                       struct base_text *out) {
+  struct inspect_reader reader = {0};
+  const struct inspect_source here = {inspect_reader_find, &reader};
+  struct backtrace self = {out, source ? source : &here};
+  add_frames(&self, thread, max_frames);
+  for (size_t i = 0; i < reader.opened.count; i++) inspect_debug_close(&reader.opened.items[i].debug);
+  BASE_VEC_DEINIT(&reader.opened);
 }

@@ -8,14 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct inspect_dwarf; /* debug information of one module */
+#include "inspect/inspect.h" /* struct inspect_position */
 
-struct inspect_position { /* texts live as long as the inspect_dwarf */
-  const char *function;   /* NULL: not known */
-  const char *file;       /* NULL: not known; relative to the folder of compilation when it lies beneath it */
-  int line, column;       /* 0: not known */
-  bool inlined;           /* `function` was inlined into the next position's */
-};
+struct inspect_dwarf; /* debug information of one module */
 
 struct inspect_dwarf_table {
   /* `image` is an ELF file with the debug sections, which has to stay. NULL when libdw cannot read it. */

@@ -9,6 +9,8 @@
 #include "engine/engine.h"
 #include "module/module.h"
 
+struct inspect_source;
+
 /* ---- Backtraces --------------------------------------------------------------------------------------------------- */
 
 /* Adds the calls at the thread's last trap, innermost first, one a line:
@@ -17,8 +19,40 @@
  *
  * with two spaces in front of the number, names from the name section or else "function 7", and file, line and inlined
  * functions from the module's DWARF sections when it has them and libdw can be loaded; otherwise "at offset 0x1f3". At
- * most `max_frames` frames (0: all that were kept); what is left out is counted in a line. */
-void inspect_backtrace(struct engine_thread *thread, size_t max_frames, struct base_text *out);
+ * most `max_frames` frames (0: all that were kept); what is left out is counted in a line. `source`: NULL, the debug
+ * information is read here. */
+void inspect_backtrace(struct engine_thread *thread, size_t max_frames, const struct inspect_source *source,
+                       struct base_text *out);
+
+/* A place in the source, as debug information tells it. */
+struct inspect_position { /* texts live as long as what they come from */
+  const char *function;   /* NULL: not known */
+  const char *file;       /* NULL: not known; relative to the folder of compilation when it lies beneath it */
+  int line, column;       /* 0: not known */
+  bool inlined;           /* `function` was inlined into the next position's */
+};
+enum { INSPECT_POSITIONS_MAX = 16 };
+
+/* Who reads debug information for a backtrace: the module chose what stands in it, and it is read by a large library, so
+ * the command has another process do it. `find` fills `out` with the positions of byte `offset` of the module, innermost
+ * first, which live until the next call, and returns their number; 0: nothing is known. */
+struct inspect_source {
+  size_t (*find)(void *env, const struct module *module, uint32_t offset, struct inspect_position *out, size_t capacity);
+  void *env;
+};
+
+/* Reads it here. */
+struct inspect_reader;
+struct inspect_reader *inspect_reader_new(void); /* NULL: no memory */
+void inspect_reader_free(struct inspect_reader *reader); /* NULL allowed */
+/* Opens the module's debug information, and what is needed to read it, if there is any; find does that when it has not
+ * been done. The module stays. */
+void inspect_reader_open(struct inspect_reader *reader, const struct module *module);
+/* As inspect_source.find, with a reader as env. */
+size_t inspect_reader_find(void *reader, const struct module *module, uint32_t offset, struct inspect_position *out,
+                           size_t capacity);
+/* Whether a module has debug information that could be read. */
+bool inspect_has_positions(const struct module *module);
 
 /* ---- Modules ------------------------------------------------------------------------------------------------------- */
 

@@ -236,4 +236,16 @@ void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed) {
   config->random = (struct host_random_source){.is_seeded = true, .seed = seed};
 }
 
+void wasi_config_reach(const struct wasi_config *config, void (*tell)(void *env, const struct host_reach *reach),
+                       void *env) {
+  for (size_t i = 0; i < config->preopens.count; i++) host_object_reach(config->preopens.items[i].directory, tell, env);
+}
+
+bool wasi_config_accepts(const struct wasi_config *config) {
+  bool accepts = config->sockets.count > 0;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(config->streams); i++)
+    accepts |= config->streams[i].object && host_object_kind(config->streams[i].object) == HOST_KIND_LISTENER;
+  return accepts;
+}
+
 void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks) { config->hooks = *hooks; }

@@ -134,6 +134,10 @@ void wasi_config_set_random_seed(struct wasi_config *config, uint64_t seed);
  * their contents make them, not whether they are terminals, files or pipes, nor when their bytes come: reading waits until
  * the buffer is full or the stream ends (of a terminal: for a line), and poll_oneoff finds them ready. */
 void wasi_config_set_uniform(struct wasi_config *config, bool is_uniform);
+/* host_object_reach of everything that is granted. */
+void wasi_config_reach(const struct wasi_config *config, void (*tell)(void *env, const struct host_reach *reach), void *env);
+/* Whether connections can be accepted: a socket was added, or a standard stream is one. */
+bool wasi_config_accepts(const struct wasi_config *config);
 void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks);
 
 /* ---- WASI 0.1 ----------------------------------------------------------------------------------------------------- */

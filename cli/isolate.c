@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* --isolate: the second wall around this process, and a process of its own for the guest.
+ *
+ * With --isolate=process the command forks before it opens anything. The child is the command as always, behind the wall,
+ * without the descriptors that the parent was started with; the parent only waits, and stands for the child towards whoever
+ * started it: its exit code or the signal that ended it, being stopped and continued. Both are in one process group, so
+ * that the terminal is the child's as well, and what the terminal sends reaches both. What somebody sends to the parent
+ * alone is passed on. Rejected: a group of its own for the child, which would have to be made the terminal's foreground and
+ * back, and leaves it hanging when the parent is killed. */
+#include "cli/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool is_chosen(const struct cli_session *session, const char *word) {
+  return session->settings.isolate && strcmp(session->settings.isolate, word) == 0;
+}
+
+static struct api_broker *broker; /* NULL: this process looks at the host itself */
+
+/* ---- The wall -------------------------------------------------------------------------------------------------------- */
+
+static void say_report(const struct cli_session *session, const struct policy_wall_report *report) {
+  for (int part = 0; part < POLICY_WALL_PART_COUNT; part++)
+    if (!report->parts[part].holds)
+      cli_say("%s: the wall around cay's own process lacks a part: %s: %s", session->file,
+              policy_wall_part_name((enum policy_wall_part)part), report->parts[part].text);
+}
+
+int cli_enter_wall(struct cli_session *session) {
+  struct cay_error error;
+  struct policy_wall_report report;
+  if (session->settings.isolate ? is_chosen(session, "none") : !policy_wall_is_default()) return -1;
+  if (api_run_wall(session->run, session->wasi, &report, &broker, &error)) {
+    cli_say_error("--isolate", &error);
+    return POLICY_EXIT_USAGE;
+  }
+  if (session->settings.verbose) say_report(session, &report);
+  return -1;
+}
+
+enum api_path_kind cli_path_kind(const char *path) { return api_path_kind(broker, path); }
+
+char *cli_real_path(const char *path) { return api_real_path(broker, path); }
+
+void cli_leave_wall(void) { api_broker_dismiss(broker); }
+
+void cli_end_broker(void) {
+  api_broker_free(broker);
+  broker = NULL;
+}
+
+/* ---- A process of its own ---------------------------------------------------------------------------------------------- */
+
+static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
+
+/* As the child ended, without a second core file. */
+static int end_by(int number) {
+  struct rlimit none = {0};
+  sigset_t one;
+  setrlimit(RLIMIT_CORE, &none);
+  signal(number, SIG_DFL);
+  sigemptyset(&one);
+  sigaddset(&one, number);
+  raise(number);
+  sigprocmask(SIG_UNBLOCK, &one, NULL);
+  return 128 + number;
+}
+
+/* Looks at the child. -1: it lives. */
+static int look(pid_t child) {
+  int status;
+  pid_t got = waitpid(child, &status, WNOHANG | WUNTRACED);
+  if (got < 0) return errno == EINTR ? -1 : POLICY_EXIT_USAGE;
+  if (got == 0) return -1;
+  if (WIFEXITED(status)) return WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) return end_by(WTERMSIG(status));
+  if (WIFSTOPPED(status)) raise(SIGSTOP);
+  return -1;
+}
+
+static int stand_for(pid_t child, const sigset_t *waited) {
+  for (;;) {
+    siginfo_t details;
+    int number = sigwaitinfo(waited, &details), code;
+    /* What the terminal sends (or the kernel for it) the child has got itself. */
+    if (number > 0 && number != SIGCHLD && details.si_code <= 0) kill(child, number);
+    if (number == SIGCHLD && (code = look(child)) >= 0) return code;
+  }
+}
+
+int cli_become_child(struct cli_session *session) {
+  if (!is_chosen(session, "process")) return -1;
+  sigset_t waited, before;
+  sigemptyset(&waited);
+  sigaddset(&waited, SIGCHLD);
+  for (size_t i = 0; i < BASE_ARRAY_LEN(passed_on); i++) sigaddset(&waited, passed_on[i]);
+  /* A child whose end is ignored leaves no exit code. */
+  signal(SIGCHLD, SIG_DFL);
+  sigprocmask(SIG_BLOCK, &waited, &before);
+  pid_t parent = getpid(), child = fork();
+  if (child > 0) return stand_for(child, &waited);
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  if (child == 0 && cli_os_child_begin(parent)) return -1;
+  cli_say("--isolate: the process for the program cannot be started%s%s", child < 0 ? ": " : "",
+          child < 0 ? strerror(errno) : "");
+  return POLICY_EXIT_USAGE;
+}

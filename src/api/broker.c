@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The side of the broker that the command sees: starting it, asking, ending it. Asking never fails in a way that matters:
+ * without an answer a message lacks a detail. After the first question without one nothing is asked any more.
+ *
+ * Threads: any may ask, one at a time. */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/broker.h"
+
+struct api_broker {
+  pthread_mutex_t lock;
+  struct inspect_source source;
+  cay_run *run;
+  int socket; /* -1: ended */
+  pid_t process;
+  char reply[BROKER_REPLY_BYTES + 1];
+};
+
+/* ---- Asking -------------------------------------------------------------------------------------------------------------- */
+
+/* The bytes of the answer, in broker->reply, with a NUL behind them; 0: none. Under the lock. */
+static size_t ask(struct api_broker *broker, const struct broker_request *request) {
+  size_t len_bytes = 0;
+  if (broker->socket < 0) return 0;
+  if (!broker_send(broker->socket, request, broker_request_bytes(request)) ||
+      !broker_receive(broker->socket, broker->reply, BROKER_REPLY_BYTES, &len_bytes, BROKER_CLIENT_MS)) {
+    close(broker->socket);
+    broker->socket = -1;
+    return 0;
+  }
+  broker->reply[len_bytes] = 0;
+  return len_bytes;
+}
+
+static size_t find(void *env, const struct module *module, uint32_t offset, struct inspect_position *out,
+                   size_t capacity) {
+  struct api_broker *broker = env;
+  struct broker_request request = {.kind = BROKER_POSITIONS, .offset = offset};
+  const struct module *candidate;
+  if (!inspect_has_positions(module)) return 0;
+  while (request.module < api_run_modules(broker->run, request.module, &candidate) && candidate != module)
+    request.module++;
+  pthread_mutex_lock(&broker->lock);
+  size_t len_bytes = ask(broker, &request);
+  size_t count = broker_positions_read(broker->reply, len_bytes, out, capacity);
+  pthread_mutex_unlock(&broker->lock);
+  return count;
+}
+
+enum api_path_kind api_path_kind_here(const char *path) {
+  struct stat status;
+  if (stat(path, &status) != 0) return API_PATH_ABSENT;
+  return S_ISDIR(status.st_mode) ? API_PATH_DIRECTORY : API_PATH_OTHER;
+}
+
+static bool path_request(struct broker_request *request, enum broker_kind kind, const char *path) {
+  size_t len_bytes = strlen(path);
+  if (len_bytes == 0 || len_bytes >= sizeof request->path) return false;
+  request->kind = kind;
+  request->module = request->offset = 0;
+  request->path_bytes = (uint32_t)len_bytes;
+  memcpy(request->path, path, len_bytes);
+  return true;
+}
+
+enum api_path_kind api_path_kind(struct api_broker *broker, const char *path) {
+  struct broker_request request;
+  if (!broker) return api_path_kind_here(path);
+  if (!path_request(&request, BROKER_PATH_KIND, path)) return API_PATH_ABSENT;
+  pthread_mutex_lock(&broker->lock);
+  size_t len_bytes = ask(broker, &request);
+  enum api_path_kind kind = len_bytes == 1 ? (enum api_path_kind)broker->reply[0] : API_PATH_ABSENT;
+  pthread_mutex_unlock(&broker->lock);
+  return kind;
+}
+
+char *api_real_path(struct api_broker *broker, const char *path) {
+  struct broker_request request;
+  char real[PATH_MAX];
+  if (!broker) return realpath(path, real) ? base_string_copy(real, strlen(real)) : NULL;
+  if (!path_request(&request, BROKER_REAL_PATH, path)) return NULL;
+  pthread_mutex_lock(&broker->lock);
+  size_t len_bytes = ask(broker, &request);
+  char *copy = len_bytes && broker->reply[0] == '/' ? base_string_copy(broker->reply, strlen(broker->reply)) : NULL;
+  pthread_mutex_unlock(&broker->lock);
+  return copy;
+}
+
+/* ---- Its life --------------------------------------------------------------------------------------------------------------- */
+
+enum cay_status api_broker_new(cay_run *run, struct api_broker **out, struct cay_error *error) {
+  int ends[2];
+  struct api_broker *broker = base_alloc_zero(1, sizeof *broker);
+  if (!broker) return base_error_memory(error);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    base_free(broker);
+    return base_error_system(error, errno, "no socket for the broker");
+  }
+  broker->process = fork();
+  if (broker->process == 0) broker_serve(ends[1], run);
+  int failure = errno;
+  close(ends[1]);
+  if (broker->process < 0) {
+    close(ends[0]);
+    base_free(broker);
+    return base_error_system(error, failure, "the broker cannot be started");
+  }
+  pthread_mutex_init(&broker->lock, NULL);
+  broker->run = run;
+  broker->socket = ends[0];
+  broker->source = (struct inspect_source){find, broker};
+  api_run_set_source(run, &broker->source);
+  *out = broker;
+  return CAY_OK;
+}
+
+int api_broker_process(const struct api_broker *broker) { return broker ? (int)broker->process : 0; }
+
+void api_broker_dismiss(struct api_broker *broker) {
+  if (!broker || broker->socket < 0) return;
+  close(broker->socket);
+  broker->socket = -1;
+}
+
+void api_broker_free(struct api_broker *broker) {
+  if (!broker) return;
+  api_broker_dismiss(broker);
+  while (waitpid(broker->process, NULL, 0) < 0 && errno == EINTR) {
+  }
+  pthread_mutex_destroy(&broker->lock);
+  base_free(broker);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Entering the second wall, on Linux: first what needs rights (the bounding set of capabilities), then what only takes
+ * rights away, the filter of system calls last, since it would forbid the others.
+ *
+ * Every part stands alone. A container may have taken one away, an old kernel may lack one; the others still hold, and the
+ * report says which do. The user id stays what it is: a guest's files belong to whoever runs cay. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "policy/wall_parts.h"
+
+#ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
+#define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
+#endif
+
+const char *policy_wall_part_name(enum policy_wall_part part) {
+  static const char *const names[] = {
+#define X(NAME, name) name,
+      POLICY_WALL_PARTS(X)
+#undef X
+  };
+  return names[part];
+}
+
+bool policy_wall_is_default(void) { return POLICY_WALL_BY_DEFAULT; }
+
+static void tell(struct policy_wall_report *report, enum policy_wall_part part, bool holds, const char *format, ...)
+    BASE_PRINTF(4, 5);
+static void tell(struct policy_wall_report *report, enum policy_wall_part part, bool holds, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  report->parts[part].holds = holds;
+  vsnprintf(report->parts[part].text, sizeof report->parts[part].text, format, arguments);
+  va_end(arguments);
+}
+
+/* ---- Privileges and capabilities ------------------------------------------------------------------------------------- */
+
+/* A process that executes whatever it may read would make a map without PROT_EXEC one of code. */
+static void stop_implied_execution(void) {
+  int flags = personality(UINT32_MAX);
+  if (flags >= 0 && flags & READ_IMPLIES_EXEC) personality((unsigned long)flags & ~(unsigned long)READ_IMPLIES_EXEC);
+}
+
+static void enter_privileges(struct policy_wall_report *report) {
+  bool holds = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  tell(report, POLICY_WALL_PRIVILEGES, holds, "%s", holds ? "set" : strerror(errno));
+}
+
+static bool capabilities(int call, struct __user_cap_data_struct data[2]) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  return syscall(call, &header, data) == 0;
+}
+
+/* Those that a program could get again; only who has the right to change it needs to. */
+static void drop_bounding_set(const struct __user_cap_data_struct *now) {
+  if (!(now[0].effective & 1U << CAP_SETPCAP)) return;
+  for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++) {
+  }
+}
+
+static void enter_capabilities(struct policy_wall_report *report) {
+  struct __user_cap_data_struct now[2] = {0}, none[2] = {0};
+  if (!capabilities(SYS_capget, now)) {
+    tell(report, POLICY_WALL_CAPABILITIES, false, "%s", strerror(errno));
+    return;
+  }
+  bool has_any = memcmp(now, none, sizeof now) != 0;
+  drop_bounding_set(now);
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* before Linux 4.3 there were none */
+  bool holds = !has_any || capabilities(SYS_capset, none);
+  tell(report, POLICY_WALL_CAPABILITIES, holds, "%s", !holds ? strerror(errno) : has_any ? "dropped" : "had none");
+}
+
+/* ---- Landlock and seccomp --------------------------------------------------------------------------------------------- */
+
+static void enter_files(const struct policy_wall *wall, struct policy_wall_report *report) {
+  struct wall_landlock landlock;
+  bool holds = wall_landlock_enter(wall, &landlock);
+  if (holds)
+    tell(report, POLICY_WALL_FILES, true, "version %d: files%s%s%s%s%s", landlock.version,
+         landlock.version >= 2 ? ", moving" : "", landlock.version >= 3 ? ", truncating" : "",
+         landlock.version >= 4 && !wall->sockets ? ", TCP" : "", landlock.version >= 5 ? ", devices" : "",
+         landlock.version >= 6 ? ", abstract sockets, signals" : "");
+  else if (landlock.moves_lost)
+    tell(report, POLICY_WALL_FILES, false, "version 1 forbids moving files, which was granted");
+  else
+    tell(report, POLICY_WALL_FILES, false, "%s", strerror(landlock.failure));
+}
+
+/* Loads that go ahead of checks stay allowed: what they could leak is memory of this process, which the guest's own code
+ * reaches as well as cay's, and forbidding them takes a good part of the guest's speed on older kernels. */
+static bool install(struct wall_filter *filter) {
+  struct sock_fprog program = {.len = (unsigned short)filter->count, .filter = filter->code};
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0) return true;
+  return errno == EINVAL && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}
+
+static void enter_calls(const struct policy_wall *wall, struct policy_wall_report *report) {
+  struct wall_filter filter;
+  bool fits = wall_filter_make(wall, &filter);
+  bool holds = fits && install(&filter);
+  tell(report, POLICY_WALL_CALLS, holds, "%s", holds ? "filter" : fits ? strerror(errno) : "the filter is too long");
+}
+
+void policy_wall_enter(const struct policy_wall *wall, struct policy_wall_report *report) {
+  *report = (struct policy_wall_report){0};
+  stop_implied_execution();
+  enter_privileges(report);
+  enter_capabilities(report);
+  enter_files(wall, report);
+  enter_calls(wall, report);
+}
+
+bool policy_wall_enter_reader(void) {
+  struct policy_wall_report report;
+  struct wall_filter filter;
+  enter_privileges(&report);
+  return wall_filter_make(NULL, &filter) && install(&filter);
+}
