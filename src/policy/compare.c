@@ -107,16 +107,26 @@ static void compare_list(const struct comparison *c, enum policy_option option) 
 
 static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
+/* What limits are when they are not given, and whether 0 lifts them. All others start without a limit and take 0 as it
+ * stands. */
+static const struct {
+  const char *name;
+  uint64_t normal;
+  bool zero_lifts;
+} limit_rows[] = {{"max-memory", UINT64_MAX, true}, {"timeout", UINT64_MAX, true},
+                  {"cpu-time", UINT64_MAX, true},   {"fuel", UINT64_MAX, true},
+                  {"stack", 16 << 20, false},       {"max-table-elements", 10000000, true},
+                  {"max-handles", 4096, true},      {"max-threads", 64, false}};
+
 /* A limit as a number that is larger when it limits less. */
 static uint64_t limit_value(const struct policy_settings *settings, enum policy_option option) {
-  uint64_t value = *(const uint64_t *)field_of(settings, option);
-  if (policy_is_given(settings, option)) return value || option == POLICY_OPTION_MAX_THREADS ? value : UINT64_MAX;
-  switch (option) {
-  case POLICY_OPTION_STACK: return 16 << 20;
-  case POLICY_OPTION_MAX_TABLE_ELEMENTS: return 10000000;
-  case POLICY_OPTION_MAX_THREADS: return 64;
-  default: return UINT64_MAX;
-  }
+  uint64_t value = *(const uint64_t *)field_of(settings, option), normal = UINT64_MAX;
+  bool zero_lifts = false;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(limit_rows); i++)
+    if (strcmp(limit_rows[i].name, policy_options[option].name) == 0)
+      normal = limit_rows[i].normal, zero_lifts = limit_rows[i].zero_lifts;
+  if (!policy_is_given(settings, option)) return normal;
+  return value || !zero_lifts ? value : UINT64_MAX;
 }
 
 /* How much a word lets through, by its place in a list of words from the least on. Not given is `normal`. */

@@ -83,9 +83,8 @@ static const char *shown(const struct policy_toml_parser *parser, const char *at
   if (*at == '\n' || *at == '\r') return "the end of the line";
   size_t len = 1;
   while (at + len < parser->end && ((uint8_t)at[len] & 0xC0) == 0x80) len++;
-  out[0] = '"';
-  base_printable(out + 1, 14, at, len);
-  strcat(out, "\"");
+  char character[14];
+  snprintf(out, 16, "\"%s\"", base_printable(character, sizeof character, at, len));
   return out;
 }
 
