@@ -119,6 +119,7 @@ static enum cay_status configure(const struct policy_settings *settings, cay_eng
   cay_engine_config_set_canonical_nans(config, settings->deterministic || settings->canonical_nans);
   if (settings->tier) status = cay_engine_config_set_tier(config, settings->tier, error);
   if (status) base_error_prefix(error, "--tier");
+  cay_engine_config_set_fuel(config, settings->fuel != POLICY_NOT_GIVEN && settings->fuel != 0);
   if (settings->stack != POLICY_NOT_GIVEN) cay_engine_config_set_stack_bytes(config, settings->stack);
   for (size_t i = 0; !status && i < settings->proposals.count; i++) {
     status = cay_engine_config_set_proposals(config, settings->proposals.items[i], error);

@@ -45,16 +45,10 @@ static void limit(struct cli_session *session) {
   const struct policy_settings *settings = &session->settings;
   /* What the machine has must not decide when memory.grow fails. */
   const uint64_t deterministic_bytes = UINT64_C(4) << 30;
-  if (settings->max_memory != POLICY_NOT_GIVEN)
-    cay_run_set_limit(session->run, CAY_LIMIT_MEMORY, settings->max_memory ? settings->max_memory : CAY_NO_LIMIT, NULL);
-  else if (settings->deterministic)
-    cay_run_set_limit(session->run, CAY_LIMIT_MEMORY, deterministic_bytes, NULL);
+  if (settings->deterministic) cay_run_set_limit(session->run, CAY_LIMIT_MEMORY, deterministic_bytes, NULL);
+  cli_limits_set(session);
   if (settings->max_table_elements != POLICY_NOT_GIVEN)
     cay_run_set_table_elements(session->run, settings->max_table_elements);
-  if (settings->max_threads != POLICY_NOT_GIVEN)
-    cay_run_set_limit(session->run, CAY_LIMIT_THREADS, settings->max_threads, NULL);
-  if (settings->timeout != POLICY_NOT_GIVEN)
-    cay_run_set_limit(session->run, CAY_LIMIT_TIME, settings->timeout ? settings->timeout : CAY_NO_LIMIT, NULL);
   cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
   cay_run_set_digest(session->run, settings->digest);
 }
@@ -90,7 +84,8 @@ static int prepare(struct cli_session *session) {
   if (code < 0) code = cli_load_read(session->engine, session->file, &session->read, &session->module);
   if (code >= 0) return code;
   if (session->settings.verbose) cli_say_ignored(session->file, session->module);
-  if (cli_grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
+  if (cli_receipt_open(session, &error) || cli_grant(session, &error) ||
+      cay_run_new(session->module, session->wasi, &session->run, &error)) {
     cli_say_error(NULL, &error);
     return POLICY_EXIT_USAGE;
   }
@@ -133,12 +128,8 @@ static int say_trap(struct cli_session *session, const struct cay_error *error) 
   if (tid) snprintf(thread, sizeof thread, " in thread %" PRIu32, tid);
   cli_say("%s: trap%s: %s%s", session->file, thread, error->text, where);
   say_backtrace(session);
-  if (cay_run_result(session->run)->trap == CAY_TRAP_STACK_EXHAUSTED)
-    cli_say_more("if it only needs more stack: --stack 64M");
   if (cay_run_result(session->run)->trap == CAY_TRAP_OUT_OF_MEMORY) say_out_of_memory();
-  if (cay_run_result(session->run)->trap == CAY_TRAP_HEAP_EXHAUSTED)
-    cli_say_more("if it only needs more memory: a larger --max-memory (or none, which is no limit)");
-  return POLICY_EXIT_TRAP;
+  return cli_say_limit_met(session, POLICY_EXIT_TRAP);
 }
 
 static int say_interrupted(struct cli_session *session) {
@@ -147,13 +138,9 @@ static int say_interrupted(struct cli_session *session) {
 }
 
 static int say_limit(struct cli_session *session, const struct cay_error *error) {
-  if (cay_run_result(session->run)->limit != CAY_LIMIT_TIME) {
-    cli_say_error(session->file, error);
-    return POLICY_EXIT_MODULE;
-  }
-  cli_say("%s: stopped after %.3gs, its --timeout", session->file, (double)session->settings.timeout / 1e9);
+  int code = cli_say_limit(session, error);
   if (session->settings.verbose) say_backtrace(session);
-  return POLICY_EXIT_TIMEOUT;
+  return code;
 }
 
 static int say_unlinked(struct cli_session *session, const struct cay_error *error) {
@@ -170,7 +157,7 @@ static int say_unlinked(struct cli_session *session, const struct cay_error *err
 static int end(struct cli_session *session, enum cay_status status, const struct cay_error *error) {
   switch (status) {
   case CAY_OK:
-  case CAY_ERROR_EXIT: return (int)(cay_run_result(session->run)->exit_code & 0xFF);
+  case CAY_ERROR_EXIT: return cli_say_limit_met(session, (int)(cay_run_result(session->run)->exit_code & 0xFF));
   case CAY_ERROR_TRAP: return say_trap(session, error);
   case CAY_ERROR_INTERRUPTED: return say_interrupted(session);
   case CAY_ERROR_LINK: return say_unlinked(session, error);
@@ -208,6 +195,7 @@ static int run(struct cli_session *session) {
 }
 
 static int finish(struct cli_session *session, int code) {
+  code = cli_receipt_write(session, code);
   code = cli_audit_end(session, code);
   cli_leave_wall();
   cay_run_free(session->run);
@@ -223,7 +211,7 @@ static int finish(struct cli_session *session, int code) {
 }
 
 int cli_run(struct cli_words words) {
-  struct cli_session session = {0};
+  struct cli_session session = {.receipt_fd = -1};
   policy_settings_init(&session.settings);
   cli_layers_init(&session.layers);
   int code = read_words(&session, words);

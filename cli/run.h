@@ -77,6 +77,7 @@ struct cli_session {
   struct cli_denials denials;
   struct policy_audit *audit; /* NULL: no --audit */
   bool audit_failed;          /* the program was interrupted for it */
+  int receipt_fd;             /* -1: no --receipt, or it is written */
   struct cli_progress progress; /* of --eager */
 };
 
@@ -102,6 +103,16 @@ void cli_end_broker(void);
 /* With --isolate=process: goes on as a child, which returns -1; in the process that was started it returns the exit code,
  * when the child has ended. */
 int cli_become_child(struct cli_session *session);
+
+/* Limits (limits.c). */
+void cli_limits_set(struct cli_session *session);
+/* Says which limit ended the program or did not let it begin, and how to raise it; returns the exit code. */
+int cli_say_limit(const struct cli_session *session, const struct cay_error *error);
+/* After a trap or the program's own end with `code`: says which limit it had met. Returns the exit code. */
+int cli_say_limit_met(const struct cli_session *session, int code);
+/* --receipt. Opens the file, before anything is granted, and writes it: returns `code`, or another one after a message. */
+enum cay_status cli_receipt_open(struct cli_session *session, struct cay_error *error);
+int cli_receipt_write(struct cli_session *session, int code);
 
 /* Makes session->wasi, which holds what the settings name (grants.c). */
 enum cay_status cli_grant(struct cli_session *session, struct cay_error *error);

@@ -334,7 +334,10 @@ CAY_API const char *cay_limit_name(enum cay_limit limit);
  * while a start or invoke runs. */
 CAY_API enum cay_status cay_run_set_limit(cay_run *run, enum cay_limit limit, uint64_t most, struct cay_error *error);
 CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements); /* of one table; 10,000,000 by default */
-/* What the run uses now, or has used up, and the most it used at once. Not while a start or invoke runs. */
+/* What was set, or holds when nothing was; CAY_NO_LIMIT: none. */
+CAY_API uint64_t cay_run_limit(const cay_run *run, enum cay_limit limit);
+/* What the run uses now, or has used up, and the most it used at once; of TIME, in the last start or invoke. Not while one
+ * runs. How much of STACK was used is not known. */
 CAY_API uint64_t cay_run_used(const cay_run *run, enum cay_limit limit);
 CAY_API uint64_t cay_run_peak(const cay_run *run, enum cay_limit limit);
 

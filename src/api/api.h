@@ -34,6 +34,9 @@ const struct module *api_module(const cay_module *module);
 bool api_module_data(const cay_module *module, uint32_t index, const char **bytes, size_t *len_bytes);
 /* cay_module_load of a file that was read; takes its bytes over and empties `*file`, also when that fails. */
 enum cay_status api_module_load(cay_engine *engine, struct base_file *file, cay_module **out, struct cay_error *error);
+/* The SHA-256 of the module's bytes as hexadecimal digits. */
+enum { API_SHA256_HEX_BYTES = BASE_SHA256_HEX_BYTES };
+void api_module_sha256(const cay_module *module, char out[API_SHA256_HEX_BYTES]);
 
 /* What is wrong with a custom section that cay reads and then ignores (branch hints); the module is valid all the same.
  * CAY_OK: nothing, or there is none. */

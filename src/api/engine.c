@@ -164,6 +164,7 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
   cay_engine *engine = base_alloc_zero(1, sizeof *engine);
   if (!engine) return base_error_memory(error);
   engine->features = config->features;
+  engine->stack_bytes = config->stack_bytes ? config->stack_bytes : ENGINE_STACK_BYTES;
   struct engine_options options = {.tier = config->tier ? config->tier : tiers_default(),
                                    .stack_bytes = config->stack_bytes,
                                    .explicit_bounds = config->explicit_bounds,

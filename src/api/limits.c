@@ -30,19 +30,50 @@ const char *cay_limit_name(enum cay_limit limit) {
   return limit == CAY_LIMIT_NONE ? "none" : base_limit_name(base_of(limit));
 }
 
-enum cay_status api_limits_init(struct api_limits *limits, struct cay_error *error) {
+enum cay_status api_limits_init(struct api_limits *limits, uint64_t stack_bytes, struct cay_error *error) {
   uint64_t memory_bytes = base_os_memory_bytes();
   limits->budget = base_budget_new(NULL);
   if (!limits->budget) return base_error_memory(error);
   atomic_init(&limits->expired, BASE_LIMIT_COUNT);
+  api_cpu_init(&limits->cpu, limits->budget);
   if (memory_bytes < DEFAULT_MEMORY_LEAST) memory_bytes = DEFAULT_MEMORY_LEAST;
   base_budget_set_limit(limits->budget, BASE_LIMIT_MEMORY, memory_bytes);
   base_budget_set_limit(limits->budget, BASE_LIMIT_HANDLES, DEFAULT_HANDLES);
   base_budget_set_limit(limits->budget, BASE_LIMIT_THREADS, API_MAX_THREADS);
+  base_budget_set_limit(limits->budget, BASE_LIMIT_STACK, stack_bytes);
   return CAY_OK;
 }
 
-void api_limits_deinit(struct api_limits *limits) { base_budget_release(limits->budget); }
+void api_limits_deinit(struct api_limits *limits) {
+  if (!limits->budget) return;
+  api_cpu_deinit(&limits->cpu);
+  base_budget_release(limits->budget);
+}
+
+/* ---- Around a call ------------------------------------------------------------------------------------------------------ */
+
+enum cay_status api_limits_begin(struct api_limits *limits, void (*expired)(void *env, enum base_limit limit),
+                                 void *env, struct api_timeout **out, struct cay_error *error) {
+  struct base_budget *budget = limits->budget;
+  bool watches_cpu = base_budget_left(budget, BASE_LIMIT_CPU_TIME) != BASE_NO_LIMIT;
+  struct api_timeout_setup setup = {.timeout_ns = base_budget_limit(budget, BASE_LIMIT_TIME),
+                                    .cpu = watches_cpu ? &limits->cpu : NULL,
+                                    .expired = expired,
+                                    .env = env};
+  base_budget_give(budget, BASE_LIMIT_TIME, base_budget_used(budget, BASE_LIMIT_TIME));
+  limits->begin_ns = base_os_monotonic_ns();
+  api_cpu_enter(&limits->cpu, &limits->first);
+  if (setup.timeout_ns == BASE_NO_LIMIT && !watches_cpu) return CAY_OK;
+  return api_timeout_start(&setup, out, error);
+}
+
+void api_limits_end(struct api_limits *limits, struct api_timeout *timeout) {
+  if (!limits->begin_ns) return;
+  api_timeout_stop(timeout);
+  api_cpu_leave(&limits->cpu, &limits->first);
+  base_budget_try_part(limits->budget, BASE_LIMIT_TIME, base_os_monotonic_ns() - limits->begin_ns);
+  limits->begin_ns = 0;
+}
 
 /* ---- Setting --------------------------------------------------------------------------------------------------------- */
 
@@ -69,6 +100,10 @@ enum cay_status cay_run_set_budget(cay_run *run, cay_budget *budget, struct cay_
   base_budget_set_parent(limits->budget, inner(budget));
   limits->has_parent = true;
   return CAY_OK;
+}
+
+uint64_t cay_run_limit(const cay_run *run, enum cay_limit limit) {
+  return base_budget_limit(api_run_limits(run)->budget, base_of(limit));
 }
 
 uint64_t cay_run_used(const cay_run *run, enum cay_limit limit) {

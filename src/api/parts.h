@@ -3,7 +3,9 @@
 #ifndef API_PARTS_H
 #define API_PARTS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "api/api.h"
 #include "engine/engine.h"
@@ -21,6 +23,7 @@ struct cay_engine_config {
 struct cay_engine {
   struct engine *engine;
   bool makes_code; /* its tier makes machine code */
+  size_t stack_bytes;
   module_features features;
 };
 
@@ -63,15 +66,41 @@ struct api_hearers {
 };
 void api_hearers_hook(struct api_hearers *hearers, struct wasi_hooks *hooks);
 
+/* ---- CPU time (cpu.c) ------------------------------------------------------------------------------------------------- */
+
+struct api_cpu_thread {
+  struct api_cpu_thread *next;
+  clockid_t clock;
+  uint64_t begin_ns;
+};
+struct api_cpu {
+  pthread_mutex_t lock;
+  struct base_budget *budget; /* borrowed */
+  struct api_cpu_thread *threads;
+  uint64_t count;
+  uint64_t ended_ns, charged_ns; /* of threads that ended; taken from the budget */
+};
+void api_cpu_init(struct api_cpu *cpu, struct base_budget *budget);
+void api_cpu_deinit(struct api_cpu *cpu);
+/* The calling thread begins and ends to run the guest. What it has computed then is taken from the budget. */
+void api_cpu_enter(struct api_cpu *cpu, struct api_cpu_thread *thread);
+void api_cpu_leave(struct api_cpu *cpu, struct api_cpu_thread *thread);
+/* Takes what all of them have computed until now. False: the limit is reached; else it cannot be before `*wait_ns` of
+ * wall-clock time have passed. */
+bool api_cpu_look(struct api_cpu *cpu, uint64_t *wait_ns);
+
 /* ---- Limits (limits.c) ----------------------------------------------------------------------------------------------- */
 
 struct api_limits {
   struct base_budget *budget; /* the run's own */
   bool has_begun, has_parent;
   _Atomic(enum base_limit) expired; /* the time that is over; BASE_LIMIT_COUNT: none */
+  struct api_cpu cpu;
+  struct api_cpu_thread first; /* thread of a call */
+  uint64_t begin_ns;           /* of a call */
 };
 /* With what is set when nothing is said: the machine's memory, 4096 handles, API_MAX_THREADS threads. */
-enum cay_status api_limits_init(struct api_limits *limits, struct cay_error *error);
+enum cay_status api_limits_init(struct api_limits *limits, uint64_t stack_bytes, struct cay_error *error);
 void api_limits_deinit(struct api_limits *limits);
 enum cay_limit api_limit_of(enum base_limit limit); /* BASE_LIMIT_COUNT: none */
 /* The limit that refused last, BASE_LIMIT_COUNT: none did. */
@@ -79,13 +108,23 @@ enum base_limit api_limit_met(const struct api_limits *limits);
 /* CAY_ERROR_LIMIT, of one that is used up. */
 enum cay_status api_limit_error(const struct api_limits *limits, enum base_limit limit, struct cay_error *error);
 struct api_limits *api_run_limits(const cay_run *run); /* run.c */
-
-/* ---- The time limit (timeout.c) ------------------------------------------------------------------------------------ */
-
-/* A thread that waits for a deadline and then interrupts a run. */
+/* Around a call of the guest, on its first thread: times are counted, and when one is over `expired` is called. */
 struct api_timeout;
-/* Starts it. `expired` is called on the waiting thread. */
-enum cay_status api_timeout_start(uint64_t timeout_ns, void (*expired)(void *env), void *env, struct api_timeout **out,
+enum cay_status api_limits_begin(struct api_limits *limits, void (*expired)(void *env, enum base_limit limit), void *env,
+                                 struct api_timeout **out, struct cay_error *error);
+void api_limits_end(struct api_limits *limits, struct api_timeout *timeout);
+
+/* ---- Limits of time (timeout.c) ---------------------------------------------------------------------------------------- */
+
+/* A thread that waits until a limit is reached and then interrupts a run. */
+struct api_timeout;
+struct api_timeout_setup {
+  uint64_t timeout_ns; /* BASE_NO_LIMIT: none */
+  struct api_cpu *cpu; /* whose limit is watched; NULL: none */
+  void (*expired)(void *env, enum base_limit limit); /* on the waiting thread */
+  void *env;
+};
+enum cay_status api_timeout_start(const struct api_timeout_setup *setup, struct api_timeout **out,
                                   struct cay_error *error);
 /* Ends the thread and frees; after it returns, `expired` will not be called any more. NULL allowed. */
 void api_timeout_stop(struct api_timeout *timeout);
@@ -129,6 +168,7 @@ struct api_thread_setup {
   struct wasi_p1 *p1;
   struct module *module;
   struct base_budget *budget; /* its THREADS counts them; borrowed */
+  struct api_cpu *cpu;
   /* Defines in a new thread's linker what the module imports. Called by several threads at once. */
   enum cay_status (*define)(void *env, struct engine_linker *linker, struct engine_store *store,
                             struct wasi_p1_thread *own, struct cay_error *error);

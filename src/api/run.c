@@ -80,7 +80,7 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
   if (!run) return base_error_memory(error);
   run->result.trap_offset = CAY_ERROR_NO_OFFSET;
   run->module = cay_module_retain(module);
-  enum cay_status status = api_limits_init(&run->limits, error);
+  enum cay_status status = api_limits_init(&run->limits, module->engine->stack_bytes, error);
   if (status == CAY_OK && wasi) status = surface_new(run, wasi, error);
   if (status != CAY_OK) {
     cay_run_free(run);
@@ -138,9 +138,9 @@ void cay_run_interrupt(cay_run *run) {
   if (store) engine_interrupt(store);
 }
 
-static void time_is_up(void *env) {
+static void time_is_up(void *env, enum base_limit limit) {
   struct cay_run *run = env;
-  atomic_store(&run->limits.expired, BASE_LIMIT_TIME);
+  atomic_store(&run->limits.expired, limit);
   engine_interrupt(atomic_load(&run->store));
 }
 
@@ -401,7 +401,8 @@ bool api_run_makes_code(const cay_run *run) { return run->module->engine->makes_
 
 bool api_run_starts_threads(const cay_run *run) {
   return has_threads(run) || run->eager_threads > 1 ||
-         base_budget_limit(run->limits.budget, BASE_LIMIT_TIME) != BASE_NO_LIMIT;
+         base_budget_limit(run->limits.budget, BASE_LIMIT_TIME) != BASE_NO_LIMIT ||
+         base_budget_left(run->limits.budget, BASE_LIMIT_CPU_TIME) != BASE_NO_LIMIT;
 }
 
 static enum cay_status make_threads(struct cay_run *run, struct cay_error *error) {
@@ -409,6 +410,7 @@ static enum cay_status make_threads(struct cay_run *run, struct cay_error *error
                                          .p1 = run->p1,
                                          .module = run->module->module,
                                          .budget = run->limits.budget,
+                                         .cpu = &run->limits.cpu,
                                          .define = define_in_thread,
                                          .env = run};
   if (run->preloads.count)
@@ -487,8 +489,7 @@ static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **ti
     run->opened = run->open_error.status != CAY_OK;
   }
   if (run->opened && !run->instance) return opening_failed(run, error);
-  uint64_t timeout_ns = base_budget_limit(run->limits.budget, BASE_LIMIT_TIME);
-  return timeout_ns == BASE_NO_LIMIT ? CAY_OK : api_timeout_start(timeout_ns, time_is_up, run, timeout, error);
+  return api_limits_begin(&run->limits, time_is_up, run, timeout, error);
 }
 
 /* Ends the other threads; when one of them ended the call, its trap is the result. */
@@ -523,7 +524,7 @@ static enum cay_status limits_end(struct cay_run *run, struct api_timeout *timeo
                                   struct cay_error *error) {
   bool by_thread = false;
   if (run->threads) status = end_threads(run, status, &by_thread, error);
-  api_timeout_stop(timeout);
+  api_limits_end(&run->limits, timeout);
   if (run->store) withdraw_interrupts(run, status == CAY_ERROR_INTERRUPTED, by_thread);
   digest_end(run);
   return status;

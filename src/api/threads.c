@@ -152,7 +152,10 @@ static enum engine_trap run_guest(struct thread *thread) {
 
 static void *run_thread(void *argument) {
   struct thread *thread = argument;
+  struct api_cpu_thread cpu;
+  api_cpu_enter(thread->all->setup.cpu, &cpu);
   enum engine_trap trap = run_guest(thread);
+  api_cpu_leave(thread->all->setup.cpu, &cpu);
   pthread_mutex_lock(&thread->all->lock);
   bool is_culprit = leave(thread, trap);
   pthread_mutex_unlock(&thread->all->lock);

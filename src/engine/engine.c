@@ -28,15 +28,13 @@ const char *engine_trap_text(enum engine_trap trap) {
   return trap_texts[trap];
 }
 
-enum { DEFAULT_STACK_BYTES = 16 * 1024 * 1024 };
-
 enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error) {
   assert(options->tier);
   struct engine *engine = base_alloc_zero(1, sizeof *engine);
   if (!engine) return base_error_memory(error);
   engine->options = *options;
   size_t page_bytes = base_os_page_bytes();
-  size_t stack_bytes = options->stack_bytes ? options->stack_bytes : DEFAULT_STACK_BYTES;
+  size_t stack_bytes = options->stack_bytes ? options->stack_bytes : ENGINE_STACK_BYTES;
   if (stack_bytes < ENGINE_STACK_MIN_BYTES) stack_bytes = ENGINE_STACK_MIN_BYTES;
   if (stack_bytes > SIZE_MAX / 8) {
     base_free(engine);

@@ -328,9 +328,10 @@ static inline int64_t engine_fuel_of_bytes(uint64_t count, uint32_t log2) {
 
 /* ---- Engine and store --------------------------------------------------------------------------------------------- */
 
+enum { ENGINE_STACK_BYTES = 16 * 1024 * 1024 };
 struct engine_options {
   const struct engine_tier *tier;
-  size_t stack_bytes;       /* value stack and native stack, each; 16 MiB when 0 */
+  size_t stack_bytes;       /* value stack and native stack, each; ENGINE_STACK_BYTES when 0 */
   bool explicit_bounds;     /* never use guard pages */
   bool deterministic_relaxed_simd; /* relaxed vector instructions: as the deterministic profile, not the fastest way */
   bool exact_locals; /* locals are in their frames at any moment, also after a trap, for those who read frames; slower */

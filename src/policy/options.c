@@ -80,6 +80,13 @@ void policy_settings_init(struct policy_settings *settings) {
   }
 }
 
+uint64_t policy_number(const struct policy_settings *settings, enum policy_option option) {
+  uint8_t kind = policy_options[option].kind;
+  assert(kind == POLICY_SIZE || kind == POLICY_COUNT || kind == POLICY_DURATION);
+  (void)kind;
+  return *(const uint64_t *)((const char *)settings + policy_options[option].field);
+}
+
 void policy_settings_deinit(struct policy_settings *settings) {
   for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
     if (policy_kind_is_list(policy_options[option].kind)) {

@@ -19,11 +19,6 @@ void policy_nearest_try(struct policy_nearest *nearest, const char *name);
 /* y, yes, true, 1 (and NULL: the word alone) or n, no, false, 0. */
 enum cay_status policy_bool_parse(const char *text, bool *out, struct cay_error *error);
 
-/* "64M" where that is exact, else bytes. */
-void policy_size_text(uint64_t bytes, struct base_text *out);
-
-/* "500ms": the largest unit that is exact. */
-void policy_duration_text(uint64_t ns, struct base_text *out);
 
 /* Why a quota of 0 is refused: elsewhere 0 is no limit, and here it might be meant as the smallest. */
 #define POLICY_NO_QUOTA "a quota of 0 is refused, because it may mean none or nothing; leave it out, or write ro"

@@ -149,6 +149,11 @@ enum cay_status policy_settings_join(struct policy_settings *settings, const str
 
 /* "64M", "16MiB", "65536": digits (decimal with _ allowed, or 0x...), then k, M, G or T, then iB or B. Powers of 1024. */
 enum cay_status policy_size_parse(const char *text, uint64_t *bytes, struct cay_error *error);
+/* Adds the shortest text of the same size or duration: "64M", "500ms". */
+void policy_size_text(uint64_t bytes, struct base_text *out);
+void policy_duration_text(uint64_t ns, struct base_text *out);
+/* The value of an option of kind SIZE, COUNT or DURATION; POLICY_NOT_GIVEN. */
+uint64_t policy_number(const struct policy_settings *settings, enum policy_option option);
 /* "2", "1.5s", "500ms", "20us", "7ns", "5m", "1h", and as wasmtime reads times also "1m30s", "1min 30sec", "2days". */
 enum cay_status policy_duration_parse(const char *text, uint64_t *ns, struct cay_error *error);
 

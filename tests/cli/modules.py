@@ -122,6 +122,24 @@ def references():
             section(7, vec(exports)) + section(10, vec([body(c) for c in code])))
 
 
+def objects():
+    """Makes a list without end."""
+    node = b'\x63\0'
+    code = vec([b'\1' + node]) + b'\x03\x40\x20\0\xfb\0\0\x21\0\x0c\0\x0b\x0b'
+    return (HEADER + section(1, vec([b'\x5f' + vec([node + b'\1']), func_type(*START)])) + section(3, vec([leb(1)])) +
+            section(7, vec([text('_start') + b'\0\0'])) + section(10, vec([leb(len(code)) + code])))
+
+
+def threaded(start, thread):
+    """A command that imports thread-spawn as function 0."""
+    shared_memory = text('env') + text('memory') + b'\2\3' + leb(1) + leb(1)
+    return (HEADER + section(1, vec([func_type(*START), func_type((I32,), (I32,)), func_type((I32, I32), ())])) +
+            section(2, vec([text('wasi') + text('thread-spawn') + b'\0' + leb(1), shared_memory])) +
+            section(3, vec([leb(0), leb(2)])) +
+            section(7, vec([text('_start') + b'\0' + leb(1), text('wasi_thread_start') + b'\0' + leb(2)])) +
+            section(10, vec([body(start), body(thread)])))
+
+
 def files():
     """name -> bytes"""
     add = module([((I32, I32), (I32,)), ((F64,), (F64, F64))], funcs=[0, 1],
@@ -135,12 +153,6 @@ def files():
     throws = (HEADER + section(1, vec([func_type(*START), func_type((I32,), ())])) + section(3, vec([leb(0), leb(0)])) +
               section(13, vec([b'\0' + leb(1)])) + section(7, vec([text('_start') + b'\0' + leb(1)])) +
               section(10, vec([body(b'\x41\x2a\x08\0'), body(b'\x10\0')])))
-    shared_memory = text('env') + text('memory') + b'\2\3' + leb(1) + leb(1)
-    threads = (HEADER + section(1, vec([func_type(*START), func_type((I32,), (I32,)), func_type((I32, I32), ())])) +
-               section(2, vec([text('wasi') + text('thread-spawn') + b'\0' + leb(1), shared_memory])) +
-               section(3, vec([leb(0), leb(2)])) +
-               section(7, vec([text('_start') + b'\0' + leb(1), text('wasi_thread_start') + b'\0' + leb(2)])) +
-               section(10, vec([body(b'\x41\0\x10\0\x1a\x03\x40\x0c\0\x0b'), body(b'\0')])))
     deep = module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\x10\0')])
     return {
         'nothing.wasm': NOTHING,
@@ -149,7 +161,15 @@ def files():
         'uses-answer.wasm': uses_answer,
         'forever.wasm': forever,
         'throws.wasm': throws,
-        'threads.wasm': threads,
+        'threads.wasm': threaded(b'\x41\0\x10\0\x1a\x03\x40\x0c\0\x0b', b'\0'),
+        # Bombs. Until there are no more: threads that wait for ever, pages, elements; then unreachable.
+        'thread-flood.wasm': threaded(b'\x03\x40\x41\0\x10\0\x41\0\x4e\x0d\0\x0b\0',
+                                      b'\x41\0\x41\0\x42\x7f\xfe\1\2\0\x1a'),
+        'grows.wasm': command([b'\0\1'], code=b'\x03\x40\x41\1\x40\0\x41\0\x4e\x0d\0\x0b\0'),
+        'grows-table.wasm': command(tables=[b'\x70\0\1'],
+                                    code=b'\x03\x40\xd0\x70\x41\1\xfc\x0f\0\x41\0\x4e\x0d\0\x0b\0'),
+        'many-memories.wasm': command([b'\0\x10'] * 100),
+        'objects.wasm': objects(),
         'deep.wasm': deep,
         'unreachable.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\0')]),
         'divide.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],

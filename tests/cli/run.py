@@ -30,7 +30,7 @@ from pathlib import Path
 import modules
 
 HERE = Path(__file__).resolve().parent
-IN_EVERY_TIER = 'run.txt',
+IN_EVERY_TIER = 'run.txt', 'limits.txt'
 
 
 class Step:
@@ -81,6 +81,8 @@ def build_guests(folder):
     """Returns the names of the guests that could not be built."""
     for name, content in modules.files().items():
         (folder / name).write_bytes(content)
+    (folder / 'receipt').write_text(RECEIPT, encoding='utf-8')
+    (folder / 'receipt').chmod(0o755)
     sources = sorted((HERE / 'guests').glob('*.c'))
     cc = compiler()
     if not cc:
@@ -96,11 +98,20 @@ def tiers_of(cay):
     return json.loads(subprocess.run([cay, 'version', '--format', 'json'], check=True, capture_output=True).stdout)['tiers']
 
 
-def environment(cay, tier):
+def environment(cay, tier, folder):
     kept = ('ASAN_', 'UBSAN_', 'LSAN_', 'TSAN_', 'CAY_SANITIZED')
     keep = {name: os.environ[name] for name in os.environ if name.startswith(kept)}
-    return dict(keep, CAY_TIER=tier, PATH='%s:%s' % (Path(cay).parent, os.environ.get('PATH', '/usr/bin:/bin')),
-                CAY_COMMAND=cay)
+    path = '%s:%s:%s' % (Path(cay).parent, folder, os.environ.get('PATH', '/usr/bin:/bin'))
+    return dict(keep, CAY_TIER=tier, PATH=path, CAY_COMMAND=cay)
+
+
+RECEIPT = """#!/usr/bin/env python3
+import json, sys
+receipt = json.load(open(sys.argv[1]))
+row = [row for row in receipt['limits'] if row['name'] == sys.argv[2]][0]
+assert receipt['limit_met'] == row['name'], receipt['limit_met']
+print('%d %s: used %d, peak %d, limit %d' % (receipt['exit_code'], row['name'], row['used'], row['peak'], row['limit']))
+"""
 
 
 def check(step, result):
@@ -150,7 +161,7 @@ def main():
                 elif any(guest in step.command for guest in missing):
                     print('skipped %s: no compiler for wasm32-wasi' % step.where)
                     skipped += 1
-                elif run_step(step, folder, environment(cay, tier)):
+                elif run_step(step, folder, environment(cay, tier, folder)):
                     passed += 1
                 else:
                     failed += 1

@@ -271,6 +271,62 @@ TEST(memory_is_limited) {
   cay_run_free(run);
 }
 
+/* Two runs of one tenant share what it may have. */
+TEST(tenants_share) {
+  cay_budget *tenant = NULL, *region = NULL;
+  CHECK_INT(cay_budget_new(NULL, &region, &error), CAY_OK);
+  CHECK_INT(cay_budget_new(region, &tenant, &error), CAY_OK);
+  cay_budget_release(region);
+  CHECK_INT(cay_budget_set_limit(tenant, CAY_LIMIT_MEMORY, 3 * 65536, &error), CAY_OK);
+  CHECK_INT(cay_budget_set_limit(tenant, CAY_LIMIT_TIME, 1, &error), CAY_ERROR_ARGUMENT);
+  cay_run *runs[2];
+  cay_value arg = {CAY_I32, {.i32 = 1}}, result;
+  for (int i = 0; i < 2; i++) {
+    runs[i] = prepare(LOAD(KINDS_WASM), NULL);
+    CHECK_INT(cay_run_set_budget(runs[i], tenant, &error), CAY_OK);
+    CHECK_INT(cay_run_set_budget(runs[i], tenant, &error), CAY_ERROR_ARGUMENT);
+    CHECK_INT(cay_run_invoke(runs[i], "grow", &arg, 1, &result, 1, NULL, &error), CAY_OK);
+    CHECK_INT(result.of.i32, i == 0 ? 1 : -1);
+  }
+  CHECK_INT(cay_budget_used(tenant, CAY_LIMIT_MEMORY), 3 * 65536);
+  CHECK_INT(cay_run_used(runs[0], CAY_LIMIT_MEMORY), 2 * 65536);
+  CHECK_INT(cay_run_set_limit(runs[0], CAY_LIMIT_MEMORY, 1, &error), CAY_ERROR_ARGUMENT);
+  cay_run_free(runs[0]);
+  CHECK_INT(cay_run_invoke(runs[1], "grow", &arg, 1, &result, 1, NULL, &error), CAY_OK);
+  CHECK_INT(result.of.i32, 1);
+  cay_run_free(runs[1]);
+  CHECK_INT(cay_budget_used(tenant, CAY_LIMIT_MEMORY), 0);
+  CHECK_INT(cay_budget_peak(tenant, CAY_LIMIT_MEMORY), 3 * 65536);
+  cay_budget_release(tenant);
+}
+
+TEST(limits_are_told) {
+  cay_run *run = prepare(LOAD(KINDS_WASM), NULL);
+  CHECK_INT(cay_run_limit(run, CAY_LIMIT_HANDLES), 4096);
+  CHECK_INT(cay_run_limit(run, CAY_LIMIT_THREADS), 64);
+  CHECK_INT(cay_run_limit(run, CAY_LIMIT_STACK), 16 << 20);
+  CHECK(cay_run_limit(run, CAY_LIMIT_MEMORY) >= 1 << 30);
+  CHECK(cay_run_limit(run, CAY_LIMIT_OUTPUT) == CAY_NO_LIMIT);
+  CHECK_INT(cay_run_set_limit(run, CAY_LIMIT_STACK, 1, &error), CAY_ERROR_ARGUMENT);
+  CHECK_INT(cay_run_set_limit(run, CAY_LIMIT_NONE, 1, &error), CAY_ERROR_ARGUMENT);
+  CHECK_TEXT(cay_limit_name(CAY_LIMIT_CPU_TIME), "cpu-time");
+  CHECK_TEXT(cay_limit_name(CAY_LIMIT_NONE), "none");
+  cay_run_free(run);
+}
+
+TEST(cpu_time_is_limited) {
+  cay_run *run = prepare(LOAD(KINDS_WASM), NULL);
+  CHECK_INT(cay_run_set_limit(run, CAY_LIMIT_CPU_TIME, 30000000, &error), CAY_OK);
+  for (int i = 0; i < 2; i++) { /* it is used up for good */
+    CHECK_INT(cay_run_invoke(run, "spin", NULL, 0, NULL, 0, NULL, &error), CAY_ERROR_LIMIT);
+    CHECK_TEXT(error.text, "the CPU time limit of 0.03 s is over");
+    CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_CPU_TIME);
+    CHECK_INT(cay_run_result(run)->trap, CAY_TRAP_LIMIT);
+    CHECK_INT(cay_run_used(run, CAY_LIMIT_CPU_TIME), 30000000);
+  }
+  cay_run_free(run);
+}
+
 /* ---- Interruption ------------------------------------------------------------------------------------------------- */
 
 static void *interrupt_soon(void *run) {
@@ -402,14 +458,14 @@ int main(void) {
   RUN(unknown_imports_follow_the_policy)
   RUN(wrong_modules_are_explained)
   RUN(memory_is_limited)
+  RUN(tenants_share)
+  RUN(limits_are_told)
+  RUN(cpu_time_is_limited)
   RUN(the_time_limit_ends_a_call)
   RUN(another_thread_ends_a_call)
   RUN(output_goes_where_it_was_sent)
   RUN(wrong_grants_are_refused)
-  RUN(engines_are_configured)
-  RUN(digests_tell_runs_apart)
-  RUN(fuel_is_counted)
-  cay_engine_free(engine);
+  RUN(engines_are_configured) RUN(digests_tell_runs_apart) RUN(fuel_is_counted) cay_engine_free(engine);
   printf("%d checks, %d failed\n", test_checks, test_failures);
   return test_failures != 0;
 }

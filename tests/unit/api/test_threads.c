@@ -97,6 +97,18 @@ static enum cay_status run_threads(cay_run *run, int count, int how, int then, i
   return status;
 }
 
+/* What several threads compute counts together. */
+TEST(cpu_time_of_all) {
+  cay_run *run = prepare();
+  cay_run_set_limit(run, CAY_LIMIT_CPU_TIME, 200000000, NULL);
+  CHECK_INT(run_threads(run, 3, SPIN, WAIT, NULL), CAY_ERROR_LIMIT);
+  CHECK_INT(cay_run_result(run)->limit, CAY_LIMIT_CPU_TIME);
+  CHECK_INT(cay_run_used(run, CAY_LIMIT_CPU_TIME), 200000000);
+  CHECK_INT(cay_run_used(run, CAY_LIMIT_THREADS), 0);
+  CHECK_INT(cay_run_peak(run, CAY_LIMIT_THREADS), 3);
+  cay_run_free(run);
+}
+
 TEST(all_end_with_the_first) {
   cay_run *run = prepare();
   int refused = 9;
@@ -295,16 +307,13 @@ TEST(out_of_memory) {
 int main(void) {
   RUN(out_of_memory)
   if (cay_engine_new(NULL, &engine, &error) != CAY_OK) return 2;
+  RUN(cpu_time_of_all)
   RUN(all_end_with_the_first)
   RUN(a_trap_ends_all)
   RUN(an_exit_ends_all)
   RUN(the_time_limit_ends_all)
   RUN(an_interruption_ends_all)
-  RUN(so_many_and_no_more)
-  RUN(multiplying)
-  RUN(the_memory_limit_counts)
-  RUN(what_it_must_have)
-  cay_engine_free(engine);
+  RUN(so_many_and_no_more) RUN(multiplying) RUN(the_memory_limit_counts) RUN(what_it_must_have) cay_engine_free(engine);
   printf("%d checks, %d failed\n", test_checks, test_failures);
   return test_failures != 0;
 }

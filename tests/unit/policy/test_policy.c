@@ -145,7 +145,8 @@ TEST(wasmtime_keys) {
   CHECK_INT(run("-S nn"), CAY_ERROR_ARGUMENT);
   CHECK_TEXT(error.text, "-S: nn: this build has no wasi-nn");
   CHECK_INT(run("-S cli=n"), CAY_ERROR_ARGUMENT);
-  CHECK_INT(run("-W fuel=100"), CAY_ERROR_ARGUMENT);
+  CHECK_INT(run("-W fuel=100"), CAY_OK);
+  CHECK_INT(settings.fuel, 100);
   CHECK_INT(run("-W sind"), CAY_ERROR_ARGUMENT);
   CHECK_TEXT(error.text, "-W: there is no key \"sind\"; did you mean \"simd\"; \"cay run -W help\" lists the keys");
   CHECK_INT(run("-W timeout"), CAY_ERROR_ARGUMENT);

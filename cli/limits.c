@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Limits of a run: from settings to the run, what is said when one is met, and `--receipt FILE`.
+ *
+ * One table has a row for each limit. Where 0 of something makes no sense (memory, handles, fuel, times) it stands for no
+ * limit; of threads, entries and bytes moved it is really none.
+ *
+ * The receipt's file is opened before the program runs, so that nobody learns too late that it cannot be written, and
+ * written when everything has ended, however it did. */
+#include "cli/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+enum unit { BYTES, COUNT, TIME };
+
+struct row {
+  enum cay_limit limit;
+  enum policy_option option;
+  enum policy_exit exit;
+  enum unit unit;
+  bool zero_is_none; /* 0 stands for no limit */
+  const char *what;  /* "the limit of 64M of ..." */
+};
+
+static const struct row rows[] = {
+    {CAY_LIMIT_MEMORY, POLICY_OPTION_MAX_MEMORY, POLICY_EXIT_MEMORY, BYTES, true, "memory"},
+    {CAY_LIMIT_HANDLES, POLICY_OPTION_MAX_HANDLES, POLICY_EXIT_HANDLES, COUNT, true, "open handles"},
+    {CAY_LIMIT_THREADS, POLICY_OPTION_MAX_THREADS, POLICY_EXIT_THREADS, COUNT, false, "threads"},
+    {CAY_LIMIT_CREATED, POLICY_OPTION_MAX_CREATED, POLICY_EXIT_CREATED, COUNT, false, "new files and directories"},
+    {CAY_LIMIT_READ, POLICY_OPTION_MAX_READ, POLICY_EXIT_READ, BYTES, false, "reading"},
+    {CAY_LIMIT_WRITTEN, POLICY_OPTION_MAX_WRITTEN, POLICY_EXIT_WRITTEN, BYTES, false, "writing"},
+    {CAY_LIMIT_SENT, POLICY_OPTION_MAX_SENT, POLICY_EXIT_SENT, BYTES, false, "sending"},
+    {CAY_LIMIT_OUTPUT, POLICY_OPTION_MAX_OUTPUT, POLICY_EXIT_OUTPUT, BYTES, false, "output"},
+    {CAY_LIMIT_FUEL, POLICY_OPTION_FUEL, POLICY_EXIT_FUEL, COUNT, true, "units of fuel"},
+    {CAY_LIMIT_TIME, POLICY_OPTION_TIMEOUT, POLICY_EXIT_TIMEOUT, TIME, true, "time"},
+    {CAY_LIMIT_CPU_TIME, POLICY_OPTION_CPU_TIME, POLICY_EXIT_CPU_TIME, TIME, true, "CPU time"},
+    {CAY_LIMIT_STACK, POLICY_OPTION_STACK, POLICY_EXIT_STACK, BYTES, true, "stack"},
+};
+
+static const struct row *row_of(enum cay_limit limit) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(rows); i++)
+    if (rows[i].limit == limit) return &rows[i];
+  return NULL;
+}
+
+void cli_limits_set(struct cli_session *session) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(rows); i++) {
+    const struct row *row = &rows[i];
+    uint64_t most = policy_number(&session->settings, row->option);
+    if (most == POLICY_NOT_GIVEN || row->limit == CAY_LIMIT_STACK) continue;
+    if (most == 0 && row->zero_is_none) most = CAY_NO_LIMIT;
+    cay_run_set_limit(session->run, row->limit, most, NULL);
+  }
+}
+
+/* ---- What is said ---------------------------------------------------------------------------------------------------- */
+
+static void add_value(const struct row *row, uint64_t value, struct base_text *out) {
+  switch (row->unit) {
+  case BYTES: policy_size_text(value, out); break;
+  case COUNT: base_text_format(out, "%" PRIu64, value); break;
+  case TIME: policy_duration_text(value, out); break;
+  }
+}
+
+/* "64M of memory". */
+static void add_limit(const struct cli_session *session, const struct row *row, struct base_text *out) {
+  add_value(row, cay_run_limit(session->run, row->limit), out);
+  base_text_format(out, row->unit == BYTES ? " of %s" : " %s", row->what);
+}
+
+/* "more with --max-memory 128M, or max-memory = "128M" in a manifest": twice what there was. */
+static void add_more(const struct cli_session *session, const struct row *row, struct base_text *out) {
+  const struct policy_option_row *option = &policy_options[row->option];
+  uint64_t most = cay_run_limit(session->run, row->limit), more = most == 0                ? 1
+                                                                  : most <= UINT64_MAX / 4 ? 2 * most
+                                                                                           : most;
+  const char *quote = row->unit == COUNT ? "" : "\"";
+  base_text_format(out, "more with --%s ", option->name);
+  add_value(row, more, out);
+  base_text_format(out, ", or %s = %s", option->manifest, quote);
+  add_value(row, more, out);
+  base_text_format(out, "%s in a manifest", quote);
+}
+
+int cli_say_limit(const struct cli_session *session, const struct cay_error *error) {
+  const struct row *row = row_of(cay_run_result(session->run)->limit);
+  struct base_text what = {0}, more = {0};
+  if (!row) {
+    cli_say_error(session->file, error);
+    return POLICY_EXIT_MODULE;
+  }
+  bool is_time = row->unit == TIME, did_run = cay_run_result(session->run)->trap == CAY_TRAP_LIMIT;
+  add_value(row, cay_run_limit(session->run, row->limit), &what);
+  add_more(session, row, &more);
+  if (is_time)
+    cli_say("%s: stopped after %s%s, its --%s", session->file, what.failed ? "" : what.bytes,
+            row->limit == CAY_LIMIT_TIME ? "" : " of CPU time", policy_options[row->option].name);
+  else if (did_run)
+    cli_say("%s: stopped: its limit of %s%s %s is used up", session->file, what.failed ? "" : what.bytes,
+            row->unit == BYTES ? " of" : "", row->what);
+  else
+    cli_say_error(session->file, error);
+  if (!more.failed) cli_say_more("%s", more.bytes);
+  base_text_deinit(&what);
+  base_text_deinit(&more);
+  return row->exit;
+}
+
+int cli_say_limit_met(const struct cli_session *session, int code) {
+  const struct cay_result *result = cay_run_result(session->run);
+  const struct row *row = row_of(result->limit);
+  struct base_text text = {0};
+  if (!row) return code;
+  if (result->exited) cli_say("%s: ended with code %" PRIu32, session->file, result->exit_code);
+  base_text_addz(&text, row->limit == CAY_LIMIT_STACK ? "it had " : "before that it met its limit of ");
+  add_limit(session, row, &text);
+  base_text_addz(&text, "; ");
+  add_more(session, row, &text);
+  if (!text.failed) cli_say_more("%s", text.bytes);
+  base_text_deinit(&text);
+  return result->exited ? code : (int)row->exit;
+}
+
+/* ---- The receipt ------------------------------------------------------------------------------------------------------- */
+
+enum cay_status cli_receipt_open(struct cli_session *session, struct cay_error *error) {
+  const char *path = session->settings.receipt;
+  if (!path) return CAY_OK;
+  session->receipt_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  return session->receipt_fd < 0 ? base_error_system(error, errno, "--receipt: cannot write %s", path) : CAY_OK;
+}
+
+static void add_number(struct base_text *out, const char *key, uint64_t value, bool is_known) {
+  base_text_format(out, is_known ? ",\"%s\":%" PRIu64 : ",\"%s\":null", key, value);
+}
+
+/* The peak of what is used up is what was used. How deep the stack was is not known. */
+static void add_row(const struct cli_session *session, const struct row *row, struct base_text *out) {
+  bool is_held = row->limit <= CAY_LIMIT_THREADS, is_stack = row->limit == CAY_LIMIT_STACK;
+  uint64_t used = cay_run_used(session->run, row->limit), limit = cay_run_limit(session->run, row->limit);
+  base_text_format(out, "{\"name\":\"%s\",\"option\":\"--%s\"", cay_limit_name(row->limit),
+                   policy_options[row->option].name);
+  add_number(out, "used", used, !is_stack);
+  add_number(out, "peak", is_held ? cay_run_peak(session->run, row->limit) : used, !is_stack);
+  add_number(out, "limit", limit, limit != CAY_NO_LIMIT);
+  base_text_addz(out, "}");
+}
+
+static void add_receipt(const struct cli_session *session, int code, struct base_text *out) {
+  char sha256[API_SHA256_HEX_BYTES];
+  api_module_sha256(session->module, sha256);
+  base_text_addz(out, "{\"module\":");
+  base_text_add_json(out, session->file, strlen(session->file));
+  base_text_format(out, ",\"sha256\":\"%s\",\"exit_code\":%d", sha256, code);
+  if (!session->run) {
+    base_text_addz(out, "}\n");
+    return;
+  }
+  enum cay_limit met = cay_run_result(session->run)->limit;
+  base_text_format(out, met == CAY_LIMIT_NONE ? ",\"limit_met\":null" : ",\"limit_met\":\"%s\"", cay_limit_name(met));
+  base_text_format(out, ",\"wall_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"limits\":[",
+                   cay_run_used(session->run, CAY_LIMIT_TIME), cay_run_used(session->run, CAY_LIMIT_CPU_TIME));
+  for (size_t i = 0; i < BASE_ARRAY_LEN(rows); i++) {
+    base_text_addz(out, i ? "," : "");
+    add_row(session, &rows[i], out);
+  }
+  base_text_addz(out, "]}\n");
+}
+
+static bool write_all(int fd, const char *bytes, size_t len_bytes) {
+  while (len_bytes) {
+    ssize_t done = write(fd, bytes, len_bytes);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    bytes += done;
+    len_bytes -= (size_t)done;
+  }
+  return true;
+}
+
+int cli_receipt_write(struct cli_session *session, int code) {
+  struct base_text text = {0};
+  if (session->receipt_fd < 0) return code;
+  add_receipt(session, code, &text);
+  bool is_written = !text.failed && write_all(session->receipt_fd, text.bytes, text.len_bytes);
+  close(session->receipt_fd);
+  session->receipt_fd = -1;
+  base_text_deinit(&text);
+  if (is_written) return code;
+  cli_say("cannot write the receipt %s: %s", session->settings.receipt,
+          text.failed ? "out of memory" : strerror(errno));
+  return code ? code : POLICY_EXIT_USAGE;
+}
