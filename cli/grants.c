@@ -100,26 +100,62 @@ static enum cay_status grant_sources(struct cli_session *session, struct cay_err
   return status;
 }
 
-static enum cay_status grant_socket(struct cli_session *session, size_t index, struct cay_error *error) {
-  const char *address = session->settings.listen.items[index], *port = strrchr(address, ':');
+/* Whoever lets the system choose a port has to learn which one it is. */
+static enum cay_status open_socket(struct cli_session *session, const char *address, size_t *count,
+                                   struct cay_error *error) {
+  enum cay_status status = cay_wasi_listen(session->wasi, address, error);
+  const char *port = strrchr(address, ':');
+  if (!status && port && strcmp(port, ":0") == 0)
+    cli_say("%s: listening on %s", session->file, cay_wasi_listen_address(session->wasi, *count));
+  *count += !status;
+  return status;
+}
+
+static enum cay_status grant_socket(struct cli_session *session, const char *address, size_t *count,
+                                    struct cay_error *error) {
+  const char *port = strrchr(address, ':');
   char local[32];
   if (port && strncmp(address, "localhost:", 10) == 0 && address + 9 == port) {
     snprintf(local, sizeof local, "127.0.0.1%.20s", port);
     address = local;
   }
-  enum cay_status status = cay_wasi_listen(session->wasi, address, error);
-  /* Whoever lets the system choose a port has to learn which one it is. */
-  if (!status && port && strcmp(port, ":0") == 0)
-    cli_say("%s: listening on %s", session->file, cay_wasi_listen_address(session->wasi, index));
-  return status;
+  return open_socket(session, address, count, error);
 }
 
-static enum cay_status grant_sockets(struct cli_session *session, struct cay_error *error) {
+/* A rule that names one address to listen on is that socket, too. */
+static enum cay_status grant_named_socket(struct cli_session *session, const char *text, size_t *count, bool *connects,
+                                          struct cay_error *error) {
+  struct policy_net net;
+  char address[64];
+  enum cay_status status = policy_net_parse(text, &net, error);
+  if (status) return status;
+  *connects |= !net.rule.denies && net.rule.directions == HOST_NET_CONNECT;
+  if (!policy_net_listens(&net)) return CAY_OK;
+  policy_net_address(&net, address, sizeof address);
+  return open_socket(session, address, count, error);
+}
+
+/* All rules come first, because one that denies wins wherever it stands. */
+static enum cay_status grant_network(struct cli_session *session, struct cay_error *error) {
+  const struct policy_settings *settings = &session->settings;
   enum cay_status status = CAY_OK;
-  for (size_t i = 0; !status && i < session->settings.listen.count; i++) {
-    status = grant_socket(session, i, error);
-    if (status) policy_error_origin(&session->settings, POLICY_OPTION_LISTEN, i, error);
+  size_t count = 0;
+  bool connects = false;
+  for (size_t i = 0; !status && i < settings->net.count; i++) {
+    status = cay_wasi_net(session->wasi, settings->net.items[i], policy_origin(settings, POLICY_OPTION_NET, i), error);
+    if (status) policy_error_origin(settings, POLICY_OPTION_NET, i, error);
   }
+  for (size_t i = 0; !status && i < settings->listen.count; i++) {
+    status = grant_socket(session, settings->listen.items[i], &count, error);
+    if (status) policy_error_origin(settings, POLICY_OPTION_LISTEN, i, error);
+  }
+  for (size_t i = 0; !status && i < settings->net.count; i++) {
+    if (is_repeated(&settings->net, i)) continue;
+    status = grant_named_socket(session, settings->net.items[i], &count, &connects, error);
+    if (status) policy_error_origin(settings, POLICY_OPTION_NET, i, error);
+  }
+  if (!status && connects)
+    cli_say("%s: a program of WASI 0.1 cannot make connections: --net connect gives it nothing", session->file);
   return status;
 }
 
@@ -149,7 +185,7 @@ enum cay_status cli_grant(struct cli_session *session, struct cay_error *error) 
   if (!status) status = grant_texts(session, &session->settings.dir, POLICY_OPTION_DIR, error);
   if (!status) status = grant_texts(session, &session->settings.device, POLICY_OPTION_DEVICE, error);
   if (!status) status = grant_sources(session, error);
-  if (!status) status = grant_sockets(session, error);
+  if (!status) status = grant_network(session, error);
   if (!status) status = grant_streams(session, error);
   if (status) return status;
   cli_audit_hook(session);

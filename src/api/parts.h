@@ -50,6 +50,7 @@ struct cay_wasi {
   void *denied_env;
   struct api_uses uses;
   bool is_deterministic;
+  struct host_network *network; /* NULL until there is a rule */
   BASE_VEC(char *) listen_addresses;
 };
 

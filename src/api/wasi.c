@@ -2,6 +2,7 @@
 /* What a program gets: the public face of `struct wasi_config`. */
 #include "api/parts.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ void cay_wasi_free(cay_wasi *wasi) {
   if (!wasi) return;
   for (size_t i = 0; i < wasi->listen_addresses.count; i++) base_free(wasi->listen_addresses.items[i]);
   BASE_VEC_DEINIT(&wasi->listen_addresses);
+  host_network_release(wasi->network);
   wasi_config_free(wasi->config);
   base_free(wasi);
 }
@@ -105,12 +107,47 @@ void cay_wasi_set_deterministic(cay_wasi *wasi, uint64_t seed) {
   wasi->is_deterministic = true;
 }
 
+static enum cay_status add_rule(cay_wasi *wasi, const struct host_net_rule *rule, struct cay_error *error) {
+  enum cay_status status = wasi->network ? CAY_OK : host_network_new(&wasi->network, error);
+  return status ? status : host_network_add(wasi->network, rule, error);
+}
+
+enum cay_status cay_wasi_net(cay_wasi *wasi, const char *text, const char *rule, struct cay_error *error) {
+  struct policy_net net;
+  enum cay_status status = policy_net_parse(text, &net, error);
+  if (status) return status;
+  if (rule) net.rule.rule = rule;
+  return add_rule(wasi, &net.rule, error);
+}
+
+/* Granting a socket is a rule like any other, so that one which denies it wins. */
+static enum cay_status open_listener(cay_wasi *wasi, const char *address, const char **rule, struct host_object **out,
+                                     struct cay_error *error) {
+  struct host_net_rule listen = {
+      .directions = HOST_NET_LISTEN, .protocols = HOST_NET_TCP, .what = HOST_NET_RANGE, .rule = *rule};
+  if (!host_net_address_parse(address, &listen.address))
+    return base_error_set(error, CAY_ERROR_ARGUMENT,
+                          "%s is not an address to listen on; it has to look like 127.0.0.1:8080 or [::1]:8080",
+                          address);
+  listen.prefix_bits = listen.address.is_v6 ? 128 : 32;
+  listen.port_first = listen.port_last = listen.address.port;
+  enum cay_status status = add_rule(wasi, &listen, error);
+  if (status) return status;
+  int result = host_network_listen(wasi->network, &listen.address, out, rule);
+  if (result == 0) return CAY_OK;
+  if (result == -HOST_ERROR_NOTCAPABLE)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is denied by %s", address, *rule ? *rule : "a rule");
+  if (result == -HOST_ERROR_NOMEM) return base_error_memory(error);
+  return base_error_system(error, errno, "cannot listen on %s", address);
+}
+
 enum cay_status cay_wasi_listen(cay_wasi *wasi, const char *address, struct cay_error *error) {
   struct host_object *listener = NULL;
-  enum cay_status status = host_grant_listener(address, &listener, error);
+  char bound[128], text[160];
+  const char *rule = text;
+  snprintf(text, sizeof text, "--listen %s", address);
+  enum cay_status status = open_listener(wasi, address, &rule, &listener, error);
   if (status != CAY_OK) return status;
-  char bound[128], rule[160];
-  snprintf(rule, sizeof rule, "--listen %s", address);
   if (!host_object_address(listener, bound, sizeof bound)) bound[0] = 0;
   char *copy = base_string_copy(bound, strlen(bound));
   if (!copy || !BASE_VEC_RESERVE(&wasi->listen_addresses, wasi->listen_addresses.count + 1))

@@ -11,6 +11,7 @@
 #define POLICY_POLICY_H
 
 #include "base/base.h"
+#include "host/host.h"
 #include "policy/wall.h"
 
 /* ---- Tables ----------------------------------------------------------------------------------------------------- */
@@ -176,6 +177,19 @@ enum cay_status policy_dir_parse(struct policy_settings *settings, const char *t
 bool policy_dir_text(const struct policy_dir *dir, struct base_text *out);
 /* "ro", "rw", "create-only" */
 const char *policy_rights_name(enum policy_rights rights);
+
+/* A rule of --net: [allow:|deny:]connect|listen|accept:tcp|udp|*:HOST[:PORT]. HOST: a name or *.NAME (connect only), an
+ * address, ADDRESS/BITS, *, private, localhost; IPv6 in brackets. PORT: N, FIRST-LAST or *, which is normal. The rule's
+ * text is `text`; its name lies in `out`, which may not be moved. */
+enum { POLICY_NET_HOST = 256 };
+struct policy_net {
+  struct host_net_rule rule;
+  char name[POLICY_NET_HOST];
+};
+enum cay_status policy_net_parse(const char *text, struct policy_net *out, struct cay_error *error);
+/* Whether it names one TCP address and port to listen on, and that as "127.0.0.1:80". */
+bool policy_net_listens(const struct policy_net *net);
+void policy_net_address(const struct policy_net *net, char *out, size_t capacity);
 
 /* --clock: real, fixed[=TIME], coarse[=DURATION]. `ns`: since 1970, or the step. TIME is seconds since 1970, a date, or a
  * date and time of day in UTC: 2024-05-01T12:00:00Z. */
