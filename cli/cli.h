@@ -21,6 +21,7 @@ int cli_validate(struct cli_words words);
 int cli_inspect(struct cli_words words);
 int cli_objdump(struct cli_words words);
 int cli_audit(struct cli_words words);
+int cli_learn(struct cli_words words);
 int cli_wast(struct cli_words words);
 int cli_version(struct cli_words words);
 int cli_help(struct cli_words words);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* From the settings of `cay run` to what the program gets: arguments, environment, directories, sockets, streams. Nothing
  * is granted that the settings do not name. */
-#include "cli/run.h"
+#include "cli/learn.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -193,6 +193,7 @@ enum cay_status cli_grant(struct cli_session *session, struct cay_error *error) 
   if (settings->deterministic)
     cay_wasi_set_deterministic(session->wasi, settings->seed == POLICY_NOT_GIVEN ? 0 : settings->seed);
   cay_wasi_set_denied(session->wasi, cli_denials_add, &session->denials);
+  if (session->learn && (status = cli_learn_show(session->learn, error))) return status;
   if (session->settings.trace) cay_wasi_set_trace(session->wasi, print_trace, NULL);
   return CAY_OK;
 }

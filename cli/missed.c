@@ -44,6 +44,12 @@ bool cli_mentioned_variables(const cay_module *module, void (*found)(void *env, 
   return true;
 }
 
+/* More than a word: "out" occurs in many texts. */
+static bool looks_like_file(const char *path) {
+  const char *inside = strpbrk(path, "./");
+  return inside && path[strspn(path, "./")] && (inside != path || *path == '/') && inside[1];
+}
+
 static bool is_path_byte(char c) { return is_name_byte(c) || strchr("./-+@%~", c) != NULL; }
 
 void cli_mentioned_files(const cay_module *module, void (*found)(void *env, const char *path), void *env) {
@@ -53,12 +59,13 @@ void cli_mentioned_files(const cay_module *module, void (*found)(void *env, cons
   for (uint32_t i = 0; api_module_data(module, i, &bytes, &len_bytes); i++) {
     for (size_t at = 0, run; at < len_bytes && looked_up < LOOKED_UP_MAX; at += run + 1) {
       for (run = 0; at + run < len_bytes && bytes[at + run] && is_path_byte(bytes[at + run]); run++) continue;
-      if (run < 2 || run >= FILE_NAME_MAX) continue;
       char path[FILE_NAME_MAX];
+      if (run < 2 || run >= FILE_NAME_MAX) continue;
       memcpy(path, bytes + at, run);
       path[run] = 0;
+      if (!looks_like_file(path)) continue;
       looked_up++;
-      if (path[strspn(path, "./")] && cli_path_kind(path) != API_PATH_ABSENT) found(env, path);
+      if (cli_path_kind(path) != API_PATH_ABSENT) found(env, path);
     }
   }
 }
@@ -68,6 +75,7 @@ void cli_mentioned_files(const cay_module *module, void (*found)(void *env, cons
 enum { SAID_MAX = 8 };
 struct missed {
   struct cli_session *session;
+  char *said[SAID_MAX];
   struct base_text text;
   unsigned count;
 };
@@ -128,7 +136,10 @@ static bool say_arguments(struct cli_session *session) {
 static void found_file(void *env, const char *path) {
   struct missed *missed = env;
   if (missed->count >= SAID_MAX || is_granted(&missed->session->settings, path)) return;
-  missed->count += say_file(missed->session, path, ", whose name occurs in it");
+  for (unsigned i = 0; i < missed->count; i++)
+    if (missed->said[i] && strcmp(missed->said[i], path) == 0) return;
+  if (say_file(missed->session, path, ", whose name occurs in it"))
+    missed->said[missed->count++] = base_string_copy(path, strlen(path));
 }
 
 static bool is_given(const struct policy_settings *settings, const char *name) {
@@ -148,10 +159,11 @@ static void found_variable(void *env, const char *name) {
 
 void cli_say_missed(struct cli_session *session) {
   if (say_arguments(session)) return;
-  struct missed files = {session, {0}, 0}, variables = {session, {0}, 0};
+  struct missed files = {.session = session}, variables = {.session = session};
   cli_mentioned_files(session->module, found_file, &files);
   cli_mentioned_variables(session->module, found_variable, &variables);
   if (variables.count && !variables.text.failed)
     cli_say("%s: variables were not given to it whose names occur in it%s", session->file, variables.text.bytes);
+  for (unsigned i = 0; i < files.count; i++) base_free(files.said[i]);
   base_text_deinit(&variables.text);
 }

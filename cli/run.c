@@ -4,7 +4,7 @@
  *
  * Invariants: 1. nothing is granted that the settings do not name; 2. cay itself writes to standard error only, except
  * for the results of --invoke; 3. every way out passes finish(), so a sanitizer build sees no leak. */
-#include "cli/run.h"
+#include "cli/learn.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -15,16 +15,17 @@ enum { DEFAULT_BACKTRACE = 32 };
 
 /* ---- The command line ---------------------------------------------------------------------------------------------- */
 
-static int read_words(struct cli_session *session, struct cli_words words) {
+static int read_words(struct cli_session *session, enum policy_command command, struct cli_words words) {
   struct policy_settings *settings = &session->settings;
   struct cay_error error;
-  if (policy_parse_environment(settings, POLICY_COMMAND_RUN, environ, &error)) {
+  if (policy_parse_environment(settings, command, environ, &error)) {
     cli_say_error(NULL, &error);
     return POLICY_EXIT_USAGE;
   }
-  int code = cli_next_operand(settings, POLICY_COMMAND_RUN, &words, &session->file);
+  int code = cli_next_operand(settings, command, &words, &session->file);
   if (code >= 0) return code;
-  if (!session->file) return cli_wrong_use("which file? write: cay run [options] FILE [arguments]");
+  if (!session->file)
+    return cli_wrong_use("which file? write: cay %s [options] FILE [arguments]", policy_commands[command].name);
   session->arguments = words;
   if (settings->seed != POLICY_NOT_GIVEN && !settings->deterministic)
     return cli_wrong_use("--seed is for --deterministic, which is not there");
@@ -79,13 +80,13 @@ static int prepare(struct cli_session *session) {
   struct cay_error error;
   int code = cli_read(session->file, &session->read);
   if (code < 0) code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read);
-  if (code < 0) cli_layers_say_missing(&session->layers, &session->settings, session->file);
+  if (code < 0 && !session->learn) cli_layers_say_missing(&session->layers, &session->settings, session->file);
   if (code < 0) code = cli_engine(&session->settings, &session->engine);
   if (code < 0) code = cli_load_read(session->engine, session->file, &session->read, &session->module);
   if (code >= 0) return code;
   if (session->settings.verbose) cli_say_ignored(session->file, session->module);
-  if (cli_receipt_open(session, &error) || cli_grant(session, &error) ||
-      cay_run_new(session->module, session->wasi, &session->run, &error)) {
+  if ((session->learn && cli_learn_begin(session->learn, &error)) || cli_receipt_open(session, &error) ||
+      cli_grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
     cli_say_error(NULL, &error);
     return POLICY_EXIT_USAGE;
   }
@@ -183,6 +184,7 @@ static int run(struct cli_session *session) {
   signal(SIGPIPE, SIG_IGN); /* the guest gets EPIPE and decides */
   cli_audit_begin(session);
   enum cay_status status = start(session, &error);
+  session->has_run = true;
   cli_progress_end(&session->progress);
   code = session->audit_failed ? POLICY_EXIT_AUDIT : end(session, status, &error);
   if (*cay_run_digest(session->run)) cli_say("%s: digest %s", session->file, cay_run_digest(session->run));
@@ -190,7 +192,8 @@ static int run(struct cli_session *session) {
   size_t said =
       failed || session->settings.verbose ? cli_denials_say(&session->denials, &session->settings, session->file) : 0;
   bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;
-  if (failed && ran && !said && !session->settings.invoke) cli_say_missed(session);
+  if (failed && ran && !said && !session->settings.invoke && !session->learn) cli_say_missed(session);
+  if (said) cli_say_more("to see everything it asks for: cay learn %s", session->file);
   return code;
 }
 
@@ -214,7 +217,32 @@ int cli_run(struct cli_words words) {
   struct cli_session session = {.receipt_fd = -1};
   policy_settings_init(&session.settings);
   cli_layers_init(&session.layers);
-  int code = read_words(&session, words);
+  int code = read_words(&session, POLICY_COMMAND_RUN, words);
   if (code < 0) code = run(&session);
   return finish(&session, code);
+}
+
+int cli_learn(struct cli_words words) {
+  struct cli_session session = {.receipt_fd = -1};
+  struct cli_learn learn = {.session = &session, .terminal = -1};
+  struct cay_error error;
+  session.learn = &learn;
+  policy_settings_init(&session.settings);
+  policy_settings_init(&learn.before);
+  cli_layers_init(&session.layers);
+  int code = read_words(&session, POLICY_COMMAND_LEARN, words);
+  /* What is asked for is looked at while the program runs. */
+  if (!session.settings.isolate) session.settings.isolate = "none";
+  if (code < 0 && cli_learn_load(&learn, &error)) {
+    cli_say_error(NULL, &error);
+    code = POLICY_EXIT_USAGE;
+  }
+  if (code < 0) code = run(&session);
+  if (session.has_run && cli_learn_write(&learn, &error)) {
+    cli_say_error(NULL, &error);
+    code = POLICY_EXIT_USAGE;
+  }
+  code = finish(&session, code);
+  cli_learn_deinit(&learn);
+  return code;
 }

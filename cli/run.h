@@ -78,6 +78,8 @@ struct cli_session {
   struct policy_audit *audit; /* NULL: no --audit */
   bool audit_failed;          /* the program was interrupted for it */
   int receipt_fd;             /* -1: no --receipt, or it is written */
+  struct cli_learn *learn;    /* NULL: this is no `cay learn` */
+  bool has_run;
   struct cli_progress progress; /* of --eager */
 };
 

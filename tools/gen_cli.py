@@ -25,7 +25,8 @@ class Option:
 
     def applies(self, command):
         also_inspect = command.ident == 'INSPECT' and self.group in ('GRANTS', 'LIMITS') and 'P_RUN' in self.commands
-        return also_inspect or 'P_ALL' in self.commands or 'P_' + command.ident in self.commands
+        learns = command.ident == 'LEARN' and 'P_RUN' in self.commands  # it takes all that `run` does
+        return learns or also_inspect or 'P_ALL' in self.commands or 'P_' + command.ident in self.commands
 
     def choices(self):
         return self.argument.split('|') if self.kind == 'CHOICE' else []

@@ -45,7 +45,8 @@ struct place {
 struct policy_audit {
   pthread_mutex_t lock;
   int fd;
-  char *path, *instance;
+  char *path;
+  char *instance; /* as it stands in each line, behind the time */
   struct place file;
   BASE_VEC(struct place) above; /* the directory that holds the file, and all above it */
   struct base_text line, buffer;
@@ -70,11 +71,22 @@ static void civil_date(int64_t day, int *year, unsigned *month, unsigned *day_of
   *year = (int)(year_of_era + era * 400) + (*month <= 2);
 }
 
+/* As base_text_add, in line: a line is made of some forty pieces, and their sum is what the log costs. */
+static inline void add(struct base_text *text, const char *bytes, size_t len_bytes) {
+  if (BASE_UNLIKELY(text->failed || text->capacity - text->len_bytes <= len_bytes)) {
+    base_text_add(text, bytes, len_bytes);
+    return;
+  }
+  memcpy(text->bytes + text->len_bytes, bytes, len_bytes);
+  text->len_bytes += len_bytes;
+  text->bytes[text->len_bytes] = 0;
+}
+
 static void add_digits(struct base_text *text, unsigned value, unsigned count, char after) {
   char digits[16];
   for (unsigned i = count; i--; value /= 10) digits[i] = (char)('0' + value % 10);
   digits[count] = after;
-  base_text_add(text, digits, count + (after != 0));
+  add(text, digits, count + (after != 0));
 }
 
 void policy_audit_time(struct base_text *text, uint64_t ns) {
@@ -92,7 +104,7 @@ void policy_audit_time(struct base_text *text, uint64_t ns) {
 
 /* Of a name that is long or not UTF-8 a readable part is told, and the hash of all its bytes: a program can neither make
  * two names look the same nor lines that are too long to be read back. */
-static void add_unusual(struct base_text *text, const char *name, const char *value, size_t len_bytes) {
+static void add_unusual(struct base_text *text, const char *lead, const char *value, size_t len_bytes) {
   char shown[SHOWN_BYTES], hex[BASE_SHA256_HEX_BYTES];
   struct base_sha256 hash;
   uint8_t digest[BASE_SHA256_BYTES];
@@ -102,20 +114,27 @@ static void add_unusual(struct base_text *text, const char *name, const char *va
   base_sha256_add(&hash, value, len_bytes);
   base_sha256_finish(&hash, digest);
   base_sha256_hex(digest, hex);
-  base_text_format(text, ",\"%s_sha256\":\"%s\"", name, hex);
+  base_text_format(text, "%.*s_sha256\":\"%s\"", (int)strlen(lead) - 2, lead, hex);
 }
 
-static void add_field(struct base_text *text, const char *name, const char *value) {
-  size_t len_bytes = value ? strlen(value) : 0;
-  base_text_addz(text, ",\"");
-  base_text_addz(text, name);
-  base_text_addz(text, "\":");
-  if (!value)
-    base_text_addz(text, "null");
-  else if (len_bytes < SHOWN_BYTES && base_utf8_valid(value, len_bytes))
+/* `lead` is `,"call":`, in front of the value. */
+static void add_field(struct base_text *text, const char *lead, const char *value) {
+  size_t len_bytes = value ? strlen(value) : 0, plain_bytes = 0;
+  add(text, lead, strlen(lead));
+  while (plain_bytes < len_bytes && value[plain_bytes] >= 0x20 && value[plain_bytes] < 0x7F &&
+         value[plain_bytes] != '"' && value[plain_bytes] != '\\')
+    plain_bytes++;
+  if (!value) {
+    add(text, "null", 4);
+  } else if (plain_bytes == len_bytes && len_bytes < SHOWN_BYTES) { /* nearly always */
+    add(text, "\"", 1);
+    add(text, value, len_bytes);
+    add(text, "\"", 1);
+  } else if (len_bytes < SHOWN_BYTES && base_utf8_valid(value, len_bytes)) {
     base_text_add_json(text, value, len_bytes);
-  else
-    add_unusual(text, name, value, len_bytes);
+  } else {
+    add_unusual(text, lead, value, len_bytes);
+  }
 }
 
 /* "read|write" as an array. */
@@ -156,12 +175,10 @@ static void begin_line(struct policy_audit *audit, const char *record) {
   struct base_text *line = &audit->line;
   line->len_bytes = 0;
   line->failed = false;
-  base_text_addz(line, "{\"record\":\"");
   base_text_addz(line, record);
-  base_text_addz(line, "\",\"time\":\"");
+  base_text_addz(line, ",\"time\":\"");
   policy_audit_time(line, now_ns());
-  base_text_addz(line, "\"");
-  add_field(line, "instance", audit->instance);
+  add(line, audit->instance, strlen(audit->instance));
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------------- */
@@ -210,17 +227,19 @@ static bool is_due(const struct policy_audit *audit) {
 static enum cay_status add_use(struct policy_audit *audit, const struct policy_audit_use *use,
                                struct cay_error *error) {
   struct base_text *line = &audit->line;
-  begin_line(audit, "use");
-  base_text_addz(line, ",\"thread\":");
-  base_text_format(line, "%u", use->thread);
-  add_field(line, "call", use->call);
+  begin_line(audit, "{\"record\":\"use\"");
+  if (use->thread)
+    base_text_format(line, ",\"thread\":%u", use->thread);
+  else
+    base_text_addz(line, ",\"thread\":0");
+  add_field(line, ",\"call\":", use->call);
   add_words(line, use->rights);
-  add_field(line, "object", use->object);
-  add_field(line, "host", use->host_path);
-  add_field(line, "decision", use->reason ? "deny" : "allow");
-  add_field(line, "rule", use->rule);
-  add_field(line, "result", use->result);
-  if (use->reason) add_field(line, "reason", use->reason);
+  add_field(line, ",\"object\":", use->object);
+  add_field(line, ",\"host\":", use->host_path);
+  add_field(line, ",\"decision\":", use->reason ? "deny" : "allow");
+  add_field(line, ",\"rule\":", use->rule);
+  add_field(line, ",\"result\":", use->result);
+  if (use->reason) add_field(line, ",\"reason\":", use->reason);
   if (use->reason) add_frames(line, use->backtrace ? use->backtrace : "");
   audit->uses++;
   enum cay_status status = end_line(audit, error);
@@ -347,7 +366,7 @@ static enum cay_status begin(struct policy_audit *audit, struct cay_error *error
   if (!status) status = check_file(audit, error);
   if (!status) status = read_tail(audit, error);
   if (status) return status;
-  begin_line(audit, "begin");
+  begin_line(audit, "{\"record\":\"begin\"");
   status = end_line(audit, error);
   return status ? status : write_buffer(audit, error);
 }
@@ -361,11 +380,15 @@ enum cay_status policy_audit_open(const char *path, const char *instance, bool i
   audit->is_chained = is_chained;
   memset(audit->hash, '0', BASE_SHA256_HEX_BYTES - 1);
   audit->path = base_string_copy(path, strlen(path));
-  struct base_text name = {0};
+  struct base_text name = {0}, field = {0};
   base_text_format(&name, "%s[%ld]", instance, (long)getpid());
-  audit->instance = name.bytes;
+  base_text_addz(&field, "\"");
+  if (!name.failed) add_field(&field, ",\"instance\":", name.bytes);
+  field.failed |= name.failed;
+  base_text_deinit(&name);
+  audit->instance = field.bytes;
   enum cay_status status =
-      audit->path && audit->instance && !name.failed ? begin(audit, error) : base_error_memory(error);
+      audit->path && audit->instance && !field.failed ? begin(audit, error) : base_error_memory(error);
   if (status)
     audit_free(audit);
   else
@@ -377,7 +400,7 @@ enum cay_status policy_audit_close(struct policy_audit *audit, struct cay_error 
   if (!audit) return CAY_OK;
   enum cay_status status = audit->has_failed ? fail(audit, audit->failure.status, error) : CAY_OK;
   if (!status) {
-    begin_line(audit, "end");
+    begin_line(audit, "{\"record\":\"end\"");
     base_text_format(&audit->line, ",\"uses\":%llu", (unsigned long long)audit->uses);
     status = end_line(audit, error);
   }

@@ -238,8 +238,10 @@ static enum policy_option find_letter(char letter) {
   return i;
 }
 
+/* What runs a program to learn takes all that runs one. */
 static bool applies(enum policy_option option, enum policy_command command) {
-  return (policy_options[option].commands >> command & 1) != 0;
+  uint32_t commands = policy_options[option].commands;
+  return (commands >> command & 1) || (command == POLICY_COMMAND_LEARN && (commands >> POLICY_COMMAND_RUN & 1));
 }
 
 static enum cay_status unknown_option(const char *word, size_t name_len, enum policy_command command,

@@ -83,6 +83,8 @@ def build_guests(folder):
         (folder / name).write_bytes(content)
     (folder / 'receipt').write_text(RECEIPT, encoding='utf-8')
     (folder / 'receipt').chmod(0o755)
+    for helper in [*(HERE / 'guests').glob('*.sh'), *(HERE / 'guests').glob('*.py')]:
+        shutil.copy(helper, folder)
     sources = sorted((HERE / 'guests').glob('*.c'))
     cc = compiler()
     if not cc:

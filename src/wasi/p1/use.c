@@ -26,21 +26,31 @@ static const char *directory_name(const struct wasi_p1 *p1, const struct p1_hand
   return handle->guest_path ? handle->guest_path : preopen ? preopen->guest_path : NULL;
 }
 
+/* What no host accepts is not told in full, and a chain of ever deeper directories does not take ever more memory. */
+enum { PATH_BYTES_MAX = 4096, GUEST_PATH_BYTES_MAX = 8192 };
+
+static void add_cut(struct base_text *text, const char *bytes, size_t len_bytes, size_t most_bytes) {
+  base_text_add(text, bytes, len_bytes < most_bytes ? len_bytes : most_bytes);
+  if (len_bytes > most_bytes) base_text_addz(text, "...");
+}
+
 static void add_guest_path(struct base_text *text, const char *directory, struct host_path path) {
   bool is_absolute = path.len_bytes && path.bytes[0] == '/', is_self = path.len_bytes == 1 && path.bytes[0] == '.';
   bool names_directory = directory && !is_absolute && (is_self || strcmp(directory, ".") != 0);
   if (names_directory) base_text_addz(text, directory);
   if (names_directory && is_self) return;
   if (names_directory && text->len_bytes && text->bytes[text->len_bytes - 1] != '/') base_text_addz(text, "/");
-  base_text_add(text, path.bytes, path.len_bytes);
+  add_cut(text, path.bytes, path.len_bytes, PATH_BYTES_MAX);
 }
 
 char *p1_guest_path(const struct wasi_p1 *p1, const struct p1_handle *directory, struct host_path path) {
   struct base_text text = {0};
   add_guest_path(&text, directory_name(p1, directory), path);
-  if (!text.failed) return text.bytes;
+  struct base_text cut = {0};
+  if (!text.failed) add_cut(&cut, text.bytes, text.len_bytes, GUEST_PATH_BYTES_MAX);
   base_text_deinit(&text);
-  return NULL;
+  if (cut.failed) base_text_deinit(&cut);
+  return cut.bytes;
 }
 
 /* What follows the granted directory in a guest path; NULL when it does not lie beneath it as it is written. */

@@ -2,7 +2,7 @@
 /* WASI 0.1: what is told of uses of rights, and what a `permit` hook takes away. */
 #include "guest.h"
 
-static char told[4096], forbidden[64];
+static char told[65536], forbidden[64];
 static unsigned asked, waited;
 
 static void add_rights(char *out, size_t capacity, uint32_t rights) {
@@ -156,6 +156,25 @@ TEST(permit) {
   guest_end();
 }
 
+/* Names that no host accepts, and ever longer ones of directories, are cut. */
+TEST(long_names) {
+  start(HOST_RIGHTS_ALL, false);
+  memset(memory(BYTES), 'x', 8000);
+  CHECK_INT(CALL(path_open, 3, 0, BYTES, 8000, 0, RIGHT_READ, 0, 0, OUT), 37 /* NAMETOOLONG */);
+  CHECK(strlen(told) < sizeof told - 1 && strstr(told, "path_open r /work/xxx") == told);
+  int fd = 3;
+  for (size_t i = 0; i < 2000; i++) memcpy(memory(BYTES + 2 * i), "./", 2);
+  for (unsigned depth = 0; depth < 5; depth++) {
+    told[0] = 0;
+    CHECK_INT(CALL(path_open, fd, 0, BYTES, 3999, 2, ALL_RIGHTS & ~RIGHT_WRITE, ALL_RIGHTS, 0, OUT), 0);
+    fd = (int)get32(OUT);
+  }
+  told[0] = 0;
+  CHECK_INT(CALL(fd_readdir, fd, BYTES, 4096, 0, OUT), 0);
+  CHECK(strstr(told, "fd_readdir l /work/./././") == told);
+  guest_end();
+}
+
 static void prepare(void) {
   scratch_enter();
   mkdir("root", 0755), mkdir("root/dir", 0755);
@@ -168,4 +187,5 @@ TEST_MAIN({
   RUN(denials)
   RUN(told_once)
   RUN(permit)
+  RUN(long_names)
 })
