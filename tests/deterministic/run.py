@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/guests"))
 KERNELS = {"sha256": 2, "matmul": 30, "fib": 18, "mandelbrot": 60, "fannkuch": 6, "nbody": 500, "json": 1, "vm": 60}
 KERNEL_FLAGS = ["--target=wasm32", "-ffreestanding", "-nostdlib", "-Wl,--no-entry", "-Wl,--export=run", "-O2"]
-TRAP = 134
 WASI_FLAGS = ["--target=wasm32-wasi", "-Wno-deprecated", "-O1"]
 DIGEST = re.compile(r"digest ([0-9a-f]{64})\n")
 
@@ -72,20 +71,23 @@ def words(tier, options, arguments):
 def run(command, tier, folder, arguments, options=("--seed", "1")):
     """(output, exit code, digest, fuel) of one run."""
     fresh_files(folder / "files")
-    result = subprocess.run([command, *words(tier, options, arguments)], cwd=folder, input=b"one\ntwo\n", capture_output=True,
+    receipt = folder / "receipt"
+    fuel = ["--fuel", str(10**15), "--receipt", str(receipt)]
+    result = subprocess.run([command, *words(tier, [*options, *fuel], arguments)], cwd=folder, input=b"one\ntwo\n", capture_output=True,
                             timeout=600)
     found = DIGEST.search(result.stderr.decode())
-    return result.stdout, result.returncode, found and found[1]
+    used = {limit["name"]: limit["used"] for limit in json.loads(receipt.read_text())["limits"]}
+    return result.stdout, result.returncode, found and found[1], used["fuel"]
 
 
-def check_guest(tests, folder, name, arguments, code):
+def check_guest(tests, folder, name, arguments, is_well):
     first = None
     for command in tests.commands:
         for tier in tiers_of(command):
             for time in 1, 2:
                 found = run(command, tier, folder, arguments)
                 first = first or found
-                good = found == first and found[2] and found[1] == code
+                good = found == first and found[2] and found[3] and (found[1] == 0) == is_well
                 tests.check(bool(good), f"{name}: {command} {tier}, run {time}: {found[1:]}, not {first[1:]}")
     return first
 
@@ -115,27 +117,27 @@ def build(folder, source, flags, *more):
 
 
 def guests(tests, folder):
-    """(name, arguments, exit code)"""
+    """(name, arguments, whether it ends well)"""
     for name, size in KERNELS.items():
         module = build(folder, f"bench/kernels/{name}.c", KERNEL_FLAGS)
         if module:
-            yield name, ["--invoke", "run", module, str(size)], 0
+            yield name, ["--invoke", "run", module, str(size)], True
         else:
             tests.skip(f"{name}: no compiler for wasm32")
     deep = build(folder, "tests/deterministic/guests/deep.c", KERNEL_FLAGS)
     if deep:
-        yield "deep", ["--invoke", "run", deep, "0"], TRAP
+        yield "deep", ["--invoke", "run", deep, "0"], False
     programs = {"tests/cli/guests/same.c": ["files"], "tests/guests/c/jsonio.c": ["files/in.json", "files/out.json"]}
     for source, arguments in programs.items():
         module = build(folder, source, WASI_FLAGS)
         if module:
-            yield Path(source).stem, [module, *arguments], 0
+            yield Path(source).stem, [module, *arguments], True
         else:
             tests.skip(f"{source}: no compiler for wasm32-wasi")
     sqlite = ROOT / "build/guests/bin/sqlite3.wasm"
     if sqlite.exists():
         shutil.copy(sqlite, folder)
-        yield "sqlite", ["sqlite3.wasm", "files/db", ".read files/in.sql"], 0
+        yield "sqlite", ["sqlite3.wasm", "files/db", ".read files/in.sql"], True
     else:
         tests.skip("sqlite: its guest is not built")
 
@@ -144,8 +146,8 @@ def main():
     tests = Tests(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="cay-deterministic-") as name:
         folder = Path(name)
-        for guest, arguments, code in guests(tests, folder):
-            first = check_guest(tests, folder, guest, arguments, code)
+        for guest, arguments, is_well in guests(tests, folder):
+            first = check_guest(tests, folder, guest, arguments, is_well)
             if guest == "same":
                 check_differences(tests, folder, arguments, first)
     print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
