@@ -148,8 +148,9 @@ static bool source_widens(const struct comparison *c, enum policy_option option,
 
 static bool word_widens(const struct comparison *c, enum policy_option option) {
   static const char *const streams[] = {"null", "inherit"}, *const clocks[] = {"fixed", "coarse", "real"},
-                           *const randoms[] = {"seed", "real"};
+                           *const randoms[] = {"seed", "real"}, *const walls[] = {"process", "wall", "none"};
   switch (option) {
+  case POLICY_OPTION_ISOLATE: return rank(c->after, option, walls, 3, 1) > rank(c->before, option, walls, 3, 1);
   case POLICY_OPTION_CLOCK: return source_widens(c, option, clocks, 3);
   case POLICY_OPTION_RANDOM: return source_widens(c, option, randoms, 2);
   case POLICY_OPTION_STDIN:

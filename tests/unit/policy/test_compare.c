@@ -87,6 +87,9 @@ TEST(other_rights) {
   widens("clock='coarse=1s'", "clock='coarse=1ms'");
   is_wider("random='seed=1'", "random='real'");
   is_wider("deterministic=true", "deterministic=false");
+  is_wider("", "isolate='none'");
+  is_wider("isolate='process'", "");
+  does_not_widen("", "isolate='wall'");
   is_wider("stdin='null'", "stdin='inherit'");
   CHECK_INT(compare("clock='real'", "clock='real'").count, 0);
   does_not_widen("", "clock='real'");
@@ -100,6 +103,8 @@ TEST(limits) {
   is_wider("max-threads=0", "max-threads=1");
   is_wider("", "max-threads=65");
   is_wider("max-threads=3", "");
+  is_wider("max-table-elements=3", "");
+  is_wider("timeout='1s'", "timeout='0s'");
   is_wider("stack='1M'", "");
   is_wider("", "stack='17M'");
   CHECK_INT(compare("max-memory='1M'", "max-memory=1048576").count, 0);
