@@ -21,7 +21,7 @@ from report import Report
 from setting import Setting, arguments, finish
 
 BAR = 1.02
-SHA256_ROUNDS = 400
+SHA256_ROUNDS = 4000
 ALL = {"--max-memory": "1G", "--timeout": "1h", "--cpu-time": "1h", "--max-handles": "100", "--max-threads": "4",
        "--max-created": "1000", "--max-read": "100G", "--max-written": "100G", "--max-sent": "1G", "--max-output": "1G",
        "--stack": "16M"}
@@ -39,8 +39,8 @@ def programs(setting):
     folder = setting.work / "limits"
     folder.mkdir(exist_ok=True)
     return {"SHA-256": ["--invoke", "run", sha256, str(SHA256_ROUNDS)],
-            "SQLite in memory": [sqlite, "--memdb", "--size", "5"],
-            "SQLite in a file": ["--dir", f"{folder}::/d", sqlite, "--size", "5", "/d/bench.db"]}
+            "SQLite in memory": [sqlite, "--memdb", "--size", "30"],
+            "SQLite in a file": ["--dir", f"{folder}::/d", sqlite, "--size", "20", "/d/bench.db"]}
 
 
 def interval(logarithms):

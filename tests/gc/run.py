@@ -62,8 +62,8 @@ def check(export, expected, result, is_sanitized):
     code, out, err, _, memory_mb = result
     problems = []
     if expected is None:
-        if code != 134 or EXHAUSTED not in err:
-            problems.append('exit code %d, expected 134 and "%s"' % (code, EXHAUSTED))
+        if code != 110 or EXHAUSTED not in err:
+            problems.append('exit code %d, expected 110 and "%s"' % (code, EXHAUSTED))
     elif code != 0 or out.strip() != str(expected):
         problems.append('exit code %d, result %s, expected %s' % (code, out.strip() or 'none', expected))
     if not is_sanitized and memory_mb > LIMIT_MB + OWN_MB:

@@ -516,7 +516,7 @@ def memory64_sparse(work):
         value = (value ^ value >> 31) * 0x9e3779b97f4a7c15 % (1 << 64)
         return value ^ value >> 29
     total = sum(map(mixed, addresses)) % (1 << 64)
-    run = guest("memory64", options=["--invoke", "run"])
+    run = guest("memory64", options=["--max-memory", "0", "--invoke", "run"])
     expect(run, f"{total - (1 << 64) * (total >> 63)}\n")
     measure = "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     peak_kb = int(Run([sys.executable, "-c", measure, *run.command], "").output.split()[-1])
@@ -527,8 +527,8 @@ def memory64_sparse(work):
 @smoke("memory64")
 def memory64_end(work):
     """the last byte of 16 GiB can be read; the one after it is a trap"""
-    expect(guest("memory64", 0, options=["--invoke", "at_end"]), "0\n")
-    expect(guest("memory64", 1, options=["--invoke", "at_end"]), "", status=134)
+    expect(guest("memory64", 0, options=["--max-memory", "0", "--invoke", "at_end"]), "0\n")
+    expect(guest("memory64", 1, options=["--max-memory", "0", "--invoke", "at_end"]), "", status=134)
 
 
 @smoke("merged")
