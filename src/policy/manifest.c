@@ -210,9 +210,11 @@ static enum cay_status read_grant_table(struct reader *reader, enum policy_optio
 /* What a text has to be beyond what its kind says, found here so that the message can tell its place. */
 static enum cay_status check_text(struct reader *reader, enum policy_option option, const char *text) {
   enum policy_clock clock;
+  struct policy_net net;
   uint64_t number;
   bool is_seeded;
   switch (option) {
+  case POLICY_OPTION_NET: return policy_net_parse(text, &net, reader->error);
   case POLICY_OPTION_CLOCK: return policy_clock_parse(text, &clock, &number, reader->error);
   case POLICY_OPTION_RANDOM: return policy_random_parse(text, &is_seeded, &number, reader->error);
   case POLICY_OPTION_ENV:
@@ -231,11 +233,22 @@ static enum cay_status set_text(struct reader *reader, enum policy_option option
 
 /* ---- Lists ---------------------------------------------------------------------------------------------------------- */
 
+/* A rule of the network without "allow:" or "deny:". */
+static const char *net_object(const char *rule) {
+  if (strncmp(rule, "allow:", 6) == 0) return rule + 6;
+  return strncmp(rule, "deny:", 5) == 0 ? rule + 5 : rule;
+}
+
 /* Whether two items of one list cannot both hold, in words, or NULL. */
 static const char *contradiction(enum policy_option option, const char *text, const char *other) {
   if (strcmp(text, other) == 0) return NULL;
   if (policy_options[option].kind == POLICY_GRANTS)
     return policy_same_guest(text, other) ? "grants the same guest path otherwise" : NULL;
+  if (option == POLICY_OPTION_NET)
+    return strcmp(net_object(text), net_object(other)) == 0 &&
+                   (strncmp(text, "deny:", 5) == 0) != (strncmp(other, "deny:", 5) == 0)
+               ? "says the opposite about the same"
+               : NULL;
   if (option != POLICY_OPTION_ENV) return NULL;
   size_t len = strcspn(text, "=");
   bool same = strcspn(other, "=") == len && memcmp(text, other, len) == 0;

@@ -84,6 +84,9 @@ TEST(refusals) {
           "m:1:22: dir: this contradicts m:1:8, which grants the same guest path");
   refused("[[dir]]\nhost='/a'\nguest='/x/'\n[[dir]]\nhost='/b'\nguest='/x'", "m:4:1: dir: this contradicts m:1:1");
   refused("env = ['A=1', 'B', 'A=2']", "m:1:20: env: this contradicts m:1:8, which gives the same variable");
+  refused("net = ['connect:tcp:x:443', 'conect:tcp:x:443']", "m:1:29: net: ");
+  refused("net = ['connect:tcp:x:443', 'deny:connect:tcp:x:443']",
+          "m:1:29: net: this contradicts m:1:8, which says the");
   refused("env = ['A=1']\nenv = []", "m:2:1: \"env\" is defined already");
   refused("arg0 = \"\xFF\"", "m:1:9: this is not UTF-8: byte 0xff");
   CHECK_INT(read_as("dir = ['/a::/x::ro', '/a::/x::ro']", NULL, false), CAY_OK);
