@@ -122,7 +122,7 @@ struct cli_check {
   char found[128];
   const char *advice; /* what a warning means and what to do; NULL when ok */
 };
-enum { CLI_CHECKS = 12 };
+enum { CLI_CHECKS = 16 };
 /* Fills in what this system can be checked for; returns how many. */
 size_t cli_os_checks(struct cli_check checks[CLI_CHECKS]);
 /* The processor's name, or "unknown". */

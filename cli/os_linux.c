@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct checks {
@@ -60,23 +60,38 @@ static void check_memfd(struct checks *checks) {
             "container's seccomp profile");
 }
 
-static void check_landlock(struct checks *checks) {
-  long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* LANDLOCK_CREATE_RULESET_VERSION */);
-  const char *advice = "the kernel cannot confine cay's own file access; boot with lsm=landlock,... on Linux 5.13 or "
-                       "newer. Programs are held by cay's own checks in any case";
-  if (version > 0)
-    add(checks, "landlock", true, NULL, "version %ld", version);
-  else
-    add_errno(checks, "landlock", false, errno, advice);
+/* A child enters the wall and tells what holds. */
+static bool try_wall(struct policy_wall_report *report) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return false;
+  pid_t child = fork();
+  if (child == 0) {
+    policy_wall_enter(&(struct policy_wall){0}, report);
+    _exit(write(ends[1], report, sizeof *report) != sizeof *report);
+  }
+  close(ends[1]);
+  bool told = child > 0 && read(ends[0], report, sizeof *report) == sizeof *report;
+  close(ends[0]);
+  if (child > 0) waitpid(child, NULL, 0);
+  return told;
 }
 
-static void check_seccomp(struct checks *checks) {
-  unsigned action = SECCOMP_RET_KILL_PROCESS;
-  bool ok = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
-  add_errno(
-      checks, "seccomp", ok, errno,
-      "the kernel cannot filter cay's own system calls; it needs CONFIG_SECCOMP_FILTER. Programs are held by cay's "
-      "own checks in any case");
+static void check_wall(struct checks *checks) {
+  static const char *const names[] = {"wall: privileges", "wall: capabilities", "wall: Landlock", "wall: seccomp"};
+  static const char *const advices[] = {
+      "the kernel is older than 3.5, or a filter forbids it; the rest of the wall cannot hold either",
+      "the process keeps rights that no program needs; a container's filter forbids to give them up",
+      "the kernel cannot confine cay's own file access; boot Linux 5.19 or newer with lsm=landlock,...",
+      "the kernel cannot filter cay's own system calls; it needs CONFIG_SECCOMP_FILTER",
+  };
+  _Static_assert(BASE_ARRAY_LEN(names) == POLICY_WALL_PART_COUNT, "a line for each part");
+  struct policy_wall_report report;
+  bool told = try_wall(&report);
+  for (int part = 0; part < POLICY_WALL_PART_COUNT; part++)
+    add(checks, names[part], told && report.parts[part].holds, advices[part], "%s",
+        told ? report.parts[part].text : "a child that tried it did not come back");
+  add(checks, "wall: broker and --isolate=process", told, "no second process can be started beside the program's", "%s",
+      told ? "available" : "not available");
 }
 
 static void check_executable_memory(struct checks *checks) {
@@ -143,8 +158,7 @@ size_t cli_os_checks(struct cli_check items[CLI_CHECKS]) {
   struct checks checks = {.items = items};
   check_openat2(&checks);
   check_memfd(&checks);
-  check_landlock(&checks);
-  check_seccomp(&checks);
+  check_wall(&checks);
   check_executable_memory(&checks);
   check_limit(&checks, "address space (RLIMIT_AS)", RLIMIT_AS, UINT64_C(64) << 30,
               "memories may be checked by explicit comparisons, which costs some speed; ulimit -v unlimited");

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The second wall around the command, from outside.
+
+usage: run.py CAY BUILD_FOLDER CC
+
+1. The hole: the command is linked once more from its own objects, with a host function that tries what an attacker would
+   (hole.c). The kernel stops each attempt; with --isolate none it does not, so that this test can fail.
+2. strace: between the system call that closes the wall (seccomp) and the end of the process, a run without grants opens,
+   asks about and connects to nothing. With grants and --audit, what is opened is what the log says, and the reverse."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+CAY, BUILD, CC = os.path.abspath(sys.argv[1]), Path(sys.argv[2]).resolve(), sys.argv[3]
+GUEST = r'''
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <wasi/api.h>
+int main(int argc, char **argv) {
+  unsigned char byte;
+  if (__wasi_random_get(&byte, 1)) return 3;
+  if (argc > 2 && strcmp(argv[1], "read") == 0) {
+    for (int i = 2; i < argc; i++) {
+      FILE *file = fopen(argv[i], "r");
+      if (file) fclose(file);
+    }
+    return 0;
+  }
+  if (argc > 2 && strcmp(argv[1], "write") == 0) return fopen(argv[2], "w") == NULL;
+  time_t now = time(NULL);
+  printf("%d\n", now > 0);
+  return 0;
+}
+'''
+STOPPED = {'open': 'Operation not permitted', 'write': 'Operation not permitted', 'stat': 'Operation not permitted',
+           'memory': 'Operation not permitted', 'connect': 'Operation not permitted', 'map': 'Operation not permitted',
+           'mapall': 'Operation not permitted', 'protect': 'Operation not permitted', 'fork': 'Operation not permitted',
+           'exec': None}  # None: the process ends by SIGSYS
+BY_NAME = re.compile(r'^(?:\d+ +)?(open|openat|openat2|creat|stat|lstat|newfstatat|statx|access|faccessat2?|readlink|'
+                     r'readlinkat|execve|socket|connect|bind|sendto|sendmsg|mkdirat?|unlinkat?|renameat2?|linkat|symlinkat)\(')
+passed = failed = skipped = 0
+
+
+def compiler():
+    for name in filter(None, [os.environ.get('CAY_TEST_CC'), CC, 'clang']):
+        probe = subprocess.run([name, '--target=wasm32-wasi', '-x', 'c', '-', '-o', '/dev/null'], text=True,
+                               input='int main(void) { return 0; }', capture_output=True)
+        if probe.returncode == 0:
+            return name
+    return None
+
+
+def tiers():
+    return json.loads(subprocess.run([CAY, 'version', '--format', 'json'], check=True, capture_output=True).stdout)['tiers']
+
+
+def check(what, is_right, found=''):
+    global passed, failed
+    passed, failed = passed + bool(is_right), failed + (not is_right)
+    if not is_right:
+        print('FAILED', what, found)
+
+
+def skip(what, why):
+    global skipped
+    skipped += 1
+    print('skipped %s: %s' % (what, why))
+
+
+def link_hole(folder):
+    """The command's own link, with one more object and --wrap."""
+    shown = subprocess.run(['ninja', '-C', str(BUILD), '-t', 'commands', '-s', 'cay'], check=True, capture_output=True,
+                           text=True).stdout
+    command = shown.strip().splitlines()[-1]
+    out, source = folder / 'holed', HERE / 'hole.c'
+    subprocess.run([CC, '-O1', '-c', str(source), '-o', str(folder / 'hole.o')], check=True)
+    command = re.sub(r'(\s-o )cay\b', r'\1%s -Wl,--wrap=host_random_fill %s' % (out, folder / 'hole.o'), command)
+    subprocess.run(command, shell=True, check=True, cwd=BUILD)
+    return out
+
+
+def run(folder, command, **variables):
+    return subprocess.run(command, cwd=folder, env=dict(os.environ, **variables), capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=120)
+
+
+def test_hole(folder):
+    holed = link_hole(folder)
+    for tier in tiers():
+        for what, expected in STOPPED.items():
+            got = run(folder, [holed, 'run', '--isolate', 'wall', 'guest.wasm'], CAY_HOLE=what, CAY_TIER=tier)
+            if expected:
+                check('hole %s %s' % (tier, what), got.stderr == 'stopped: %s: %s\n' % (what, expected), got)
+            else:
+                check('hole %s %s' % (tier, what), got.returncode == -31 and 'holed' not in got.stderr, got)
+            check('hole %s, in a process of its own' % what, 'holed' not in
+                  run(folder, [holed, 'run', '--isolate=process', 'guest.wasm'], CAY_HOLE=what, CAY_TIER=tier).stderr)
+    for what in STOPPED:
+        got = run(folder, [holed, 'run', '--isolate', 'none', 'guest.wasm'], CAY_HOLE=what)
+        check('hole %s without the wall' % what, 'holed: %s' % what in got.stderr, got)
+
+
+def traced(folder, options, arguments):
+    """System calls by name after the wall is closed, as (name, the rest of the line), of the guest's process only."""
+    log = folder / 'strace'
+    got = run(folder, ['strace', '-o', str(log), CAY, 'run'] + options + ['guest.wasm'] + arguments)
+    lines = log.read_text().splitlines()
+    marks = [i for i, line in enumerate(lines) if 'SECCOMP_SET_MODE_FILTER' in line and line.endswith(' = 0')]
+    check('the wall is closed', len(marks) == 1, lines[-5:])
+    after = lines[marks[0] + 1:] if marks else []
+    return got, [(m.group(1), line) for line in after if (m := BY_NAME.match(line))], after
+
+
+def test_strace(folder):
+    if not shutil.which('strace'):
+        skip('strace', 'it is not installed')
+        return
+    for tier in tiers():
+        got, calls, after = traced(folder, ['--tier', tier], [])
+        check('a run without grants', got.stdout == '1\n' and got.returncode == 0, got)
+        check('nothing by name without grants', not calls, calls)
+        check('to the end', any('exit_group' in line for line in after), after[-3:])
+    (folder / 'd/sub').mkdir(parents=True)
+    for name in ('a', 'b', 'sub/c', 'unread'):
+        (folder / 'd' / name).write_text('x')
+    got, calls, _ = traced(folder, ['--dir', 'd::/d::ro', '--audit', 'log'], ['read', '/d/a', '/d/sub/c', '/d/gone'])
+    opened = {re.search(r'"([^"]*)"', line).group(1) for name, line in calls if name in ('openat', 'openat2')}
+    check('no other call', {name for name, _ in calls} <= {'openat', 'openat2', 'newfstatat', 'sendto'}, calls)
+    told = set()
+    for line in (folder / 'log').read_text().splitlines():
+        entry = json.loads(line)
+        if str(entry.get('call')) == 'path_open':
+            told.add(entry['object'].removeprefix('/d/'))
+    check('what was opened is what the log says', opened == told == {'a', 'sub/c', 'gone'}, (opened, told))
+
+
+def main():
+    cc = compiler()
+    if not cc:
+        skip('everything', 'there is no compiler for wasm32-wasi')
+    with tempfile.TemporaryDirectory(prefix='cay-wall-') as name:
+        folder = Path(name)
+        if cc:
+            (folder / 'guest.c').write_text(GUEST)
+            subprocess.run([cc, '--target=wasm32-wasi', '-Wno-deprecated', '-O1', 'guest.c', '-o', 'guest.wasm'],
+                           check=True, cwd=folder)
+            checks = json.loads(subprocess.run([CAY, 'doctor', '--format', 'json'], capture_output=True).stdout)
+            holds = {c['check']: c['ok'] for c in checks}
+            if os.environ.get('CAY_SANITIZED'):
+                skip('everything', 'a build with sanitizers has no wall')
+            elif not (holds.get('wall: Landlock') and holds.get('wall: seccomp')):
+                skip('everything', 'this system has no Landlock or no seccomp')
+            else:
+                test_hole(folder)
+                test_strace(folder)
+    print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
+    return failed != 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
