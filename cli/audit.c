@@ -56,8 +56,7 @@ void cli_right_words(uint32_t rights, char *out, size_t capacity) {
 }
 
 static void stop(struct cli_session *session) {
-  if (session->audit_failed) return;
-  session->audit_failed = true;
+  if (atomic_exchange(&session->audit_failed, true)) return;
   cay_run_interrupt(session->run);
 }
 

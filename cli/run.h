@@ -76,7 +76,7 @@ struct cli_session {
   cay_run *run;
   struct cli_denials denials;
   struct policy_audit *audit; /* NULL: no --audit */
-  bool audit_failed;          /* the program was interrupted for it */
+  atomic_bool audit_failed;   /* the program was interrupted for it */
   int receipt_fd;             /* -1: no --receipt, or it is written */
   struct cli_learn *learn;    /* NULL: this is no `cay learn` */
   bool has_run;

@@ -350,7 +350,8 @@ typedef struct cay_budget cay_budget;
 CAY_API enum cay_status cay_budget_new(cay_budget *parent, cay_budget **out, struct cay_error *error);
 CAY_API cay_budget *cay_budget_retain(cay_budget *budget);
 CAY_API void cay_budget_release(cay_budget *budget);
-/* Before its first use; not of TIME and STACK, which are each run's own: CAY_ERROR_ARGUMENT. */
+/* Not of TIME and STACK, which are each run's own: CAY_ERROR_ARGUMENT. Below what is in use it leaves nothing, until enough
+ * has been given back. */
 CAY_API enum cay_status cay_budget_set_limit(cay_budget *budget, enum cay_limit limit, uint64_t most,
                                              struct cay_error *error);
 CAY_API uint64_t cay_budget_used(const cay_budget *budget, enum cay_limit limit);

@@ -301,18 +301,18 @@ static bool ask_and_tell(struct p1_call *call, uint32_t right, const char *objec
   return is_allowed;
 }
 
-/* Variables that are not permitted are taken out. */
-static int tell_environment(struct p1_call *call) {
+/* Variables that are not permitted are taken out. The name ends in a zero while it is told. */
+static void tell_environment(struct p1_call *call) {
   struct wasi_p1 *p1 = call->p1;
   size_t at = 0, kept_bytes = 0;
   uint32_t kept = 0;
   for (uint32_t i = 0; i < p1->env_count; i++) {
     char *variable = p1->env.bytes + at;
     size_t len_bytes = strlen(variable) + 1;
-    char *name = base_string_copy(variable, strcspn(variable, "="));
-    if (!name) return -HOST_ERROR_NOMEM;
-    bool is_allowed = ask_and_tell(call, WASI_RIGHT_ENV, name);
-    base_free(name);
+    char *name_end = variable + strcspn(variable, "="), behind_name = *name_end;
+    *name_end = 0;
+    bool is_allowed = ask_and_tell(call, WASI_RIGHT_ENV, variable);
+    *name_end = behind_name;
     at += len_bytes;
     if (!is_allowed) continue;
     memmove(p1->env.bytes + kept_bytes, variable, len_bytes);
@@ -322,20 +322,18 @@ static int tell_environment(struct p1_call *call) {
   assert(at == p1->env.len_bytes);
   p1->env.len_bytes = kept_bytes;
   p1->env_count = kept;
-  return 0;
 }
 
 int p1_once_told(struct p1_call *call, enum p1_once once) {
   struct wasi_p1 *p1 = call->p1;
   uint32_t bit = UINT32_C(1) << once;
-  int result = 0;
   p1_telling(call);
   bool is_first = !(atomic_load_explicit(&p1->once_told, memory_order_relaxed) & bit);
   if (is_first && once == P1_ONCE_ENV)
-    result = tell_environment(call);
+    tell_environment(call);
   else if (is_first && !ask_and_tell(call, once_right(once), once_name(once)))
     atomic_fetch_or_explicit(&p1->once_refused, bit, memory_order_relaxed);
-  if (result == 0) atomic_fetch_or_explicit(&p1->once_told, bit, memory_order_release);
+  atomic_fetch_or_explicit(&p1->once_told, bit, memory_order_release);
   p1_told(call);
-  return atomic_load_explicit(&p1->once_refused, memory_order_relaxed) & bit ? -HOST_ERROR_NOTCAPABLE : result;
+  return atomic_load_explicit(&p1->once_refused, memory_order_relaxed) & bit ? -HOST_ERROR_NOTCAPABLE : 0;
 }
