@@ -87,9 +87,6 @@ TEST(other_rights) {
   widens("clock='coarse=1s'", "clock='coarse=1ms'");
   is_wider("random='seed=1'", "random='real'");
   is_wider("deterministic=true", "deterministic=false");
-  is_wider("", "isolate='none'");
-  is_wider("isolate='process'", "");
-  does_not_widen("", "isolate='wall'");
   is_wider("stdin='null'", "stdin='inherit'");
   CHECK_INT(compare("clock='real'", "clock='real'").count, 0);
   does_not_widen("", "clock='real'");
