@@ -58,7 +58,7 @@ static bool capabilities(int call, struct __user_cap_data_struct data[2]) {
   return syscall(call, &header, data) == 0;
 }
 
-/* Those that a program could get again; only who has the right to change it needs to. */
+/* Those that a program could get again, where nothing else forbids it: behind no_new_privs no program gains any. */
 static void drop_bounding_set(const struct __user_cap_data_struct *now) {
   if (!(now[0].effective & 1U << CAP_SETPCAP)) return;
   for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++) {
@@ -72,7 +72,7 @@ static void enter_capabilities(struct policy_wall_report *report) {
     return;
   }
   bool has_any = memcmp(now, none, sizeof now) != 0;
-  drop_bounding_set(now);
+  if (!report->parts[POLICY_WALL_PRIVILEGES].holds) drop_bounding_set(now);
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* before Linux 4.3 there were none */
   bool holds = !has_any || capabilities(SYS_capset, none);
   tell(report, POLICY_WALL_CAPABILITIES, holds, "%s", !holds ? strerror(errno) : has_any ? "dropped" : "had none");
