@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* `cay manifest`: check, schema, embed, extract, diff. */
+/* `cay manifest`: check, schema, embed, extract, diff. What a manifest means is policy's; here are files. A module that
+ * gets a manifest is written beside the old one and renamed over it, so that a full disk or a kill leaves one of the two
+ * whole. Exit code 1 is what diff says when rights widen; everything else that goes wrong is a usage error. */
 #include "cli/cli.h"
 
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Texts of --clock and --random. */
+/* Texts of --clock and --random, from words to numbers: a moment of RFC 3339 or seconds since 1970, a length of time, a
+ * seed. What they do to a program is the host's; nothing here reads a clock. Every digit is counted, so that a moment
+ * that does not exist (February 30) is refused and not another one. */
 #include "policy/policy.h"
 
 static const char *after(const char *text, const char *prefix) {

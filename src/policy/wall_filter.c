@@ -170,7 +170,7 @@ static void block_in_arena(struct assembler *self, const struct policy_wall *wal
   compute(self, BPF_ST, END_LOW);
   emit(self, BPF_JMP | BPF_JGE | BPF_X, 0, no_carry, NEXT);
   load(self, 0, true);
-  compute(self, BPF_ALU | BPF_ADD | BPF_K, 1);
+  compute(self, BPF_ALU | BPF_ADD, 1);
   compute(self, BPF_ST, END_HIGH);
   go(self, from_start);
   place(self, no_carry);

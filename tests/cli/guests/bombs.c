@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Takes more and more of one thing; what the guest cannot have makes it trap. */
 #include <fcntl.h>
 #include <stdio.h>
