@@ -108,13 +108,13 @@ static bool add_proposals(struct base_text *out, const char *path) {
 
 static bool say_file(struct cli_session *session, const char *name, const char *how) {
   struct base_text text = {0};
-  char *path = policy_learn_path(name);
+  char shown[1024], *path = policy_learn_path(name);
   bool nothing_granted = session->settings.dir.count == 0, is_said = path && add_proposals(&text, path) && !text.failed;
   if (is_said)
     cli_say("%s: %s %s%s%s", session->file,
             nothing_granted ? "it was given no directory, so it cannot see"
                             : "none of the directories that it was given holds",
-            path, how, text.bytes);
+            base_printable(shown, sizeof shown, path, strlen(path)), how, text.bytes);
   base_text_deinit(&text);
   base_free(path);
   return is_said;

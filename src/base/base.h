@@ -28,7 +28,9 @@
 
 /* ---- Errors -------------------------------------------------------------------------------------------------- */
 
-/* Fills `error` (may be NULL) and returns `status`, so that a failing function can `return base_error_set(...)`. */
+/* Fills `error` (may be NULL) and returns `status`, so that a failing function can `return base_error_set(...)`. The text
+ * of an error is one line and safe on a terminal, whatever words from outside are formatted into it: here and in the
+ * functions below it is written as base_printable writes it. */
 BASE_COLD enum cay_status base_error_set(struct cay_error *error, enum cay_status status, const char *format, ...)
     BASE_PRINTF(3, 4);
 BASE_COLD enum cay_status base_error_set_at(struct cay_error *error, enum cay_status status, uint64_t offset,

@@ -3,12 +3,20 @@
 
 #include <stdio.h>
 
+/* Words from manifests, modules and file systems stand in errors, and none of them may make a line of its own. */
+static void make_printable(struct cay_error *error) {
+  char shown[sizeof error->text];
+  base_printable(shown, sizeof shown, error->text, strlen(error->text));
+  memcpy(error->text, shown, strlen(shown) + 1);
+}
+
 static enum cay_status error_write(struct cay_error *error, enum cay_status status, uint64_t offset, const char *format,
                                    va_list arguments) {
   if (error) {
     error->status = status;
     error->offset = offset;
     vsnprintf(error->text, sizeof error->text, format, arguments);
+    make_printable(error);
   }
   return status;
 }
@@ -54,6 +62,7 @@ void base_error_prefix(struct cay_error *error, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(error->text, sizeof error->text, format, arguments);
   va_end(arguments);
+  make_printable(error);
   size_t len = strlen(error->text);
   snprintf(error->text + len, sizeof error->text - len, ": %s", old);
 }

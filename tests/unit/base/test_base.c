@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Errors, memory, texts and hashes. */
+#include <errno.h>
+
 #include "base/base.h"
 #include "test.h"
 
@@ -47,6 +49,16 @@ TEST(texts_grow) {
   base_text_deinit(&text);
 }
 
+TEST(errors_are_one_line) {
+  struct cay_error error;
+  base_error_set(&error, CAY_ERROR_ARGUMENT, "cannot find %s", "a\n  env ok\033[2J");
+  CHECK_TEXT(error.text, "cannot find a\\x0a  env ok\\x1b[2J");
+  base_error_prefix(&error, "dir %s", "b\r\nc");
+  CHECK_TEXT(error.text, "dir b\\x0d\\x0ac: cannot find a\\x0a  env ok\\x1b[2J");
+  base_error_system(&error, ENOENT, "cannot open %s", "\xe2\x80\xa8\xe4\xff");
+  CHECK(strncmp(error.text, "cannot open \\xe2\\x80\\xa8\\xe4\\xff: ", 34) == 0);
+}
+
 TEST(errors_fit) {
   struct cay_error error;
   char longer[2 * CAY_ERROR_TEXT_BYTES];
@@ -87,5 +99,6 @@ TEST(hashes_see_every_byte_and_the_length) {
   }
 }
 
-TEST_MAIN(RUN(utf8) RUN(what_is_printed_is_harmless) RUN(json_strings) RUN(texts_grow) RUN(errors_fit)
-              RUN(arenas_give_zeroed_memory_and_refuse_overflow) RUN(hashes_see_every_byte_and_the_length))
+TEST_MAIN(RUN(utf8) RUN(what_is_printed_is_harmless) RUN(json_strings) RUN(texts_grow) RUN(errors_are_one_line)
+              RUN(errors_fit) RUN(arenas_give_zeroed_memory_and_refuse_overflow)
+                  RUN(hashes_see_every_byte_and_the_length))
