@@ -102,9 +102,17 @@ static void add_list(struct base_text *out, const char *key, const struct policy
   if (!texts->count) return;
   base_text_format(out, "%s = [\n", key);
   for (size_t i = 0; i < texts->count; i++) {
-    base_text_addz(out, "  ");
-    policy_toml_text(texts->items[i], strlen(texts->items[i]), out);
-    base_text_addz(out, ",\n");
+    const char *item = texts->items[i];
+    char shown[2048];
+    size_t len_bytes = strlen(item);
+    if (base_utf8_valid(item, len_bytes)) {
+      base_text_addz(out, "  ");
+      policy_toml_text(item, len_bytes, out);
+      base_text_addz(out, ",\n");
+    } else {
+      base_text_format(out, "  # left out, because it is not UTF-8: %s\n",
+                       base_printable(shown, sizeof shown, item, len_bytes));
+    }
   }
   base_text_addz(out, "]\n");
 }
@@ -171,7 +179,7 @@ static void add_wanted(const struct cli_learn *learn, struct base_text *out) {
   }
 }
 
-static void add_manifest(struct cli_learn *learn, struct base_text *out) {
+static enum cay_status add_manifest(struct cli_learn *learn, struct base_text *out, struct cay_error *error) {
   struct policy_texts grants = {0}, variables = {0};
   struct policy_settings rest = learn->session->settings; /* the lists that are written here taken out */
   char name[256];
@@ -182,10 +190,11 @@ static void add_manifest(struct cli_learn *learn, struct base_text *out) {
   add_list(out, "dir", &grants);
   add_list(out, "env", &variables);
   rest.dir.count = rest.env.count = rest.origins[POLICY_OPTION_DIR].count = rest.origins[POLICY_OPTION_ENV].count = 0;
-  policy_manifest_write(&rest, out);
+  enum cay_status status = policy_manifest_write(&rest, out, error);
   add_wanted(learn, out);
   texts_free(&grants);
   texts_free(&variables);
+  return status;
 }
 
 /* ---- The file -------------------------------------------------------------------------------------------------------------------- */
@@ -224,14 +233,22 @@ static bool is_beside(const char *output) {
   return is_same;
 }
 
+static void say_wanted(const char *wanted) {
+  char shown[2048];
+  cli_say_more("wanted, but not allowed: %s", base_printable(shown, sizeof shown, wanted, strlen(wanted)));
+}
+
 enum cay_status cli_learn_write(struct cli_learn *learn, struct cay_error *error) {
   const char *output = learn->session->settings.output;
   struct base_text text = {0};
   enum cay_status status = CAY_OK;
   for (size_t i = 0; !status && i < CLI_LEARNED_LIMITS; i++) status = set_limit(learn, i, error);
   learn->is_beside = is_beside(output);
-  if (!status) add_manifest(learn, &text);
-  if (status) return status;
+  if (!status) status = add_manifest(learn, &text, error);
+  if (status) {
+    base_text_deinit(&text);
+    return status;
+  }
   if (text.failed || learn->failed) {
     status = base_error_memory(error);
   } else if (output) {
@@ -241,8 +258,7 @@ enum cay_status cli_learn_write(struct cli_learn *learn, struct cay_error *error
     cli_say("%s: what it used, as a manifest (-o FILE writes it to a file):", learn->session->file);
     cli_say_raw(text.bytes, text.len_bytes);
   }
-  for (size_t i = 0; !status && output && i < learn->wanted.count; i++)
-    cli_say_more("wanted, but not allowed: %s", learn->wanted.items[i]);
+  for (size_t i = 0; !status && output && i < learn->wanted.count; i++) say_wanted(learn->wanted.items[i]);
   base_text_deinit(&text);
   return status;
 }

@@ -15,23 +15,6 @@ bool cli_grant_text(const char *host, const char *guest, enum policy_rights righ
   return policy_dir_text(&dir, out);
 }
 
-/* Adds a word as a shell reads it. */
-static void add_word(struct base_text *out, const char *word) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
-  if (*word && !word[strspn(word, plain)]) {
-    base_text_addz(out, word);
-    return;
-  }
-  base_text_addz(out, "'");
-  for (; *word; word++) {
-    if (*word == '\'')
-      base_text_addz(out, "'\\''");
-    else
-      base_text_add(out, word, 1);
-  }
-  base_text_addz(out, "'");
-}
-
 void cli_add_manifest_line(struct base_text *out, const char *option, const char *value) {
   base_text_format(out, "%s = [", option);
   policy_toml_text(value, strlen(value), out);
@@ -40,7 +23,7 @@ void cli_add_manifest_line(struct base_text *out, const char *option, const char
 
 void cli_add_allow(struct base_text *out, const char *lead, const char *option, const char *value) {
   base_text_format(out, "\n  %s: --%s ", lead, option);
-  add_word(out, value);
+  policy_shell_word(value, out);
   if (!base_utf8_valid(value, strlen(value))) return; /* no text for a manifest */
   base_text_addz(out, "        in cay.toml: ");
   cli_add_manifest_line(out, option, value);

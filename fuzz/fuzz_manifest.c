@@ -12,7 +12,7 @@ static enum cay_status read_into(struct policy_settings *settings, const void *b
   struct cay_error error;
   policy_settings_init(settings);
   enum cay_status status = policy_manifest_read(settings, &manifest, &error);
-  if (!status) policy_manifest_write(settings, out);
+  if (!status) status = policy_manifest_write(settings, out, &error);
   policy_settings_deinit(settings);
   return status;
 }

@@ -209,8 +209,6 @@ void policy_compare(const struct policy_settings *before, const struct policy_se
 
 /* ---- As flags ------------------------------------------------------------------------------------------------------- */
 
-/* Words come from requests of strangers and are read by the person who decides: whatever does not show itself as it is,
- * such as the end of a line, is written as a shell reads it by its number. */
 static void add_word_by_number(const char *word, struct base_text *out) {
   base_text_addz(out, "$'");
   for (; *word; word++) {
@@ -228,7 +226,7 @@ static bool shows_itself(const char *word) {
   return same;
 }
 
-static void add_word(const char *word, struct base_text *out) {
+void policy_shell_word(const char *word, struct base_text *out) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
   bool is_plain = *word && !word[strspn(word, plain)];
   if (!is_plain && !shows_itself(word)) {
@@ -258,8 +256,8 @@ void policy_flag_write(const struct policy_settings *settings, enum policy_optio
   case POLICY_DURATION: policy_duration_text(*(const uint64_t *)field, out); break;
   default:
     assert(row->kind != POLICY_KEYS && row->kind != POLICY_ACTION);
-    add_word(policy_kind_is_list(row->kind) ? ((const struct policy_texts *)field)->items[index]
-                                            : *(const char *const *)field,
-             out);
+    policy_shell_word(policy_kind_is_list(row->kind) ? ((const struct policy_texts *)field)->items[index]
+                                                     : *(const char *const *)field,
+                      out);
   }
 }

@@ -203,13 +203,20 @@ enum cay_status policy_random_parse(const char *text, bool *is_seeded, uint64_t 
 enum cay_status policy_environment(struct policy_settings *settings, char *const *host, const char *const **out,
                                    struct cay_error *error);
 
+/* Adds a word as a shell reads it. Words come from strangers and are read by the person who decides: one that does not show
+ * itself as it is, such as one with a line end, stands as $'...' with the numbers of its bytes. */
+void policy_shell_word(const char *word, struct base_text *out);
+
 /* ---- Manifests --------------------------------------------------------------------------------------------------- */
 
 /* Adds the settings as the text of a manifest in its one canonical form: every option that has a value and may stand in
  * a manifest, in the order of the table; grants as tables [[dir]] at the end. Paths are written as they are, so they have
- * to be absolute or relative to the folder that the manifest is going to lie in. */
-void policy_manifest_write(const struct policy_settings *settings, struct base_text *out);
-/* Adds a text, which has to be UTF-8, as a manifest writes it: with quotes. */
+ * to be absolute or relative to the folder that the manifest is going to lie in. Error: CAY_ERROR_ARGUMENT for a value that
+ * is not UTF-8, which no manifest can hold, with its option and nothing added; out->failed when memory is out. */
+enum cay_status policy_manifest_write(const struct policy_settings *settings, struct base_text *out,
+                                      struct cay_error *error);
+/* Adds a text as a manifest writes it: with quotes, and what does not show itself as it is, such as the end of a line, as
+ * an escape. It has to be UTF-8 to be read back as it was: other bytes become U+FFFD. */
 void policy_toml_text(const char *text, size_t len_bytes, struct base_text *out);
 
 /* ---- Learning ----------------------------------------------------------------------------------------------------- */

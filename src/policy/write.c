@@ -12,19 +12,9 @@ static const void *field_of(const struct policy_settings *settings, enum policy_
   return (const char *)settings + policy_options[option].field;
 }
 
+/* Each string of JSON that base_text_add_json writes is one of TOML, too. */
 void policy_toml_text(const char *text, size_t len_bytes, struct base_text *out) {
-  static const char escaped[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
-  base_text_addz(out, "\"");
-  for (size_t i = 0; i < len_bytes; i++) {
-    const char *found = text[i] ? strchr(escaped, text[i]) : NULL;
-    if (found)
-      base_text_format(out, "\\%c", letters[found - escaped]);
-    else if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
-      base_text_format(out, "\\u%04X", (unsigned char)text[i]);
-    else
-      base_text_add(out, text + i, 1);
-  }
-  base_text_addz(out, "\"");
+  base_text_add_json(out, text, len_bytes);
 }
 
 static void add_text(const char *text, struct base_text *out) { policy_toml_text(text, strlen(text), out); }
@@ -108,7 +98,33 @@ static void add_grants(const struct policy_settings *settings, enum policy_optio
   }
 }
 
-void policy_manifest_write(const struct policy_settings *settings, struct base_text *out) {
+static enum cay_status check_value(enum policy_option option, const char *text, struct cay_error *error) {
+  size_t len_bytes = strlen(text);
+  if (base_utf8_valid(text, len_bytes)) return CAY_OK;
+  return base_error_set(error, CAY_ERROR_ARGUMENT, "%s: \"%.200s\" is not UTF-8, so that no manifest can hold it",
+                        policy_options[option].manifest, text);
+}
+
+static enum cay_status check_values(const struct policy_settings *settings, enum policy_option option,
+                                    struct cay_error *error) {
+  const void *field = field_of(settings, option);
+  uint8_t kind = policy_options[option].kind;
+  if (kind == POLICY_TEXT || kind == POLICY_PATH || kind == POLICY_CHOICE)
+    return check_value(option, *(const char *const *)field, error);
+  if (!policy_kind_is_list(kind)) return CAY_OK;
+  const struct policy_texts *texts = field;
+  enum cay_status status = CAY_OK;
+  for (size_t i = 0; !status && i < texts->count; i++) status = check_value(option, texts->items[i], error);
+  return status;
+}
+
+enum cay_status policy_manifest_write(const struct policy_settings *settings, struct base_text *out,
+                                      struct cay_error *error) {
+  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
+    if (!policy_options[option].manifest || !policy_is_given(settings, option)) continue;
+    enum cay_status status = check_values(settings, option, error);
+    if (status) return status;
+  }
   for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
     const struct policy_option_row *row = &policy_options[option];
     if (!row->manifest || row->kind == POLICY_GRANTS || !policy_is_given(settings, option)) continue;
@@ -119,4 +135,5 @@ void policy_manifest_write(const struct policy_settings *settings, struct base_t
   for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++)
     if (policy_options[option].manifest && policy_options[option].kind == POLICY_GRANTS)
       add_grants(settings, option, out);
+  return CAY_OK;
 }

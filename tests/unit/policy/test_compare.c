@@ -126,6 +126,22 @@ TEST(flags) {
   policy_settings_deinit(&settings);
 }
 
+static void is_word(const char *word, const char *written) {
+  struct base_text out = {0};
+  policy_shell_word(word, &out);
+  CHECK_TEXT(out.bytes, written);
+  base_text_deinit(&out);
+}
+
+TEST(shell_words) {
+  is_word("a/b::c::rw", "a/b::c::rw");
+  is_word("", "''");
+  is_word("a b'c", "'a b'\\''c'");
+  is_word("\xc3\xa9", "'\xc3\xa9'");
+  is_word("a\n'\\\033", "$'a\\x0a\\x27\\x5c\\x1b'");
+  is_word("\xe2\x80\xae\xff", "$'\\xe2\\x80\\xae\\xff'");
+}
+
 static const char module[] = "\0asm\1\0\0\0"
                              "\1\4\1\x60\0\0"
                              "\0\3\1xy";
@@ -225,5 +241,5 @@ TEST(the_store) {
   }
 }
 
-TEST_MAIN(RUN(directories) RUN(other_rights) RUN(limits) RUN(flags) RUN(inside_modules) RUN(names_of_approvals)
-              RUN(the_store))
+TEST_MAIN(RUN(directories) RUN(other_rights) RUN(limits) RUN(flags) RUN(shell_words) RUN(inside_modules)
+              RUN(names_of_approvals) RUN(the_store))

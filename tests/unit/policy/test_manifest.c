@@ -95,6 +95,19 @@ TEST(refusals) {
   CHECK_INT(read_as("dir = ['x']\ntimeout = '1s'", NULL, true), CAY_OK);
 }
 
+/* What a manifest holds makes no line of a message. */
+TEST(words_in_errors) {
+  static const char *const texts[] = {
+      "dir = [\"a::b::rx\\n  env ok\"]", "env = [\"=\\n  env ok\"]",   "net = [\"x\\n  env ok\"]",
+      "tier = \"x\\n  env ok\"",         "timeout = \"x\\n  env ok\"", "clock = \"x\\n  env ok\"",
+      "random = \"x\\n  env ok\"",       "stack = \"x\\n  env ok\"",   "[[dir]]\nhost='a'\nrights=\"x\\n  env ok\"",
+  };
+  for (size_t i = 0; i < BASE_ARRAY_LEN(texts); i++) {
+    CHECK_INT(read_as(texts[i], NULL, false), CAY_ERROR_ARGUMENT);
+    CHECK(!strchr(error.text, '\n') && strstr(error.text, "\\x0a  env ok"));
+  }
+}
+
 TEST(long_lists) {
   struct base_text text = {0};
   base_text_addz(&text, "env = [");
@@ -116,13 +129,37 @@ TEST(what_is_written_reads_back) {
                     "env=['A=\"x\"', \"B=\\t\"]\ntimeout='90s'\nstack='1M'\nmax-table-elements=7\ninherit-env=false\n",
                     NULL, false),
             CAY_OK);
-  policy_manifest_write(&settings, &once);
+  CHECK_INT(policy_manifest_write(&settings, &once, &error), CAY_OK);
   CHECK_INT(read_as(once.bytes, NULL, false), CAY_OK);
-  policy_manifest_write(&settings, &again);
+  CHECK_INT(policy_manifest_write(&settings, &again, &error), CAY_OK);
   CHECK_TEXT(again.bytes, once.bytes);
   CHECK(strstr(once.bytes, "overlay = true") && strstr(once.bytes, "inherit-env = false"));
   base_text_deinit(&once);
   base_text_deinit(&again);
+}
+
+TEST(what_does_not_show_itself_is_escaped) {
+  static const char odd[] = "A=\n\x7f\xc2\x9b\xe2\x80\xae\xc3\xa9\\";
+  struct base_text out = {0};
+  CHECK_INT(read_as("", NULL, false), CAY_OK);
+  CHECK_INT(policy_set(&settings, POLICY_OPTION_ENV, odd, &error), CAY_OK);
+  CHECK_INT(policy_manifest_write(&settings, &out, &error), CAY_OK);
+  CHECK_TEXT(out.bytes, "env = [\"A=\\u000a\\u007f\\u009b\\u202e\xc3\xa9\\\\\"]\n");
+  CHECK_INT(read_as(out.bytes, NULL, false), CAY_OK);
+  CHECK_TEXT(settings.env.items[0], odd);
+  base_text_deinit(&out);
+}
+
+TEST(what_no_manifest_can_hold) {
+  static const enum policy_option options[] = {POLICY_OPTION_ENV, POLICY_OPTION_DIR, POLICY_OPTION_ARG0};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(options); i++) {
+    struct base_text out = {0};
+    CHECK_INT(read_as("", NULL, false), CAY_OK);
+    CHECK_INT(policy_set(&settings, options[i], "a\xff", &error), CAY_OK);
+    CHECK_INT(policy_manifest_write(&settings, &out, &error), CAY_ERROR_ARGUMENT);
+    CHECK(strstr(error.text, ": \"a\\xff\" is not UTF-8") && !out.len_bytes);
+    base_text_deinit(&out);
+  }
 }
 
 TEST(folders) {
@@ -162,5 +199,6 @@ TEST(out_of_memory) {
   policy_settings_init(&settings);
 }
 
-TEST_MAIN(policy_settings_init(&settings); RUN(values) RUN(grants_as_tables) RUN(refusals) RUN(long_lists)
-              RUN(what_is_written_reads_back) RUN(folders) RUN(out_of_memory) policy_settings_deinit(&settings))
+TEST_MAIN(policy_settings_init(&settings); RUN(values) RUN(grants_as_tables) RUN(refusals) RUN(words_in_errors)
+              RUN(long_lists) RUN(what_is_written_reads_back) RUN(what_does_not_show_itself_is_escaped)
+                  RUN(what_no_manifest_can_hold) RUN(folders) RUN(out_of_memory) policy_settings_deinit(&settings))

@@ -258,7 +258,7 @@ TEST(writing) {
   CHECK_INT(run("--dir /a::/b::ro --dir /c::/c::quota=100,overlay=s --env A=\"\\\x01 --timeout 90s --max-memory 65536 "
                 "--max-threads 3 --inherit-env --trace --dir /d"),
             CAY_OK);
-  policy_manifest_write(&settings, &out);
+  CHECK_INT(policy_manifest_write(&settings, &out, &error), CAY_OK);
   CHECK_TEXT(out.bytes, "env = [\"A=\\\"\\\\\\u0001\"]\ninherit-env = true\nmax-memory = \"64k\"\ntimeout = \"90s\"\n"
                         "max-threads = 3\n"
                         "\n[[dir]]\nhost = \"/a\"\nguest = \"/b\"\nrights = \"ro\"\n"
