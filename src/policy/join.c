@@ -17,19 +17,18 @@ static const size_t scalar_bytes[] = {
     [POLICY_GRANTS] = 0,
 };
 
-/* The guest's part of HOST[::GUEST[::OPTIONS]]. */
-static const char *guest_part(const char *grant, size_t *len) {
+const char *policy_guest_part(const char *grant, size_t *len_bytes) {
   const char *guest = strstr(grant, "::");
   const char *options = guest ? strstr(guest + 2, "::") : NULL;
   guest = guest ? guest + 2 : grant;
-  *len = options ? (size_t)(options - guest) : strlen(guest);
-  while (*len > 1 && guest[*len - 1] == '/') --*len;
+  *len_bytes = options ? (size_t)(options - guest) : strlen(guest);
+  while (*len_bytes > 1 && guest[*len_bytes - 1] == '/') --*len_bytes;
   return guest;
 }
 
 bool policy_same_guest(const char *grant, const char *other) {
   size_t len, other_len;
-  const char *guest = guest_part(grant, &len), *other_guest = guest_part(other, &other_len);
+  const char *guest = policy_guest_part(grant, &len), *other_guest = policy_guest_part(other, &other_len);
   return len == other_len && memcmp(guest, other_guest, len) == 0;
 }
 

@@ -12,7 +12,7 @@
  *
  * Rejected: generalising to patterns; a grant is a folder or a file, and what a person cannot read at a glance he does not
  * check. */
-#include "policy/policy.h"
+#include "policy/parts.h"
 
 #include <stdlib.h>
 
@@ -32,6 +32,7 @@ struct grant {
 };
 struct policy_learn {
   BASE_VEC(struct use) uses;
+  struct policy_index by_path; /* of the uses */
   BASE_VEC(struct grant) grants;
 };
 
@@ -102,30 +103,33 @@ void policy_learn_free(struct policy_learn *learn) {
   if (!learn) return;
   for (size_t i = 0; i < learn->uses.count; i++) base_free(learn->uses.items[i].path);
   BASE_VEC_DEINIT(&learn->uses);
+  policy_index_deinit(&learn->by_path);
   drop_grants(learn);
   base_free(learn);
 }
 
-static struct use *find_use(struct policy_learn *learn, const char *path) {
-  for (size_t i = 0; i < learn->uses.count; i++)
-    if (strcmp(learn->uses.items[i].path, path) == 0) return &learn->uses.items[i];
-  return NULL;
+/* Takes `path` and keeps it. NULL: memory is out. */
+static struct use *new_use(struct policy_learn *learn, char *path, bool was_there) {
+  struct use *use = BASE_VEC_PUSH(&learn->uses);
+  if (use && !policy_index_add(&learn->by_path, path, strlen(path), learn->uses.count - 1)) {
+    learn->uses.count--;
+    use = NULL;
+  }
+  if (use)
+    *use = (struct use){.path = path, .was_there = was_there};
+  else
+    base_free(path);
+  return use;
 }
 
 bool policy_learn_add(struct policy_learn *learn, const char *guest_path, uint32_t used, bool is_directory,
                       bool was_there) {
   char *path = policy_learn_path(guest_path);
   if (!path) return false;
-  struct use *use = find_use(learn, path);
-  if (use) {
-    base_free(path);
-  } else if ((use = BASE_VEC_PUSH(&learn->uses))) {
-    use->path = path;
-    use->was_there = was_there;
-  } else {
-    base_free(path);
-    return false;
-  }
+  size_t known = policy_index_find(&learn->by_path, path, strlen(path));
+  struct use *use = known == SIZE_MAX ? new_use(learn, path, was_there) : &learn->uses.items[known];
+  if (known != SIZE_MAX) base_free(path);
+  if (!use) return false;
   use->used |= used;
   use->is_directory |= is_directory;
   return true;

@@ -239,34 +239,40 @@ static const char *net_object(const char *rule) {
   return strncmp(rule, "deny:", 5) == 0 ? rule + 5 : rule;
 }
 
-/* Whether two items of one list cannot both hold, in words, or NULL. */
-static const char *contradiction(enum policy_option option, const char *text, const char *other) {
-  if (strcmp(text, other) == 0) return NULL;
-  if (policy_options[option].kind == POLICY_GRANTS)
-    return policy_same_guest(text, other) ? "grants the same guest path otherwise" : NULL;
-  if (option == POLICY_OPTION_NET)
-    return strcmp(net_object(text), net_object(other)) == 0 &&
-                   (strncmp(text, "deny:", 5) == 0) != (strncmp(other, "deny:", 5) == 0)
-               ? "says the opposite about the same"
-               : NULL;
-  if (option != POLICY_OPTION_ENV) return NULL;
-  size_t len = strcspn(text, "=");
-  bool same = strcspn(other, "=") == len && memcmp(text, other, len) == 0;
-  return same ? "gives the same variable another value" : NULL;
+/* What items of a list can contradict each other about; NULL: about nothing. */
+static const char *object_of(enum policy_option option, const char *text, size_t *len_bytes) {
+  if (policy_options[option].kind == POLICY_GRANTS) return policy_guest_part(text, len_bytes);
+  const char *object = option == POLICY_OPTION_NET ? net_object(text) : option == POLICY_OPTION_ENV ? text : NULL;
+  *len_bytes = option == POLICY_OPTION_ENV ? strcspn(text, "=") : object ? strlen(object) : 0;
+  return object;
 }
 
-/* Checks the newest item of the list against those before it. */
+/* Whether two items about the same cannot both hold, in words, or NULL. */
+static const char *contradiction(enum policy_option option, const char *text, const char *other) {
+  if (strcmp(text, other) == 0) return NULL;
+  if (policy_options[option].kind == POLICY_GRANTS) return "grants the same guest path otherwise";
+  if (option == POLICY_OPTION_ENV) return "gives the same variable another value";
+  bool denies = strncmp(text, "deny:", 5) == 0, other_denies = strncmp(other, "deny:", 5) == 0;
+  return denies != other_denies ? "says the opposite about the same" : NULL;
+}
+
+/* Checks the newest item of the list against those before it. The first one about the same speaks for all of them, because
+ * each was checked. */
 static enum cay_status check_last(struct reader *reader, enum policy_option option,
-                                  const struct policy_toml_value *value) {
+                                  const struct policy_toml_value *value, struct policy_index *index) {
   const struct policy_texts *texts = (void *)((char *)reader->settings + policy_options[option].field);
   if (texts->count == 0) return CAY_OK;
-  for (size_t i = 0; i + 1 < texts->count; i++) {
-    const char *why = contradiction(option, texts->items[texts->count - 1], texts->items[i]);
-    if (why)
-      return fail(reader, value, "%s: this contradicts %s, which %s", policy_options[option].manifest,
-                  policy_origin(reader->settings, option, i), why);
-  }
-  return CAY_OK;
+  const char *text = texts->items[texts->count - 1];
+  size_t len_bytes;
+  const char *object = object_of(option, text, &len_bytes);
+  if (!object) return CAY_OK;
+  size_t first = policy_index_find(index, object, len_bytes);
+  if (first == SIZE_MAX)
+    return policy_index_add(index, object, len_bytes, texts->count - 1) ? CAY_OK : base_error_memory(reader->error);
+  const char *why = contradiction(option, text, texts->items[first]);
+  if (!why) return CAY_OK;
+  return fail(reader, value, "%s: this contradicts %s, which %s", policy_options[option].manifest,
+              policy_origin(reader->settings, option, first), why);
 }
 
 static enum cay_status read_item(struct reader *reader, enum policy_option option,
@@ -291,13 +297,14 @@ static enum cay_status read_list(struct reader *reader, enum policy_option optio
                      row->kind == POLICY_GRANTS ? "an array of strings or tables" : "an array of strings");
   if (value->of.items.count > POLICY_MANIFEST_MAX_ITEMS)
     return fail(reader, value, "%s has more than %d items", row->manifest, POLICY_MANIFEST_MAX_ITEMS);
+  struct policy_index index = {0};
   enum cay_status status = CAY_OK;
   for (const struct policy_toml_value *item = value->of.items.first; !status && item; item = item->next) {
     reader->settings->source = origin_of(reader, item->offset);
-    if (!reader->settings->source) return base_error_memory(reader->error);
-    status = read_item(reader, option, item);
-    if (!status) status = check_last(reader, option, item);
+    status = reader->settings->source ? read_item(reader, option, item) : base_error_memory(reader->error);
+    if (!status) status = check_last(reader, option, item, &index);
   }
+  policy_index_deinit(&index);
   return status;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* From uses to grants, and patterns. */
+#include <time.h>
+
 #include "policy/policy.h"
 #include "test.h"
 
@@ -91,6 +93,21 @@ TEST(merging) {
   CHECK_TEXT(grants(), "data rw");
 }
 
+/* Each use is found by its path without looking at the others. */
+TEST(many_paths) {
+  enum { PATHS = 150000 };
+  char name[24];
+  clock_t start = clock();
+  for (unsigned round = 0; round < 2; round++)
+    for (unsigned i = 0; i < PATHS; i++) {
+      snprintf(name, sizeof name, "d/%u", i);
+      CHECK(policy_learn_add(learn, name, POLICY_USED_READ, false, true));
+    }
+  CHECK((clock() - start) / CLOCKS_PER_SEC < 10);
+  policy_learn_free(learn);
+  learn = policy_learn_new();
+}
+
 static const char *path(const char *text) {
   static char shown[64];
   char *made = policy_learn_path(text);
@@ -119,6 +136,7 @@ TEST_MAIN({
   RUN(making)
   RUN(folders)
   RUN(merging)
+  RUN(many_paths)
   RUN(texts)
   policy_learn_free(learn);
 })

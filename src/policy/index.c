@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Items by their keys, which strangers choose: open addressing with the process's secret hash key, at most half full. */
+#include "policy/parts.h"
+
+#include <assert.h>
+
+static struct policy_index_entry *slot_of(const struct policy_index *index, const char *key, size_t len_bytes) {
+  size_t mask = index->capacity - 1, i = (size_t)base_hash(key, len_bytes) & mask;
+  for (;; i = (i + 1) & mask) {
+    struct policy_index_entry *entry = &index->entries[i];
+    if (!entry->key || (entry->len_bytes == len_bytes && memcmp(entry->key, key, len_bytes) == 0)) return entry;
+  }
+}
+
+size_t policy_index_find(const struct policy_index *index, const char *key, size_t len_bytes) {
+  const struct policy_index_entry *entry = index->capacity ? slot_of(index, key, len_bytes) : NULL;
+  return entry && entry->key ? entry->item : SIZE_MAX;
+}
+
+static bool grow(struct policy_index *index) {
+  struct policy_index larger = {.count = index->count, .capacity = index->capacity ? 2 * index->capacity : 64};
+  larger.entries = base_alloc_zero(larger.capacity, sizeof *larger.entries);
+  if (!larger.entries) return false;
+  for (size_t i = 0; i < index->capacity; i++) {
+    const struct policy_index_entry *entry = &index->entries[i];
+    if (entry->key) *slot_of(&larger, entry->key, entry->len_bytes) = *entry;
+  }
+  base_free(index->entries);
+  *index = larger;
+  return true;
+}
+
+bool policy_index_add(struct policy_index *index, const char *key, size_t len_bytes, size_t item) {
+  if (index->count * 2 >= index->capacity && !grow(index)) return false;
+  struct policy_index_entry *entry = slot_of(index, key, len_bytes);
+  assert(!entry->key);
+  *entry = (struct policy_index_entry){key, len_bytes, item};
+  index->count++;
+  return true;
+}
+
+void policy_index_deinit(struct policy_index *index) {
+  base_free(index->entries);
+  *index = (struct policy_index){0};
+}
