@@ -137,6 +137,7 @@ enum cay_rights {
   CAY_RIGHTS_CREATE = 4,     /* nothing but make new files, and write them through the handle that made them, and new
                                 directories; of directories */
 };
+/* Overlays are not there yet: granting one fails with CAY_ERROR_UNSUPPORTED. */
 enum cay_overlay {
   CAY_OVERLAY_NONE,   /* changes go to the directory */
   CAY_OVERLAY_MEMORY, /* ... to memory, and are gone with the run; the directory stays as it is */
@@ -148,7 +149,7 @@ typedef struct cay_grant {
   enum cay_rights rights;
   bool device;             /* host_path is a device node; without it, device nodes cannot be opened, also in directories */
   uint64_t quota_bytes;    /* by how much its files may grow altogether; 0: not limited */
-  enum cay_overlay overlay; /* of directories granted with CAY_RIGHTS_READ_WRITE */
+  enum cay_overlay overlay; /* CAY_OVERLAY_NONE */
   const char *scratch_path;
   const char *rule;        /* what it is called in messages and in the audit, such as "--dir a::b::ro"; NULL: nothing */
 } cay_grant;

@@ -43,8 +43,7 @@ static enum cay_status parse_dir_option(const char *word, struct policy_dir *out
     kind = QUOTA;
   } else {
     return base_error_set(error, CAY_ERROR_ARGUMENT,
-                          "\"%.40s\" is not a right; write ro, rw, create-only, quota=SIZE, overlay or overlay=FOLDER",
-                          word);
+                          "\"%.40s\" is not a right; write ro, rw, create-only or quota=SIZE", word);
   }
   if (*given & kind)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%.40s\": this is said twice, or contradicts what stands before",

@@ -188,7 +188,7 @@ static enum cay_status read_grant_member(struct reader *reader, const struct pol
   struct policy_toml_value at = *member;
   at.offset = member->key_offset;
   return fail(reader, &at, "a grant has no key \"%s\"; %s%s", key_text(member, shown),
-              nearest.best ? "did you mean " : "there are host, guest, rights, quota and overlay",
+              nearest.best ? "did you mean " : "there are host, guest, rights and quota",
               nearest.best ? nearest.best : "");
 }
 

@@ -52,13 +52,12 @@ static void add_grant(struct base_text *out) {
            "        \"rights\": {\"enum\": [");
   for (enum policy_rights rights = 0; rights <= POLICY_RIGHTS_CREATE_ONLY; rights++)
     base_text_format(out, "%s\"%s\"", rights ? ", " : "", policy_rights_name(rights));
-  base_text_format(
-      out,
-      "], \"default\": \"%s\"},\n        \"quota\": {%s, \"description\": \"By how much its files may "
-      "grow.\"},\n"
-      "        \"overlay\": {\"type\": [\"boolean\", \"string\"], \"description\": \"Where changes go instead: "
-      "memory, or a folder.\"}\n      }\n    }\n  }\n",
-      policy_rights_name(POLICY_RIGHTS_WRITE), size_schema);
+  base_text_format(out,
+                   "], \"default\": \"%s\"},\n        \"quota\": {%s, \"description\": \"By how much its files may "
+                   "grow.\"},\n"
+                   "        \"overlay\": {\"type\": [\"boolean\", \"string\"], \"description\": \"Not there yet: a "
+                   "program that is given one does not start.\"}\n      }\n    }\n  }\n",
+                   policy_rights_name(POLICY_RIGHTS_WRITE), size_schema);
 }
 
 void policy_manifest_schema(struct base_text *out) {

@@ -198,7 +198,9 @@ static enum cay_status check_device(const struct wasi_grant *grant, enum host_ki
 
 enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   enum host_kind kind;
-  if (grant->overlay != HOST_OVERLAY_NONE) return base_error_set(error, CAY_ERROR_UNSUPPORTED, "there are no overlays");
+  if (grant->overlay != HOST_OVERLAY_NONE)
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED,
+                          "overlays are not there yet; leave the word out, or grant a copy");
   enum cay_status status = host_path_kind(grant->host_path, &kind, error);
   if (status) return status;
   if ((status = check_device(grant, kind, error))) return status;
