@@ -34,13 +34,33 @@ static void add_cut(struct base_text *text, const char *bytes, size_t len_bytes,
   if (len_bytes > most_bytes) base_text_addz(text, "...");
 }
 
+/* A zero byte is told as it is printed: no file's name holds one, and what stands behind it would be lost in a C string. */
+static void add_name(struct base_text *text, struct host_path path) {
+  struct base_text name = {0};
+  for (size_t at = 0; at < path.len_bytes;) {
+    const char *zero = memchr(path.bytes + at, 0, path.len_bytes - at);
+    size_t end = zero ? (size_t)(zero - path.bytes) : path.len_bytes;
+    base_text_add(&name, path.bytes + at, end - at);
+    if (zero) base_text_addz(&name, "\\x00");
+    at = end + (zero != NULL);
+  }
+  text->failed |= name.failed;
+  if (name.len_bytes && !name.failed) add_cut(text, name.bytes, name.len_bytes, PATH_BYTES_MAX);
+  base_text_deinit(&name);
+}
+
+static bool holds_zero(struct host_path path) { return path.len_bytes && memchr(path.bytes, 0, path.len_bytes); }
+
 static void add_guest_path(struct base_text *text, const char *directory, struct host_path path) {
   bool is_absolute = path.len_bytes && path.bytes[0] == '/', is_self = path.len_bytes == 1 && path.bytes[0] == '.';
   bool names_directory = directory && !is_absolute && (is_self || strcmp(directory, ".") != 0);
   if (names_directory) base_text_addz(text, directory);
   if (names_directory && is_self) return;
   if (names_directory && text->len_bytes && text->bytes[text->len_bytes - 1] != '/') base_text_addz(text, "/");
-  add_cut(text, path.bytes, path.len_bytes, PATH_BYTES_MAX);
+  if (holds_zero(path))
+    add_name(text, path);
+  else
+    add_cut(text, path.bytes, path.len_bytes, PATH_BYTES_MAX);
 }
 
 char *p1_guest_path(const struct wasi_p1 *p1, const struct p1_handle *directory, struct host_path path) {
@@ -111,7 +131,7 @@ static void describe_path(struct p1_call *call, const struct p1_use *use, struct
     return;
   }
   telling->access.preopen = preopen->guest_path;
-  add_host_path(&telling->host_path, preopen, text_of(&telling->object));
+  if (!holds_zero(use->path)) add_host_path(&telling->host_path, preopen, text_of(&telling->object));
   if (preopen->rule) base_text_addz(&telling->rule, preopen->rule);
 }
 

@@ -175,6 +175,19 @@ TEST(long_names) {
   guest_end();
 }
 
+/* What stands behind a zero byte is told, too, and is the name of nothing on the host. */
+TEST(zero_bytes) {
+  start(HOST_RIGHTS_ALL, false);
+  memcpy(memory(BYTES), "a\0b\0", 4);
+  CHECK_INT(CALL(path_open, 3, 0, BYTES, 3, 0, RIGHT_READ, 0, 0, OUT), E_INVAL);
+  CHECK_TOLD("path_open r /work/a\\x00b [-|--dir root::/work::rw] EINVAL; ");
+  CHECK_INT(CALL(path_unlink_file, 3, BYTES, 4), E_INVAL);
+  CHECK_TOLD("path_unlink_file d /work/a\\x00b\\x00 [-|--dir root::/work::rw] EINVAL; ");
+  CHECK_INT(CALL(path_open, 4, 0, BYTES + 1, 1, 0, RIGHT_READ, 0, 0, OUT), E_INVAL);
+  CHECK_TOLD("path_open r /single/\\x00 [-|-] EINVAL; ");
+  guest_end();
+}
+
 static void prepare(void) {
   scratch_enter();
   mkdir("root", 0755), mkdir("root/dir", 0755);
@@ -188,4 +201,5 @@ TEST_MAIN({
   RUN(told_once)
   RUN(permit)
   RUN(long_names)
+  RUN(zero_bytes)
 })
