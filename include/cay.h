@@ -240,6 +240,7 @@ typedef struct cay_denial {
   const char *host_path;  /* that directory on the host, or NULL */
   uint32_t rights;        /* enum cay_right: what the call takes */
   bool is_exclusive;      /* of CAY_RIGHT_CREATE: a file or folder, and only if there was nothing of that name */
+  const char *rule;       /* as in cay_access, or NULL when nobody audits */
 } cay_denial;
 CAY_API void cay_wasi_set_denied(cay_wasi *wasi, void (*denied)(void *env, const cay_denial *denial), void *env);
 

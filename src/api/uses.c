@@ -36,7 +36,8 @@ static void pass_denial(void *env, const struct wasi_denial *denial) {
                               denial->preopen,
                               denial->host_path,
                               denial->rights,
-                              denial->is_exclusive};
+                              denial->is_exclusive,
+                              denial->rule};
   hearers->denied(hearers->denied_env, &public_denial);
 }
 

@@ -184,6 +184,9 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
  * that. A write is cut to what is left, then it is DQUOT; what a file took is given back when it shrinks or goes. */
 enum cay_status host_directory_set_quota(struct host_object *directory, uint64_t limit_bytes, struct cay_error *error);
 uint64_t host_object_quota_used(const struct host_object *object); /* 0 without a quota */
+bool host_object_has_quota(const struct host_object *object);      /* of a file: that of its grant */
+/* Whether a quota has refused something through this object, so that DQUOT was not the host's own. */
+bool host_object_quota_refused(const struct host_object *object);
 /* Where changes beneath a directory go. */
 enum host_overlay {
   HOST_OVERLAY_NONE,   /* to the directory itself */

@@ -156,6 +156,12 @@ enum cay_status host_directory_set_quota(struct host_object *directory, uint64_t
   return directory->quota ? CAY_OK : base_error_memory(error);
 }
 
+bool host_object_has_quota(const struct host_object *object) { return object->quota_file; }
+
+bool host_object_quota_refused(const struct host_object *object) {
+  return atomic_load_explicit(&object->quota_refused, memory_order_relaxed);
+}
+
 uint64_t host_object_quota_used(const struct host_object *object) {
   return object->quota ? host_quota_used(object->quota) : 0;
 }

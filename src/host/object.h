@@ -58,6 +58,7 @@ struct host_object {
   struct host_peers *peers;           /* of bound UDP sockets */
   struct host_quota *quota;           /* of its grant; NULL: none */
   struct host_quota_file *quota_file; /* of a regular file of a grant with a quota */
+  atomic_bool quota_refused;
 };
 
 /* A new object that owns `fd` when `owns_fd`; on failure the descriptor is closed then. NULL: out of memory. */

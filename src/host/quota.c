@@ -199,6 +199,7 @@ static int begin(struct host_object *object, struct host_growth *growth) {
 }
 
 static int refuse(struct host_object *object) {
+  atomic_store_explicit(&object->quota_refused, true, memory_order_relaxed);
   pthread_mutex_unlock(&object->quota->lock);
   return -HOST_ERROR_DQUOT;
 }

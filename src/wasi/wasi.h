@@ -39,6 +39,7 @@ struct wasi_denial {
   uint32_t rights_had;    /* of the directory or file that refused */
   uint32_t rights;        /* enum wasi_right: what the call takes */
   bool is_exclusive;      /* as in wasi_access */
+  const char *rule;       /* as in wasi_access, or NULL where uses are not told */
 };
 
 /* What a use takes: bits. A file that is opened takes several at once. */
@@ -82,7 +83,8 @@ struct wasi_hooks {
    * the environment (once for each variable), arguments, clocks, random source and standard streams the first use. None
    * of them runs while another, `trace` or `denied` does.
    * `permit` is asked before the use; false: it is refused with NOTCAPABLE, and a variable is left out. `accessed` is told
-   * after it, with 0 or -HOST_ERROR_x. What a handle without the right refuses is told, too. `waits` is called before a
+   * after it, with 0 or -HOST_ERROR_x. What a handle without the right refuses is told, too, and once for each handle that
+   * the quota of its grant refused that the file grows. `waits` is called before a
    * thread of the guest blocks. */
   bool (*permit)(void *env, const struct wasi_access *access);
   void *permit_env;

@@ -54,7 +54,8 @@ def quota():
         return opened(name, READ_WRITE | ALL, CREAT, label=label)
 
     def row(*steps, **more):
-        return Row(area, QUOTA, list(steps), may_change=True, **more)
+        says = 'the quota of its grant is used up.*\n.*\n  to allow more: --dir .*quota=16 ' if steps[-1].gives == 'DQUOT' else None
+        return Row(area, QUOTA, list(steps), may_change=True, says=says, **more)
     yield row(make('a', 'a'), write('a', 8))
     yield row(make('a', 'a'), write('a', 8), write('a', 1, 'DQUOT'))
     yield row(make('a', 'a'), make('b', 'b'), write('a', 5), write('b', 3), write('b', 1, 'DQUOT'))

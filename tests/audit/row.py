@@ -47,6 +47,9 @@ class Row:
         has less is not: nothing was used. A name that is none of the granted files is."""
         if self.last.name == 'fd_fdstat_set_rights':
             return False
+        grows = self.last.name in ('fd_write', 'fd_pwrite', 'fd_allocate', 'fd_filestat_set_size')
+        if grows and self.last.gives == 'DQUOT':
+            return True
         return self.last.gives in ('NOTCAPABLE', 'ROFS') or (self.last.gives == 'NOENT' and self.grants.startswith(('file', '/dev/null')))
 
     def text(self):

@@ -68,7 +68,7 @@ static int write_all(struct p1_call *call, struct p1_handle *handle, struct p1_b
       continue;
     }
     if (host_is_exhausted(result)) return result;
-    if (result) return *total_bytes ? 0 : result;
+    if (result) return *total_bytes ? 0 : p1_grown(call, handle, result);
     *total_bytes += done_bytes;
     bool is_left = p1_buffers_advance(buffers, &first, done_bytes);
     if (!is_left || is_file || p1_is_impatient(handle) || done_bytes == 0) return 0;
@@ -99,9 +99,10 @@ int p1_fd_pwrite(struct p1_call *call) {
   struct p1_buffers buffers;
   size_t done_bytes = 0;
   int result = prepare(call, P1_FD_WRITE | P1_FD_SEEK, 4, &handle, &buffers);
-  if (result == 0) result = host_write_at(handle->object, buffers.items, buffers.count, p1_u64(call, 3), &done_bytes);
+  if (result) return result;
+  result = host_write_at(handle->object, buffers.items, buffers.count, p1_u64(call, 3), &done_bytes);
   if (result == HOST_PENDING) return -HOST_ERROR_AGAIN;
-  return result ? result : give_count(call, 4, done_bytes);
+  return result ? p1_grown(call, handle, result) : give_count(call, 4, done_bytes);
 }
 
 /* ---- Positions ------------------------------------------------------------------------------------------------------- */
@@ -145,7 +146,8 @@ int p1_fd_advise(struct p1_call *call) {
 int p1_fd_allocate(struct p1_call *call) {
   struct p1_handle *handle;
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_ALLOCATE, &handle);
-  return result ? result : host_allocate(handle->object, p1_u64(call, 1), p1_u64(call, 2));
+  if (result) return result;
+  return p1_grown(call, handle, host_allocate(handle->object, p1_u64(call, 1), p1_u64(call, 2)));
 }
 
 int p1_fd_datasync(struct p1_call *call) {
@@ -163,7 +165,7 @@ int p1_fd_sync(struct p1_call *call) {
 int p1_fd_filestat_set_size(struct p1_call *call) {
   struct p1_handle *handle;
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_SET_SIZE, &handle);
-  return result ? result : host_set_size(handle->object, p1_u64(call, 1));
+  return result ? result : p1_grown(call, handle, host_set_size(handle->object, p1_u64(call, 1)));
 }
 
 /* ---- Flags and rights ------------------------------------------------------------------------------------------------------ */

@@ -233,6 +233,7 @@ static enum cay_status add_preopens(struct wasi_p1 *p1, const struct wasi_config
     struct wasi_preopen *to = BASE_VEC_PUSH(&p1->preopens);
     if (!to) return base_error_memory(error);
     to->is_synthetic = from->is_synthetic;
+    if (from->is_synthetic && p1->tells) to->directory = host_object_retain(from->directory);
     if (!copy_text(from->guest_path, &to->guest_path) || !copy_text(from->host_path, &to->host_path))
       return base_error_memory(error);
     struct p1_opened opened = {.preopen = (int32_t)i, .socket = -1};
@@ -310,6 +311,7 @@ void wasi_p1_free(struct wasi_p1 *p1) {
   if (!p1) return;
   for (size_t i = 0; i < p1->handle_count; i++) p1_handle_release(p1->handles[i]);
   for (size_t i = 0; i < p1->preopens.count; i++) {
+    host_object_release(p1->preopens.items[i].directory);
     base_free(p1->preopens.items[i].guest_path);
     base_free(p1->preopens.items[i].host_path);
     base_free(p1->preopens.items[i].rule);

@@ -64,8 +64,9 @@ struct p1_handle {
   int32_t socket;             /* index of the granted socket it is or was accepted from; -1: none */
   bool is_preopen;
   bool is_plain;              /* a standard stream that looks the same whatever it is */
-  char *guest_path;           /* of directories when somebody listens to denials, of files, too, when uses are told;
-                                 otherwise, and where it is the preopen's, NULL */
+  atomic_bool is_quota_told;
+  char *guest_path;           /* of directories and files with a quota when somebody listens to denials, of all files when
+                                 uses are told; otherwise, and where it is the preopen's, NULL */
   uint8_t once;               /* enum p1_once, of standard streams */
 };
 /* What a new handle begins with. */
@@ -100,7 +101,7 @@ struct wasi_p1 {
   size_t handle_count, handle_capacity, lowest_free;
   struct base_budget *budget; /* NULL: nothing is counted */
   struct wasi_p1_thread main;
-  BASE_VEC(struct wasi_preopen) preopens;
+  BASE_VEC(struct wasi_preopen) preopens; /* with the directories of single files when somebody listens, without others */
   BASE_VEC(struct wasi_socket) sockets; /* without their objects, which the handles hold */
   struct host_clocks clocks;
   struct host_random_source random;
@@ -210,6 +211,11 @@ static inline int p1_once(struct p1_call *call, enum p1_once once) {
 static inline void p1_waits(const struct p1_call *call) {
   const struct wasi_hooks *hooks = &call->p1->hooks;
   if (BASE_UNLIKELY(hooks->waits != NULL)) hooks->waits(hooks->accessed_env);
+}
+/* What makes a file grow has ended: a refusal by the quota of its grant is told, once for each handle. Returns `result`. */
+int p1_grown_told(struct p1_call *call, struct p1_handle *handle, int result);
+static inline int p1_grown(struct p1_call *call, struct p1_handle *handle, int result) {
+  return BASE_LIKELY(result != -HOST_ERROR_DQUOT) ? result : p1_grown_told(call, handle, result);
 }
 /* A handle lacked rights (enum p1_right). Returns `result`. */
 int p1_handle_denied(struct p1_call *call, struct p1_handle *handle, uint64_t missing, int result);

@@ -166,7 +166,8 @@ static struct p1_opened opened_handle(const struct wasi_p1 *p1, const struct p1_
     /* Go's library does not ask for this right and truncates files all the same. */
     handle.rights |= target->handle->rights & target->handle->inheriting & P1_PATH_FILESTAT_SET_SIZE;
   }
-  bool is_named = p1->tells_uses || (p1->tells && host_object_kind(object) == HOST_KIND_DIRECTORY);
+  bool is_named = p1->tells_uses ||
+                  (p1->tells && (host_object_kind(object) == HOST_KIND_DIRECTORY || host_object_has_quota(object)));
   if (is_named && target->handle->preopen >= 0) handle.guest_path = p1_guest_path(p1, target->handle, target->path);
   return handle;
 }

@@ -110,10 +110,20 @@ static const char *text_of(const struct base_text *text) {
   return text->failed ? "(out of memory)" : text->bytes ? text->bytes : "";
 }
 
+/* The grant of a file among singly granted ones: one that is named in their directory, or one that was opened. */
+static bool find_file(const struct wasi_preopen *preopen, const struct p1_use *use, struct host_file_grant *out) {
+  const char *opened = use->handle->guest_path, *slash = opened ? strrchr(opened, '/') : NULL;
+  if (host_object_kind(use->handle->object) == HOST_KIND_DIRECTORY)
+    return host_granted_file(use->handle->object, use->path, out);
+  if (!opened) return false;
+  const char *name = slash ? slash + 1 : opened;
+  return host_granted_file(preopen->directory, (struct host_path){name, strlen(name)}, out);
+}
+
 /* A file that was granted singly is its own grant. */
-static void describe_file(struct telling *telling, const struct p1_use *use) {
+static void describe_file(struct telling *telling, const struct wasi_preopen *preopen, const struct p1_use *use) {
   struct host_file_grant file;
-  if (!host_granted_file(use->handle->object, use->path, &file)) return;
+  if (!find_file(preopen, use, &file)) return;
   base_text_addz(&telling->host_path, file.host_path);
   if (file.rule)
     base_text_addz(&telling->rule, file.rule);
@@ -127,7 +137,7 @@ static void describe_path(struct p1_call *call, const struct p1_use *use, struct
   add_guest_path(&telling->object, directory_name(call->p1, use->handle), use->path);
   if (!preopen) return;
   if (preopen->is_synthetic) {
-    describe_file(telling, use);
+    describe_file(telling, preopen, use);
     return;
   }
   telling->access.preopen = preopen->guest_path;
@@ -200,6 +210,7 @@ static void set_denial(struct telling *telling, const struct p1_use *use, enum w
                                          .rights_needed = missing,
                                          .rights = access->rights,
                                          .is_exclusive = access->is_exclusive,
+                                         .rule = access->rule,
                                          .rights_had = use->handle ? host_object_rights(use->handle->object) : 0};
   access->denial = &telling->denial;
 }
@@ -286,17 +297,30 @@ static const char *once_name(enum p1_once once) {
   return names[once];
 }
 
+/* A use that was refused for `reason`. Returns `result`. */
+static int tell_refused(struct p1_call *call, const struct p1_use *use, enum wasi_denial_reason reason, int result) {
+  struct telling telling;
+  describe(call, use, &telling);
+  set_denial(&telling, use, reason, 0);
+  set_denial_place(call, use, &telling);
+  tell(call, &telling, result);
+  telling_deinit(&telling);
+  return result;
+}
+
 int p1_handle_denied(struct p1_call *call, struct p1_handle *handle, uint64_t missing, int result) {
   if (!call->p1->tells) return result;
   struct p1_use use = {.handle = handle, .path = {".", 1}, .rights = use_of_rights(missing)};
   if (handle->preopen < 0) use.object = once_name(handle->once);
-  struct telling telling;
-  describe(call, &use, &telling);
-  set_denial(&telling, &use, WASI_DENIAL_RIGHT, 0);
-  set_denial_place(call, &use, &telling);
-  tell(call, &telling, result);
-  telling_deinit(&telling);
-  return result;
+  return tell_refused(call, &use, WASI_DENIAL_RIGHT, result);
+}
+
+int p1_grown_told(struct p1_call *call, struct p1_handle *handle, int result) {
+  assert(result == -HOST_ERROR_DQUOT);
+  if (!call->p1->tells || !host_object_quota_refused(handle->object)) return result;
+  if (atomic_exchange_explicit(&handle->is_quota_told, true, memory_order_relaxed)) return result;
+  struct p1_use use = {.handle = handle, .path = {".", 1}, .rights = WASI_RIGHT_WRITE};
+  return tell_refused(call, &use, WASI_DENIAL_QUOTA, result);
 }
 
 /* ---- What is told once --------------------------------------------------------------------------------------------------------- */

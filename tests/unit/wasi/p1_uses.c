@@ -188,6 +188,41 @@ TEST(zero_bytes) {
   guest_end();
 }
 
+/* Once for each handle: a program that goes on trying would fill the log. */
+TEST(quota) {
+  enum { CREAT = 1, DQUOT = 19 };
+  const uint64_t rights = RIGHT_WRITE | RIGHT_SEEK | 1 << 8 /* allocate */ | 1 << 22 /* set_size */;
+  struct wasi_config *config = config_new();
+  struct wasi_hooks hooks = {.accessed = on_access};
+  struct wasi_grant folder = {"root", "/work", HOST_RIGHTS_ALL, 8, .rule = "--dir q"}, single = folder;
+  single.host_path = "root/file", single.guest_path = "/single/one", single.rule = "--dir f";
+  single.rights = HOST_RIGHT_READ | HOST_RIGHT_WRITE;
+  wasi_config_set_hooks(config, &hooks);
+  if (wasi_config_grant(config, &folder, NULL) || wasi_config_grant(config, &single, NULL)) abort();
+  guest_start(config);
+  int first = open_path("dir/grows", CREAT, rights, 0), second = open_path("dir/grows", 0, rights, 0);
+  int third = open_path("dir/grows", 0, rights, 0), fourth = open_path("dir/grows", 0, rights, 0);
+  told[0] = 0;
+  CHECK_INT(CALL(fd_write, first, iovec(BYTES, 9), 1, OUT), 0);
+  CHECK_INT(get32(OUT), 8);
+  CHECK_TOLD("");
+  for (unsigned i = 0; i < 2; i++) CHECK_INT(CALL(fd_write, first, iovec(BYTES, 1), 1, OUT), DQUOT);
+  CHECK_INT(CALL(fd_filestat_set_size, first, 9), DQUOT);
+  CHECK_TOLD("fd_write w /work/dir/grows [root/dir/grows|--dir q] denied EDQUOT; ");
+  CHECK_INT(CALL(fd_pwrite, second, iovec(BYTES, 1), 1, 8, OUT), DQUOT);
+  CHECK_TOLD("fd_pwrite w /work/dir/grows [root/dir/grows|--dir q] denied EDQUOT; ");
+  CHECK_INT(CALL(fd_allocate, third, 0, 9), DQUOT);
+  CHECK_TOLD("fd_allocate w /work/dir/grows [root/dir/grows|--dir q] denied EDQUOT; ");
+  CHECK_INT(CALL(fd_filestat_set_size, fourth, 9), DQUOT);
+  CHECK_TOLD("fd_filestat_set_size w /work/dir/grows [root/dir/grows|--dir q] denied EDQUOT; ");
+  CHECK_INT(CALL(path_open, 4, 1, PATH("one"), 0, rights, 0, 0, OUT), 0);
+  told[0] = 0;
+  CHECK_INT(CALL(fd_filestat_set_size, get32(OUT), 100), DQUOT);
+  CHECK_TOLD("fd_filestat_set_size w /single/one [root/file|--dir f] denied EDQUOT; ");
+  CHECK_INT(CALL(path_unlink_file, 3, PATH("dir/grows")), 0);
+  guest_end();
+}
+
 static void prepare(void) {
   scratch_enter();
   mkdir("root", 0755), mkdir("root/dir", 0755);
@@ -202,4 +237,5 @@ TEST_MAIN({
   RUN(permit)
   RUN(long_names)
   RUN(zero_bytes)
+  RUN(quota)
 })
