@@ -70,7 +70,8 @@ static void add(void *env, const cay_access *access) {
                                  .rights = rights,
                                  .host_path = access->host_path,
                                  .rule = access->rule,
-                                 .thread = access->thread};
+                                 .thread = access->thread,
+                                 .listener = access->listener};
   if (access->is_denied) use.reason = reason_name(access->reason);
   if (access->is_denied) use.backtrace = cay_run_calls(session->run, BACKTRACE_FRAMES);
   if (policy_audit_add(session->audit, &use, NULL)) stop(session);

@@ -174,6 +174,19 @@ static bool describe_absent(struct base_text *out, const struct cli_denial *deni
   return found;
 }
 
+/* A peer. A rule that denies wins over any that would allow it. */
+static void describe_network(struct base_text *out, const struct cli_denial *denial) {
+  struct base_text rule = {0};
+  base_text_format(out, "%s was refused: %s", denial->guest_path, denial->rule ? denial->rule : "no network rule");
+  base_text_format(out, " %s it\n  %s: it connected to %s", denial->rule ? "denies" : "allows", denial->call,
+                   denial->listener ? denial->listener : "a listener");
+  if (denial->rule)
+    base_text_addz(out, "\n  to allow it: leave that rule out");
+  else if (cli_add_peer_rule(&rule, denial->guest_path, denial->listener))
+    cli_add_allow(out, "to allow it", "net", rule.bytes);
+  base_text_deinit(&rule);
+}
+
 static bool describe(struct base_text *out, const struct cli_denial *denial, struct policy_settings *settings) {
   switch (denial->reason) {
   case CAY_DENIAL_ESCAPE: describe_escape(out, denial); break;
@@ -182,9 +195,7 @@ static bool describe(struct base_text *out, const struct cli_denial *denial, str
   case CAY_DENIAL_ABSENT: return describe_absent(out, denial);
   case CAY_DENIAL_DEVICE: describe_device(out, denial); break;
   case CAY_DENIAL_QUOTA: describe_quota(out, denial, settings); break;
-  case CAY_DENIAL_NETWORK:
-    base_text_format(out, "%s: no network rule allows it\n  %s was refused", denial->guest_path, denial->call);
-    break;
+  case CAY_DENIAL_NETWORK: describe_network(out, denial); break;
   case CAY_DENIAL_PERMIT:
     base_text_format(out, "%s was not permitted\n  %s was refused", denial->guest_path, denial->call);
     break;
@@ -208,11 +219,19 @@ static void add_callers(struct base_text *out, const char *callers) {
 
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
+/* A peer has another port each time. */
+static bool same_object(enum cay_denial_reason reason, const char *a, const char *b) {
+  const char *a_port = strrchr(a, ':'), *b_port = strrchr(b, ':');
+  if (reason != CAY_DENIAL_NETWORK || !a_port || !b_port) return strcmp(a, b) == 0;
+  return a_port - a == b_port - b && memcmp(a, b, (size_t)(a_port - a)) == 0;
+}
+
 static bool is_known(const struct cli_denials *denials, const cay_denial *denial) {
   for (size_t i = 0; i < denials->kept; i++) {
     const struct cli_denial *item = &denials->items[i];
     if (item->reason == denial->reason && same_text(item->call, denial->call) &&
-        same_text(item->guest_path, denial->guest_path) && same_text(item->preopen, denial->preopen) &&
+        same_object(denial->reason, item->guest_path, denial->guest_path) &&
+        same_text(item->preopen, denial->preopen) && same_text(item->listener, denial->listener) &&
         item->rights == denial->rights)
       return true;
   }
@@ -220,7 +239,8 @@ static bool is_known(const struct cli_denials *denials, const cay_denial *denial
 }
 
 static void denial_deinit(struct cli_denial *denial) {
-  char *const texts[] = {denial->call, denial->guest_path, denial->preopen, denial->host_path, denial->callers};
+  char *const texts[] = {denial->call,    denial->guest_path, denial->preopen, denial->host_path,
+                         denial->callers, denial->rule,       denial->listener};
   for (size_t i = 0; i < BASE_ARRAY_LEN(texts); i++) base_free(texts[i]);
 }
 
@@ -229,9 +249,9 @@ static char *copy(const char *text) { return text ? base_string_copy(text, strle
 void cli_denials_add(void *denials_opaque, const cay_denial *denial) {
   struct cli_denials *denials = denials_opaque;
   if (is_known(denials, denial)) return;
-  struct cli_denial item = {denial->reason,        copy(denial->call),      copy(denial->guest_path),
-                            copy(denial->preopen), copy(denial->host_path), NULL,
-                            denial->rights,        denial->is_exclusive};
+  struct cli_denial item = {
+      denial->reason, copy(denial->call), copy(denial->guest_path), copy(denial->preopen), copy(denial->host_path),
+      NULL,           denial->rights,     denial->is_exclusive,     copy(denial->rule),    copy(denial->listener)};
   if (denials->kept == CLI_DENIALS || !item.call || !item.guest_path) {
     denials->left_out++;
     denial_deinit(&item);

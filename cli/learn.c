@@ -206,9 +206,31 @@ static bool permit(void *env, const cay_access *access) {
   return !(access->rights & of_paths) || !is_ours || permit_path(learn, access);
 }
 
+/* A peer that connected, without its port, which is another one each time. */
+static void keep_peer(struct cli_learn *learn, const cay_denial *denial) {
+  const char *port = strrchr(denial->guest_path, ':');
+  size_t len_bytes = port ? (size_t)(port - denial->guest_path) : strlen(denial->guest_path);
+  struct base_text line = {0}, grant = {0};
+  base_text_format(&line, "accept %.*s (%s)", (int)len_bytes, denial->guest_path, denial->call);
+  if (denial->rule) {
+    base_text_format(&line, ", which %s denies", denial->rule);
+  } else if (cli_add_peer_rule(&grant, denial->guest_path, denial->listener)) {
+    base_text_addz(&line, ": ");
+    cli_add_manifest_line(&line, "net", grant.bytes);
+  }
+  if (!line.failed) cli_learn_keep(learn, &learn->wanted, line.bytes);
+  learn->failed |= line.failed || grant.failed;
+  base_text_deinit(&line);
+  base_text_deinit(&grant);
+}
+
 /* What was refused: by an answer, or because no folder that is shown reaches it. */
 static void denied(void *env, const cay_denial *denial) {
   struct cli_learn *learn = env;
+  if (denial->reason == CAY_DENIAL_NETWORK) {
+    keep_peer(learn, denial);
+    return;
+  }
   struct base_text line = {0}, grant = {0};
   char words[WORDS_BYTES];
   say_words(denial->rights, words, sizeof words);

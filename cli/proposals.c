@@ -15,6 +15,13 @@ bool cli_grant_text(const char *host, const char *guest, enum policy_rights righ
   return policy_dir_text(&dir, out);
 }
 
+bool cli_add_peer_rule(struct base_text *out, const char *peer, const char *listener) {
+  const char *peer_port = strrchr(peer, ':'), *own_port = listener ? strrchr(listener, ':') : NULL;
+  if (!peer_port || !own_port) return false;
+  base_text_format(out, "accept:tcp:%.*s%s", (int)(peer_port - peer), peer, own_port);
+  return !out->failed;
+}
+
 void cli_add_manifest_line(struct base_text *out, const char *option, const char *value) {
   base_text_format(out, "%s = [", option);
   policy_toml_text(value, strlen(value), out);

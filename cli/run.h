@@ -12,6 +12,7 @@ struct cli_denial {
   char *callers;                                 /* cay_run_calls, or NULL */
   uint32_t rights;                               /* enum cay_right that the call takes */
   bool is_exclusive;
+  char *rule, *listener; /* NULL: none */
 };
 struct cli_denials {
   struct cli_denial items[CLI_DENIALS];
@@ -30,6 +31,8 @@ void cli_denials_deinit(struct cli_denials *denials);
 enum policy_rights cli_rights_for(uint32_t rights, bool is_exclusive);
 /* "HOST::GUEST::ro"; false: a name cannot stand in it. */
 bool cli_grant_text(const char *host, const char *guest, enum policy_rights rights, struct base_text *out);
+/* Adds "accept:tcp:HOST:PORT" for a refused peer: its host, the port of the listener. False: they have none. */
+bool cli_add_peer_rule(struct base_text *out, const char *peer, const char *listener);
 /* Adds `dir = ["VALUE"]`. */
 void cli_add_manifest_line(struct base_text *out, const char *option, const char *value);
 /* Adds a line "LEAD: --dir VALUE        in cay.toml: dir = ["VALUE"]", and the same of a grant. */

@@ -240,7 +240,8 @@ typedef struct cay_denial {
   const char *host_path;  /* that directory on the host, or NULL */
   uint32_t rights;        /* enum cay_right: what the call takes */
   bool is_exclusive;      /* of CAY_RIGHT_CREATE: a file or folder, and only if there was nothing of that name */
-  const char *rule;       /* as in cay_access, or NULL when nobody audits */
+  const char *rule;       /* as in cay_access, or NULL; of files only when somebody audits */
+  const char *listener;   /* as in cay_access */
 } cay_denial;
 CAY_API void cay_wasi_set_denied(cay_wasi *wasi, void (*denied)(void *env, const cay_denial *denial), void *env);
 
@@ -259,6 +260,7 @@ typedef struct cay_access {
   enum cay_denial_reason reason;
   const char *result; /* "OK", or the error as a name: "ENOENT", which need not be a denial; NULL before the use */
   uint32_t thread;    /* of the program; 0: its first */
+  const char *listener; /* address of the listening socket that a peer, the object, connected to, or NULL */
 } cay_access;
 /* Calls `audit` after each use of a right and each denial: every call on a path (once for each of its paths), every
  * listing and accepted connection; of environment variables, arguments, clocks, random source and standard streams the

@@ -37,7 +37,8 @@ static void pass_denial(void *env, const struct wasi_denial *denial) {
                               denial->host_path,
                               denial->rights,
                               denial->is_exclusive,
-                              denial->rule};
+                              denial->rule,
+                              denial->listener};
   hearers->denied(hearers->denied_env, &public_denial);
 }
 
@@ -48,6 +49,7 @@ static cay_access public_access(const struct api_hearers *hearers, const struct 
                       .preopen = access->preopen,
                       .host_path = access->host_path,
                       .rule = access->rule,
+                      .listener = access->listener,
                       .is_exclusive = access->is_exclusive,
                       .is_directory = access->kind == HOST_KIND_DIRECTORY,
                       .is_denied = access->denial != NULL,

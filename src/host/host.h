@@ -342,8 +342,15 @@ void host_uniform_forget(struct host_uniform *uniform, const struct host_stat *s
 
 /* ---- Sockets ------------------------------------------------------------------------------------------------------------ */
 
-/* The new socket can be read and written. */
-int host_accept(struct host_object *listener, struct host_object **out);
+/* Who connects. */
+struct host_peer {
+  char address[64]; /* "192.0.2.1:50000"; "" when nobody does, or it has none */
+  const char *rule; /* of the listener's network that decided, or NULL; lives as long as the listener */
+  bool is_refused;
+};
+/* The new socket can be read and written. A peer that the rules do not allow is dropped, and what comes next is looked at;
+ * but with `peer` (which may be NULL) HOST_PENDING is returned after each one, is_refused. */
+int host_accept(struct host_object *listener, struct host_object **out, struct host_peer *peer);
 struct host_receive { bool peek, wait_all, truncated /* out */; };
 int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count,
                  struct host_receive *how, size_t *done_bytes);

@@ -90,19 +90,24 @@ enum cay_status host_grant_listener(const char *address, struct host_object **ou
   return adopt(fd, HOST_KIND_LISTENER, NULL, out) ? base_error_memory(error) : CAY_OK;
 }
 
+static bool address_text(const union host_sockaddr *address, char *out, size_t capacity) {
+  char host[INET6_ADDRSTRLEN];
+  if (address->any.sa_family == AF_INET) {
+    if (!inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof host)) return false;
+    snprintf(out, capacity, "%s:%u", host, ntohs(address->v4.sin_port));
+    return true;
+  }
+  if (address->any.sa_family != AF_INET6 || !inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof host))
+    return false;
+  snprintf(out, capacity, "[%s]:%u", host, ntohs(address->v6.sin6_port));
+  return true;
+}
+
 bool host_object_address(const struct host_object *object, char *out, size_t capacity) {
   union host_sockaddr address;
   socklen_t len_bytes = sizeof address;
-  char host[INET6_ADDRSTRLEN];
   if (object->fd < 0 || getsockname(object->fd, &address.any, &len_bytes) != 0) return false;
-  if (address.any.sa_family == AF_INET) {
-    if (!inet_ntop(AF_INET, &address.v4.sin_addr, host, sizeof host)) return false;
-    snprintf(out, capacity, "%s:%u", host, ntohs(address.v4.sin_port));
-    return true;
-  }
-  if (address.any.sa_family != AF_INET6 || !inet_ntop(AF_INET6, &address.v6.sin6_addr, host, sizeof host)) return false;
-  snprintf(out, capacity, "[%s]:%u", host, ntohs(address.v6.sin6_port));
-  return true;
+  return address_text(&address, out, capacity);
 }
 
 static int pending_or_failed(void) { return errno == EAGAIN || errno == EWOULDBLOCK ? HOST_PENDING : host_failed(); }
@@ -115,14 +120,23 @@ static uint16_t own_port(int fd) {
   return getsockname(fd, &own.any, &len_bytes) == 0 && host_net_of_sockaddr(&own, &address) ? address.port : 0;
 }
 
-static bool may_accept(struct host_object *socket, enum host_net_protocol protocol, const union host_sockaddr *peer) {
+/* `out` is NULL, or tells of the peer. */
+static bool may_accept(struct host_object *socket, const union host_sockaddr *from, struct host_peer *out) {
   struct host_net_address address;
-  if (!socket->network) return true;
-  return host_net_of_sockaddr(peer, &address) &&
-         host_network_judge(socket->network, HOST_NET_ACCEPT, protocol, &address, own_port(socket->fd), NULL) == 0;
+  const char *rule = NULL;
+  bool is_known = host_net_of_sockaddr(from, &address);
+  bool is_allowed = !socket->network || (is_known && host_network_judge(socket->network, HOST_NET_ACCEPT, HOST_NET_TCP,
+                                                                        &address, own_port(socket->fd), &rule) == 0);
+  if (!out) return is_allowed;
+  union host_sockaddr normal = {0};
+  if (is_known) host_net_to_sockaddr(&address, &normal);
+  *out = (struct host_peer){.rule = rule, .is_refused = !is_allowed};
+  if (!is_known || !address_text(&normal, out->address, sizeof out->address)) out->address[0] = 0;
+  return is_allowed;
 }
 
-int host_accept(struct host_object *listener, struct host_object **out) {
+int host_accept(struct host_object *listener, struct host_object **out, struct host_peer *who) {
+  if (who) *who = (struct host_peer){0};
   if (listener->kind != HOST_KIND_LISTENER)
     return listener->kind == HOST_KIND_STREAM_SOCKET || listener->kind == HOST_KIND_DATAGRAM_SOCKET
                ? -HOST_ERROR_INVAL
@@ -133,8 +147,9 @@ int host_accept(struct host_object *listener, struct host_object **out) {
     socklen_t len_bytes = sizeof peer;
     int fd = accept4(listener->fd, &peer.any, &len_bytes, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return pending_or_failed();
-    if (!may_accept(listener, HOST_NET_TCP, &peer)) {
+    if (!may_accept(listener, &peer, who)) {
       close(fd);
+      if (who) return HOST_PENDING;
       continue;
     }
     int result = adopt(fd, HOST_KIND_STREAM_SOCKET, NULL, out);

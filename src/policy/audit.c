@@ -235,6 +235,7 @@ static enum cay_status add_use(struct policy_audit *audit, const struct policy_a
   add_field(line, ",\"call\":", use->call);
   add_words(line, use->rights);
   add_field(line, ",\"object\":", use->object);
+  if (use->listener) add_field(line, ",\"listener\":", use->listener);
   add_field(line, ",\"host\":", use->host_path);
   add_field(line, ",\"decision\":", use->reason ? "deny" : "allow");
   add_field(line, ",\"rule\":", use->rule);

@@ -335,6 +335,7 @@ struct policy_audit_use {
   const char *reason;    /* why it was denied; NULL: it was not */
   const char *backtrace; /* of a denial: lines "  0: name at file:line", or NULL */
   uint32_t thread;
+  const char *listener;  /* that a peer, the object, connected to; NULL: it is no peer */
 };
 /* Opens or makes the file (0600), following no link in its last place. `is_chained`: each line carries a hash over all lines
  * before it. `instance` names the program. Errors: CAY_ERROR_SYSTEM, _ARGUMENT (a file that cannot be gone on with). */

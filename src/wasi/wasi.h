@@ -39,7 +39,8 @@ struct wasi_denial {
   uint32_t rights_had;    /* of the directory or file that refused */
   uint32_t rights;        /* enum wasi_right: what the call takes */
   bool is_exclusive;      /* as in wasi_access */
-  const char *rule;       /* as in wasi_access, or NULL where uses are not told */
+  const char *rule;       /* as in wasi_access, or NULL; of files only where uses are told */
+  const char *listener;   /* as in wasi_access */
 };
 
 /* What a use takes: bits. A file that is opened takes several at once. */
@@ -70,6 +71,7 @@ struct wasi_access {
   const char *rule;      /* what grants or would have to: "--dir /a::/b::ro"; "default"; NULL: nothing does */
   bool is_exclusive;     /* of CREATE: a file or folder, and only if there is nothing of that name */
   enum host_kind kind;   /* of what was opened; UNKNOWN before, and otherwise */
+  const char *listener;  /* address of the listening socket that a peer, the object, connected to, or NULL */
   const struct wasi_denial *denial; /* NULL: not refused for lack of rights, though it may have failed */
 };
 
@@ -84,7 +86,8 @@ struct wasi_hooks {
    * of them runs while another, `trace` or `denied` does.
    * `permit` is asked before the use; false: it is refused with NOTCAPABLE, and a variable is left out. `accessed` is told
    * after it, with 0 or -HOST_ERROR_x. What a handle without the right refuses is told, too, and once for each handle that
-   * the quota of its grant refused that the file grows. `waits` is called before a
+   * the quota of its grant refused that the file grows, and so is each peer that the rules of the network refuse.
+   * `permit` is asked about the listener: who connects is not known before. `waits` is called before a
    * thread of the guest blocks. */
   bool (*permit)(void *env, const struct wasi_access *access);
   void *permit_env;

@@ -183,6 +183,9 @@ def problems_of(lines, records, work):
     accepted = [record for record in records if record.get('right') == ['accept'] and record['decision'] == 'allow']
     if len(network) != len(accepted) or not accepted:
         yield 'the kernel saw %s, the log tells %s' % (network, accepted)
+    for record in accepted:
+        if record['rule'] != '--listen ' + record['listener'] or not re.fullmatch(r'127\.0\.0\.1:\d+', record['object']):
+            yield 'the log does not tell who connected, and where: %s' % record
     for line in other:
         yield 'a system call that fits nowhere: %s' % line
     denied = [record for record in records if record.get('decision') == 'deny']

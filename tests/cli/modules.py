@@ -192,6 +192,9 @@ def files():
         'hello-64.wasm': says_hello_from(0, [b'\4\1']),
         'hello-second.wasm': says_hello_from(1, [b'\0\1', b'\0\1']),
         'wide-wasi.wasm': command([b'\4\1'], imports=[('fd_write', ((I32, I64, I64, I64), (I32,)))], memory=0),
+        # Of a listener, whatever its number is.
+        'accepts.wasm': command([b'\0\1'], imports=[('sock_accept', ((I32, I32, I32), (I32,)))], memory=0,
+                                code=b''.join(b'\x41%c\x41\0\x41\0\x10\0\x1a' % handle for handle in range(3, 60))),
         'references.wasm': references(),
         'typed-imports.wasm': typed_imports(),
         'hints.wasm': hinted(1),

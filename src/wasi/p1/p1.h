@@ -184,6 +184,7 @@ struct p1_use {
   struct host_path path;
   const char *object;    /* instead of a path: NULL */
   const char *rule;      /* of an object */
+  const char *listener;  /* of a peer */
   uint32_t rights;       /* enum wasi_right */
   uint32_t host_rights;  /* enum host_right that it takes */
   bool is_exclusive;
@@ -217,6 +218,8 @@ int p1_grown_told(struct p1_call *call, struct p1_handle *handle, int result);
 static inline int p1_grown(struct p1_call *call, struct p1_handle *handle, int result) {
   return BASE_LIKELY(result != -HOST_ERROR_DQUOT) ? result : p1_grown_told(call, handle, result);
 }
+/* A peer was refused by the rules of the network. */
+void p1_peer_refused(struct p1_call *call, const struct p1_use *use);
 /* A handle lacked rights (enum p1_right). Returns `result`. */
 int p1_handle_denied(struct p1_call *call, struct p1_handle *handle, uint64_t missing, int result);
 /* The path of something beneath a directory as the guest sees it; NULL when memory is out. */

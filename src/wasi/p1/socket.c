@@ -4,18 +4,35 @@
 
 enum { RECV_PEEK = 1, RECV_WAIT_ALL = 2, RECV_TRUNCATED = 1, SHUT_READ = 1, SHUT_WRITE = 2 };
 
-/* Accepting is told of the listener: who connects is not known before. */
+/* Waits for a peer that may connect, and tells of those that may not. */
+static int accept_peer(struct p1_call *call, struct p1_handle *handle, const char *listener, struct host_object **out,
+                       struct host_peer *peer) {
+  int result;
+  while ((result = host_accept(handle->object, out, call->p1->tells ? peer : NULL)) == HOST_PENDING) {
+    struct p1_use refused = {
+        .object = peer->address, .rule = peer->rule, .listener = listener, .rights = WASI_RIGHT_ACCEPT};
+    if (peer->is_refused) p1_peer_refused(call, &refused);
+    if (peer->is_refused && handle->is_nonblocking) continue;
+    if (handle->is_nonblocking) return -HOST_ERROR_AGAIN;
+    /* Also after a refusal, because it sees that the guest was interrupted: peers may never stop coming. */
+    if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
+  }
+  return result;
+}
+
+/* Permission is asked for the listener: who connects is not known before. Nothing is used by who waits in vain. */
 static int accept_permitted(struct p1_call *call, struct p1_handle *handle, struct host_object **out) {
   char address[128] = "";
   const char *rule = handle->socket >= 0 ? call->p1->sockets.items[handle->socket].rule : NULL;
-  if (call->p1->tells_uses) host_object_address(handle->object, address, sizeof address);
+  struct host_peer peer = {0};
+  if (call->p1->tells) host_object_address(handle->object, address, sizeof address);
   struct p1_use use = {.object = address, .rule = rule, .rights = WASI_RIGHT_ACCEPT};
   int result = p1_permit(call, &use);
   if (result) return result;
-  while ((result = host_accept(handle->object, out)) == HOST_PENDING) {
-    if (handle->is_nonblocking) return -HOST_ERROR_AGAIN;
-    if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
-  }
+  result = accept_peer(call, handle, address, out, &peer);
+  if (result == -HOST_ERROR_AGAIN || result == P1_TRAPPED) return result;
+  if (peer.address[0]) use.object = peer.address, use.listener = address;
+  if (peer.rule) use.rule = peer.rule;
   return p1_used(call, &use, result);
 }
 

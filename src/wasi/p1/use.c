@@ -153,6 +153,7 @@ static void describe(struct p1_call *call, const struct p1_use *use, struct tell
   if (use->object) {
     telling->access.object = use->object;
     telling->access.rule = use->rule;
+    telling->access.listener = use->listener;
     return;
   }
   describe_path(call, use, telling);
@@ -211,6 +212,7 @@ static void set_denial(struct telling *telling, const struct p1_use *use, enum w
                                          .rights = access->rights,
                                          .is_exclusive = access->is_exclusive,
                                          .rule = access->rule,
+                                         .listener = access->listener,
                                          .rights_had = use->handle ? host_object_rights(use->handle->object) : 0};
   access->denial = &telling->denial;
 }
@@ -321,6 +323,10 @@ int p1_grown_told(struct p1_call *call, struct p1_handle *handle, int result) {
   if (atomic_exchange_explicit(&handle->is_quota_told, true, memory_order_relaxed)) return result;
   struct p1_use use = {.handle = handle, .path = {".", 1}, .rights = WASI_RIGHT_WRITE};
   return tell_refused(call, &use, WASI_DENIAL_QUOTA, result);
+}
+
+void p1_peer_refused(struct p1_call *call, const struct p1_use *use) {
+  if (call->p1->tells) tell_refused(call, use, WASI_DENIAL_NETWORK, -HOST_ERROR_NOTCAPABLE);
 }
 
 /* ---- What is told once --------------------------------------------------------------------------------------------------------- */

@@ -290,7 +290,10 @@ TEST(tcp) {
   wait_for(client, HOST_WRITABLE);
   CHECK_INT(host_connect_finish(client), 0);
   wait_for(listener, HOST_READABLE);
-  CHECK_INT(host_accept(listener, &server), 0);
+  struct host_peer who;
+  CHECK_INT(host_accept(listener, &server, &who), 0);
+  CHECK(strncmp(who.address, "127.0.0.1:", 10) == 0 && !who.is_refused);
+  CHECK(who.rule == NULL); /* everybody is accepted */
   char bytes[4] = "abc";
   struct host_buffer buffer = plain(bytes, 3);
   size_t done = 0;
@@ -320,7 +323,12 @@ TEST(peers) {
   at.port = port_of(listener);
   CHECK_INT(host_network_connect(network, &at, &client, NULL), 0);
   wait_for(listener, HOST_READABLE);
-  CHECK_INT(host_accept(listener, &server), HOST_PENDING);
+  struct host_peer who;
+  CHECK_INT(host_accept(listener, &server, &who), HOST_PENDING);
+  CHECK(strncmp(who.address, "127.0.0.1:", 10) == 0 && who.is_refused);
+  CHECK(who.rule == NULL); /* none allows it */
+  CHECK_INT(host_accept(listener, &server, &who), HOST_PENDING);
+  CHECK(!who.address[0] && !who.is_refused);
   wait_for(client, HOST_READABLE);
   char byte;
   struct host_buffer buffer = plain(&byte, 1);

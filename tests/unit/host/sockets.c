@@ -64,10 +64,10 @@ TEST(conversation) {
   char address[64], bytes[16] = "";
   CHECK_INT(host_grant_listener("127.0.0.1:0", &listener, &error), CAY_OK);
   CHECK(host_object_address(listener, address, sizeof address));
-  CHECK_INT(host_accept(listener, &peer), HOST_PENDING);
+  CHECK_INT(host_accept(listener, &peer, NULL), HOST_PENDING);
   int client = connect_to(address);
   settle(listener);
-  CHECK_INT(host_accept(listener, &peer), 0);
+  CHECK_INT(host_accept(listener, &peer, NULL), 0);
   CHECK_INT(host_object_kind(peer), HOST_KIND_STREAM_SOCKET);
   struct host_buffer in[] = {plain(bytes, 2), plain(bytes + 2, 10)}, out = plain("answer", 6);
   struct host_receive how = {.peek = true};
@@ -91,7 +91,7 @@ TEST(conversation) {
   settle(peer);
   CHECK_INT(host_read(peer, in, 2, &done), 0);
   CHECK_INT(done, 0);
-  CHECK_INT(host_accept(peer, &peer), -HOST_ERROR_INVAL);
+  CHECK_INT(host_accept(peer, &peer, NULL), -HOST_ERROR_INVAL);
   host_object_release(peer);
   host_object_release(listener);
 }
@@ -100,7 +100,7 @@ TEST(not_sockets) {
   struct host_object *root = grant(".", HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO), *out;
   size_t done;
   struct host_receive how = {0};
-  CHECK_INT(host_accept(root, &out), -HOST_ERROR_NOTSOCK);
+  CHECK_INT(host_accept(root, &out, NULL), -HOST_ERROR_NOTSOCK);
   CHECK_INT(host_send(root, NULL, 0, &done), -HOST_ERROR_NOTSOCK);
   CHECK_INT(host_receive(root, NULL, 0, &how, &done), -HOST_ERROR_NOTSOCK);
   CHECK_INT(host_shutdown(root, true, true), -HOST_ERROR_NOTSOCK);

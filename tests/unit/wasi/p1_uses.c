@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* WASI 0.1: what is told of uses of rights, and what a `permit` hook takes away. */
+#include <arpa/inet.h>
+
 #include "guest.h"
 
 static char told[65536], forbidden[64];
@@ -223,6 +225,101 @@ TEST(quota) {
   guest_end();
 }
 
+/* ---- Peers --------------------------------------------------------------------------------------------------------- */
+
+static char peer_denials[1024], listening_on[64];
+
+static void on_denied(void *env, const struct wasi_denial *denial) {
+  (void)env;
+  size_t used = strlen(peer_denials);
+  CHECK_INT(denial->reason, WASI_DENIAL_NETWORK);
+  CHECK_TEXT(denial->listener, listening_on);
+  snprintf(peer_denials + used, sizeof peer_denials - used, "%s %s %s; ", denial->call, denial->guest_path,
+           denial->rule ? denial->rule : "-");
+}
+
+static void on_peer(void *env, const struct wasi_access *access, int result) {
+  on_access(env, access, result);
+  if (access->listener) CHECK_TEXT(access->listener, listening_on);
+  snprintf(told + strlen(told), sizeof told - strlen(told), "%s", access->listener ? "at the listener; " : "");
+}
+
+/* A listener with rules: `rules` are ranges of IPv4 addresses, '!' in front of those that are refused. */
+static struct host_object *listen_by(const char *const *rules, size_t count) {
+  struct host_network *network;
+  struct host_object *listener = NULL;
+  struct host_net_address any = {.bytes = {127, 0, 0, 1}};
+  struct host_net_rule listens = {.directions = HOST_NET_LISTEN,
+                                  .protocols = HOST_NET_TCP,
+                                  .what = HOST_NET_RANGE,
+                                  .address = any,
+                                  .prefix_bits = 32,
+                                  .port_last = 65535};
+  if (host_network_new(&network, NULL) || host_network_add(network, &listens, NULL)) abort();
+  for (size_t i = 0; i < count; i++) {
+    struct host_net_rule rule = listens;
+    rule.denies = rules[i][0] == '!';
+    rule.directions = HOST_NET_ACCEPT, rule.rule = rules[i];
+    if (inet_pton(AF_INET, rules[i] + rule.denies, rule.address.bytes) != 1 || host_network_add(network, &rule, NULL))
+      abort();
+  }
+  if (host_network_listen(network, &any, &listener, NULL)) abort();
+  host_network_release(network);
+  if (!host_object_address(listener, listening_on, sizeof listening_on)) abort();
+  return listener;
+}
+
+static void start_listening(const char *const *rules, size_t count) {
+  struct wasi_config *config = config_new();
+  struct wasi_hooks hooks = {.accessed = on_peer, .denied = on_denied};
+  struct host_object *listener = listen_by(rules, count);
+  told[0] = peer_denials[0] = 0;
+  wasi_config_set_hooks(config, &hooks);
+  wasi_config_add_socket(config, listener, "--listen", NULL);
+  host_object_release(listener);
+  guest_start(config);
+  CHECK_INT(CALL(fd_fdstat_set_flags, 3, 4 /* nonblock */), 0);
+}
+
+/* Connects; its own address as text. */
+static int connect_peer(char own[32]) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strrchr(listening_on, ':') + 1))};
+  socklen_t len_bytes = sizeof to;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int peer = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(peer, (struct sockaddr *)&to, sizeof to) || getsockname(peer, (struct sockaddr *)&to, &len_bytes))
+    abort();
+  snprintf(own, 32, "127.0.0.1:%u", ntohs(to.sin_port));
+  return peer;
+}
+
+static void check_peer(const char *const *rules, size_t count, int result, const char *rule, bool is_denied) {
+  char own[32], expected[256];
+  start_listening(rules, count);
+  CHECK_INT(CALL(sock_accept, 3, 0, OUT), E_AGAIN);
+  CHECK_TOLD("");
+  int peer = connect_peer(own);
+  CHECK_INT(CALL(sock_accept, 3, 0, OUT), result);
+  snprintf(expected, sizeof expected, "sock_accept a %s [-|%s] %sat the listener; ", own, rule,
+           is_denied ? "denied ENOTCAPABLE; " : "OK; ");
+  CHECK_TOLD(expected);
+  snprintf(expected, sizeof expected, "sock_accept %s %s; ", own, rule);
+  CHECK_TEXT(peer_denials, is_denied ? expected : "");
+  close(peer);
+  wasi_p1_wake(p1);
+  CHECK_INT(CALL(fd_fdstat_set_flags, 3, 0), 0);
+  CHECK_INT(CALL(sock_accept, 3, 0, OUT), -1);
+  CHECK_TOLD("");
+  guest_end();
+}
+
+TEST(peers) {
+  check_peer(NULL, 0, 0, "--listen", false);
+  check_peer((const char *[]){"127.0.0.1"}, 1, 0, "127.0.0.1", false);
+  check_peer((const char *[]){"10.0.0.1"}, 1, E_AGAIN, "-", true);
+  check_peer((const char *[]){"127.0.0.1", "!127.0.0.1"}, 2, E_AGAIN, "!127.0.0.1", true);
+}
+
 static void prepare(void) {
   scratch_enter();
   mkdir("root", 0755), mkdir("root/dir", 0755);
@@ -238,4 +335,5 @@ TEST_MAIN({
   RUN(long_names)
   RUN(zero_bytes)
   RUN(quota)
+  RUN(peers)
 })
