@@ -49,7 +49,7 @@ TEST(threads_share_a_module) {
 }
 
 static void *interrupt_soon(void *run) {
-  nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+  nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
   cay_run_interrupt(run);
   return NULL;
 }
