@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/net.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -55,6 +56,7 @@ enum check {
   WALL_NAMING,
   WALL_ACCEPT,
   WALL_SOCKET,
+  WALL_SOCKETCALL,
   WALL_DEADLY,
   CHECK_COUNT,
 };
@@ -238,6 +240,16 @@ static void block_one_of(struct assembler *self, unsigned index, const uint32_t 
   for (size_t i = 0; i < count; i++) if_equal(self, values[i], ALLOW, i + 1 < count ? NEXT : DENY);
 }
 
+/* What is let through for sockets that are there, then with listeners, then with the right to make some. */
+static void block_socketcall(struct assembler *self, const struct policy_wall *wall) {
+  static const uint32_t calls[] = {SYS_GETSOCKNAME, SYS_GETPEERNAME, SYS_SEND,     SYS_RECV,
+                                   SYS_SENDTO,      SYS_RECVFROM,    SYS_SHUTDOWN, SYS_GETSOCKOPT,
+                                   SYS_SENDMSG,     SYS_RECVMSG,     SYS_ACCEPT4,  SYS_SOCKET,
+                                   SYS_BIND,        SYS_CONNECT,     SYS_LISTEN,   SYS_SETSOCKOPT};
+  enum { TRANSFERS = 10, ACCEPTS };
+  block_one_of(self, 0, calls, wall->sockets ? BASE_ARRAY_LEN(calls) : wall->listeners ? ACCEPTS : TRANSFERS);
+}
+
 /* New limits (argument 2) only as null, of this process (argument 0: 0). */
 static void block_look(struct assembler *self) {
   load(self, 0, false);
@@ -299,6 +311,7 @@ static void block(struct assembler *self, const struct policy_wall *wall, enum c
   case WALL_LOOK: block_look(self); return;
   case WALL_CONTROL: block_one_of(self, 1, controls, BASE_ARRAY_LEN(controls)); return;
   case WALL_FLAGS: block_one_of(self, 1, flags, BASE_ARRAY_LEN(flags)); return;
+  case WALL_SOCKETCALL: block_socketcall(self, wall); return;
   case WALL_NAMING: block_one_of(self, 0, namings, BASE_ARRAY_LEN(namings)); return;
   default: assert(false);
   }
