@@ -72,7 +72,8 @@ TEST(spellings) {
   host_object_release(root);
 }
 
-/* As many links as are followed, and one more; the same with both resolvers. */
+/* Links that lead to links, up to more than are followed, with both resolvers. The kernel looks up to three times when
+ * something is renamed meanwhile, and counts the links of all: 13 are followed always, 41 never. */
 TEST(chains) {
   struct host_object *root = grant("root", HOST_RIGHTS_ALL, resolver);
   char name[32], target[32];
@@ -84,10 +85,10 @@ TEST(chains) {
     snprintf(name, sizeof name, "root/o%d", i), snprintf(target, sizeof target, "o%d", i - 1);
     link_or_die(target, name);
   }
-  CHECK_TEXT(contents(root, "l39"), "inside");
+  CHECK_TEXT(contents(root, "l12"), "inside");
   CHECK_TEXT(contents(root, "l40"), "ELOOP");
   CHECK_TEXT(contents(root, "l59"), "ELOOP");
-  CHECK_TEXT(contents(root, "o39"), "ENOTCAPABLE");
+  CHECK_TEXT(contents(root, "o12"), "ENOTCAPABLE");
   CHECK_TEXT(contents(root, "o59"), "ELOOP");
   host_object_release(root);
 }
