@@ -3,20 +3,17 @@
 """What the audit log costs on JSON file I/O: a program that reads, changes and writes JSON files, with --audit, with
 --audit-chain, and without. `./x bench audit [--rounds N] [--size KIB]`
 
-Every round runs all streams once, forwards and backwards in turn. Of each round the ratio with/without is divided by
-the ratio of two runs without (A/A); the bar is missed when the lower end of the 95 % interval of these quotients'
-geometric mean is above it."""
+Judged as bench/lib/overhead.py says."""
 
 import json
-import math
 import pathlib
 import random
-import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
-from measure import Failed, progress, run
+import overhead
+from measure import Failed, run
 from report import Report
 from setting import ROOT, Setting, arguments, finish
 
@@ -45,34 +42,16 @@ def streams_of(setting, kib, tier):
             "chain": setting.cay_run("--audit", chain, "--audit-chain", *rest, tier=tier)}, [log, chain]
 
 
-def interval(logarithms):
-    """Geometric mean and its 95 % interval."""
-    middle = statistics.fmean(logarithms)
-    half = 1.96 * statistics.stdev(logarithms) / math.sqrt(len(logarithms)) if len(logarithms) > 1 else math.inf
-    return math.exp(middle), math.exp(middle - half), math.exp(middle + half)
-
-
 def measure(setting, report, kib, tier, rounds):
     streams, logs = streams_of(setting, kib, tier)
-    times = {name: [] for name in streams}
-    answers = {run(command).output for command in streams.values()}  # warms the page cache, too
-    if len(answers) != 1:
-        raise Failed(f"the streams print different things: {answers}")
-    for count in range(rounds):
+
+    def sample(command):
         for log in logs:
             log.unlink(missing_ok=True)
-        for name in list(streams) if count % 2 else list(reversed(streams)):
-            times[name].append(run(streams[name]).cpu_s)
-    rows = report.table(f"JSON files of {kib} KiB ({tier}): CPU seconds of the whole process, {rounds} rounds",
-                        ["stream", "minimum", "median", "with/without by A/A", "from", "to"])
-    for name, taken in times.items():
-        quotients = [math.log(t / a) - math.log(b / a) for t, a, b in zip(taken, times["without"], times["again"])]
-        cells = interval(quotients) if name in ("audit", "chain") else ("", "", "")
-        rows.append([name, min(taken), statistics.median(taken), *cells])
-        if name == "audit":
-            report.bar(f"audit, {kib} KiB, lower end of with/without by A/A", cells[1], BAR)
-        if cells[0]:
-            progress(f"{kib} KiB, {name}: {cells[0]:.4f} ({cells[1]:.4f} to {cells[2]:.4f})")
+        return run(command)
+
+    overhead.compare(report, f"audit, {kib} KiB", f"JSON files of {kib} KiB ({tier})", streams, sample,
+                     lambda done: done.output, rounds, {"audit": BAR, "chain": None})
 
 
 def main():
@@ -84,7 +63,7 @@ def main():
         setting = Setting(options)
         report = Report(setting.machine())
         for kib in options.size or [16, 256]:
-            measure(setting, report, kib, options.tier, max(5, options.rounds))
+            measure(setting, report, kib, options.tier, options.rounds)
     except Failed as failure:
         sys.exit(f"bench: {failure}")
     return finish(report, options)

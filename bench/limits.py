@@ -3,20 +3,17 @@
 """What limits cost on SHA-256 and SQLite: with all of them set but fuel, with fuel as well, and with none.
 `./x bench limits [--rounds N] [--tier TIER]`
 
-Every round runs all streams once, forwards and backwards in turn. Of each round the ratio with/without is divided by
-the ratio of two runs without (A/A); the bar is missed when the lower end of the 95 % interval of these quotients'
-geometric mean is above it. Fuel is no limit that guards anything when it is not asked for, so it has no bar."""
+Judged as bench/lib/overhead.py says. Fuel is no limit that guards anything when it is not asked for, so it has no bar."""
 
-import math
 import pathlib
-import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
 import guests
 import kernels
-from measure import Failed, progress, run
+import overhead
+from measure import Failed, run
 from report import Report
 from setting import Setting, arguments, finish
 
@@ -43,13 +40,6 @@ def programs(setting):
             "SQLite in a file": ["--dir", f"{folder}::/d", sqlite, "--size", "20", "/d/bench.db"]}
 
 
-def interval(logarithms):
-    """Geometric mean and its 95 % interval."""
-    middle = statistics.fmean(logarithms)
-    half = 1.96 * statistics.stdev(logarithms) / math.sqrt(len(logarithms)) if len(logarithms) > 1 else math.inf
-    return math.exp(middle), math.exp(middle - half), math.exp(middle + half)
-
-
 def sample(setting, command):
     (setting.work / "limits" / "bench.db").unlink(missing_ok=True)
     return run(command)
@@ -58,23 +48,8 @@ def sample(setting, command):
 def measure(setting, report, name, rest, rounds):
     streams = {"without": setting.cay_run(*rest), "again": setting.cay_run(*rest),
                "limits": setting.cay_run(*flags(ALL), *rest), "and fuel": setting.cay_run(*flags(ALL | FUEL), *rest)}
-    times = {stream: [] for stream in streams}
-    answers = {guests.answer(sample(setting, command).output) for command in streams.values()} # warms caches, too
-    if len(answers) != 1:
-        raise Failed(f"{name}: the streams print different things")
-    for count in range(rounds):
-        for stream in list(streams) if count % 2 else list(reversed(streams)):
-            times[stream].append(sample(setting, streams[stream]).cpu_s)
-    rows = report.table(f"{name} ({setting.tier}): CPU seconds of the whole process, {rounds} rounds",
-                        ["stream", "minimum", "median", "with/without by A/A", "from", "to"])
-    for stream, taken in times.items():
-        quotients = [math.log(t / a) - math.log(b / a) for t, a, b in zip(taken, times["without"], times["again"])]
-        cells = interval(quotients) if stream in ("limits", "and fuel") else ("", "", "")
-        rows.append([stream, min(taken), statistics.median(taken), *cells])
-        if stream == "limits":
-            report.bar(f"{name}, lower end of limits/without by A/A", cells[1], BAR)
-        if cells[0]:
-            progress(f"{name}, {stream}: {cells[0]:.4f} ({cells[1]:.4f} to {cells[2]:.4f})")
+    overhead.compare(report, name, f"{name} ({setting.tier})", streams, lambda command: sample(setting, command),
+                     lambda done: guests.answer(done.output), rounds, {"limits": BAR, "and fuel": None})
 
 
 def main():
@@ -85,7 +60,7 @@ def main():
         setting = Setting(options)
         report = Report(setting.machine())
         for name, rest in programs(setting).items():
-            measure(setting, report, name, rest, max(5, options.rounds))
+            measure(setting, report, name, rest, options.rounds)
     except Failed as failure:
         sys.exit(f"bench: {failure}")
     return finish(report, options)

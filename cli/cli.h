@@ -71,6 +71,8 @@ int cli_load_read(cay_engine *engine, const char *path, struct base_file *file, 
 void cli_say_ignored(const char *path, const cay_module *module);
 /* The exit code for a file whose loading failed with `status`. */
 int cli_load_exit(enum cay_status status);
+/* Writes the file beside its place and renames it: it is the old one or the new one at any moment. */
+enum cay_status cli_replace_file(const char *path, unsigned mode, const struct base_text *text, struct cay_error *error);
 /* The engine that the settings ask for. Returns -1, or the exit code after a message. */
 int cli_engine(const struct policy_settings *settings, cay_engine **out);
 

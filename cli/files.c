@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Reading module files. People give the command many things that are not core modules; each kind that can be told from
+/* Reading module files, and writing what a command makes. People give the command many things that are not core modules; each kind that can be told from
  * its first bytes gets a message with the step that leads to a module. */
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -140,4 +142,24 @@ int cli_engine(const struct policy_settings *settings, cay_engine **out) {
   if (!status) return -1;
   cli_say_error(NULL, &error);
   return POLICY_EXIT_USAGE;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------------------------------- */
+
+enum cay_status cli_replace_file(const char *path, unsigned mode, const struct base_text *text,
+                                 struct cay_error *error) {
+  struct base_text draft = {0};
+  base_text_format(&draft, "%s.new-%ld", path, (long)getpid());
+  if (draft.failed || text->failed) {
+    base_text_deinit(&draft);
+    return base_error_memory(error);
+  }
+  int fd = open(draft.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+  bool good = fd >= 0 && base_os_write_all(fd, text->bytes, text->len_bytes);
+  int reason = errno;
+  if (fd >= 0 && close(fd) != 0 && good) good = false, reason = errno;
+  if (good && rename(draft.bytes, path) != 0) good = false, reason = errno;
+  if (!good && fd >= 0) unlink(draft.bytes);
+  base_text_deinit(&draft);
+  return good ? CAY_OK : base_error_system(error, reason, "cannot write %s", path);
 }

@@ -60,13 +60,7 @@ static int known(const struct cli_learn *learn, const char *line) {
 /* ---- The terminal ---------------------------------------------------------------------------------------------------- */
 
 static void show(const struct cli_learn *learn, const char *text) {
-  size_t len_bytes = strlen(text);
-  while (len_bytes) {
-    ssize_t written = write(learn->terminal, text, len_bytes);
-    if (written <= 0) return;
-    text += written;
-    len_bytes -= (size_t)written;
-  }
+  base_os_write_all(learn->terminal, text, strlen(text));
 }
 
 /* The first letter of a line; 0 at the end of input. */

@@ -6,8 +6,6 @@
 #include "cli/learn.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -199,30 +197,6 @@ static enum cay_status add_manifest(struct cli_learn *learn, struct base_text *o
 
 /* ---- The file -------------------------------------------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const struct base_text *text) {
-  for (size_t done = 0; done < text->len_bytes;) {
-    ssize_t written = write(fd, text->bytes + done, text->len_bytes - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    done += (size_t)written;
-  }
-  return true;
-}
-
-static enum cay_status replace(const char *path, const struct base_text *text, struct cay_error *error) {
-  struct base_text draft = {0};
-  base_text_format(&draft, "%s.%ld.new", path, (long)getpid());
-  if (draft.failed) return base_error_memory(error);
-  int fd = open(draft.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  bool good = fd >= 0 && write_all(fd, text);
-  if (fd >= 0 && close(fd) != 0) good = false;
-  if (good && rename(draft.bytes, path) != 0) good = false;
-  enum cay_status status = good ? CAY_OK : base_error_system(error, errno, "cannot write %s", path);
-  if (!good && fd >= 0) unlink(draft.bytes);
-  base_text_deinit(&draft);
-  return status;
-}
-
 /* Whether the manifest will lie in the working folder. */
 static bool is_beside(const char *output) {
   struct stat here, there;
@@ -252,7 +226,7 @@ enum cay_status cli_learn_write(struct cli_learn *learn, struct cay_error *error
   if (text.failed || learn->failed) {
     status = base_error_memory(error);
   } else if (output) {
-    status = replace(output, &text, error);
+    status = cli_replace_file(output, 0644, &text, error);
     if (!status) cli_say("%s: what it used is in %s", learn->session->file, output);
   } else {
     cli_say("%s: what it used, as a manifest (-o FILE writes it to a file):", learn->session->file);

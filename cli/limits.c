@@ -170,22 +170,11 @@ static void add_receipt(const struct cli_session *session, int code, struct base
   base_text_addz(out, "]}\n");
 }
 
-static bool write_all(int fd, const char *bytes, size_t len_bytes) {
-  while (len_bytes) {
-    ssize_t done = write(fd, bytes, len_bytes);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    bytes += done;
-    len_bytes -= (size_t)done;
-  }
-  return true;
-}
-
 int cli_receipt_write(struct cli_session *session, int code) {
   struct base_text text = {0};
   if (session->receipt_fd < 0) return code;
   add_receipt(session, code, &text);
-  bool is_written = !text.failed && write_all(session->receipt_fd, text.bytes, text.len_bytes);
+  bool is_written = !text.failed && base_os_write_all(session->receipt_fd, text.bytes, text.len_bytes);
   close(session->receipt_fd);
   session->receipt_fd = -1;
   base_text_deinit(&text);

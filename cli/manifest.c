@@ -4,11 +4,7 @@
  * whole. Exit code 1 is what diff says when rights widen; everything else that goes wrong is a usage error. */
 #include "cli/cli.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static int fail(const char *where, const struct cay_error *error, int code) {
   cli_say_error(where, error);
@@ -33,36 +29,12 @@ static int read_manifest(const char *path, bool is_request, struct base_file *fi
   return policy_manifest_read(settings, &manifest, &error) ? fail(NULL, &error, POLICY_EXIT_FAILED) : -1;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len) {
-  while (len) {
-    ssize_t written = write(fd, bytes, len);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes += written;
-    len -= (size_t)written;
-  }
-  return true;
-}
-
-/* The file is the old one or the new one at any moment: what is half written has another name. */
+/* An old file keeps its mode. */
 static int write_file(const char *path, const struct base_text *text) {
-  struct base_text temporary = {0};
+  struct cay_error error;
   struct stat old;
-  base_text_format(&temporary, "%s.new-%ld", path, (long)getpid());
-  if (temporary.failed || text->failed) {
-    base_text_deinit(&temporary);
-    return cli_wrong_use("out of memory");
-  }
   mode_t mode = stat(path, &old) == 0 ? old.st_mode & 0777 : 0666;
-  int fd = open(temporary.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-  bool good = fd >= 0 && write_all(fd, text->bytes, text->len_bytes);
-  int reason = errno;
-  if (fd >= 0 && close(fd) != 0 && good) good = false, reason = errno;
-  if (good && rename(temporary.bytes, path) != 0) good = false, reason = errno;
-  if (!good && fd >= 0) unlink(temporary.bytes);
-  if (!good) cli_say("cannot write %s: %s", path, strerror(reason));
-  base_text_deinit(&temporary);
-  return good ? 0 : POLICY_EXIT_USAGE;
+  return cli_replace_file(path, mode, text, &error) ? fail(NULL, &error, POLICY_EXIT_USAGE) : 0;
 }
 
 /* ---- The commands ------------------------------------------------------------------------------------------------------ */

@@ -9,17 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static bool write_all(int fd, const char *bytes, size_t len) {
-  while (len) {
-    ssize_t written = write(fd, bytes, len);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes += written;
-    len -= (size_t)written;
-  }
-  return true;
-}
-
 static bool wants_colour(void) {
   const char *no_color = getenv("NO_COLOR");
   return !(no_color && *no_color) && isatty(STDERR_FILENO);
@@ -46,7 +35,7 @@ static void say(const char *start, const char *format, va_list arguments) {
   if (!text) text = few;
   if (len > 0) disarm(text, strlen(text));
   base_text_format(&line, "%s%s\n", start, len > 0 ? text : "");
-  if (line.bytes) write_all(STDERR_FILENO, line.bytes, line.len_bytes);
+  if (line.bytes) base_os_write_all(STDERR_FILENO, line.bytes, line.len_bytes);
   base_text_deinit(&line);
   if (text != few) base_free(text);
 }
@@ -65,7 +54,7 @@ void cli_say_more(const char *format, ...) {
   va_end(arguments);
 }
 
-void cli_say_raw(const char *text, size_t len_bytes) { write_all(STDERR_FILENO, text, len_bytes); }
+void cli_say_raw(const char *text, size_t len_bytes) { base_os_write_all(STDERR_FILENO, text, len_bytes); }
 
 int cli_wrong_use(const char *format, ...) {
   va_list arguments;
@@ -86,7 +75,7 @@ int cli_print(struct base_text *text, int code) {
   if (text->failed) {
     cli_say("out of memory");
     code = POLICY_EXIT_USAGE;
-  } else if (text->len_bytes && !write_all(STDOUT_FILENO, text->bytes, text->len_bytes)) {
+  } else if (text->len_bytes && !base_os_write_all(STDOUT_FILENO, text->bytes, text->len_bytes)) {
     cli_say("cannot write to standard output: %s", strerror(errno));
     code = POLICY_EXIT_USAGE;
   }

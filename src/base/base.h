@@ -256,6 +256,8 @@ enum cay_status base_file_read(const char *path, struct base_file *out, struct c
 enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct base_file *out, bool *missing,
                                      struct cay_error *error);
 void base_file_deinit(struct base_file *file);
+/* All of it, in as many writes as that takes; false: errno says why. */
+bool base_os_write_all(int fd, const char *bytes, size_t len_bytes);
 
 /* Loads the internal shared object libcay-NAME.so, which carries a third-party library that is not needed at every
  * start, and returns the address of its `symbol`; it stays loaded. NULL and CAY_ERROR_UNSUPPORTED when it is not

@@ -54,6 +54,18 @@ void base_os_random(void *bytes, size_t len_bytes) {
   for (size_t i = 0; i < len_bytes; i++) ((uint8_t *)bytes)[i] = (uint8_t)(seed >> (i % 8 * 8));
 }
 
+bool base_os_write_all(int fd, const char *bytes, size_t len_bytes) {
+  while (len_bytes) {
+    ssize_t written = write(fd, bytes, len_bytes);
+    if (written < 0 && errno == EINTR) continue;
+    if (written == 0) errno = EIO; /* neither progress nor a reason */
+    if (written <= 0) return false;
+    bytes += written;
+    len_bytes -= (size_t)written;
+  }
+  return true;
+}
+
 /* Files are read, not mapped: somebody may change a mapped file after it was validated (the guest itself, when its own
  * file lies in a directory that was granted), and nothing later looks at it with the same distrust. */
 static enum cay_status file_read_all(int fd, const char *path, size_t expected_bytes, struct base_file *out,

@@ -131,24 +131,13 @@ enum cay_status policy_approval_find(char *const *environment, const char *name,
   return CAY_OK;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len) {
-  while (len) {
-    ssize_t written = write(fd, bytes, len);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes += written;
-    len -= (size_t)written;
-  }
-  return true;
-}
-
 static enum cay_status write_approval(int folder, const char *name, const struct base_text *text,
                                       struct cay_error *error) {
   char temporary[32];
   snprintf(temporary, sizeof temporary, ".new-%ld", (long)getpid());
   unlinkat(folder, temporary, 0);
   int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
-  bool good = fd >= 0 && fchmod(fd, 0400) == 0 && write_all(fd, text->bytes, text->len_bytes) && fsync(fd) == 0;
+  bool good = fd >= 0 && fchmod(fd, 0400) == 0 && base_os_write_all(fd, text->bytes, text->len_bytes) && fsync(fd) == 0;
   int reason = errno;
   if (fd >= 0 && close(fd) != 0 && good) good = false, reason = errno;
   if (good && renameat(folder, temporary, folder, name) != 0) good = false, reason = errno;

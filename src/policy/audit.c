@@ -190,15 +190,9 @@ static enum cay_status fail(struct policy_audit *audit, enum cay_status status, 
 }
 
 static enum cay_status write_buffer(struct policy_audit *audit, struct cay_error *error) {
-  size_t done = 0;
-  while (done < audit->buffer.len_bytes) {
-    ssize_t written = write(audit->fd, audit->buffer.bytes + done, audit->buffer.len_bytes - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      base_error_system(&audit->failure, errno, "cannot write the audit log %s", audit->path);
-      return fail(audit, audit->failure.status, error);
-    }
-    done += (size_t)written;
+  if (!base_os_write_all(audit->fd, audit->buffer.bytes, audit->buffer.len_bytes)) {
+    base_error_system(&audit->failure, errno, "cannot write the audit log %s", audit->path);
+    return fail(audit, audit->failure.status, error);
   }
   audit->buffer.len_bytes = 0;
   audit->flushed_ns = base_os_monotonic_ns();

@@ -109,3 +109,12 @@ void policy_help_environment(struct base_text *out) {
     }
   base_text_addz(out, "  NO_COLOR                 set to anything: no colour in messages on a terminal\n");
 }
+
+const char *policy_wall_part_name(enum policy_wall_part part) {
+  static const char *const names[] = {
+#define X(NAME, name) name,
+      POLICY_WALL_PARTS(X)
+#undef X
+  };
+  return names[part];
+}

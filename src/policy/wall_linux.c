@@ -19,15 +19,6 @@
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
 #endif
 
-const char *policy_wall_part_name(enum policy_wall_part part) {
-  static const char *const names[] = {
-#define X(NAME, name) name,
-      POLICY_WALL_PARTS(X)
-#undef X
-  };
-  return names[part];
-}
-
 bool policy_wall_is_default(void) { return POLICY_WALL_BY_DEFAULT; }
 
 static void tell(struct policy_wall_report *report, enum policy_wall_part part, bool holds, const char *format, ...)

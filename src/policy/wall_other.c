@@ -4,15 +4,6 @@
 
 #include "policy/policy.h"
 
-const char *policy_wall_part_name(enum policy_wall_part part) {
-  static const char *const names[] = {
-#define X(NAME, name) name,
-      POLICY_WALL_PARTS(X)
-#undef X
-  };
-  return names[part];
-}
-
 bool policy_wall_is_default(void) { return false; }
 
 void policy_wall_enter(const struct policy_wall *wall, struct policy_wall_report *report) {
