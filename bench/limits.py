@@ -20,7 +20,7 @@ from setting import Setting, arguments, finish
 BAR = 1.02
 SHA256_ROUNDS = 4000
 ALL = {"--max-memory": "1G", "--timeout": "1h", "--cpu-time": "1h", "--max-handles": "100", "--max-threads": "4",
-       "--max-created": "1000", "--max-read": "100G", "--max-written": "100G", "--max-sent": "1G", "--max-output": "1G",
+       "--max-created": "1000000", "--max-read": "100G", "--max-written": "100G", "--max-sent": "1G", "--max-output": "1G",
        "--stack": "16M"}
 FUEL = {"--fuel": "1000000000000000"}
 
@@ -37,7 +37,7 @@ def programs(setting):
     folder.mkdir(exist_ok=True)
     return {"SHA-256": ["--invoke", "run", sha256, str(SHA256_ROUNDS)],
             "SQLite in memory": [sqlite, "--memdb", "--size", "30"],
-            "SQLite in a file": ["--dir", f"{folder}::/d", sqlite, "--size", "20", "/d/bench.db"]}
+            "SQLite in a file": ["--dir", f"{folder}::/d", "--env", "SQLITE_TMPDIR=/d", sqlite, "--size", "20", "/d/bench.db"]}
 
 
 def sample(setting, command):
