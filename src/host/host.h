@@ -402,19 +402,34 @@ void host_network_release(struct host_network *network); /* NULL allowed */
 /* Adds a rule, whose texts are copied; before the network is used. */
 enum cay_status host_network_add(struct host_network *network, const struct host_net_rule *rule,
                                  struct cay_error *error);
-/* Who looks names up; NULL: the C library. Fills in up to `capacity` addresses (ports are ignored), `*count` tells how
- * many; 0 or -HOST_ERROR_x. Called by any thread, and waits. */
-typedef int host_net_resolver(void *env, const char *name, struct host_net_address *out, size_t capacity,
-                              size_t *count);
+/* Tells every rule, in order. */
+void host_network_each_rule(const struct host_network *network,
+                            void (*tell)(void *env, const struct host_net_rule *rule), void *env);
+
+/* Names. A lookup is an object that becomes readable when its answer is there, at the latest HOST_LOOKUP_MS after it was
+ * begun, so that it is waited for like everything else. Who knows the answer writes it into a pipe: */
+enum { HOST_LOOKUP_MS = 15 * 1000 };
+/* Sees to it that host_network_answer is called for `name` and `fd`, by whom and where it likes, and returns at once: 0 or
+ * -HOST_ERROR_x. `fd` is borrowed; the answer is that there is none when its last copy is closed. Any thread. */
+typedef int host_net_resolver(void *env, const char *name, int fd);
+/* Before the network is used. Without it, a new thread of this process answers. */
 void host_network_set_resolver(struct host_network *network, host_net_resolver *resolve, void *env);
+/* For resolvers: asks the system for `name`, if the rules allow that, leaves out what they do not allow to be connected to, and
+ * writes what is left to `fd`. May take as long as it likes. */
+void host_network_answer(const struct host_network *network, const char *name, int fd);
+/* For resolvers that know better: an answer of their own, 0 or -HOST_ERROR_x. Only the first 32 addresses count. */
+void host_network_answer_with(int fd, int result, const struct host_net_address *addresses, size_t count);
 
 /* Each of these returns NOTCAPABLE when the rules do not allow it. `*rule` (NULL allowed) is the text of the rule that
  * decided, or NULL when none did; it lives as long as the network. Any thread. */
-/* Looks `name` up and keeps the answer: what it leads to may be connected to by the rules that name it. An address in
- * text form is its own answer. Private addresses in the answer of a name are left out unless rules name them; when nothing
- * is left: NOTCAPABLE. NOENT: there is no such name. */
-int host_network_resolve(struct host_network *network, const char *name, struct host_net_address *out, size_t capacity,
-                         size_t *count, const char **rule);
+/* Begins to look `name` up. Nobody is asked for an address in text form, for localhost and for a name whose answer is
+ * known. INVAL: it is no name. */
+int host_network_lookup(struct host_network *network, const char *name, struct host_object **out, const char **rule);
+/* 0 and the first `capacity` addresses (without ports), or HOST_PENDING. The answer is kept: what it leads to may be
+ * connected to by the rules that name it, and every later lookup of the name gives the same. Private addresses are left
+ * out unless rules name them; when nothing is left: NOTCAPABLE. NOENT: there is no such name. AGAIN, TIMEDOUT: there was
+ * no answer. By one thread at a time. */
+int host_lookup_finish(struct host_object *lookup, struct host_net_address *out, size_t capacity, size_t *count);
 /* A TCP socket that is connected or connecting: host_connect_finish tells, once it is writable. */
 int host_network_connect(struct host_network *network, const struct host_net_address *address,
                          struct host_object **out, const char **rule);

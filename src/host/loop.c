@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/object.h"
+#include "host/network.h"
 
 struct host_loop {
   atomic_bool woken;
@@ -96,6 +96,19 @@ static int prepare(struct host_loop *loop, struct host_wait *waits, size_t count
   return ready;
 }
 
+/* The answer to a lookup has a time of its own: then the object is ready, with or without it. */
+static uint64_t soonest(const struct host_wait *waits, size_t count, uint64_t deadline_ns) {
+  for (size_t i = 0; i < count; i++) {
+    const struct host_lookup *lookup = waits[i].object->lookup;
+    if (lookup && lookup->deadline_ns < deadline_ns) deadline_ns = lookup->deadline_ns;
+  }
+  return deadline_ns;
+}
+
+static bool is_overdue(const struct host_object *object) {
+  return object->lookup && base_os_monotonic_ns() >= object->lookup->deadline_ns;
+}
+
 static int collect(const struct host_loop *loop, struct host_wait *waits, size_t count) {
   assert(count < loop->capacity);
   int ready = 0;
@@ -105,7 +118,8 @@ static int collect(const struct host_loop *loop, struct host_wait *waits, size_t
     if (got & POLLNVAL) wait->error = HOST_ERROR_BADF;
     if (got & (POLLHUP | POLLERR)) wait->hangup = true;
     /* A broken object is ready: the operation will say what is wrong. */
-    if (got & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) wait->ready |= wait->interest & HOST_READABLE;
+    if (got & (POLLIN | POLLHUP | POLLERR | POLLNVAL) || is_overdue(wait->object))
+      wait->ready |= wait->interest & HOST_READABLE;
     if (got & (POLLOUT | POLLERR | POLLHUP | POLLNVAL)) wait->ready |= wait->interest & HOST_WRITABLE;
     ready += wait->ready != 0;
   }
@@ -124,7 +138,7 @@ int host_loop_wait(struct host_loop *loop, struct host_wait *waits, size_t count
   if (deadline_ns != 0 && !make_pipe(loop)) return host_failed();
   if (count + 1 > loop->capacity && !base_vec_grow((void **)&loop->fds, &loop->capacity, count + 1, sizeof *loop->fds))
     return -HOST_ERROR_NOMEM;
-  if (prepare(loop, waits, count) > 0) deadline_ns = 0;
+  deadline_ns = prepare(loop, waits, count) > 0 ? 0 : soonest(waits, count, deadline_ns);
   for (;;) {
     if (host_loop_woken(loop)) return -HOST_ERROR_INTR;
     struct timespec left;

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The rules of the network, and names.
+/* The rules of the network, and what names led to.
  *
  * Every use is judged here by its address, at the moment it is made: the rules that deny first, then those that allow. A
- * rule with a name allows the addresses that the name led to when the program first asked for it; the answer is kept
- * (a pin), so that a name cannot lead somewhere else later. Rejected: resolving names when the rules are read, which asks
- * for names that nobody uses and cannot know those of "*.example.org"; and resolving again for each connection, which is
- * how an answer comes to be private after it was judged.
+ * rule with a name allows the addresses that the name led to when the program first asked for it (lookup.c); the answer is
+ * kept (a pin), so that a name cannot lead somewhere else later. Rejected: resolving names when the rules are read, which
+ * asks for names that nobody uses and cannot know those of "*.example.org"; and resolving again for each connection,
+ * which is how an answer comes to be private after it was judged.
  *
- * Private addresses never come by a name unless a rule allows the address itself; localhost is what it says, and nobody
- * is asked for it.
+ * Private addresses never come by a name unless a rule allows the address itself.
  *
  * Invariants: (1) addresses are normalized before they are judged; (2) rules do not change once the network is used;
- * (3) pins are only added, under the lock, which is not held while a name is looked up. */
+ * (3) pins are only added, under the lock. */
 #include "host/network.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <netdb.h>
 
-enum { NAME_BYTES = 254, PINS_MAX = 4096, ANSWER_MAX = 32 };
+enum { PINS_MAX = 4096 };
 
-struct pin {
+struct host_pin {
   char *name;
   struct host_net_address *addresses;
   size_t count;
@@ -34,7 +31,7 @@ struct host_network {
   host_net_resolver *resolve;
   void *resolve_env;
   pthread_mutex_t lock;
-  BASE_VEC(struct pin) pins;
+  BASE_VEC(struct host_pin) pins;
 };
 
 enum cay_status host_network_new(struct host_network **out, struct cay_error *error) {
@@ -42,6 +39,8 @@ enum cay_status host_network_new(struct host_network **out, struct cay_error *er
   if (!network) return base_error_memory(error);
   atomic_init(&network->references, 1);
   pthread_mutex_init(&network->lock, NULL);
+  network->resolve = host_lookup_in_thread;
+  network->resolve_env = network;
   *out = network;
   return CAY_OK;
 }
@@ -98,10 +97,18 @@ void host_network_set_resolver(struct host_network *network, host_net_resolver *
   network->resolve_env = env;
 }
 
+int host_network_ask(struct host_network *network, const char *name, int fd) {
+  return network->resolve(network->resolve_env, name, fd);
+}
+
+void host_network_each_rule(const struct host_network *network,
+                            void (*tell)(void *env, const struct host_net_rule *rule), void *env) {
+  for (size_t i = 0; i < network->rules.count; i++) tell(env, &network->rules.items[i]);
+}
+
 /* ---- Judging ---------------------------------------------------------------------------------------------------------- */
 
-/* "example.org" or "*.example.org" against a name in lower case. */
-static bool name_matches(const char *pattern, const char *name) {
+bool host_name_matches(const char *pattern, const char *name) {
   if (strncmp(pattern, "*.", 2) != 0) return strcmp(pattern, name) == 0;
   size_t suffix = strlen(pattern + 1), len = strlen(name);
   return len > suffix && strcmp(name + len - suffix, pattern + 1) == 0;
@@ -115,8 +122,8 @@ static bool same_address(const struct host_net_address *a, const struct host_net
 static bool is_pinned(const struct host_network *network, const char *pattern, const struct host_net_address *address,
                       bool only_localhost) {
   for (size_t i = 0; i < network->pins.count; i++) {
-    const struct pin *pin = &network->pins.items[i];
-    if (!name_matches(pattern, pin->name) || (only_localhost && !pin->is_localhost)) continue;
+    const struct host_pin *pin = &network->pins.items[i];
+    if (!host_name_matches(pattern, pin->name) || (only_localhost && !pin->is_localhost)) continue;
     for (size_t k = 0; k < pin->count; k++)
       if (same_address(&pin->addresses[k], address)) return true;
   }
@@ -202,38 +209,13 @@ int host_network_judge(struct host_network *network, enum host_net_direction dir
 
 /* ---- Names ------------------------------------------------------------------------------------------------------------- */
 
-/* Lower case, without a dot at the end; false: no name. */
-static bool name_normalize(const char *name, char out[NAME_BYTES]) {
-  size_t len = strlen(name);
-  if (len && name[len - 1] == '.') len--;
-  if (len == 0 || len >= NAME_BYTES) return false;
-  for (size_t i = 0; i < len; i++) {
-    char c = name[i];
-    if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
-    bool is_good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-    if (!is_good || (c == '.' && (i == 0 || name[i - 1] == '.'))) return false;
-    out[i] = c;
-  }
-  out[len] = 0;
-  return true;
-}
-
-/* An address in text form, as inet_pton reads it: not the shorter forms of old, which are looked up as names. */
-static bool is_address(const char *text, struct host_net_address *out) {
-  *out = (struct host_net_address){0};
-  if (inet_pton(AF_INET, text, out->bytes) == 1) return true;
-  out->is_v6 = inet_pton(AF_INET6, text, out->bytes) == 1;
-  if (out->is_v6) host_net_normalize(out);
-  return out->is_v6;
-}
-
-/* Looking a name up tells the world that somebody asks, so it takes a rule, too. */
-static bool may_ask(const struct host_network *network, const char *name, bool *is_named, const char **rule_text) {
+bool host_network_may_ask(const struct host_network *network, const char *name, bool *is_named,
+                          const char **rule_text) {
   bool is_allowed = false;
   *is_named = false;
   for (size_t i = 0; i < network->rules.count; i++) {
     const struct host_net_rule *rule = &network->rules.items[i];
-    bool is_named_here = rule->what == HOST_NET_NAME && name_matches(rule->name, name);
+    bool is_named_here = rule->what == HOST_NET_NAME && host_name_matches(rule->name, name);
     if (!(rule->directions & HOST_NET_CONNECT) || (!is_named_here && rule->what != HOST_NET_ANY)) continue;
     bool is_whole =
         rule->protocols == (HOST_NET_TCP | HOST_NET_UDP) && rule->port_first == 0 && rule->port_last == 65535;
@@ -246,71 +228,38 @@ static bool may_ask(const struct host_network *network, const char *name, bool *
   return is_allowed;
 }
 
-static int ask_system(const char *name, struct host_net_address *out, size_t capacity, size_t *count) {
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-  int failure = getaddrinfo(name, NULL, &hints, &list);
-  *count = 0;
-  if (failure == EAI_NONAME) return -HOST_ERROR_NOENT;
-  if (failure == EAI_AGAIN) return -HOST_ERROR_AGAIN;
-  if (failure) return failure == EAI_MEMORY ? -HOST_ERROR_NOMEM : -HOST_ERROR_IO;
-  for (const struct addrinfo *info = list; info && *count < capacity; info = info->ai_next) {
-    union host_sockaddr address;
-    if (info->ai_addrlen > sizeof address) continue;
-    memcpy(&address, info->ai_addr, info->ai_addrlen);
-    if (host_net_of_sockaddr(&address, &out[*count])) ++*count;
+/* Whether a rule allows the address as such, and not by a name that led to it. */
+static bool allows_itself(const struct host_network *network, const struct host_net_address *address) {
+  for (size_t i = 0; i < network->rules.count; i++) {
+    const struct host_net_rule *rule = &network->rules.items[i];
+    if (!rule->denies && rule->what != HOST_NET_NAME && (rule->directions & HOST_NET_CONNECT) &&
+        allows(network, rule, HOST_NET_CONNECT, address))
+      return true;
   }
-  freeaddrinfo(list);
-  return 0;
+  return false;
 }
 
-static bool is_localhost(const char *name) {
-  return strcmp(name, "localhost") == 0 || name_matches("*.localhost", name);
-}
-
-static int ask(const struct host_network *network, const char *name, struct host_net_address *out, size_t *count) {
-  *count = 0;
-  if (is_localhost(name)) {
-    out[0] = (struct host_net_address){.bytes = {127, 0, 0, 1}};
-    out[1] = (struct host_net_address){.is_v6 = true, .bytes = {[15] = 1}};
-    *count = 2;
-    return 0;
-  }
-  int result = network->resolve ? network->resolve(network->resolve_env, name, out, ANSWER_MAX, count)
-                                : ask_system(name, out, ANSWER_MAX, count);
-  if (result == 0 && *count > ANSWER_MAX) *count = ANSWER_MAX;
-  return result;
-}
-
-/* Leaves out private addresses that no rule names. */
-static size_t keep_allowed(const struct host_network *network, struct host_net_address *addresses, size_t count) {
+size_t host_network_keep_allowed(const struct host_network *network, struct host_net_address *addresses, size_t count) {
   size_t kept = 0;
   for (size_t i = 0; i < count; i++) {
     host_net_normalize(&addresses[i]);
-    bool is_allowed = !host_net_is_private(&addresses[i]);
-    for (size_t k = 0; k < network->rules.count && !is_allowed; k++) {
-      const struct host_net_rule *rule = &network->rules.items[k];
-      is_allowed = !rule->denies && rule->what != HOST_NET_NAME && (rule->directions & HOST_NET_CONNECT) &&
-                   allows(network, rule, HOST_NET_CONNECT, &addresses[i]);
-    }
-    if (is_allowed) addresses[kept++] = addresses[i];
+    if (!host_net_is_private(&addresses[i]) || allows_itself(network, &addresses[i])) addresses[kept++] = addresses[i];
   }
   return kept;
 }
 
-static const struct pin *find_pin(const struct host_network *network, const char *name) {
+static const struct host_pin *find_pin(const struct host_network *network, const char *name) {
   for (size_t i = 0; i < network->pins.count; i++)
     if (strcmp(network->pins.items[i].name, name) == 0) return &network->pins.items[i];
   return NULL;
 }
 
-/* Keeps the answer; the one that was kept first stays. */
-static int pin_answer(struct host_network *network, const char *name, const struct host_net_address *addresses,
-                      size_t count) {
-  if (find_pin(network, name)) return 0;
+static int add_pin(struct host_network *network, const char *name, const struct host_net_address *addresses,
+                   size_t count, bool is_localhost) {
   if (network->pins.count >= PINS_MAX) return -HOST_ERROR_NOBUFS;
-  struct pin pin = {.name = base_string_copy(name, strlen(name)), .count = count, .is_localhost = is_localhost(name)};
+  struct host_pin pin = {.name = base_string_copy(name, strlen(name)), .count = count, .is_localhost = is_localhost};
   pin.addresses = base_alloc_zero(count, sizeof *addresses);
-  struct pin *slot = pin.name && pin.addresses ? BASE_VEC_PUSH(&network->pins) : NULL;
+  struct host_pin *slot = pin.name && pin.addresses ? BASE_VEC_PUSH(&network->pins) : NULL;
   if (!slot) {
     base_free(pin.name);
     base_free(pin.addresses);
@@ -321,51 +270,20 @@ static int pin_answer(struct host_network *network, const char *name, const stru
   return 0;
 }
 
-static bool give_pin(const struct host_network *network, const char *name, struct host_net_address *out,
-                     size_t capacity, size_t *count) {
-  const struct pin *pin = find_pin(network, name);
-  if (!pin) return false;
-  *count = pin->count < capacity ? pin->count : capacity;
-  memcpy(out, pin->addresses, *count * sizeof *out);
-  return true;
-}
-
-static int look_up(struct host_network *network, const char *name, bool is_named) {
-  struct host_net_address answer[ANSWER_MAX];
-  size_t count = 0;
-  int result = ask(network, name, answer, &count);
-  if (result) return result;
-  if (count == 0) return -HOST_ERROR_NOENT;
-  bool is_kept = is_localhost(name) && is_named;
-  if (!is_kept) count = keep_allowed(network, answer, count);
-  if (count == 0) return -HOST_ERROR_NOTCAPABLE;
+int host_network_pin(struct host_network *network, const char *name, const struct host_net_address *addresses,
+                     size_t count, bool is_localhost) {
   pthread_mutex_lock(&network->lock);
-  result = pin_answer(network, name, answer, count);
+  int result = find_pin(network, name) ? 0 : add_pin(network, name, addresses, count, is_localhost);
   pthread_mutex_unlock(&network->lock);
   return result;
 }
 
-int host_network_resolve(struct host_network *network, const char *name, struct host_net_address *out, size_t capacity,
-                         size_t *count, const char **rule) {
-  char normal[NAME_BYTES];
-  const char *unused;
-  bool is_named;
-  if (!rule) rule = &unused;
-  *rule = NULL;
-  *count = 0;
-  if (capacity && is_address(name, out)) {
-    *count = 1;
-    return 0;
-  }
-  if (!name_normalize(name, normal)) return -HOST_ERROR_INVAL;
-  if (!may_ask(network, normal, &is_named, rule)) return -HOST_ERROR_NOTCAPABLE;
-  for (int attempt = 0; attempt < 2; attempt++) {
-    pthread_mutex_lock(&network->lock);
-    bool is_known = give_pin(network, normal, out, capacity, count);
-    pthread_mutex_unlock(&network->lock);
-    if (is_known) return 0;
-    int result = attempt == 0 ? look_up(network, normal, is_named) : -HOST_ERROR_IO;
-    if (result) return result;
-  }
-  return -HOST_ERROR_IO;
+bool host_network_pinned(struct host_network *network, const char *name, struct host_net_address *out, size_t capacity,
+                         size_t *count) {
+  pthread_mutex_lock(&network->lock);
+  const struct host_pin *pin = find_pin(network, name);
+  *count = !pin ? 0 : pin->count < capacity ? pin->count : capacity;
+  if (pin && *count) memcpy(out, pin->addresses, *count * sizeof *out);
+  pthread_mutex_unlock(&network->lock);
+  return pin != NULL;
 }

@@ -72,6 +72,7 @@ void host_object_release(struct host_object *object) {
   host_quota_release(object->quota);
   host_network_release(object->network);
   host_peers_free(object->peers);
+  base_free(object->lookup);
   synthetic_free(object->synthetic);
   if (object->memory) {
     base_free(object->memory->bytes);

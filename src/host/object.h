@@ -56,6 +56,7 @@ struct host_object {
   struct host_object *origin; /* retained; owns everything but the budget, where this is its counted twin; or NULL */
   struct host_network *network;       /* whose rules judge its peers; NULL: none */
   struct host_peers *peers;           /* of bound UDP sockets */
+  struct host_lookup *lookup;         /* of the pipe that a name's addresses come through */
   struct host_quota *quota;           /* of its grant; NULL: none */
   struct host_quota_file *quota_file; /* of a regular file of a grant with a quota */
   atomic_bool quota_refused;

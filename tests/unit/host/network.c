@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Network rules: who wins, which addresses are private in whichever form, names and their pins, and sockets by them. */
 #include <arpa/inet.h>
+#include <signal.h>
 
+#include "host/network.h"
 #include "scratch.h"
 
 static struct host_network *network;
 static int questions;
 
-static int answer(void *env, const char *name, struct host_net_address *out, size_t capacity, size_t *count) {
+/* Answers at once, or, with a copy in `held`, when the test likes. */
+static int held = -1;
+static bool holds;
+
+static int answer(void *env, const char *name, int fd) {
   (void)env;
   questions++;
   static const struct {
@@ -16,21 +22,28 @@ static int answer(void *env, const char *name, struct host_net_address *out, siz
               {"mixed.example.org", "10.0.0.1"},       {"mixed.example.org", "93.184.216.35"},
               {"moves.example.org", "93.184.216.36"},  {"mapped.example.org", "::ffff:127.0.0.1"},
               {"other.test", "93.184.216.37"}};
-  *count = 0;
+  struct host_net_address found[BASE_ARRAY_LEN(zone)];
+  size_t count = 0;
   if (strcmp(name, "moves.example.org") == 0 && questions > 1) return -HOST_ERROR_IO;
-  for (size_t i = 0; i < BASE_ARRAY_LEN(zone) && *count < capacity; i++) {
-    if (strcmp(zone[i].name, name) != 0) continue;
-    out[*count] = (struct host_net_address){.is_v6 = strchr(zone[i].address, ':') != NULL};
-    CHECK_INT(inet_pton(out[*count].is_v6 ? AF_INET6 : AF_INET, zone[i].address, out[*count].bytes), 1);
-    ++*count;
+  if (holds) {
+    held = dup(fd);
+    return 0;
   }
-  return *count ? 0 : -HOST_ERROR_NOENT;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(zone); i++) {
+    if (strcmp(zone[i].name, name) != 0) continue;
+    found[count] = (struct host_net_address){.is_v6 = strchr(zone[i].address, ':') != NULL};
+    CHECK_INT(inet_pton(found[count].is_v6 ? AF_INET6 : AF_INET, zone[i].address, found[count].bytes), 1);
+    count++;
+  }
+  host_network_answer_with(fd, 0, found, count);
+  return 0;
 }
 
 static void begin(void) {
   CHECK_INT(host_network_new(&network, NULL), CAY_OK);
   host_network_set_resolver(network, answer, NULL);
   questions = 0;
+  holds = false;
 }
 static void end(void) { host_network_release(network); }
 
@@ -186,9 +199,22 @@ TEST(directions_protocols_ports) {
 
 /* ---- Names ----------------------------------------------------------------------------------------------------------- */
 
+static void wait_for(struct host_object *object, enum host_interest interest) {
+  struct host_loop *loop;
+  struct host_wait wait = {.object = object, .interest = (uint8_t)interest};
+  if (host_loop_new(&loop, NULL)) abort();
+  CHECK_INT(host_loop_wait(loop, &wait, 1, base_os_monotonic_ns() + UINT64_C(3000000000)), 1);
+  host_loop_free(loop);
+}
+
 static int resolve(const char *name, size_t *count) {
   struct host_net_address out[8];
-  return host_network_resolve(network, name, out, 8, count, NULL);
+  struct host_object *lookup;
+  int result = host_network_lookup(network, name, &lookup, NULL);
+  if (result) return result;
+  result = host_lookup_finish(lookup, out, 8, count);
+  host_object_release(lookup);
+  return result;
 }
 
 TEST(names) {
@@ -260,20 +286,198 @@ TEST(localhost) {
   end();
 }
 
+/* ---- Answers that come later, or are lies --------------------------------------------------------------------------- */
+
+static struct host_object *ask(const char *name) {
+  struct host_object *lookup = NULL;
+  holds = true;
+  CHECK_INT(host_network_lookup(network, name, &lookup, NULL), 0);
+  return lookup;
+}
+
+static int finish(struct host_object *lookup, size_t *count) {
+  struct host_net_address out[8];
+  return host_lookup_finish(lookup, out, 8, count);
+}
+
+TEST(answers_come_later) {
+  begin();
+  add_name("*.example.org", false);
+  size_t count = 9;
+  struct host_object *first = ask("public.example.org");
+  int first_end = held;
+  struct host_object *second = ask("PUBLIC.example.org");
+  CHECK_INT(questions, 2); /* nothing is known yet */
+  CHECK_INT(finish(first, &count), HOST_PENDING);
+  CHECK_INT(count, 0);
+  struct host_net_address one = address("93.184.216.34", 0), other = address("93.184.216.99", 0);
+  host_network_answer_with(first_end, 0, &one, 1);
+  wait_for(first, HOST_READABLE);
+  CHECK_INT(finish(first, &count), 0);
+  CHECK_INT(finish(first, &count), 0);
+  CHECK_INT(count, 1);
+  /* The name is what it was found to be first. */
+  host_network_answer_with(held, 0, &other, 1);
+  CHECK_INT(finish(second, &count), 0);
+  CHECK(may("93.184.216.34", 9));
+  CHECK(!may("93.184.216.99", 9));
+  struct host_object *third = ask("public.example.org");
+  CHECK_INT(questions, 2);
+  wait_for(third, HOST_READABLE);
+  CHECK_INT(finish(third, &count), 0);
+  host_object_release(first), host_object_release(second), host_object_release(third);
+  close(first_end), close(held);
+  end();
+}
+
+TEST(nobody_answers) {
+  begin();
+  add_name("*.example.org", false);
+  size_t count;
+  struct host_object *lookup = ask("gone.example.org");
+  close(held);
+  wait_for(lookup, HOST_READABLE);
+  CHECK_INT(finish(lookup, &count), -HOST_ERROR_AGAIN);
+  host_object_release(lookup);
+  /* One that never says anything and does not go away either. */
+  lookup = ask("silent.example.org");
+  lookup->lookup->deadline_ns = base_os_monotonic_ns() + 20 * 1000000;
+  CHECK_INT(finish(lookup, &count), HOST_PENDING);
+  wait_for(lookup, HOST_READABLE);
+  CHECK_INT(finish(lookup, &count), -HOST_ERROR_TIMEDOUT);
+  host_object_release(lookup);
+  close(held);
+  /* Whoever asked may have lost interest. */
+  signal(SIGPIPE, SIG_IGN);
+  lookup = ask("late.example.org");
+  host_object_release(lookup);
+  host_network_answer_with(held, 0, &(struct host_net_address){.bytes = {8, 8, 8, 8}}, 1);
+  close(held);
+  end();
+}
+
+/* What came of an answer of these bytes. */
+static int finish_with(const void *bytes, size_t len_bytes) {
+  size_t count;
+  struct host_object *lookup = ask("lies.example.org");
+  CHECK(write(held, bytes, len_bytes) == (ssize_t)len_bytes);
+  close(held);
+  int result = finish(lookup, &count);
+  CHECK(result != 0 || count > 0);
+  host_object_release(lookup);
+  return result;
+}
+
+TEST(answers_are_distrusted) {
+  struct host_answer answer = {.count = 2}, read;
+  struct cay_error error;
+  char bytes[HOST_ANSWER_BYTES + 1] = {0}, lie[HOST_ANSWER_BYTES];
+  answer.addresses[0] = address("93.184.216.34", 0);
+  answer.addresses[1] = address("2606:2800:220::1", 0);
+  answer.addresses[1].scope = 7;
+  size_t len_bytes = host_answer_write(&answer, bytes);
+  CHECK_INT(len_bytes, 8 + 2 * 21);
+  CHECK_INT(host_answer_parse(bytes, len_bytes, &read, &error), CAY_OK);
+  CHECK(read.count == 2 && read.error == HOST_OK &&
+        memcmp(read.addresses, answer.addresses, sizeof answer.addresses) == 0);
+  static const struct {
+    uint8_t at, value;
+    uint64_t offset;
+  } lies[] = {{0, HOST_ERROR_COUNT, 0},
+              {3, 1, 0},
+              {0, HOST_ERROR_NOENT, 4},
+              {4, 33, 4},
+              {7, 1, 4},
+              {4, 0, 4},
+              {4, 1, 29},
+              {4, 3, 50},
+              {8, 0, 8},
+              {8, 5, 8},
+              {29, 7, 29},
+              {13, 1, 13},
+              {24, 1, 13},
+              {25, 1, 25}};
+  begin();
+  add_name("*.example.org", false);
+  for (size_t i = 0; i < BASE_ARRAY_LEN(lies); i++) {
+    memcpy(lie, bytes, len_bytes);
+    lie[lies[i].at] = (char)lies[i].value;
+    CHECK_INT(host_answer_parse(lie, len_bytes, &read, &error), CAY_ERROR_MALFORMED);
+    CHECK_INT(error.offset, lies[i].offset);
+    CHECK_INT(read.count, 0);
+    CHECK_INT(finish_with(lie, len_bytes), -HOST_ERROR_PROTO);
+  }
+  for (size_t cut = 1; cut < len_bytes; cut++) {
+    CHECK_INT(host_answer_parse(bytes, cut, &read, &error), CAY_ERROR_MALFORMED);
+    CHECK_INT(error.offset, cut);
+    CHECK_INT(finish_with(bytes, cut), -HOST_ERROR_PROTO);
+  }
+  CHECK_INT(finish_with(bytes, len_bytes + 1), -HOST_ERROR_PROTO);
+  /* True in form, but of addresses that no name leads to. */
+  answer = (struct host_answer){.count = 2};
+  answer.addresses[0] = address("127.0.0.1", 0);
+  answer.addresses[1] = address("64:ff9b::10.0.0.1", 0);
+  len_bytes = host_answer_write(&answer, bytes);
+  CHECK_INT(finish_with(bytes, len_bytes), -HOST_ERROR_NOTCAPABLE);
+  CHECK(!may("127.0.0.1", 9));
+  end();
+}
+
+/* ---- What a resolver does: judging again, for who asks may lie, and asking the system ---------------------------------- */
+
+static int answered(const char *name, struct host_answer *out) {
+  char bytes[HOST_ANSWER_BYTES + 1];
+  int ends[2];
+  CHECK_INT(pipe(ends), 0);
+  host_network_answer(network, name, ends[1]);
+  close(ends[1]);
+  ssize_t got = read(ends[0], bytes, sizeof bytes);
+  close(ends[0]);
+  CHECK_INT(host_answer_parse(bytes, (size_t)got, out, NULL), CAY_OK);
+  return -(int)out->error;
+}
+
+static bool is_loopback(const struct host_net_address *address) {
+  static const struct host_net_address v6 = {.bytes = {[15] = 1}};
+  return address->is_v6 ? memcmp(address->bytes, v6.bytes, 16) == 0 : address->bytes[0] == 127;
+}
+
+TEST(resolver) {
+  struct host_answer answer;
+  begin();
+  add_name("*.example.org", false);
+  CHECK_INT(answered("localhost", &answer), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(answered("other.test", &answer), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(answered("a b.example.org", &answer), -HOST_ERROR_INVAL);
+  add(rule(HOST_NET_CONNECT, HOST_NET_ANY));
+  CHECK_INT(answered("localhost", &answer), -HOST_ERROR_NOTCAPABLE); /* is private and not named */
+  CHECK_INT(answered("127.1", &answer), -HOST_ERROR_NOTCAPABLE);     /* to the C library an address */
+  add_name("localhost", false);
+  CHECK_INT(answered("LOCALHOST.", &answer), 0);
+  for (size_t i = 0; i < answer.count; i++) CHECK(is_loopback(&answer.addresses[i]));
+  end();
+}
+
+TEST(resolver_in_a_thread) {
+  struct host_object *lookup;
+  size_t count = 0;
+  CHECK_INT(host_network_new(&network, NULL), CAY_OK);
+  add(rule(HOST_NET_CONNECT, HOST_NET_ANY));
+  add_range(HOST_NET_CONNECT, "127.0.0.1", 32, false);
+  CHECK_INT(host_network_lookup(network, "127.1", &lookup, NULL), 0); /* answered by the C library without a server */
+  wait_for(lookup, HOST_READABLE);
+  CHECK_INT(finish(lookup, &count), 0);
+  CHECK_INT(count, 1);
+  host_object_release(lookup);
+  end();
+}
+
 /* ---- Sockets ----------------------------------------------------------------------------------------------------------- */
 
 static uint16_t port_of(const struct host_object *socket) {
   char text[128];
   CHECK(host_object_address(socket, text, sizeof text));
   return (uint16_t)atoi(strrchr(text, ':') + 1);
-}
-
-static void wait_for(struct host_object *object, enum host_interest interest) {
-  struct host_loop *loop;
-  struct host_wait wait = {.object = object, .interest = (uint8_t)interest};
-  if (host_loop_new(&loop, NULL)) abort();
-  CHECK_INT(host_loop_wait(loop, &wait, 1, base_os_monotonic_ns() + UINT64_C(3000000000)), 1);
-  host_loop_free(loop);
 }
 
 TEST(tcp) {
@@ -383,4 +587,5 @@ TEST(udp) {
 }
 
 TEST_MAIN({RUN(private_is_denied) RUN(named_private) RUN(denying_wins) RUN(directions_protocols_ports) RUN(names)
-               RUN(names_are_asked_once) RUN(denied_names) RUN(localhost) RUN(tcp) RUN(peers) RUN(udp)})
+               RUN(names_are_asked_once) RUN(denied_names) RUN(localhost) RUN(answers_come_later) RUN(nobody_answers)
+                   RUN(answers_are_distrusted) RUN(resolver) RUN(resolver_in_a_thread) RUN(tcp) RUN(peers) RUN(udp)})
