@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The side of the broker that the command sees: starting it, asking, ending it. Asking never fails in a way that matters:
- * without an answer a message lacks a detail. After the first question without one nothing is asked any more.
+/* The side of the broker that the command sees: starting it, asking, ending it. Asking about files and positions never
+ * fails in a way that matters: without an answer a message lacks a detail. After the first question without one nothing
+ * is asked any more. A lookup of a name is sent off together with the pipe that its answer comes through.
  *
  * Threads: any may ask, one at a time. */
 #include <errno.h>
@@ -93,9 +94,21 @@ char *api_real_path(struct api_broker *broker, const char *path) {
   return copy;
 }
 
+/* A resolver of the run's network. */
+static int look_up(void *env, const char *name, int fd) {
+  struct api_broker *broker = env;
+  struct broker_request request;
+  if (!path_request(&request, BROKER_NAME, name)) return -HOST_ERROR_INVAL;
+  pthread_mutex_lock(&broker->lock);
+  bool is_sent = broker->socket >= 0 && broker_send_with(broker->socket, &request, broker_request_bytes(&request), fd);
+  pthread_mutex_unlock(&broker->lock);
+  return is_sent ? 0 : -HOST_ERROR_AGAIN;
+}
+
 /* ---- Its life --------------------------------------------------------------------------------------------------------------- */
 
-enum cay_status api_broker_new(cay_run *run, struct api_broker **out, struct cay_error *error) {
+enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
+                               struct cay_error *error) {
   int ends[2];
   struct api_broker *broker = base_alloc_zero(1, sizeof *broker);
   if (!broker) return base_error_memory(error);
@@ -104,7 +117,7 @@ enum cay_status api_broker_new(cay_run *run, struct api_broker **out, struct cay
     return base_error_system(error, errno, "no socket for the broker");
   }
   broker->process = fork();
-  if (broker->process == 0) broker_serve(ends[1], run);
+  if (broker->process == 0) broker_serve(ends[1], run, network, BROKER_NAME_MS);
   int failure = errno;
   close(ends[1]);
   if (broker->process < 0) {
@@ -117,6 +130,7 @@ enum cay_status api_broker_new(cay_run *run, struct api_broker **out, struct cay
   broker->socket = ends[0];
   broker->source = (struct inspect_source){find, broker};
   api_run_set_source(run, &broker->source);
+  if (network) host_network_set_resolver(network, look_up, broker);
   *out = broker;
   return CAY_OK;
 }

@@ -11,6 +11,8 @@ enum broker_kind {
   BROKER_POSITIONS, /* where byte `offset` of module `module` comes from; answered by broker_positions_write */
   BROKER_REAL_PATH, /* what a path leads to, links followed; answered by it, or by nothing */
   BROKER_PATH_KIND, /* answered by one byte, enum api_path_kind */
+  BROKER_NAME,      /* who the path names is looked up; answered by host_network_answer through the descriptor that comes
+                       with the request, and not here */
   BROKER_KIND_COUNT,
 };
 enum { BROKER_PATH_BYTES = 4096, BROKER_TEXT_BYTES = 512, BROKER_REPLY_BYTES = 32 * 1024 };
@@ -21,8 +23,10 @@ struct broker_request {
 };
 /* The bytes of a request that are sent. */
 size_t broker_request_bytes(const struct broker_request *request);
-/* Reads what was received: true, if every part makes sense, with a NUL behind the path. */
-bool broker_request_parse(const void *bytes, size_t len_bytes, size_t module_count, struct broker_request *out);
+/* Reads what was received, every part of which has to make sense; a NUL stands behind the path. MALFORMED, with the offset
+ * of what is wrong. `error` may be NULL. */
+enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, size_t module_count,
+                                     struct broker_request *out, struct cay_error *error);
 
 /* Texts are cut at BROKER_TEXT_BYTES. Returns the bytes of the message. */
 size_t broker_positions_write(const struct inspect_position *positions, size_t count,
@@ -30,12 +34,23 @@ size_t broker_positions_write(const struct inspect_position *positions, size_t c
 /* Returns how many positions there are, at most `capacity`; 0 when anything is wrong. Texts point into `bytes`. */
 size_t broker_positions_read(const char *bytes, size_t len_bytes, struct inspect_position *out, size_t capacity);
 
-/* Sends or receives one message, whole; false on any failure. Waits at most `timeout_ms`. */
+/* Sends or receives one message, whole; false on any failure. Receiving waits at most `timeout_ms`. With a descriptor, sending
+ * does not wait: whoever is too slow to read has too much to do. */
 bool broker_send(int socket, const void *bytes, size_t len_bytes);
+bool broker_send_with(int socket, const void *bytes, size_t len_bytes, int fd);
 bool broker_receive(int socket, void *bytes, size_t capacity, size_t *len_bytes, int timeout_ms);
-enum { BROKER_FOREVER = -1, BROKER_READER_MS = 10 * 1000, BROKER_CLIENT_MS = 15 * 1000 };
+/* `*fd` is the one descriptor that came along, the caller's from then on, or -1. */
+bool broker_receive_with(int socket, void *bytes, size_t capacity, size_t *len_bytes, int *fd);
+enum {
+  BROKER_FOREVER = -1,
+  BROKER_READER_MS = 10 * 1000,
+  BROKER_CLIENT_MS = 15 * 1000,
+  BROKER_NAME_MS = 10 * 1000, /* what a lookup may take */
+};
+_Static_assert((int)BROKER_NAME_MS < (int)HOST_LOOKUP_MS, "who asked hears of the end of a lookup, and not of silence");
 
-/* The broker's life, in a process of its own: answers until the other end of `socket` is closed. */
-_Noreturn void broker_serve(int socket, const cay_run *run);
+/* The broker's life, in a process of its own: answers until the other end of `socket` is closed. `network` (NULL: none):
+ * the rules for names; a lookup may take `lookup_ms`. */
+_Noreturn void broker_serve(int socket, const cay_run *run, const struct host_network *network, int lookup_ms);
 
 #endif

@@ -9,8 +9,13 @@
  * is large. That child opens the library and the modules' sections first, and then has no rights but to answer. It is
  * started by the first question and stays; when it dies or takes too long there are no positions any more.
  *
+ * Names are looked up by children, too, one for each: the C library loads code for that, reads what strangers send and
+ * waits for them. Such a child asks for nothing that the network rules do not name (host_network_answer), writes its answer
+ * to the descriptor that came with the question, which the broker itself never touches, and is ended when it takes too long.
+ *
  * Invariants: 1. The broker reads no byte that the module's author chose but a packet's, whose size is checked. 2. It has no
- * descriptor but its socket and the child's. 3. It ends with the process that it serves. */
+ * descriptor but its socket and the reader's; what comes with a question is closed before the next one. 3. It ends with
+ * the process that it serves, and its children with it. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -26,15 +31,21 @@
 
 #include "api/broker.h"
 
-enum { FILE_QUESTIONS_MAX = 4096, READER_MEMORY_BYTES = 1 << 30 };
+enum { FILE_QUESTIONS_MAX = 4096, NAME_QUESTIONS_MAX = 4096, LOOKUPS_MAX = 16, CHILD_MEMORY_BYTES = 1 << 30 };
 
 struct server {
   const cay_run *run;
-  int socket;
+  const struct host_network *network; /* NULL: no names */
+  int socket, lookup_ms;
   int reader_socket; /* -1: not started, or lost */
   pid_t reader;
   bool reader_lost;
-  unsigned file_questions;
+  struct {
+    pid_t process;
+    uint64_t deadline_ns;
+  } lookups[LOOKUPS_MAX];
+  unsigned lookup_count;
+  unsigned file_questions, name_questions;
   char reply[BROKER_REPLY_BYTES];
 };
 
@@ -52,7 +63,7 @@ static void be_alone(int kept) {
 
 _Noreturn static void read_for(int socket, const cay_run *run) {
   struct inspect_position positions[INSPECT_POSITIONS_MAX];
-  struct rlimit memory = {READER_MEMORY_BYTES, READER_MEMORY_BYTES};
+  struct rlimit memory = {CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES};
   struct broker_request request;
   const struct module *module = NULL;
   char reply[BROKER_REPLY_BYTES], bytes[sizeof request];
@@ -66,7 +77,7 @@ _Noreturn static void read_for(int socket, const cay_run *run) {
   setrlimit(RLIMIT_DATA, &memory);
   policy_wall_enter_reader();
   while (reader && broker_receive(socket, bytes, sizeof bytes, &len_bytes, BROKER_FOREVER) &&
-         broker_request_parse(bytes, len_bytes, count, &request)) {
+         broker_request_parse(bytes, len_bytes, count, &request, NULL) == CAY_OK) {
     api_run_modules(run, request.module, &module);
     size_t found = inspect_reader_find(reader, module, request.offset, positions, INSPECT_POSITIONS_MAX);
     /* An answer of no bytes would be the end. */
@@ -125,27 +136,98 @@ static size_t answer_path_kind(struct server *server, const char *path) {
   return 1;
 }
 
-/* ---- The loop ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Names -------------------------------------------------------------------------------------------------------------------- */
 
-static size_t answer(struct server *server, const struct broker_request *request) {
-  if (request->kind == BROKER_POSITIONS) return answer_positions(server, request);
-  if (server->file_questions++ >= FILE_QUESTIONS_MAX) return 0;
-  return request->kind == BROKER_REAL_PATH ? answer_real_path(server, request->path)
-                                           : answer_path_kind(server, request->path);
+_Noreturn static void look_up_for(int fd, const struct host_network *network, const char *name) {
+  struct rlimit memory = {CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES};
+  be_alone(fd);
+  setrlimit(RLIMIT_DATA, &memory);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  host_network_answer(network, name, fd);
+  _exit(0);
 }
 
-_Noreturn void broker_serve(int socket, const cay_run *run) {
-  struct server server = {.run = run, .socket = socket, .reader_socket = -1};
+/* Without an answer the descriptor is closed, which is one, too. */
+static void answer_name(struct server *server, const char *name, int fd) {
+  if (!server->network || server->lookup_count == LOOKUPS_MAX || server->name_questions++ >= NAME_QUESTIONS_MAX) return;
+  pid_t child = fork();
+  if (child == 0) look_up_for(fd, server->network, name);
+  if (child < 0) return;
+  uint64_t deadline_ns = base_os_monotonic_ns() + (uint64_t)server->lookup_ms * 1000000;
+  server->lookups[server->lookup_count].process = child;
+  server->lookups[server->lookup_count++].deadline_ns = deadline_ns;
+}
+
+/* Ends the lookups whose time is over at `now_ns`, and forgets those that have ended. */
+static void end_lookups(struct server *server, uint64_t now_ns) {
+  unsigned left = 0;
+  for (unsigned i = 0; i < server->lookup_count; i++) {
+    pid_t child = server->lookups[i].process;
+    bool is_overdue = now_ns >= server->lookups[i].deadline_ns;
+    if (is_overdue) kill(child, SIGKILL);
+    if (waitpid(child, NULL, is_overdue ? 0 : WNOHANG) == 0) server->lookups[left++] = server->lookups[i];
+  }
+  server->lookup_count = left;
+}
+
+/* ---- The loop ------------------------------------------------------------------------------------------------------------------ */
+
+static int time_left_ms(const struct server *server, uint64_t now_ns) {
+  uint64_t first_ns = UINT64_MAX;
+  for (unsigned i = 0; i < server->lookup_count; i++)
+    if (server->lookups[i].deadline_ns < first_ns) first_ns = server->lookups[i].deadline_ns;
+  return first_ns == UINT64_MAX ? BROKER_FOREVER : first_ns <= now_ns ? 0 : (int)((first_ns - now_ns) / 1000000) + 1;
+}
+
+static void wait_for_question(struct server *server) {
+  struct pollfd fd = {.fd = server->socket, .events = POLLIN};
+  int ready;
+  do {
+    uint64_t now_ns = base_os_monotonic_ns();
+    end_lookups(server, now_ns);
+    ready = poll(&fd, 1, time_left_ms(server, now_ns));
+  } while (ready == 0);
+}
+
+/* The bytes of the answer, at least one: none would be the end. */
+static size_t answer(struct server *server, const struct broker_request *request) {
+  size_t len_bytes = 0;
+  if (request->kind == BROKER_POSITIONS)
+    len_bytes = answer_positions(server, request);
+  else if (server->file_questions++ < FILE_QUESTIONS_MAX)
+    len_bytes = request->kind == BROKER_REAL_PATH ? answer_real_path(server, request->path)
+                                                  : answer_path_kind(server, request->path);
+  if (len_bytes == 0) server->reply[0] = 0;
+  return len_bytes ? len_bytes : 1;
+}
+
+/* Receives and answers one question; false: there will be no more. */
+static bool serve_one(struct server *server) {
   struct broker_request request;
   const struct module *module;
   char bytes[sizeof request];
   size_t len_bytes;
+  int fd;
+  wait_for_question(server);
+  if (!broker_receive_with(server->socket, bytes, sizeof bytes, &len_bytes, &fd)) return false;
+  size_t module_count = api_run_modules(server->run, 0, &module);
+  bool is_good = broker_request_parse(bytes, len_bytes, module_count, &request, NULL) == CAY_OK &&
+                 (fd >= 0) == (request.kind == BROKER_NAME);
+  if (is_good && request.kind == BROKER_NAME)
+    answer_name(server, request.path, fd);
+  else if (is_good)
+    is_good = broker_send(server->socket, server->reply, answer(server, &request));
+  if (fd >= 0) close(fd);
+  return is_good;
+}
+
+_Noreturn void broker_serve(int socket, const cay_run *run, const struct host_network *network, int lookup_ms) {
+  struct server server = {
+      .run = run, .network = network, .socket = socket, .lookup_ms = lookup_ms, .reader_socket = -1};
   be_alone(socket);
-  while (broker_receive(socket, bytes, sizeof bytes, &len_bytes, BROKER_FOREVER) &&
-         broker_request_parse(bytes, len_bytes, api_run_modules(run, 0, &module), &request)) {
-    size_t reply_bytes = answer(&server, &request);
-    if (!broker_send(socket, reply_bytes ? server.reply : "", reply_bytes ? reply_bytes : 1)) break;
+  while (serve_one(&server)) {
   }
   lose_reader(&server);
+  end_lookups(&server, UINT64_MAX);
   _exit(0);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/broker.h"
 
@@ -14,14 +15,25 @@ size_t broker_request_bytes(const struct broker_request *request) {
   return offsetof(struct broker_request, path) + request->path_bytes;
 }
 
-bool broker_request_parse(const void *bytes, size_t len_bytes, size_t module_count, struct broker_request *out) {
+static enum cay_status malformed(struct cay_error *error, size_t offset, const char *what) {
+  return base_error_set_at(error, CAY_ERROR_MALFORMED, offset, "a request to the broker %s", what);
+}
+
+enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, size_t module_count,
+                                     struct broker_request *out, struct cay_error *error) {
   const size_t head_bytes = offsetof(struct broker_request, path);
-  if (len_bytes < head_bytes || len_bytes >= sizeof *out) return false;
+  if (len_bytes < head_bytes) return malformed(error, len_bytes, "ends too early");
+  if (len_bytes >= sizeof *out) return malformed(error, sizeof *out - 1, "is too long");
   memcpy(out, bytes, len_bytes);
-  if (out->kind >= BROKER_KIND_COUNT || out->path_bytes != len_bytes - head_bytes) return false;
+  if (out->kind >= BROKER_KIND_COUNT) return malformed(error, offsetof(struct broker_request, kind), "has no kind");
+  if (out->path_bytes != len_bytes - head_bytes || (out->path_bytes == 0) != (out->kind == BROKER_POSITIONS))
+    return malformed(error, offsetof(struct broker_request, path_bytes), "has a path of another length");
   out->path[out->path_bytes] = 0;
-  if (out->kind == BROKER_POSITIONS) return out->path_bytes == 0 && out->module < module_count;
-  return out->path_bytes > 0 && strlen(out->path) == out->path_bytes;
+  if (out->kind == BROKER_POSITIONS && out->module >= module_count)
+    return malformed(error, offsetof(struct broker_request, module), "is about a module that there is not");
+  size_t path_bytes = strlen(out->path);
+  if (path_bytes < out->path_bytes) return malformed(error, head_bytes + path_bytes, "has a path with a zero byte");
+  return CAY_OK;
 }
 
 /* ---- Positions ----------------------------------------------------------------------------------------------------------- */
@@ -87,6 +99,23 @@ bool broker_send(int socket, const void *bytes, size_t len_bytes) {
   return sent == (ssize_t)len_bytes;
 }
 
+bool broker_send_with(int socket, const void *bytes, size_t len_bytes, int fd) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof fd)];
+  } control = {{0}};
+  struct iovec part = {(void *)bytes, len_bytes};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+  memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  ssize_t sent;
+  do sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
+  return sent == (ssize_t)len_bytes;
+}
+
 bool broker_receive(int socket, void *bytes, size_t capacity, size_t *len_bytes, int timeout_ms) {
   struct pollfd fd = {.fd = socket, .events = POLLIN};
   uint64_t deadline_ns = timeout_ms < 0 ? UINT64_MAX : base_os_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
@@ -94,8 +123,43 @@ bool broker_receive(int socket, void *bytes, size_t capacity, size_t *len_bytes,
   do ready = poll(&fd, 1, timeout_ms);
   while (ready < 0 && errno == EINTR && base_os_monotonic_ns() < deadline_ns);
   if (ready <= 0) return false;
+  /* Without room for them, the system drops descriptors that came along. */
   ssize_t got = recv(socket, bytes, capacity, MSG_TRUNC | MSG_DONTWAIT);
   if (got <= 0 || (size_t)got > capacity) return false;
   *len_bytes = (size_t)got;
   return true;
+}
+
+/* There is room for exactly one descriptor: what the system gives us it has given to nobody else. */
+static int descriptor_of(struct msghdr *message) {
+  int fd = -1;
+  struct cmsghdr *header = CMSG_FIRSTHDR(message);
+  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+      header->cmsg_len == CMSG_LEN(sizeof fd))
+    memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return fd;
+}
+
+bool broker_receive_with(int socket, void *bytes, size_t capacity, size_t *len_bytes, int *fd) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof *fd)];
+  } control;
+  struct iovec part = {bytes, capacity};
+  struct msghdr message = {.msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen =
+                               CMSG_LEN(sizeof *fd)}; /* in the rest of CMSG_SPACE a second one would fit */
+  ssize_t got;
+  do got = recvmsg(socket, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  *fd = got < 0 ? -1 : descriptor_of(&message);
+  if (got > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+    *len_bytes = (size_t)got;
+    return true;
+  }
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+  return false;
 }

@@ -207,6 +207,8 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 bool api_run_starts_threads(const cay_run *run);
 bool api_run_makes_code(const cay_run *run);
 bool api_run_uses_wasi(const cay_run *run);
+/* Whether what the run offers to its program makes sockets, beyond accepting. */
+bool api_run_makes_sockets(const cay_run *run);
 /* Module `index` of the run, its own first; returns how many there are. */
 size_t api_run_modules(const cay_run *run, size_t index, const struct module **out);
 /* Who reads debug information for its backtraces; borrowed. */
@@ -215,7 +217,10 @@ void api_run_set_source(cay_run *run, const struct inspect_source *source);
 
 /* ---- The broker (broker.c), in the command only ---------------------------------------------------------------------------- */
 
-enum cay_status api_broker_new(cay_run *run, struct api_broker **out, struct cay_error *error);
+/* `network` (NULL: none) has its names looked up by the broker from then on, and has to end before it is freed or not look
+ * any up any more. */
+enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
+                               struct cay_error *error);
 int api_broker_process(const struct api_broker *broker); /* NULL: 0 */
 enum api_path_kind api_path_kind_here(const char *path);
 

@@ -24,6 +24,26 @@ static void add_place(void *env, const struct host_reach *reach) {
   if (path) *path = (struct policy_wall_path){reach->fd, reach->rights, reach->is_directory};
 }
 
+struct ports {
+  BASE_VEC(struct policy_wall_ports) items;
+  bool failed, any; /* of TCP or UDP */
+};
+
+/* What a rule lets sockets do; accepting needs none of their own. */
+static void add_rule(void *env, const struct host_net_rule *rule) {
+  struct ports *ports = env;
+  if (rule->denies || !(rule->directions & (HOST_NET_CONNECT | HOST_NET_LISTEN))) return;
+  ports->any = true;
+  if (!(rule->protocols & HOST_NET_TCP)) return;
+  struct policy_wall_ports *added = BASE_VEC_PUSH(&ports->items);
+  ports->failed |= !added;
+  if (added)
+    *added = (struct policy_wall_ports){.first = rule->port_first,
+                                        .last = rule->port_last,
+                                        .connects = rule->directions & HOST_NET_CONNECT,
+                                        .listens = rule->directions & HOST_NET_LISTEN};
+}
+
 static void places_deinit(struct places *places) {
   for (size_t i = 0; i < places->owned.count; i++) close(places->owned.items[i]);
   BASE_VEC_DEINIT(&places->owned);
@@ -35,26 +55,32 @@ static bool needs_broker(const cay_run *run) {
   const struct module *module;
   for (size_t i = 0; i < api_run_modules(run, i, &module); i++)
     if (inspect_has_positions(module)) return true;
-  return api_run_uses_wasi(run);
+  return api_run_uses_wasi(run) || api_run_makes_sockets(run);
 }
 
 enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_wall_report *report,
                              struct api_broker **broker, struct cay_error *error) {
   struct places places = {0};
+  struct ports ports = {0};
   if (api_run_makes_code(run)) base_code_may_run(); /* makes the arena, which cannot be made behind the wall */
   if (wasi) wasi_config_reach(wasi->config, add_place, &places);
+  if (wasi && wasi->network && api_run_makes_sockets(run)) host_network_each_rule(wasi->network, add_rule, &ports);
   struct policy_wall wall = {.paths = places.paths.items,
                              .path_count = places.paths.count,
                              .threads = api_run_starts_threads(run),
                              .listeners = wasi && wasi_config_accepts(wasi->config),
+                             .sockets = ports.any,
+                             .ports = ports.items.items,
+                             .port_count = ports.items.count,
                              .code = (uintptr_t)base_code_arena(),
                              .code_bytes = base_code_arena_bytes(),
                              .code_change = base_code_change()};
   *broker = NULL;
-  enum cay_status status = places.failed ? base_error_memory(error) : CAY_OK;
-  if (status == CAY_OK && needs_broker(run)) status = api_broker_new(run, broker, error);
+  enum cay_status status = places.failed || ports.failed ? base_error_memory(error) : CAY_OK;
+  if (status == CAY_OK && needs_broker(run)) status = api_broker_new(run, wasi ? wasi->network : NULL, broker, error);
   wall.child = api_broker_process(*broker);
   if (status == CAY_OK) policy_wall_enter(&wall, report);
   places_deinit(&places);
+  BASE_VEC_DEINIT(&ports.items);
   return status;
 }

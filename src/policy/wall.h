@@ -17,12 +17,20 @@ struct policy_wall_path {
   bool is_directory;
 };
 
+/* TCP ports. */
+struct policy_wall_ports {
+  uint16_t first, last;
+  bool connects, listens;
+};
+
 struct policy_wall {
   const struct policy_wall_path *paths; /* none: nothing is opened by a name any more */
   size_t path_count;
   bool threads;   /* more threads will be started */
   bool listeners; /* connections will be accepted */
-  bool sockets;   /* sockets will be made, bound and connected */
+  bool sockets;   /* TCP and UDP sockets will be made, bound and connected: */
+  const struct policy_wall_ports *ports; /* TCP ones to nothing else, as far as the system can tell */
+  size_t port_count;
   int child;      /* a process whose end will be waited for; 0: none */
   /* Machine code: the only addresses that can be made executable, and how code comes there. */
   uintptr_t code;

@@ -24,8 +24,10 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +58,7 @@ enum check {
   WALL_NAMING,
   WALL_ACCEPT,
   WALL_SOCKET,
+  WALL_SOCKETS,
   WALL_SOCKETCALL,
   WALL_DEADLY,
   CHECK_COUNT,
@@ -235,9 +238,29 @@ static void block_thread(struct assembler *self) {
   if_equal(self, needed, ALLOW, DENY);
 }
 
+/* The accumulator is one of the values; then to `yes`, else to DENY. */
+static void if_one_of(struct assembler *self, const uint32_t *values, size_t count, uint16_t yes) {
+  for (size_t i = 0; i < count; i++) if_equal(self, values[i], yes, i + 1 < count ? NEXT : DENY);
+}
+
 static void block_one_of(struct assembler *self, unsigned index, const uint32_t *values, size_t count) {
   load(self, index, false);
-  for (size_t i = 0; i < count; i++) if_equal(self, values[i], ALLOW, i + 1 < count ? NEXT : DENY);
+  if_one_of(self, values, count, ALLOW);
+}
+
+/* Raw sockets, those of other families and of further protocols have more of the kernel behind them than a guest can use. */
+static void block_socket(struct assembler *self) {
+  static const uint32_t families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM},
+                        protocols[] = {0, IPPROTO_TCP, IPPROTO_UDP};
+  uint16_t family_fits = label_new(self), type_fits = label_new(self);
+  load(self, 0, false);
+  if_one_of(self, families, BASE_ARRAY_LEN(families), family_fits);
+  place(self, family_fits);
+  load(self, 1, false);
+  compute(self, BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if_one_of(self, types, BASE_ARRAY_LEN(types), type_fits);
+  place(self, type_fits);
+  block_one_of(self, 2, protocols, BASE_ARRAY_LEN(protocols));
 }
 
 /* What is let through for sockets that are there, then with listeners, then with the right to make some. */
@@ -311,6 +334,7 @@ static void block(struct assembler *self, const struct policy_wall *wall, enum c
   case WALL_LOOK: block_look(self); return;
   case WALL_CONTROL: block_one_of(self, 1, controls, BASE_ARRAY_LEN(controls)); return;
   case WALL_FLAGS: block_one_of(self, 1, flags, BASE_ARRAY_LEN(flags)); return;
+  case WALL_SOCKET: block_socket(self); return;
   case WALL_SOCKETCALL: block_socketcall(self, wall); return;
   case WALL_NAMING: block_one_of(self, 0, namings, BASE_ARRAY_LEN(namings)); return;
   default: assert(false);
@@ -340,7 +364,8 @@ static enum check simplify(const struct policy_wall *wall, enum check check) {
   case WALL_CHILD: return wall->child ? check : WALL_REFUSED;
   case WALL_THREAD: return wall->threads ? check : WALL_REFUSED;
   case WALL_ACCEPT: return wall->listeners || wall->sockets ? WALL_ALWAYS : WALL_REFUSED;
-  case WALL_SOCKET: return wall->sockets ? WALL_ALWAYS : WALL_REFUSED;
+  case WALL_SOCKET: return wall->sockets ? check : WALL_REFUSED;
+  case WALL_SOCKETS: return wall->sockets ? WALL_ALWAYS : WALL_REFUSED;
   default: return check;
   }
 }

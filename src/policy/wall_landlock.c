@@ -10,6 +10,9 @@
  * Landlock grew: what a kernel's version does not know is left out of the rules. Its first version forbids moving between
  * directories, whatever is granted; there it is left out where the guest may move, rather than break the guest.
  *
+ * Of the network it knows TCP ports, one a rule. What may be connected to or listened on is held to them where they are
+ * few; a grant of many ports is one of any here, and addresses are cay's own matter.
+ *
  * What it does not know in any version: asking for attributes (stat), and what was open before. */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -36,7 +39,8 @@ enum {
 };
 enum { NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1 };
 enum { SCOPE_ABSTRACT_UNIX = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
-enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
+enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1, RULE_NET_PORT };
+enum { PORTS_MAX = 1024 };
 
 struct ruleset {
   uint64_t handled_fs, handled_net, scoped;
@@ -45,12 +49,27 @@ struct path_rule {
   uint64_t allowed;
   int32_t parent_fd;
 } __attribute__((packed));
+struct port_rule {
+  uint64_t allowed, port;
+};
+
+/* What Landlock shall know of TCP: all of it where there are no sockets, else what has few ports. */
+static uint64_t known_of_tcp(const struct policy_wall *wall) {
+  uint32_t connects = 0, listens = 0;
+  if (!wall->sockets) return NET_BIND_TCP | NET_CONNECT_TCP;
+  for (size_t i = 0; i < wall->port_count && connects <= PORTS_MAX && listens <= PORTS_MAX; i++) {
+    uint32_t count = (uint32_t)wall->ports[i].last - wall->ports[i].first + 1;
+    if (wall->ports[i].connects) connects += count;
+    if (wall->ports[i].listens) listens += count;
+  }
+  return (connects <= PORTS_MAX ? NET_CONNECT_TCP : 0) | (listens <= PORTS_MAX ? NET_BIND_TCP : 0);
+}
 
 static struct ruleset what_is_known(int version, const struct policy_wall *wall) {
   struct ruleset ruleset = {.handled_fs = FS_VERSION_1};
   if (version >= 2) ruleset.handled_fs |= FS_REFER;
   if (version >= 3) ruleset.handled_fs |= FS_TRUNCATE;
-  if (version >= 4 && !wall->sockets) ruleset.handled_net = NET_BIND_TCP | NET_CONNECT_TCP;
+  if (version >= 4) ruleset.handled_net = known_of_tcp(wall);
   if (version >= 5) ruleset.handled_fs |= FS_IOCTL_DEV;
   if (version >= 6) ruleset.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
   return ruleset;
@@ -83,6 +102,20 @@ static bool add_paths(int ruleset_fd, const struct ruleset *ruleset, const struc
   return true;
 }
 
+static bool add_ports(int ruleset_fd, const struct ruleset *ruleset, const struct policy_wall_ports *ports) {
+  uint64_t meant = (ports->connects ? NET_CONNECT_TCP : 0) | (ports->listens ? NET_BIND_TCP : 0);
+  struct port_rule rule = {.allowed = meant & ruleset->handled_net};
+  for (rule.port = ports->first; rule.allowed && rule.port <= ports->last; rule.port++)
+    if (syscall(SYS_landlock_add_rule, ruleset_fd, RULE_NET_PORT, &rule, 0) != 0) return false;
+  return true;
+}
+
+static bool add_all_ports(int ruleset_fd, const struct ruleset *ruleset, const struct policy_wall *wall) {
+  for (size_t i = 0; i < wall->port_count; i++)
+    if (!add_ports(ruleset_fd, ruleset, &wall->ports[i])) return false;
+  return true;
+}
+
 static bool any_moves(const struct policy_wall *wall) {
   for (size_t i = 0; i < wall->path_count; i++)
     if (wall->paths[i].rights & HOST_RIGHT_MUTATE) return true;
@@ -100,8 +133,10 @@ bool wall_landlock_enter(const struct policy_wall *wall, struct wall_landlock *o
   out->moves_lost = out->version == 1 && any_moves(wall);
   if (!out->version || out->moves_lost) return false;
   struct ruleset ruleset = what_is_known(out->version, wall);
+  out->limits_tcp = ruleset.handled_net == (NET_BIND_TCP | NET_CONNECT_TCP);
   int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
-  bool holds = fd >= 0 && add_paths(fd, &ruleset, wall) && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+  bool holds = fd >= 0 && add_paths(fd, &ruleset, wall) && add_all_ports(fd, &ruleset, wall) &&
+               syscall(SYS_landlock_restrict_self, fd, 0) == 0;
   if (!holds) out->failure = errno;
   if (fd >= 0) close(fd);
   return holds;

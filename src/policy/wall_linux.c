@@ -77,7 +77,7 @@ static void enter_files(const struct policy_wall *wall, struct policy_wall_repor
   if (holds)
     tell(report, POLICY_WALL_FILES, true, "version %d: files%s%s%s%s%s", landlock.version,
          landlock.version >= 2 ? ", moving" : "", landlock.version >= 3 ? ", truncating" : "",
-         landlock.version >= 4 && !wall->sockets ? ", TCP" : "", landlock.version >= 5 ? ", devices" : "",
+         landlock.limits_tcp ? ", TCP" : "", landlock.version >= 5 ? ", devices" : "",
          landlock.version >= 6 ? ", abstract sockets, signals" : "");
   else if (landlock.moves_lost)
     tell(report, POLICY_WALL_FILES, false, "version 1 forbids moving files, which was granted");

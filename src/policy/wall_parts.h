@@ -19,6 +19,7 @@ bool wall_filter_make(const struct policy_wall *wall, struct wall_filter *out);
 struct wall_landlock {
   int version;    /* 0: the kernel has none, or it is switched off */
   int failure;    /* errno, when it does not hold */
+  bool limits_tcp; /* to the wall's ports */
   bool moves_lost; /* left out, because this version forbids renaming between directories */
 };
 /* Confines this thread to the wall's paths; it can get no new privileges any more. */

@@ -85,6 +85,20 @@ static int bind_somewhere(void) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   return result(bind(single, (struct sockaddr *)&to, sizeof to));
 }
+static int make_unix(void) { return result(socket(AF_UNIX, SOCK_STREAM, 0)); }
+static int make_raw(void) { return result(socket(AF_INET, SOCK_RAW, IPPROTO_UDP)); }
+static int make_multipath(void) { return result(socket(AF_INET, SOCK_STREAM, 262)); }
+static int make_datagram(void) { return result(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+enum { PORT = 9, OTHER_PORT = 11 }; /* nobody listens there */
+static int with_port(int (*use)(int, const struct sockaddr *, socklen_t), uint16_t port) {
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  return fd < 0 ? errno : result(use(fd, (struct sockaddr *)&at, sizeof at));
+}
+static int connect_port(void) { return with_port(connect, PORT); }
+static int connect_other_port(void) { return with_port(connect, OTHER_PORT); }
+static int bind_any_port(void) { return with_port(bind, 0); }
+static int bind_other_port(void) { return with_port(bind, 61234); }
 static int abstract_socket(void) {
   struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "\0cay"};
   int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
@@ -445,12 +459,36 @@ TEST(what_runs_need) {
   static const struct attempt threads[] = {ATTEMPT(make_thread, 0), ATTEMPT(make_process, EPERM),
                                            ATTEMPT(make_process_like_a_thread, EPERM)};
   static const struct attempt listeners[] = {ATTEMPT(accept_somebody, ENOTSOCK), ATTEMPT(make_socket, EPERM)};
-  static const struct attempt sockets[] = {ATTEMPT(make_socket, 0), ATTEMPT(connect_somewhere, ENOTSOCK)};
+  static const struct attempt sockets[] = {ATTEMPT(make_socket, 0),        ATTEMPT(connect_somewhere, ENOTSOCK),
+                                           ATTEMPT(make_datagram, 0),      ATTEMPT(make_netlink, EPERM),
+                                           ATTEMPT(make_unix, EPERM),      ATTEMPT(make_raw, EPERM),
+                                           ATTEMPT(make_multipath, EPERM), ATTEMPT(abstract_socket, EPERM)};
   static const struct attempt child[] = {ATTEMPT(wait_for_child, 0), ATTEMPT(wait_for_any, EPERM)};
   TRY_ALL("threads", &(struct policy_wall){.threads = true}, threads);
   TRY_ALL("listeners", &(struct policy_wall){.listeners = true}, listeners);
   TRY_ALL("sockets", &(struct policy_wall){.sockets = true}, sockets);
   TRY_ALL("a child", &(struct policy_wall){.child = other}, child);
+}
+
+/* Needs version 4 of Landlock; before, the kernel does not tell ports from each other. */
+TEST(ports) {
+  static const struct attempt none[] = {ATTEMPT(connect_port, EACCES), ATTEMPT(bind_any_port, EACCES)};
+  static const struct attempt one[] = {ATTEMPT(connect_port, ECONNREFUSED), ATTEMPT(connect_other_port, EACCES),
+                                       ATTEMPT(bind_any_port, 0), ATTEMPT(bind_other_port, EACCES)};
+  static const struct attempt all[] = {ATTEMPT(connect_other_port, ECONNREFUSED), ATTEMPT(bind_other_port, EACCES)};
+  struct policy_wall_ports ports[] = {{.first = PORT, .last = PORT, .connects = true}, {.listens = true}};
+  if (outcome(&(struct policy_wall){.sockets = true}, connect_port) != EACCES) {
+    printf("left out ports: this system has no Landlock for TCP\n");
+    return;
+  }
+  struct policy_wall wall = {.sockets = true};
+  TRY_ALL("no port", &wall, none);
+  wall.ports = ports;
+  wall.port_count = BASE_ARRAY_LEN(ports);
+  TRY_ALL("one port to connect to", &wall, one);
+  ports[0].first = 0;
+  ports[0].last = 65535;
+  TRY_ALL("all ports to connect to", &wall, all);
 }
 
 TEST(reader) {
@@ -491,6 +529,7 @@ int main(void) {
     RUN(granted_single_file)
     RUN(code)
     RUN(what_runs_need)
+    RUN(ports)
     RUN(reader)
     RUN(without)
   } else {

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The broker: its messages, what it answers, and that neither side can make the other wait or keep anything. Here the
+ * asking process is not confined, and plays one that was taken over. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/broker.h"
+#include "host/network.h"
+#include "modules.h"
+#include "test.h"
+
+static cay_engine *engine;
+static cay_run *run;
+static struct host_network *network;
+static struct cay_error error;
+
+static void setup(void) {
+  static const uint8_t bytes[] = {KINDS_WASM};
+  cay_module *module;
+  if (cay_engine_new(NULL, &engine, &error) || cay_module_load(engine, bytes, sizeof bytes, &module, &error) ||
+      cay_run_new(module, NULL, &run, &error))
+    abort();
+  cay_module_release(module);
+}
+
+static void add_name(const char *name) {
+  const struct host_net_rule rule = {.directions = HOST_NET_CONNECT,
+                                     .protocols = HOST_NET_TCP,
+                                     .what = HOST_NET_NAME,
+                                     .name = name,
+                                     .port_last = 65535};
+  CHECK_INT(host_network_add(network, &rule, NULL), CAY_OK);
+}
+
+/* Names that are answered by the machine itself. */
+static void begin(void) {
+  CHECK_INT(host_network_new(&network, NULL), CAY_OK);
+  add_name("localhost");
+  add_name("127.1");
+  const struct host_net_rule loopback = {.directions = HOST_NET_CONNECT,
+                                         .protocols = HOST_NET_TCP,
+                                         .what = HOST_NET_RANGE,
+                                         .address = {.bytes = {127}},
+                                         .prefix_bits = 8,
+                                         .port_last = 65535};
+  CHECK_INT(host_network_add(network, &loopback, NULL), CAY_OK);
+}
+
+static struct broker_request request_of(enum broker_kind kind, const char *path) {
+  struct broker_request request = {.kind = kind, .path_bytes = (uint32_t)strlen(path)};
+  memcpy(request.path, path, strlen(path));
+  return request;
+}
+
+/* ---- Messages ---------------------------------------------------------------------------------------------------------- */
+
+static void refused(const void *bytes, size_t len_bytes, uint64_t offset) {
+  struct broker_request read;
+  CHECK_INT(broker_request_parse(bytes, len_bytes, 1, &read, &error), CAY_ERROR_MALFORMED);
+  CHECK_INT(error.offset, offset);
+  CHECK_INT(broker_request_parse(bytes, len_bytes, 1, &read, NULL), CAY_ERROR_MALFORMED);
+}
+
+TEST(requests) {
+  enum { KIND = 0, MODULE = 4, PATH_BYTES = 12, PATH = 16 };
+  struct broker_request request = request_of(BROKER_NAME, "localhost"), read;
+  size_t len_bytes = broker_request_bytes(&request);
+  CHECK_INT(broker_request_parse(&request, len_bytes, 1, &read, &error), CAY_OK);
+  CHECK_TEXT(read.path, "localhost");
+  for (size_t cut = 0; cut < len_bytes; cut++) refused(&request, cut, cut < PATH ? cut : PATH_BYTES);
+  refused(&request, len_bytes + 1, PATH_BYTES);
+  refused(&request, sizeof request, sizeof request - 1);
+  request.kind = BROKER_KIND_COUNT;
+  refused(&request, len_bytes, KIND);
+  request.kind = BROKER_POSITIONS;
+  refused(&request, len_bytes, PATH_BYTES);
+  request = request_of(BROKER_POSITIONS, "");
+  CHECK_INT(broker_request_parse(&request, PATH, 1, &read, &error), CAY_OK);
+  request.module = 1;
+  refused(&request, PATH, MODULE);
+  request = request_of(BROKER_REAL_PATH, "");
+  refused(&request, PATH, PATH_BYTES);
+  request = request_of(BROKER_REAL_PATH, "/etc/passwd");
+  request.path[4] = 0;
+  refused(&request, PATH + 11, PATH + 4);
+  memset(request.path, 'a', sizeof request.path);
+  request.path_bytes = sizeof request.path - 1;
+  CHECK_INT(broker_request_parse(&request, broker_request_bytes(&request), 1, &read, &error), CAY_OK);
+  CHECK_INT(strlen(read.path), sizeof request.path - 1);
+}
+
+TEST(one_descriptor_comes_along) {
+  int ends[2], got;
+  char bytes[8];
+  size_t len_bytes;
+  CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+  CHECK(broker_send_with(ends[0], "abc", 3, STDIN_FILENO));
+  CHECK(broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got));
+  CHECK(len_bytes == 3 && got > ends[1] && fcntl(got, F_GETFD) == FD_CLOEXEC);
+  int next = got;
+  close(got);
+  /* Two of them, or a packet that is too long, are none, and nothing is kept. */
+  char control[CMSG_SPACE(2 * sizeof(int))] = {0};
+  struct iovec part = {"abc", 3};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(2 * sizeof(int))};
+  memcpy(CMSG_DATA(header), (int[]){0, 1}, 2 * sizeof(int));
+  CHECK_INT(sendmsg(ends[0], &message, 0), 3);
+  CHECK(!broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
+  CHECK(broker_send_with(ends[0], "123456789", 9, STDIN_FILENO));
+  CHECK(!broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
+  CHECK(broker_send_with(ends[0], "abc", 3, STDIN_FILENO));
+  CHECK(broker_receive(ends[1], bytes, sizeof bytes, &len_bytes, 0)); /* who wants none gets none */
+  CHECK(broker_send(ends[0], "abc", 3));
+  CHECK(broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
+  got = dup(0);
+  CHECK_INT(got, next);
+  close(got);
+  close(ends[0]);
+  CHECK(!broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
+  close(ends[1]);
+}
+
+/* ---- A broker, and who asks it ---------------------------------------------------------------------------------------------- */
+
+static pid_t server;
+
+static int start(int lookup_ms) {
+  int ends[2];
+  CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  fflush(NULL);
+  server = fork();
+  if (server == 0) broker_serve(ends[1], run, network, lookup_ms);
+  close(ends[1]);
+  return ends[0];
+}
+
+/* Whether it ended of its own accord. */
+static bool ended(int socket) {
+  struct pollfd fd = {.fd = socket, .events = POLLIN};
+  bool has_closed = poll(&fd, 1, 5000) == 1 && fd.revents & POLLHUP;
+  if (!has_closed) kill(server, SIGKILL);
+  int status;
+  waitpid(server, &status, 0);
+  close(socket);
+  return has_closed && WIFEXITED(status);
+}
+
+static bool stop(int socket) {
+  int status;
+  shutdown(socket, SHUT_WR);
+  close(socket);
+  waitpid(server, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void send_name(int socket, const char *name, int fd) {
+  struct broker_request request = request_of(BROKER_NAME, name);
+  CHECK(broker_send_with(socket, &request, broker_request_bytes(&request), fd));
+}
+
+/* The error that came of a name, or -1: the pipe was closed without an answer. */
+static int looked_up(int socket, const char *name, struct host_answer *answer) {
+  char bytes[HOST_ANSWER_BYTES + 1];
+  int ends[2];
+  CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
+  send_name(socket, name, ends[1]);
+  close(ends[1]);
+  ssize_t got = read(ends[0], bytes, sizeof bytes);
+  close(ends[0]);
+  if (got == 0) return -1;
+  CHECK_INT(host_answer_parse(bytes, (size_t)got, answer, NULL), CAY_OK);
+  return (int)answer->error;
+}
+
+TEST(names_are_answered) {
+  struct host_answer answer;
+  begin();
+  int socket = start(5000);
+  CHECK_INT(looked_up(socket, "localhost", &answer), HOST_OK);
+  CHECK(answer.count > 0);
+  for (size_t i = 0; i < answer.count; i++) CHECK(host_net_is_private(&answer.addresses[i]));
+  CHECK_INT(looked_up(socket, "127.1", &answer), HOST_OK);
+  CHECK(answer.count == 1 && memcmp(answer.addresses[0].bytes, (uint8_t[4]){127, 0, 0, 1}, 4) == 0);
+  CHECK_INT(looked_up(socket, "example.org", &answer), HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(looked_up(socket, "sub.localhost", &answer), HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(looked_up(socket, "a b", &answer), HOST_ERROR_INVAL);
+  CHECK(stop(socket));
+  host_network_release(network);
+}
+
+TEST(no_rules_no_names) {
+  struct host_answer answer;
+  network = NULL;
+  int socket = start(5000);
+  CHECK_INT(looked_up(socket, "localhost", &answer), -1);
+  struct broker_request request = request_of(BROKER_PATH_KIND, "/");
+  char kind;
+  size_t len_bytes;
+  CHECK(broker_send(socket, &request, broker_request_bytes(&request)));
+  CHECK(broker_receive(socket, &kind, 1, &len_bytes, 5000));
+  CHECK_INT(kind, API_PATH_DIRECTORY);
+  CHECK(stop(socket));
+}
+
+/* A question that is none ends it: whoever sends one is not cay. */
+TEST(lies_end_it) {
+  struct broker_request request = request_of(BROKER_NAME, "localhost");
+  begin();
+  int socket = start(5000);
+  CHECK(broker_send(socket, "?", 1));
+  CHECK(ended(socket));
+  socket = start(5000);
+  CHECK(broker_send(socket, &request, broker_request_bytes(&request))); /* no pipe */
+  CHECK(ended(socket));
+  socket = start(5000);
+  request.kind = BROKER_PATH_KIND;
+  CHECK(broker_send_with(socket, &request, broker_request_bytes(&request), STDIN_FILENO)); /* a pipe for nothing */
+  CHECK(ended(socket));
+  host_network_release(network);
+}
+
+static unsigned descriptors_of(pid_t process) {
+  char path[64];
+  unsigned count = 0;
+  snprintf(path, sizeof path, "/proc/%d/fd", (int)process);
+  DIR *folder = opendir(path);
+  while (folder && readdir(folder)) count++;
+  if (folder) closedir(folder);
+  return count;
+}
+
+/* Pipes that are full make the children of the broker wait: it ends them, starts no more than a few, and goes on. */
+TEST(nobody_waits) {
+  int full[2];
+  struct host_answer answer;
+  char byte = 0;
+  begin();
+  int socket = start(100);
+  CHECK_INT(looked_up(socket, "127.1", &answer), HOST_OK);
+  unsigned before = descriptors_of(server);
+  CHECK_INT(pipe2(full, O_CLOEXEC | O_NONBLOCK), 0);
+  while (write(full[1], &byte, 1) == 1) {
+  }
+  fcntl(full[1], F_SETFL, 0);
+  for (int i = 0; i < 40; i++) send_name(socket, "127.1", full[1]);
+  int result = looked_up(socket, "127.1", &answer);
+  CHECK(result == -1 || result == HOST_OK); /* there may be too many of them */
+  for (int tries = 0; tries < 50 && result != HOST_OK; tries++) {
+    usleep(20 * 1000);
+    result = looked_up(socket, "127.1", &answer);
+  }
+  CHECK_INT(result, HOST_OK);
+  CHECK_INT(descriptors_of(server), before);
+  close(full[0]), close(full[1]);
+  CHECK(stop(socket));
+  host_network_release(network);
+}
+
+/* The side that asks, as the command uses it. */
+TEST(broker_of_a_run) {
+  struct api_broker *broker;
+  struct host_object *lookup;
+  struct host_net_address found[4];
+  size_t count;
+  begin();
+  CHECK_INT(api_broker_new(run, network, &broker, &error), CAY_OK);
+  CHECK_INT(host_network_lookup(network, "127.1", &lookup, NULL), 0);
+  struct host_loop *loop;
+  struct host_wait wait = {.object = lookup, .interest = HOST_READABLE};
+  CHECK_INT(host_loop_new(&loop, NULL), CAY_OK);
+  CHECK_INT(host_loop_wait(loop, &wait, 1, base_os_monotonic_ns() + UINT64_C(5000000000)), 1);
+  CHECK_INT(host_lookup_finish(lookup, found, 4, &count), 0);
+  CHECK_INT(count, 1);
+  host_object_release(lookup);
+  /* It is killed: the names that are known stay known, others are no longer found, and nobody waits. */
+  kill(api_broker_process(broker), SIGKILL);
+  add_name("128.1"); /* two more that nobody has asked for */
+  add_name("130.1");
+  signal(SIGPIPE, SIG_IGN);
+  int result = host_network_lookup(network, "128.1", &lookup, NULL);
+  if (result == 0) {
+    CHECK_INT(host_loop_wait(loop, &wait, 0, 0), 0);
+    wait.object = lookup;
+    CHECK_INT(host_loop_wait(loop, &wait, 1, base_os_monotonic_ns() + UINT64_C(5000000000)), 1);
+    result = host_lookup_finish(lookup, found, 4, &count);
+    host_object_release(lookup);
+  }
+  CHECK_INT(result, -HOST_ERROR_AGAIN);
+  CHECK_INT(host_network_lookup(network, "127.1", &lookup, NULL), 0);
+  CHECK_INT(host_lookup_finish(lookup, found, 4, &count), 0);
+  host_object_release(lookup);
+  api_broker_dismiss(broker);
+  CHECK_INT(host_network_lookup(network, "130.1", &lookup, NULL), -HOST_ERROR_AGAIN);
+  host_loop_free(loop);
+  api_broker_free(broker);
+  host_network_release(network);
+}
+
+static void teardown(void) {
+  cay_run_free(run);
+  cay_engine_free(engine);
+}
+
+int main(void) {
+  setup();
+  RUN(requests)
+  RUN(one_descriptor_comes_along)
+  RUN(names_are_answered)
+  RUN(no_rules_no_names)
+  RUN(lies_end_it)
+  RUN(nobody_waits)
+  RUN(broker_of_a_run)
+  teardown();
+  printf("%d checks, %d failed\n", test_checks, test_failures);
+  return test_failures != 0;
+}
