@@ -111,17 +111,6 @@ static enum cay_status open_socket(struct cli_session *session, const char *addr
   return status;
 }
 
-static enum cay_status grant_socket(struct cli_session *session, const char *address, size_t *count,
-                                    struct cay_error *error) {
-  const char *port = strrchr(address, ':');
-  char local[32];
-  if (port && strncmp(address, "localhost:", 10) == 0 && address + 9 == port) {
-    snprintf(local, sizeof local, "127.0.0.1%.20s", port);
-    address = local;
-  }
-  return open_socket(session, address, count, error);
-}
-
 /* A rule that names one address to listen on is that socket, too. */
 static enum cay_status grant_named_socket(struct cli_session *session, const char *text, size_t *count, bool *connects,
                                           struct cay_error *error) {
@@ -146,7 +135,7 @@ static enum cay_status grant_network(struct cli_session *session, struct cay_err
     if (status) policy_error_origin(settings, POLICY_OPTION_NET, i, error);
   }
   for (size_t i = 0; !status && i < settings->listen.count; i++) {
-    status = grant_socket(session, settings->listen.items[i], &count, error);
+    status = open_socket(session, settings->listen.items[i], &count, error);
     if (status) policy_error_origin(settings, POLICY_OPTION_LISTEN, i, error);
   }
   for (size_t i = 0; !status && i < settings->net.count; i++) {

@@ -181,9 +181,9 @@ CAY_API void cay_wasi_set_deterministic(cay_wasi *wasi, uint64_t seed);
 /* A rule for the network: "[allow:|deny:]connect|listen|accept:tcp|udp|*:HOST[:PORT]" (docs/capabilities.md); before any
  * socket is opened. `rule` (NULL: the text) is what it is called in messages and in the audit. CAY_ERROR_ARGUMENT. */
 CAY_API enum cay_status cay_wasi_net(cay_wasi *wasi, const char *text, const char *rule, struct cay_error *error);
-/* Opens a listening TCP socket, "127.0.0.1:8080" or "[::1]:8080" (numbers only), and hands it to the program with a
- * number after the directories, in the order of these calls; a rule of cay_wasi_net that denies it wins. Port 0 lets the system choose; cay_wasi_listen_address
- * tells what it chose. */
+/* Opens a listening TCP socket, "127.0.0.1:8080", "[::1]:8080" or "localhost:8080" (the first of them), and hands it to the
+ * program with a number after the directories, in the order of these calls; a rule of cay_wasi_net that denies it wins.
+ * Port 0 lets the system choose; cay_wasi_listen_address tells what it chose. */
 CAY_API enum cay_status cay_wasi_listen(cay_wasi *wasi, const char *address, struct cay_error *error);
 /* The address of listening socket `index` (0, 1, ...); NULL past the end. */
 CAY_API const char *cay_wasi_listen_address(const cay_wasi *wasi, size_t index);

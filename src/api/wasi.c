@@ -125,13 +125,11 @@ static enum cay_status open_listener(cay_wasi *wasi, const char *address, const 
                                      struct cay_error *error) {
   struct host_net_rule listen = {
       .directions = HOST_NET_LISTEN, .protocols = HOST_NET_TCP, .what = HOST_NET_RANGE, .rule = *rule};
-  if (!host_net_address_parse(address, &listen.address))
-    return base_error_set(error, CAY_ERROR_ARGUMENT,
-                          "%s is not an address to listen on; it has to look like 127.0.0.1:8080 or [::1]:8080",
-                          address);
+  enum cay_status status = policy_listen_parse(address, &listen.address, error);
+  if (status) return status;
   listen.prefix_bits = listen.address.is_v6 ? 128 : 32;
   listen.port_first = listen.port_last = listen.address.port;
-  enum cay_status status = add_rule(wasi, &listen, error);
+  status = add_rule(wasi, &listen, error);
   if (status) return status;
   int result = host_network_listen(wasi->network, &listen.address, out, rule);
   if (result == 0) return CAY_OK;

@@ -14,6 +14,50 @@ char *policy_arena_copy(struct policy_settings *settings, const char *text, size
   return copy;
 }
 
+/* ---- Paths ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_nothing(const char *component, size_t len) { return len == 0 || (len == 1 && *component == '.'); }
+
+void policy_path_clean(char *path) {
+  char *const start = path + (*path == '/');
+  const char *from = start;
+  char *to = start;
+  while (*from) {
+    size_t len = strcspn(from, "/");
+    const char *next = from + len + (from[len] == '/');
+    if (!is_nothing(from, len)) {
+      if (to > start) *to++ = '/';
+      memmove(to, from, len);
+      to += len;
+    }
+    from = next;
+  }
+  if (to == path) *to++ = '.';
+  *to = 0;
+}
+
+/* Takes the next component that is something; 0: there is none. */
+static size_t next_component(const char **at, const char *end, const char **out) {
+  while (*at < end) {
+    const char *slash = memchr(*at, '/', (size_t)(end - *at));
+    size_t len = (size_t)((slash ? slash : end) - *at);
+    *out = *at;
+    *at = slash ? slash + 1 : end;
+    if (!is_nothing(*out, len)) return len;
+  }
+  return 0;
+}
+
+bool policy_same_path(const char *path, size_t len_bytes, const char *other, size_t other_bytes) {
+  const char *end = path + len_bytes, *other_end = other + other_bytes, *name, *other_name;
+  bool is_same = (len_bytes && *path == '/') == (other_bytes && *other == '/');
+  for (size_t len = 1; is_same && len;) {
+    len = next_component(&path, end, &name);
+    is_same = next_component(&other, other_end, &other_name) == len && (!len || memcmp(name, other_name, len) == 0);
+  }
+  return is_same;
+}
+
 /* ---- Directories -------------------------------------------------------------------------------------------------- */
 
 static const char *const rights_names[] = {
@@ -85,8 +129,11 @@ enum cay_status policy_dir_parse(struct policy_settings *settings, const char *t
   if (!host_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the host's part of \"%.200s\" is empty", text);
   if (!guest_len) return base_error_set(error, CAY_ERROR_ARGUMENT, "the guest's part of \"%.200s\" is empty", text);
   out->host = policy_arena_copy(settings, text, host_len);
-  out->guest = policy_arena_copy(settings, guest, guest_len);
-  return out->host && out->guest ? CAY_OK : base_error_memory(error);
+  char *name = policy_arena_copy(settings, guest, guest_len);
+  if (!out->host || !name) return base_error_memory(error);
+  policy_path_clean(name);
+  out->guest = name;
+  return CAY_OK;
 }
 
 /* "64M", or bytes when that is not exact. */

@@ -22,14 +22,13 @@ const char *policy_guest_part(const char *grant, size_t *len_bytes) {
   const char *options = guest ? strstr(guest + 2, "::") : NULL;
   guest = guest ? guest + 2 : grant;
   *len_bytes = options ? (size_t)(options - guest) : strlen(guest);
-  while (*len_bytes > 1 && guest[*len_bytes - 1] == '/') --*len_bytes;
   return guest;
 }
 
 bool policy_same_guest(const char *grant, const char *other) {
   size_t len, other_len;
   const char *guest = policy_guest_part(grant, &len), *other_guest = policy_guest_part(other, &other_len);
-  return len == other_len && memcmp(guest, other_guest, len) == 0;
+  return policy_same_path(guest, len, other_guest, other_len);
 }
 
 static bool is_granted_above(const struct policy_texts *above, const char *grant) {

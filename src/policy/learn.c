@@ -38,23 +38,10 @@ struct policy_learn {
 
 /* ---- Paths --------------------------------------------------------------------------------------------------------- */
 
-/* Without "./" in front, doubled slashes, "/./" and slashes at the end: how libraries compare names with grants. ".." stays,
- * because they leave it, too. */
 char *policy_learn_path(const char *path) {
-  struct base_text out = {0};
-  bool is_absolute = *path == '/';
-  if (is_absolute) base_text_addz(&out, "/");
-  while (*path) {
-    size_t len_bytes = strcspn(path, "/");
-    bool is_nothing = len_bytes == 0 || (len_bytes == 1 && *path == '.');
-    if (!is_nothing && out.len_bytes > is_absolute) base_text_addz(&out, "/");
-    if (!is_nothing) base_text_add(&out, path, len_bytes);
-    path += len_bytes + (path[len_bytes] == '/');
-  }
-  if (!out.len_bytes) base_text_addz(&out, ".");
-  if (!out.failed) return out.bytes;
-  base_text_deinit(&out);
-  return NULL;
+  char *out = base_string_copy(path, strlen(path));
+  if (out) policy_path_clean(out);
+  return out;
 }
 
 /* The folder that holds it, as a copy. */

@@ -106,6 +106,10 @@ static enum cay_status set_grant(struct reader *reader, enum policy_option optio
                                  const struct policy_toml_value *value, struct policy_dir *dir) {
   const char *key = policy_options[option].manifest;
   struct base_text text = {0};
+  char *guest = policy_arena_copy(reader->settings, dir->guest, strlen(dir->guest));
+  if (!guest) return base_error_memory(reader->error);
+  policy_path_clean(guest);
+  dir->guest = guest;
   dir->host = path_in(reader, dir->host);
   if (dir->scratch) dir->scratch = path_in(reader, dir->scratch);
   if (!dir->host || (dir->overlay == POLICY_OVERLAY_FOLDER && !dir->scratch)) return base_error_memory(reader->error);
@@ -211,10 +215,12 @@ static enum cay_status read_grant_table(struct reader *reader, enum policy_optio
 static enum cay_status check_text(struct reader *reader, enum policy_option option, const char *text) {
   enum policy_clock clock;
   struct policy_net net;
+  struct host_net_address address;
   uint64_t number;
   bool is_seeded;
   switch (option) {
   case POLICY_OPTION_NET: return policy_net_parse(text, &net, reader->error);
+  case POLICY_OPTION_LISTEN: return policy_listen_parse(text, &address, reader->error);
   case POLICY_OPTION_CLOCK: return policy_clock_parse(text, &clock, &number, reader->error);
   case POLICY_OPTION_RANDOM: return policy_random_parse(text, &is_seeded, &number, reader->error);
   case POLICY_OPTION_ENV:

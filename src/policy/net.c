@@ -188,3 +188,17 @@ void policy_net_address(const struct policy_net *net, char *out, size_t capacity
   inet_ntop(address->is_v6 ? AF_INET6 : AF_INET, address->bytes, text, sizeof text);
   snprintf(out, capacity, address->is_v6 ? "[%s]:%u" : "%s:%u", text, net->rule.port_first);
 }
+
+enum cay_status policy_listen_parse(const char *text, struct host_net_address *out, struct cay_error *error) {
+  char rule[POLICY_NET_HOST + 32];
+  struct policy_net net;
+  int len = snprintf(rule, sizeof rule, "listen:tcp:%s", text);
+  if ((size_t)len < sizeof rule && policy_net_parse(rule, &net, NULL) == CAY_OK && policy_net_listens(&net)) {
+    *out = net.rule.address;
+    out->port = net.rule.port_first;
+    return CAY_OK;
+  }
+  return base_error_set(error, CAY_ERROR_ARGUMENT,
+                        "%.200s is not an address to listen on; it has to look like 127.0.0.1:8080 or [::1]:8080",
+                        text);
+}

@@ -37,7 +37,12 @@ void policy_index_deinit(struct policy_index *index);
 /* Why a quota of 0 is refused: elsewhere 0 is no limit, and here it might be meant as the smallest. */
 #define POLICY_NO_QUOTA "a quota of 0 is refused, because it may mean none or nothing; leave it out, or write ro"
 
-/* The guest's part of a grant HOST[::GUEST[::OPTIONS]], without slashes at its end. */
+/* Takes "./" in front, doubled slashes, "/./" and slashes at the end out of a path, in place: how C libraries compare names
+ * with grants. ".." stays, because they leave it, too. */
+void policy_path_clean(char *path);
+/* Whether both are the same then. */
+bool policy_same_path(const char *path, size_t len_bytes, const char *other, size_t other_bytes);
+/* The guest's part of a grant HOST[::GUEST[::OPTIONS]]. */
 const char *policy_guest_part(const char *grant, size_t *len_bytes);
 /* Whether two grants have the same guest path. */
 bool policy_same_guest(const char *grant, const char *other);

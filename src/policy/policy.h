@@ -190,6 +190,8 @@ enum cay_status policy_net_parse(const char *text, struct policy_net *out, struc
 /* Whether it names one TCP address and port to listen on, and that as "127.0.0.1:80". */
 bool policy_net_listens(const struct policy_net *net);
 void policy_net_address(const struct policy_net *net, char *out, size_t capacity);
+/* --listen: an address and a port, or localhost:PORT. */
+enum cay_status policy_listen_parse(const char *text, struct host_net_address *out, struct cay_error *error);
 
 /* --clock: real, fixed[=TIME], coarse[=DURATION]. `ns`: since 1970, or the step. TIME is seconds since 1970, a date, or a
  * date and time of day in UTC: 2024-05-01T12:00:00Z. */

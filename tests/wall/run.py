@@ -5,7 +5,8 @@
 usage: run.py CAY BUILD_FOLDER CC
 
 1. The hole: the command is linked once more from its own objects, with a host function that tries what an attacker would
-   (hole.c). The kernel stops each attempt; with --isolate none it does not, so that this test can fail.
+   (hole.c). The kernel stops each attempt; with --isolate none it does not, so that this test can fail. As if its program
+   made sockets, what the grants name can be connected to and looked up, and nothing else.
 2. strace: between the system call that closes the wall (seccomp) and the end of the process, a run without grants opens,
    asks about and connects to nothing. With grants and --audit, what is opened is what the log says, and the reverse."""
 import json
@@ -47,6 +48,19 @@ STOPPED = {'open': 'Operation not permitted', 'write': 'Operation not permitted'
            'memory': 'Operation not permitted', 'connect': 'Operation not permitted', 'map': 'Operation not permitted',
            'mapall': 'Operation not permitted', 'protect': 'Operation not permitted', 'fork': 'Operation not permitted',
            'exec': None}  # None: the process ends by SIGSYS
+WRAPPED = 'host_random_fill', 'api_run_makes_sockets', 'host_network_set_resolver'
+# Of a run whose program makes sockets: what is granted, what is attempted, what comes of it. Nobody listens at port 9.
+WITH_SOCKETS = [([], 'dial', 'Operation not permitted'), ([], 'lookup', 'Operation not permitted'),
+                (['connect:tcp:localhost:9'], 'dial', 'Connection refused'),
+                (['connect:tcp:localhost:10'], 'dial', 'Permission denied'),
+                (['connect:tcp:localhost'], 'dial', 'Connection refused'),
+                (['listen:udp:127.0.0.1:9'], 'dial', 'Permission denied'),
+                (['deny:connect:tcp:localhost:9'], 'dial', 'Operation not permitted'),
+                (['connect:tcp:localhost:9'], 'netlink', 'Operation not permitted'),
+                (['connect:tcp:localhost:9'], 'open', 'Operation not permitted'),
+                (['connect:tcp:localhost:9'], 'lookup', None),
+                (['connect:tcp:localhost:9'], 'lookup-other', 'No such file or directory'),
+                (['connect:tcp:127.0.0.1'], 'lookup', 'No such file or directory')]
 BY_NAME = re.compile(r'^(?:\d+ +)?(open|openat|openat2|creat|stat|lstat|newfstatat|statx|access|faccessat2?|readlink|'
                      r'readlinkat|execve|socket|connect|bind|sendto|sendmsg|mkdirat?|unlinkat?|renameat2?|linkat|symlinkat)\(')
 passed = failed = skipped = 0
@@ -85,7 +99,8 @@ def link_hole(folder):
     command = shown.strip().splitlines()[-1]
     out, source = folder / 'holed', HERE / 'hole.c'
     subprocess.run([CC, '-O1', '-c', str(source), '-o', str(folder / 'hole.o')], check=True)
-    command = re.sub(r'(\s-o )cay\b', r'\1%s -Wl,--wrap=host_random_fill %s' % (out, folder / 'hole.o'), command)
+    command = re.sub(r'(\s-o )cay\b', r'\1%s %s %s' % (out, ' '.join('-Wl,--wrap=' + name for name in WRAPPED), folder / 'hole.o'),
+                     command)
     subprocess.run(command, shell=True, check=True, cwd=BUILD)
     return out
 
@@ -95,8 +110,20 @@ def run(folder, command, **variables):
                           stdin=subprocess.DEVNULL, timeout=120)
 
 
+def test_sockets(folder, holed):
+    for grants, what, expected in WITH_SOCKETS:
+        options = [word for grant in grants for word in ('--net', grant)]
+        got = run(folder, [holed, 'run', '--isolate', 'wall', *options, 'guest.wasm'], CAY_HOLE=what, CAY_HOLE_SOCKETS='1')
+        told = 'stopped: %s: %s\n' % (what, expected) if expected else 'holed: %s' % what
+        check('sockets: %s with %s' % (what, grants), told in got.stderr, got)
+    # WASI 0.1 makes none, whatever is granted.
+    got = run(folder, [holed, 'run', '--isolate', 'wall', '--net', 'connect:tcp:localhost:9', 'guest.wasm'], CAY_HOLE='dial')
+    check('no sockets in WASI 0.1', 'stopped: dial: Operation not permitted' in got.stderr, got)
+
+
 def test_hole(folder):
     holed = link_hole(folder)
+    test_sockets(folder, holed)
     for tier in tiers():
         for what, expected in STOPPED.items():
             got = run(folder, [holed, 'run', '--isolate', 'wall', 'guest.wasm'], CAY_HOLE=what, CAY_TIER=tier)

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "api/broker.h"
-#include "host/network.h"
 #include "modules.h"
 #include "test.h"
 
@@ -166,29 +165,35 @@ static void send_name(int socket, const char *name, int fd) {
   CHECK(broker_send_with(socket, &request, broker_request_bytes(&request), fd));
 }
 
+/* An answer as it comes: 21 bytes an address, the first is its family. */
+struct answer {
+  uint32_t error, count;
+  uint8_t addresses[32][21];
+};
+
 /* The error that came of a name, or -1: the pipe was closed without an answer. */
-static int looked_up(int socket, const char *name, struct host_answer *answer) {
-  char bytes[HOST_ANSWER_BYTES + 1];
+static int looked_up(int socket, const char *name, struct answer *answer) {
   int ends[2];
   CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
   send_name(socket, name, ends[1]);
   close(ends[1]);
-  ssize_t got = read(ends[0], bytes, sizeof bytes);
+  ssize_t got = read(ends[0], answer, sizeof *answer);
   close(ends[0]);
   if (got == 0) return -1;
-  CHECK_INT(host_answer_parse(bytes, (size_t)got, answer, NULL), CAY_OK);
+  CHECK_INT(got, 8 + 21 * answer->count);
   return (int)answer->error;
 }
 
 TEST(names_are_answered) {
-  struct host_answer answer;
+  struct answer answer;
   begin();
   int socket = start(5000);
   CHECK_INT(looked_up(socket, "localhost", &answer), HOST_OK);
   CHECK(answer.count > 0);
-  for (size_t i = 0; i < answer.count; i++) CHECK(host_net_is_private(&answer.addresses[i]));
+  for (size_t i = 0; i < answer.count; i++)
+    CHECK(answer.addresses[i][0] == 4 ? answer.addresses[i][1] == 127 : answer.addresses[i][16] == 1);
   CHECK_INT(looked_up(socket, "127.1", &answer), HOST_OK);
-  CHECK(answer.count == 1 && memcmp(answer.addresses[0].bytes, (uint8_t[4]){127, 0, 0, 1}, 4) == 0);
+  CHECK(answer.count == 1 && memcmp(answer.addresses[0], (uint8_t[5]){4, 127, 0, 0, 1}, 5) == 0);
   CHECK_INT(looked_up(socket, "example.org", &answer), HOST_ERROR_NOTCAPABLE);
   CHECK_INT(looked_up(socket, "sub.localhost", &answer), HOST_ERROR_NOTCAPABLE);
   CHECK_INT(looked_up(socket, "a b", &answer), HOST_ERROR_INVAL);
@@ -197,7 +202,7 @@ TEST(names_are_answered) {
 }
 
 TEST(no_rules_no_names) {
-  struct host_answer answer;
+  struct answer answer;
   network = NULL;
   int socket = start(5000);
   CHECK_INT(looked_up(socket, "localhost", &answer), -1);
@@ -240,7 +245,7 @@ static unsigned descriptors_of(pid_t process) {
 /* Pipes that are full make the children of the broker wait: it ends them, starts no more than a few, and goes on. */
 TEST(nobody_waits) {
   int full[2];
-  struct host_answer answer;
+  struct answer answer;
   char byte = 0;
   begin();
   int socket = start(100);

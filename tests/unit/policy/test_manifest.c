@@ -83,6 +83,14 @@ TEST(refusals) {
   refused("dir = ['/a::/x::ro', '/a::/x::rw']",
           "m:1:22: dir: this contradicts m:1:8, which grants the same guest path");
   refused("[[dir]]\nhost='/a'\nguest='/x/'\n[[dir]]\nhost='/b'\nguest='/x'", "m:4:1: dir: this contradicts m:1:1");
+  refused("dir = ['a::/d::ro', 'b::/d/.']", "m:1:21: dir: this contradicts m:1:8, which grants the same guest path");
+  refused("dir = ['a::d', 'b::./d//']", "m:1:16: dir: this contradicts m:1:8");
+  refused("dir = ['a::.', 'b::./']", "m:1:16: dir: this contradicts m:1:8");
+  refused("dir = ['a::/', 'b::/./']", "m:1:16: dir: this contradicts m:1:8");
+  refused("listen = ['127.0.0.1:80', '127.0.0.1:99999']",
+          "m:1:27: listen: 127.0.0.1:99999 is not an address to listen");
+  refused("listen = ['example.org:80']", "m:1:11: listen: example.org:80 is not an address to listen on");
+  refused("net = ['connect:tcp:a.org:99999']", "m:1:8: net: \"99999\" is no port");
   refused("env = ['A=1', 'B', 'A=2']", "m:1:20: env: this contradicts m:1:8, which gives the same variable");
   refused("net = ['connect:tcp:x:443', 'conect:tcp:x:443']", "m:1:29: net: ");
   refused("net = ['connect:tcp:x:443', 'deny:connect:tcp:x:443']",

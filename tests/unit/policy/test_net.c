@@ -45,6 +45,38 @@ TEST(sockets) {
   for (size_t i = 0; i < BASE_ARRAY_LEN(others); i++) CHECK(reads(others[i]) && !policy_net_listens(&net));
 }
 
+TEST(addresses_to_listen_on) {
+  struct cay_error error;
+  struct host_net_address address;
+  CHECK_INT(policy_listen_parse("127.0.0.1:8080", &address, &error), CAY_OK);
+  CHECK(!address.is_v6 && address.bytes[0] == 127 && address.port == 8080);
+  CHECK_INT(policy_listen_parse("localhost:0", &address, &error), CAY_OK);
+  CHECK(!address.is_v6 && address.bytes[0] == 127 && address.port == 0);
+  CHECK_INT(policy_listen_parse("[::]:65535", &address, &error), CAY_OK);
+  CHECK(address.is_v6 && address.port == 65535);
+  static const char *const bad[] = {"",
+                                    "127.0.0.1",
+                                    "127.0.0.1:",
+                                    "127.0.0.1:65536",
+                                    "127.0.0.1:1-2",
+                                    "[::1]",
+                                    "::1:80",
+                                    "*:80",
+                                    "example.org:80",
+                                    "private:80",
+                                    "10.0.0.0/8:80",
+                                    "localhost",
+                                    "localhost:*",
+                                    "127.1:80",
+                                    "127.0.0.1:80 "};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(bad); i++)
+    CHECK_INT(policy_listen_parse(bad[i], &address, &error), CAY_ERROR_ARGUMENT);
+  char longer[1000];
+  memset(longer, '1', sizeof longer - 1);
+  longer[sizeof longer - 1] = 0;
+  CHECK_INT(policy_listen_parse(longer, &address, &error), CAY_ERROR_ARGUMENT);
+}
+
 TEST(bad_rules) {
   static const char *const bad[] = {"",
                                     "connect",
@@ -145,4 +177,4 @@ TEST(random_sources) {
     CHECK_INT(policy_random_parse(bad[i], &is_seeded, &seed, NULL), CAY_ERROR_ARGUMENT);
 }
 
-TEST_MAIN({RUN(rules) RUN(sockets) RUN(bad_rules) RUN(clocks) RUN(random_sources)})
+TEST_MAIN({RUN(rules) RUN(sockets) RUN(addresses_to_listen_on) RUN(bad_rules) RUN(clocks) RUN(random_sources)})

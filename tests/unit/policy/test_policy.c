@@ -253,6 +253,33 @@ TEST(joining) {
   policy_settings_deinit(&lower);
 }
 
+/* A nearer grant takes the place of a farther one, however the guest's path is spelled. */
+TEST(joining_the_same_path) {
+  static const struct {
+    const char *near, *far;
+    bool is_same;
+  } rows[] = {{"a::/d", "b::/d/.", true},   {"a::/d", "b::/d//", true},  {"a::/./d/", "b::/d", true},
+              {"a::d", "b::./d", true},     {"a::.", "b::./", true},     {"a::/", "b::/.", true},
+              {"a::/d", "b::d", false},     {"a::/d", "b::/d/e", false}, {"a::/d/e", "b::/d", false},
+              {"a::/d", "b::/d/..", false}, {"a::/d", "b::/dd", false},  {"a::/d::ro", "b::/d/.::rw", true},
+              {"a::/.d", "b::/d", false},   {"a::/d.", "b::/d", false},  {"/d", "/d/.", true}};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(rows); i++) {
+    struct policy_settings near, far;
+    struct policy_dir dir, other;
+    policy_settings_init(&near);
+    policy_settings_init(&far);
+    CHECK_INT(policy_set(&near, POLICY_OPTION_DIR, rows[i].near, &error), CAY_OK);
+    CHECK_INT(policy_set(&far, POLICY_OPTION_DIR, rows[i].far, &error), CAY_OK);
+    CHECK_INT(policy_dir_parse(&near, rows[i].near, &dir, &error), CAY_OK);
+    CHECK_INT(policy_dir_parse(&far, rows[i].far, &other, &error), CAY_OK);
+    CHECK_INT(strcmp(dir.guest, other.guest) == 0, rows[i].is_same);
+    CHECK_INT(policy_settings_join(&near, &far, &error), CAY_OK);
+    CHECK_INT(near.dir.count, rows[i].is_same ? 1 : 2);
+    policy_settings_deinit(&near);
+    policy_settings_deinit(&far);
+  }
+}
+
 TEST(writing) {
   struct base_text out = {0};
   CHECK_INT(run("--dir /a::/b::ro --dir /c::/c::quota=100,overlay=s --env A=\"\\\x01 --timeout 90s --max-memory 65536 "
@@ -359,5 +386,5 @@ TEST(help) {
 }
 
 TEST_MAIN(RUN(table) RUN(values) RUN(words) RUN(wrong_words) RUN(wasmtime_keys) RUN(environment_options) RUN(dirs)
-              RUN(origins) RUN(joining) RUN(writing) RUN(variables) RUN(out_of_memory) RUN(help)
-                  policy_settings_deinit(&settings))
+              RUN(origins) RUN(joining) RUN(joining_the_same_path) RUN(writing) RUN(variables) RUN(out_of_memory)
+                  RUN(help) policy_settings_deinit(&settings))
