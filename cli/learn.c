@@ -25,23 +25,18 @@ static const char rule[] = "learn";
 
 /* ---- Answers --------------------------------------------------------------------------------------------------------- */
 
-/* "read:etc/hosts" was answered; a prefix stands for all that begins with it. */
-static const struct cli_answer *find_answer(const struct cli_learn *learn, const char *line) {
-  for (size_t i = 0; i < learn->answers.count; i++) {
-    const struct cli_answer *answer = &learn->answers.items[i];
-    size_t len_bytes = strlen(answer->line);
-    if (answer->is_prefix ? strncmp(answer->line, line, len_bytes) == 0 : strcmp(answer->line, line) == 0)
-      return answer;
+/* 1 and 0 of what was answered: "read:etc/hosts" itself, or a folder that holds it; -1 of anything else. */
+static int answer_for(const struct cli_learn *learn, char *line) {
+  if (policy_set_has(&learn->allowed, line)) return 1;
+  if (policy_set_has(&learn->refused, line)) return 0;
+  for (char *slash = strrchr(line, '/'); slash; slash = memrchr(line, '/', (size_t)(slash - line))) {
+    char behind = slash[1];
+    slash[1] = 0;
+    bool is_allowed = policy_set_has(&learn->allowed, line);
+    slash[1] = behind;
+    if (is_allowed) return 1;
   }
-  return NULL;
-}
-
-static void answer(struct cli_learn *learn, const char *line, bool is_prefix, bool is_allowed) {
-  struct cli_answer *slot = BASE_VEC_PUSH(&learn->answers);
-  char *copy = slot ? base_string_copy(line, strlen(line)) : NULL;
-  if (slot && !copy) learn->answers.count--;
-  if (copy) *slot = (struct cli_answer){copy, is_prefix, is_allowed};
-  learn->failed |= !copy;
+  return -1;
 }
 
 static bool is_permitted(const struct policy_texts *patterns, const char *line) {
@@ -51,9 +46,9 @@ static bool is_permitted(const struct policy_texts *patterns, const char *line) 
 }
 
 /* 1 and 0 when it is known, -1 when somebody has to be asked. */
-static int known(const struct cli_learn *learn, const char *line) {
-  const struct cli_answer *before = find_answer(learn, line);
-  if (before) return before->is_allowed;
+static int known(const struct cli_learn *learn, char *line) {
+  int before = answer_for(learn, line);
+  if (before >= 0) return before;
   return learn->allows_all || is_permitted(&learn->session->settings.permit, line) ? 1 : -1;
 }
 
@@ -120,7 +115,7 @@ static void remember(struct cli_learn *learn, uint32_t rights, const char *objec
     add_line(&line, cay_right_name((enum cay_right)bit), object);
     if (slash) line.len_bytes -= strlen(slash + 1);
     if (slash) line.bytes[line.len_bytes] = 0;
-    if (!line.failed) answer(learn, line.bytes, slash != NULL, is_allowed);
+    if (!line.failed) cli_learn_keep(learn, is_allowed ? &learn->allowed : &learn->refused, line.bytes);
     learn->failed |= line.failed;
   }
   base_text_deinit(&line);
@@ -178,14 +173,8 @@ static bool permit_path(struct cli_learn *learn, const cay_access *access) {
   return is_allowed;
 }
 
-static bool is_candidate(const struct cli_learn *learn, const char *name) {
-  for (size_t i = 0; i < learn->candidates.count; i++)
-    if (strcmp(learn->candidates.items[i], name) == 0) return true;
-  return false;
-}
-
 static bool permit_variable(struct cli_learn *learn, const cay_access *access) {
-  if (!is_candidate(learn, access->object)) return true;
+  if (!policy_set_has(&learn->candidates, access->object)) return true;
   bool is_allowed = decide(learn, access, access->object, false);
   if (is_allowed) cli_learn_keep(learn, &learn->variables, access->object);
   return is_allowed;
@@ -253,16 +242,8 @@ static void denied(void *env, const cay_denial *denial) {
 
 /* ---- What it is shown --------------------------------------------------------------------------------------------------- */
 
-void cli_learn_keep(struct cli_learn *learn, struct policy_texts *texts, const char *text) {
-  for (size_t i = 0; i < texts->count; i++)
-    if (strcmp(texts->items[i], text) == 0) return;
-  char *copy = base_string_copy(text, strlen(text));
-  const char **slot = copy ? BASE_VEC_PUSH(texts) : NULL;
-  if (slot)
-    *slot = copy;
-  else
-    base_free(copy);
-  learn->failed |= !slot;
+void cli_learn_keep(struct cli_learn *learn, struct policy_set *set, const char *text) {
+  learn->failed |= !policy_set_add(set, text);
 }
 
 static enum cay_status show_folder(struct cli_learn *learn, const char *path, struct cay_error *error) {
@@ -307,8 +288,8 @@ static enum cay_status show_variables(struct cli_learn *learn, struct cay_error 
   if (!cli_mentioned_variables(learn->session->module, add_candidate, learn) || learn->failed)
     return base_error_memory(error);
   enum cay_status status = CAY_OK;
-  for (size_t i = 0; !status && i < learn->candidates.count; i++)
-    status = cay_wasi_inherit_env(learn->session->wasi, learn->candidates.items[i], error);
+  for (size_t i = 0; !status && i < learn->candidates.texts.count; i++)
+    status = cay_wasi_inherit_env(learn->session->wasi, learn->candidates.texts.items[i], error);
   return status;
 }
 
@@ -333,7 +314,7 @@ static bool is_plain(const struct policy_dir *dir, bool *is_directory) {
   return host.st_dev == guest.st_dev && host.st_ino == guest.st_ino;
 }
 
-static void answer_for(struct cli_learn *learn, const char *path, const struct policy_dir *dir, bool is_directory) {
+static void answer_by(struct cli_learn *learn, const char *path, const struct policy_dir *dir, bool is_directory) {
   uint32_t rights = dir->rights == POLICY_RIGHTS_READ ? CAY_RIGHT_READ | CAY_RIGHT_STAT | CAY_RIGHT_LIST
                     : dir->rights == POLICY_RIGHTS_CREATE_ONLY
                         ? (uint32_t)CAY_RIGHT_CREATE | CAY_RIGHT_WRITE
@@ -365,7 +346,7 @@ enum cay_status cli_learn_begin(struct cli_learn *learn, struct cay_error *error
     if (!status && is_plain(&dir, &is_directory)) {
       char *path = policy_learn_path(dir.guest);
       learn->failed |= !path || !policy_learn_seed(learn->uses, path, dir.rights, is_directory);
-      if (path) answer_for(learn, path, &dir, is_directory);
+      if (path) answer_by(learn, path, &dir, is_directory);
       base_free(path);
     } else if (!status) {
       struct policy_dir *slot = BASE_VEC_PUSH(&learn->carried);
@@ -383,13 +364,9 @@ enum cay_status cli_learn_begin(struct cli_learn *learn, struct cay_error *error
 }
 
 void cli_learn_deinit(struct cli_learn *learn) {
-  struct policy_texts *const lists[] = {&learn->wanted, &learn->variables, &learn->candidates};
-  for (size_t i = 0; i < BASE_ARRAY_LEN(lists); i++) {
-    for (size_t j = 0; j < lists[i]->count; j++) base_free((char *)(uintptr_t)lists[i]->items[j]);
-    BASE_VEC_DEINIT(lists[i]);
-  }
-  for (size_t i = 0; i < learn->answers.count; i++) base_free(learn->answers.items[i].line);
-  BASE_VEC_DEINIT(&learn->answers);
+  struct policy_set *const sets[] = {&learn->allowed, &learn->refused, &learn->wanted, &learn->variables,
+                                     &learn->candidates};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(sets); i++) policy_set_deinit(sets[i]);
   BASE_VEC_DEINIT(&learn->carried);
   policy_learn_free(learn->uses);
   policy_settings_deinit(&learn->before);

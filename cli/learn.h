@@ -5,10 +5,6 @@
 
 #include "cli/run.h"
 
-struct cli_answer {
-  char *line; /* "read:/etc/hosts" */
-  bool is_prefix, is_allowed;
-};
 enum { CLI_LEARNED_LIMITS = 8 };
 struct cli_learn {
   struct cli_session *session;
@@ -19,13 +15,13 @@ struct cli_learn {
   struct policy_settings before; /* of the manifest that is there */
   uint64_t limits_before[CLI_LEARNED_LIMITS];
   uint32_t in_working_folder; /* enum cay_right: allowed for all that is named relative to it */
-  BASE_VEC(struct cli_answer) answers;
-  BASE_VEC(struct policy_dir) carried;                 /* grants that stay as they are */
-  struct policy_texts wanted, variables, candidates;   /* refused; allowed; of the host, and named in the module */
+  struct policy_set allowed, refused; /* answers: "read:/etc/hosts"; "read:/etc/" for all in it */
+  BASE_VEC(struct policy_dir) carried;             /* grants that stay as they are */
+  struct policy_set wanted, variables, candidates; /* refused; allowed; of the host, and named in the module */
 };
 
-/* Adds a copy of a text that is not there yet. */
-void cli_learn_keep(struct cli_learn *learn, struct policy_texts *texts, const char *text);
+/* Adds a copy of a text, once. */
+void cli_learn_keep(struct cli_learn *learn, struct policy_set *set, const char *text);
 /* Joins the settings with the manifest that is at --output, if there is one. */
 enum cay_status cli_learn_load(struct cli_learn *learn, struct cay_error *error);
 /* Takes what the settings grant by the host's own names out of them: it is an answer, not a grant to show. */

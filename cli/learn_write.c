@@ -128,7 +128,7 @@ static char *host_name(const struct cli_learn *learn, const char *path) {
 }
 
 /* False: the grant has no text, and says so as a comment. */
-static void keep_grant(struct cli_learn *learn, struct policy_texts *grants, struct policy_dir dir) {
+static void keep_grant(struct cli_learn *learn, struct policy_set *grants, struct policy_dir dir) {
   struct base_text value = {0};
   char *host = host_name(learn, dir.host);
   dir.host = host;
@@ -143,7 +143,7 @@ static void keep_grant(struct cli_learn *learn, struct policy_texts *grants, str
   base_free(host);
 }
 
-static void collect_grants(struct cli_learn *learn, struct policy_texts *grants) {
+static void collect_grants(struct cli_learn *learn, struct policy_set *grants) {
   struct policy_dir dir = {0};
   learn->failed |= !policy_learn_conclude(learn->uses);
   for (size_t i = 0; i < learn->carried.count; i++) keep_grant(learn, grants, learn->carried.items[i]);
@@ -153,45 +153,43 @@ static void collect_grants(struct cli_learn *learn, struct policy_texts *grants)
   }
 }
 
-static void collect_variables(struct cli_learn *learn, struct policy_texts *variables) {
+/* In the order of their bytes. */
+static void collect_variables(struct cli_learn *learn, struct policy_set *variables) {
   const struct policy_texts *given = &learn->session->settings.env;
   for (size_t i = 0; i < given->count; i++) cli_learn_keep(learn, variables, given->items[i]);
-  for (size_t i = 0; i < learn->variables.count; i++) cli_learn_keep(learn, variables, learn->variables.items[i]);
-  if (variables->count) qsort(variables->items, variables->count, sizeof *variables->items, by_text);
-}
-
-static void texts_free(struct policy_texts *texts) {
-  for (size_t i = 0; i < texts->count; i++) base_free((char *)(uintptr_t)texts->items[i]);
-  BASE_VEC_DEINIT(texts);
+  for (size_t i = 0; i < learn->variables.texts.count; i++)
+    cli_learn_keep(learn, variables, learn->variables.texts.items[i]);
+  if (variables->texts.count)
+    qsort(variables->texts.items, variables->texts.count, sizeof *variables->texts.items, by_text);
 }
 
 /* ---- The text ---------------------------------------------------------------------------------------------------------------- */
 
 static void add_wanted(const struct cli_learn *learn, struct base_text *out) {
-  if (!learn->wanted.count) return;
+  if (!learn->wanted.texts.count) return;
   base_text_addz(out, "\n# Wanted, but not allowed:\n");
-  for (size_t i = 0; i < learn->wanted.count; i++) {
+  for (size_t i = 0; i < learn->wanted.texts.count; i++) {
+    const char *wanted = learn->wanted.texts.items[i];
     char shown[2048];
-    base_text_format(out, "#   %s\n",
-                     base_printable(shown, sizeof shown, learn->wanted.items[i], strlen(learn->wanted.items[i])));
+    base_text_format(out, "#   %s\n", base_printable(shown, sizeof shown, wanted, strlen(wanted)));
   }
 }
 
 static enum cay_status add_manifest(struct cli_learn *learn, struct base_text *out, struct cay_error *error) {
-  struct policy_texts grants = {0}, variables = {0};
+  struct policy_set grants = {0}, variables = {0};
   struct policy_settings rest = learn->session->settings; /* the lists that are written here taken out */
   char name[256];
   const char *file = learn->session->file;
   base_text_format(out, "# What `cay learn` saw %s use.\n", base_printable(name, sizeof name, file, strlen(file)));
   collect_grants(learn, &grants);
   collect_variables(learn, &variables);
-  add_list(out, "dir", &grants);
-  add_list(out, "env", &variables);
+  add_list(out, "dir", &grants.texts);
+  add_list(out, "env", &variables.texts);
   rest.dir.count = rest.env.count = rest.origins[POLICY_OPTION_DIR].count = rest.origins[POLICY_OPTION_ENV].count = 0;
   enum cay_status status = policy_manifest_write(&rest, out, error);
   add_wanted(learn, out);
-  texts_free(&grants);
-  texts_free(&variables);
+  policy_set_deinit(&grants);
+  policy_set_deinit(&variables);
   return status;
 }
 
@@ -232,7 +230,7 @@ enum cay_status cli_learn_write(struct cli_learn *learn, struct cay_error *error
     cli_say("%s: what it used, as a manifest (-o FILE writes it to a file):", learn->session->file);
     cli_say_raw(text.bytes, text.len_bytes);
   }
-  for (size_t i = 0; !status && output && i < learn->wanted.count; i++) say_wanted(learn->wanted.items[i]);
+  for (size_t i = 0; !status && output && i < learn->wanted.texts.count; i++) say_wanted(learn->wanted.texts.items[i]);
   base_text_deinit(&text);
   return status;
 }

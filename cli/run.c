@@ -27,11 +27,6 @@ static int read_words(struct cli_session *session, enum policy_command command, 
   if (!session->file)
     return cli_wrong_use("which file? write: cay %s [options] FILE [arguments]", policy_commands[command].name);
   session->arguments = words;
-  if (settings->seed != POLICY_NOT_GIVEN && !settings->deterministic)
-    return cli_wrong_use("--seed is for --deterministic, which is not there");
-  if (settings->deterministic && (settings->clock || settings->random))
-    return cli_wrong_use("--deterministic has clocks and random bytes of its own: without --%s (and see --seed)",
-                         settings->clock ? "clock" : "random");
   return -1;
 }
 
@@ -76,10 +71,19 @@ static int preload(struct cli_session *session, const char *text) {
   return POLICY_EXIT_USAGE;
 }
 
-static int prepare(struct cli_session *session) {
+/* Reads the file and joins what manifests say about it. Returns -1, or the exit code after a message. */
+static int settle(struct cli_session *session) {
   struct cay_error error;
   int code = cli_read(session->file, &session->read);
   if (code < 0) code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read);
+  if (code >= 0 || !policy_settings_check(&session->settings, true, &error)) return code;
+  cli_say_error(NULL, &error);
+  return POLICY_EXIT_USAGE;
+}
+
+static int prepare(struct cli_session *session) {
+  struct cay_error error;
+  int code = settle(session);
   if (code < 0 && !session->learn) cli_layers_say_missing(&session->layers, &session->settings, session->file);
   if (code < 0) code = cli_engine(&session->settings, &session->engine);
   if (code < 0) code = cli_load_read(session->engine, session->file, &session->read, &session->module);

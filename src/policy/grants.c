@@ -36,28 +36,6 @@ void policy_path_clean(char *path) {
   *to = 0;
 }
 
-/* Takes the next component that is something; 0: there is none. */
-static size_t next_component(const char **at, const char *end, const char **out) {
-  while (*at < end) {
-    const char *slash = memchr(*at, '/', (size_t)(end - *at));
-    size_t len = (size_t)((slash ? slash : end) - *at);
-    *out = *at;
-    *at = slash ? slash + 1 : end;
-    if (!is_nothing(*out, len)) return len;
-  }
-  return 0;
-}
-
-bool policy_same_path(const char *path, size_t len_bytes, const char *other, size_t other_bytes) {
-  const char *end = path + len_bytes, *other_end = other + other_bytes, *name, *other_name;
-  bool is_same = (len_bytes && *path == '/') == (other_bytes && *other == '/');
-  for (size_t len = 1; is_same && len;) {
-    len = next_component(&path, end, &name);
-    is_same = next_component(&other, other_end, &other_name) == len && (!len || memcmp(name, other_name, len) == 0);
-  }
-  return is_same;
-}
-
 /* ---- Directories -------------------------------------------------------------------------------------------------- */
 
 static const char *const rights_names[] = {

@@ -43,3 +43,29 @@ void policy_index_deinit(struct policy_index *index) {
   base_free(index->entries);
   *index = (struct policy_index){0};
 }
+
+/* ---- Sets ------------------------------------------------------------------------------------------------------------ */
+
+bool policy_set_has(const struct policy_set *set, const char *text) {
+  return policy_index_find(&set->index, text, strlen(text)) != SIZE_MAX;
+}
+
+bool policy_set_add(struct policy_set *set, const char *text) {
+  size_t len_bytes = strlen(text);
+  if (policy_index_find(&set->index, text, len_bytes) != SIZE_MAX) return true;
+  char *copy = base_string_copy(text, len_bytes);
+  const char **slot = copy ? BASE_VEC_PUSH(&set->texts) : NULL;
+  if (slot && policy_index_add(&set->index, copy, len_bytes, set->texts.count - 1)) {
+    *slot = copy;
+    return true;
+  }
+  if (slot) set->texts.count--;
+  base_free(copy);
+  return false;
+}
+
+void policy_set_deinit(struct policy_set *set) {
+  for (size_t i = 0; i < set->texts.count; i++) base_free((char *)(uintptr_t)set->texts.items[i]);
+  BASE_VEC_DEINIT(&set->texts);
+  policy_index_deinit(&set->index);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Settings from several places put on top of each other: command line, environment, manifest, approval. */
+/* Settings from several places put on top of each other: command line, environment, manifest, approval; and whether the
+ * whole of them makes sense. */
 #include "policy/parts.h"
 
 static const size_t scalar_bytes[] = {
@@ -25,16 +26,32 @@ const char *policy_guest_part(const char *grant, size_t *len_bytes) {
   return guest;
 }
 
-bool policy_same_guest(const char *grant, const char *other) {
-  size_t len, other_len;
-  const char *guest = policy_guest_part(grant, &len), *other_guest = policy_guest_part(other, &other_len);
-  return policy_same_path(guest, len, other_guest, other_len);
+/* What makes two values of a list the same: of grants their guest path, of others all of it. The caller frees it. */
+static char *key_of(enum policy_option option, const char *text) {
+  bool is_grant = policy_options[option].kind == POLICY_GRANTS;
+  size_t len_bytes = strlen(text);
+  const char *part = is_grant ? policy_guest_part(text, &len_bytes) : text;
+  char *key = base_string_copy(part, len_bytes);
+  if (key && is_grant) policy_path_clean(key);
+  return key;
 }
 
-static bool is_granted_above(const struct policy_texts *above, const char *grant) {
-  for (size_t i = 0; i < above->count; i++)
-    if (policy_same_guest(above->items[i], grant)) return true;
-  return false;
+/* Marks what is not in `above`, and is not to be repeated. False: memory is out. */
+static bool choose(enum policy_option option, const struct policy_texts *above, const struct policy_texts *below,
+                   bool *kept) {
+  struct policy_set keys = {0};
+  bool good = true;
+  for (size_t i = 0; good && i < above->count; i++) {
+    BASE_AUTO_FREE char *key = key_of(option, above->items[i]);
+    good = key && policy_set_add(&keys, key);
+  }
+  for (size_t i = 0; good && i < below->count; i++) {
+    BASE_AUTO_FREE char *key = key_of(option, below->items[i]);
+    good = key != NULL;
+    kept[i] = good && !policy_set_has(&keys, key);
+  }
+  policy_set_deinit(&keys);
+  return good;
 }
 
 /* Puts the lower values in front of the texts, origins likewise; `kept` says which. */
@@ -56,9 +73,7 @@ static bool join_list(struct policy_settings *settings, const struct policy_sett
   const struct policy_texts *below = (const void *)((const char *)lower + policy_options[option].field);
   if (!below->count) return true;
   BASE_AUTO_FREE bool *kept = base_alloc_zero(below->count, sizeof *kept);
-  if (!kept) return false;
-  for (size_t i = 0; i < below->count; i++)
-    kept[i] = policy_options[option].kind != POLICY_GRANTS || !is_granted_above(texts, below->items[i]);
+  if (!kept || !choose(option, texts, below, kept)) return false;
   return put_in_front(texts, below, kept) && put_in_front(&settings->origins[option], &lower->origins[option], kept);
 }
 
@@ -80,4 +95,27 @@ enum cay_status policy_settings_join(struct policy_settings *settings, const str
     good = policy_kind_is_list(policy_options[option].kind) ? join_list(settings, lower, option)
                                                             : join_scalar(settings, lower, option);
   return good ? CAY_OK : base_error_memory(error);
+}
+
+/* ---- Values that exclude each other --------------------------------------------------------------------------------- */
+
+static enum cay_status refuse(const struct policy_settings *settings, enum policy_option option, const char *why,
+                              struct cay_error *error) {
+  base_error_set(error, CAY_ERROR_ARGUMENT, "%s", why);
+  policy_error_origin(settings, option, 0, error);
+  return CAY_ERROR_ARGUMENT;
+}
+
+enum cay_status policy_settings_check(const struct policy_settings *settings, bool is_whole, struct cay_error *error) {
+  bool is_set = settings->deterministic;
+  if (is_set && settings->clock)
+    return refuse(settings, POLICY_OPTION_CLOCK,
+                  "a --deterministic run has clocks of its own; leave one of the two out", error);
+  if (is_set && settings->random)
+    return refuse(settings, POLICY_OPTION_RANDOM,
+                  "the random bytes of a --deterministic run follow from --seed; leave one of the two out", error);
+  if (is_whole && !is_set && settings->seed != POLICY_NOT_GIVEN)
+    return refuse(settings, POLICY_OPTION_SEED,
+                  "only a --deterministic run has a seed; for random bytes alone: --random seed=N", error);
+  return CAY_OK;
 }

@@ -407,6 +407,7 @@ enum cay_status policy_manifest_read(struct policy_settings *settings, const str
   if (!status)
     for (const struct policy_toml_value *m = reader.toml.root->of.items.first; !status && m; m = m->next)
       status = read_member(&reader, m);
+  if (!status) status = policy_settings_check(settings, false, error);
   settings->source = NULL;
   policy_toml_deinit(&reader.toml);
   return status;

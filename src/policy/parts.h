@@ -19,33 +19,14 @@ void policy_nearest_try(struct policy_nearest *nearest, const char *name);
 /* y, yes, true, 1 (and NULL: the word alone) or n, no, false, 0. */
 enum cay_status policy_bool_parse(const char *text, bool *out, struct cay_error *error);
 
-/* The first item with each key, by hash. Zero-initialise. */
-struct policy_index_entry {
-  const char *key; /* NULL: free */
-  size_t len_bytes, item;
-};
-struct policy_index {
-  struct policy_index_entry *entries;
-  size_t count, capacity;
-};
-/* The item of the key, or SIZE_MAX. */
-size_t policy_index_find(const struct policy_index *index, const char *key, size_t len_bytes);
-/* Adds a key that is not there. It is not copied and has to live as long as the index. False: memory is out. */
-bool policy_index_add(struct policy_index *index, const char *key, size_t len_bytes, size_t item);
-void policy_index_deinit(struct policy_index *index);
-
 /* Why a quota of 0 is refused: elsewhere 0 is no limit, and here it might be meant as the smallest. */
 #define POLICY_NO_QUOTA "a quota of 0 is refused, because it may mean none or nothing; leave it out, or write ro"
 
 /* Takes "./" in front, doubled slashes, "/./" and slashes at the end out of a path, in place: how C libraries compare names
  * with grants. ".." stays, because they leave it, too. */
 void policy_path_clean(char *path);
-/* Whether both are the same then. */
-bool policy_same_path(const char *path, size_t len_bytes, const char *other, size_t other_bytes);
 /* The guest's part of a grant HOST[::GUEST[::OPTIONS]]. */
 const char *policy_guest_part(const char *grant, size_t *len_bytes);
-/* Whether two grants have the same guest path. */
-bool policy_same_guest(const char *grant, const char *other);
 
 /* A zero-terminated copy in the settings' arena; NULL: no memory. */
 char *policy_arena_copy(struct policy_settings *settings, const char *text, size_t len_bytes);

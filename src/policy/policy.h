@@ -101,6 +101,33 @@ struct policy_exit_row {
 extern const struct policy_exit_row policy_exits[];
 extern const size_t policy_exit_count;
 
+/* ---- Texts by hash ------------------------------------------------------------------------------------------------- */
+
+/* The item with each key, in constant time whoever chose the keys. Zero-initialise. */
+struct policy_index_entry {
+  const char *key; /* NULL: free */
+  size_t len_bytes, item;
+};
+struct policy_index {
+  struct policy_index_entry *entries;
+  size_t count, capacity;
+};
+/* The item of the key, or SIZE_MAX. */
+size_t policy_index_find(const struct policy_index *index, const char *key, size_t len_bytes);
+/* Adds a key that is not there. It is not copied and has to live as long as the index. False: memory is out. */
+bool policy_index_add(struct policy_index *index, const char *key, size_t len_bytes, size_t item);
+void policy_index_deinit(struct policy_index *index);
+
+/* Copies of texts, each kept once, in the order of their first coming. Zero-initialise. */
+struct policy_set {
+  struct policy_texts texts;
+  struct policy_index index;
+};
+bool policy_set_has(const struct policy_set *set, const char *text);
+/* False: memory is out. */
+bool policy_set_add(struct policy_set *set, const char *text);
+void policy_set_deinit(struct policy_set *set);
+
 /* ---- Command lines ---------------------------------------------------------------------------------------------- */
 
 struct policy_settings {
@@ -143,10 +170,13 @@ const char *policy_origin(const struct policy_settings *settings, enum policy_op
 void policy_error_origin(const struct policy_settings *settings, enum policy_option option, size_t index,
                          struct cay_error *error);
 /* Puts the values of `lower` beneath those of `settings`: where both have a value, that of `settings` stays; lists are
- * joined, lower ones first, except grants of a guest path that `settings` grants, too. `lower` has to live as long as
+ * joined, lower ones first, except grants of a guest path that `settings` grants, too, and texts that it has already. `lower` has to live as long as
  * `settings`. Error: no memory. */
 enum cay_status policy_settings_join(struct policy_settings *settings, const struct policy_settings *lower,
                                      struct cay_error *error);
+/* Whether values of different options can hold together. `is_whole`: nothing will be joined to them any more. Error:
+ * CAY_ERROR_ARGUMENT with where the value came from. */
+enum cay_status policy_settings_check(const struct policy_settings *settings, bool is_whole, struct cay_error *error);
 
 /* "64M", "16MiB", "65536": digits (decimal with _ allowed, or 0x...), then k, M, G or T, then iB or B. Powers of 1024. */
 enum cay_status policy_size_parse(const char *text, uint64_t *bytes, struct cay_error *error);

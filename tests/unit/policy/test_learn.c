@@ -77,6 +77,11 @@ TEST(folders) {
   CHECK_TEXT(grants(), "d/f ro");
   used("s/ d"), used("r d/e/f");
   CHECK_TEXT(grants(), "d ro");
+  /* The nearest granted folder is the one that a library uses. */
+  used("s/ b"), used("wn! b/a/f"), used("wn! x");
+  CHECK_TEXT(grants(), ". create-only, b ro, b/a create-only");
+  used("l/ ."), used("wn! out/f"), used("s/ out/d");
+  CHECK_TEXT(grants(), ". ro, out create-only, out/d ro");
 }
 
 TEST(merging) {
@@ -93,16 +98,28 @@ TEST(merging) {
   CHECK_TEXT(grants(), "data rw");
 }
 
-/* Each use is found by its path without looking at the others. */
+/* Uses and grants are found without looking at all others: seconds stand for hours. */
 TEST(many_paths) {
-  enum { PATHS = 150000 };
-  char name[24];
+  enum { PATHS = 100000 };
+  char name[48];
+  const char *path;
+  enum policy_rights rights;
+  size_t count = 0;
   clock_t start = clock();
   for (unsigned round = 0; round < 2; round++)
     for (unsigned i = 0; i < PATHS; i++) {
       snprintf(name, sizeof name, "d/%u", i);
       CHECK(policy_learn_add(learn, name, POLICY_USED_READ, false, true));
+      snprintf(name, sizeof name, "e/%u/f", i);
+      CHECK(policy_learn_add(learn, name, POLICY_USED_READ, false, true));
+      snprintf(name, sizeof name, "f/%u", i);
+      CHECK(policy_learn_add(learn, name, POLICY_USED_STAT, true, true));
+      snprintf(name, sizeof name, "g/%u/new", i % 1000);
+      CHECK(policy_learn_add(learn, name, POLICY_USED_CREATE_NEW, false, false));
     }
+  CHECK(policy_learn_conclude(learn));
+  while (policy_learn_grant(learn, count, &path, &rights)) count++;
+  CHECK_INT(count, 1 + PATHS + PATHS + 1000);
   CHECK((clock() - start) / CLOCKS_PER_SEC < 10);
   policy_learn_free(learn);
   learn = policy_learn_new();
