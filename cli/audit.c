@@ -3,12 +3,11 @@
  *
  * The log is opened before anything is granted, so that it can be compared with each grant, and closed after the program
  * has ended. When it cannot be written the program is interrupted at once: what it did last is not in the log, and the
- * message says why. Signals that would end cay interrupt the program instead, so that the log gets its last lines. */
+ * message says why. */
 #include "cli/run.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 enum { BACKTRACE_FRAMES = 32 };
@@ -23,6 +22,7 @@ enum cay_status cli_audit_open(struct cli_session *session, struct cay_error *er
   const char *slash = strrchr(session->file, '/');
   enum cay_status status = policy_audit_open(settings->audit, slash ? slash + 1 : session->file, settings->audit_chain,
                                              &session->audit, error);
+  if (!status) cli_signals_catch();
   for (int fd = 1; !status && fd < 3; fd++) status = policy_audit_guard_stream(session->audit, fd, error);
   if (status) base_error_prefix(error, "--audit");
   return status;
@@ -82,46 +82,18 @@ static void flush(void *env) {
   if (policy_audit_flush(session->audit, NULL)) stop(session);
 }
 
-static cay_run *signalled_run;
-static volatile sig_atomic_t signal_caught;
-
-static void on_signal(int number) {
-  signal_caught = number;
-  if (signalled_run) cay_run_interrupt(signalled_run);
-}
-
-/* A signal that is ignored stays so; a second one ends cay at once. */
-static void catch_signals(void) {
-  static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-  for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, now;
-    if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) sigaction(numbers[i], &action, NULL);
-  }
-}
-
 void cli_audit_hook(struct cli_session *session) {
   if (session->audit) cay_wasi_set_audit(session->wasi, add, flush, session);
-}
-
-void cli_audit_begin(struct cli_session *session) {
-  if (!session->audit) return;
-  signalled_run = session->run;
-  catch_signals();
 }
 
 int cli_audit_end(struct cli_session *session, int code) {
   struct cay_error error;
   bool has_failed = session->audit && policy_audit_close(session->audit, &error) != CAY_OK;
   session->audit = NULL;
-  signalled_run = NULL;
   if (has_failed) {
     cli_say_error(session->file, &error);
     cli_say_more("an audit that cannot be written is no audit: the program was stopped");
     code = POLICY_EXIT_AUDIT;
-  }
-  if (signal_caught) {
-    signal(signal_caught, SIG_DFL);
-    raise(signal_caught);
   }
   return code;
 }

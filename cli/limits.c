@@ -130,7 +130,9 @@ enum cay_status cli_receipt_open(struct cli_session *session, struct cay_error *
   const char *path = session->settings.receipt;
   if (!path) return CAY_OK;
   session->receipt_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  return session->receipt_fd < 0 ? base_error_system(error, errno, "--receipt: cannot write %s", path) : CAY_OK;
+  if (session->receipt_fd < 0) return base_error_system(error, errno, "--receipt: cannot write %s", path);
+  cli_signals_catch();
+  return CAY_OK;
 }
 
 static void add_number(struct base_text *out, const char *key, uint64_t value, bool is_known) {
@@ -155,6 +157,8 @@ static void add_receipt(const struct cli_session *session, int code, struct base
   base_text_addz(out, "{\"module\":");
   base_text_add_json(out, session->file, strlen(session->file));
   base_text_format(out, ",\"sha256\":\"%s\",\"exit_code\":%d", sha256, code);
+  const char *name = cli_signal_name(session->ended_by);
+  base_text_format(out, name ? ",\"signal\":\"%s\"" : ",\"signal\":null", name);
   if (!session->run) {
     base_text_addz(out, "}\n");
     return;

@@ -138,8 +138,9 @@ static int say_trap(struct cli_session *session, const struct cay_error *error) 
 }
 
 static int say_interrupted(struct cli_session *session) {
-  cli_say("%s: interrupted", session->file);
-  return POLICY_EXIT_TRAP;
+  int number = cli_signals_last();
+  cli_say("%s: interrupted%s%s", session->file, number ? " by " : "", number ? cli_signal_name(number) : "");
+  return number ? 128 + number : POLICY_EXIT_TRAP;
 }
 
 static int say_limit(struct cli_session *session, const struct cay_error *error) {
@@ -186,7 +187,7 @@ static int run(struct cli_session *session) {
   code = cli_enter_wall(session);
   if (code >= 0) return code;
   signal(SIGPIPE, SIG_IGN); /* the guest gets EPIPE and decides */
-  cli_audit_begin(session);
+  cli_signals_end(session->run);
   enum cay_status status = start(session, &error);
   session->has_run = true;
   cli_progress_end(&session->progress);
@@ -201,9 +202,17 @@ static int run(struct cli_session *session) {
   return code;
 }
 
+/* What waits for cay is to see that the signal ended it. */
+static void end_by(int number) {
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
 static int finish(struct cli_session *session, int code) {
-  code = cli_receipt_write(session, code);
+  int number = session->ended_by = cli_signals_last();
+  code = cli_receipt_write(session, number ? 128 + number : code);
   code = cli_audit_end(session, code);
+  cli_signals_end(NULL);
   cli_leave_wall();
   cay_run_free(session->run);
   cli_end_broker();
@@ -214,6 +223,7 @@ static int finish(struct cli_session *session, int code) {
   base_file_deinit(&session->read);
   policy_settings_deinit(&session->settings);
   cli_layers_deinit(&session->layers);
+  if (number) end_by(number);
   return code;
 }
 

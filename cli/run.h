@@ -83,6 +83,7 @@ struct cli_session {
   int receipt_fd;             /* -1: no --receipt, or it is written */
   struct cli_learn *learn;    /* NULL: this is no `cay learn` */
   bool has_run;
+  int ended_by; /* the signal; 0: none */
   struct cli_progress progress; /* of --eager */
 };
 
@@ -92,7 +93,6 @@ enum cay_status cli_audit_open(struct cli_session *session, struct cay_error *er
 enum cay_status cli_audit_guard(const struct cli_session *session, const struct policy_dir *dir,
                                 struct cay_error *error);
 void cli_audit_hook(struct cli_session *session);  /* session->wasi tells it */
-void cli_audit_begin(struct cli_session *session); /* before the program runs */
 /* After it: ends the log. Returns `code`, or another one after a message. */
 int cli_audit_end(struct cli_session *session, int code);
 /* "read|write" of enum cay_right. */
@@ -108,6 +108,12 @@ void cli_end_broker(void);
 /* With --isolate=process: goes on as a child, which returns -1; in the process that was started it returns the exit code,
  * when the child has ended. */
 int cli_become_child(struct cli_session *session);
+
+/* Signals that would end cay (signals.c). From now on they are noted, and interrupt the run that they were told. */
+void cli_signals_catch(void);
+void cli_signals_end(cay_run *run); /* NULL: none any more */
+int cli_signals_last(void);         /* the one that came; 0: none */
+const char *cli_signal_name(int number); /* NULL: of none that is caught */
 
 /* Limits (limits.c). */
 void cli_limits_set(struct cli_session *session);
