@@ -96,6 +96,7 @@ static int prepare(struct cli_session *session) {
   }
   limit(session);
   if (session->settings.eager) be_eager(session);
+  api_run_set_said(session->run, cli_last_words_add, &session->last_words);
   /* Callers need debug information, which is too much for each probe of each program: only when asked for. */
   if (session->settings.verbose) session->denials.run = session->run;
   for (size_t i = 0; code < 0 && i < session->settings.preload.count; i++)
@@ -197,7 +198,7 @@ static int run(struct cli_session *session) {
   size_t said =
       failed || session->settings.verbose ? cli_denials_say(&session->denials, &session->settings, session->file) : 0;
   bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;
-  if (failed && ran && !said && !session->settings.invoke && !session->learn) cli_say_missed(session);
+  if (failed && ran && !said && !session->settings.invoke && !session->learn) said = cli_say_missed(session);
   if (said) cli_say_more("to see everything it asks for: cay learn %s", session->file);
   return code;
 }

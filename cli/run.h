@@ -44,15 +44,27 @@ void cli_add_grant(struct base_text *out, const char *lead, const char *host, co
 bool cli_add_path_grants(struct base_text *out, const char *lead, const char *path, enum policy_rights rights,
                          bool creates);
 
-/* ---- What was missed without being asked for (missed.c) --------------------------------------------------------------- */
+/* ---- What was missed without being asked for (missed.c, mentions.c) --------------------------------------------------- */
 
-/* After a failed run in which nothing was denied: says which files that arguments or the module name were not granted, and
- * which variables. */
+/* The end of what the program wrote to its standard error. */
+struct cli_last_words {
+  char bytes[4096];
+  size_t len_bytes;
+};
+void cli_last_words_add(void *words, const char *bytes, size_t len_bytes);
+/* After a failed run in which nothing was denied: says which files and variables it may have missed. False: nothing. */
 struct cli_session;
-void cli_say_missed(struct cli_session *session);
-/* Variables of cay's environment, and files of the host, whose names occur in the module's data. False: memory is out. */
+bool cli_say_missed(struct cli_session *session);
+/* Whether the word is there with something else before and behind it. */
+bool cli_mentions(const char *bytes, size_t len_bytes, const char *word, size_t word_bytes);
+/* Variables of cay's environment whose names occur in the module's data. False: memory is out. */
 bool cli_mentioned_variables(const cay_module *module, void (*found)(void *env, const char *name), void *env);
+/* Files of the host, folders excepted, whose names are constants in the module's data; none of the system's own, such as
+ * /dev/null, and no sources, whose names are there for messages. */
 void cli_mentioned_files(const cay_module *module, void (*found)(void *env, const char *path), void *env);
+bool cli_is_path_byte(char c); /* of names that stand in other text */
+/* More than a word: "out" occurs in many texts. */
+bool cli_looks_like_file(const char *path);
 
 /* A line on the terminal that counts up while something takes longer than a moment, and goes when that ends. There is none
  * when standard error is no terminal. */
@@ -82,6 +94,7 @@ struct cli_session {
   atomic_bool audit_failed;   /* the program was interrupted for it */
   int receipt_fd;             /* -1: no --receipt, or it is written */
   struct cli_learn *learn;    /* NULL: this is no `cay learn` */
+  struct cli_last_words last_words;
   bool has_run;
   int ended_by; /* the signal; 0: none */
   struct cli_progress progress; /* of --eager */

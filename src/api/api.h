@@ -66,6 +66,10 @@ enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *
  * called before the first start or invoke. */
 void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all), void *env);
 
+/* `said` gets what the program writes to its standard error, before it is written, in pieces, which end anywhere
+ * and lack the front of what is long. To be called before the first start or invoke. */
+void api_run_set_said(cay_run *run, void (*said)(void *env, const char *bytes, size_t len_bytes), void *env);
+
 /* ---- The second wall -------------------------------------------------------------------------------------------------- */
 
 /* Confines this process, for good, to what the run needs: its grants, which are those of `wasi` (NULL: none), its threads

@@ -116,6 +116,11 @@ void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *en
   run->eager_progress = progress;
   run->eager_env = env;
 }
+
+void api_run_set_said(cay_run *run, void (*said)(void *env, const char *bytes, size_t len_bytes), void *env) {
+  if (run->p1) wasi_p1_set_said(run->p1, said, env);
+}
+
 void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) { run->unknown_imports = policy; }
 
 enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error) {

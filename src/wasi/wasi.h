@@ -162,6 +162,10 @@ enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store
 /* Before the first call: `record` gets each call, when it has ended, as bytes that say the same on every host: name,
  * arguments, result, and what it read or wrote. Of a guest with one thread. */
 void wasi_p1_set_record(struct wasi_p1 *p1, void (*record)(void *env, const void *bytes, size_t len_bytes), void *env);
+/* Before the first call: `said` gets what the guest writes to its standard error, before it is written, in pieces, of long
+ * ones the last WASI_SAID_MAX bytes, never while a hook runs. */
+enum { WASI_SAID_MAX = 4096 };
+void wasi_p1_set_said(struct wasi_p1 *p1, void (*said)(void *env, const char *bytes, size_t len_bytes), void *env);
 /* Ends blocking calls, now and later; for engine_store_set_wake with the wasi_p1 as env. Async-signal-safe. */
 void wasi_p1_wake(void *p1);
 /* Withdraws it, beside engine_interrupt_clear. */

@@ -80,6 +80,7 @@ int p1_fd_write(struct p1_call *call) {
   struct p1_buffers buffers;
   size_t total_bytes = 0;
   int result = prepare(call, P1_FD_WRITE, 3, &handle, &buffers);
+  if (result == 0 && call->p1->said) p1_say(call, handle, &buffers);
   if (result == 0) result = write_all(call, handle, &buffers, &total_bytes);
   return result ? result : give_count(call, 3, total_bytes);
 }

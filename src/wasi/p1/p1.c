@@ -330,6 +330,11 @@ void wasi_p1_free(struct wasi_p1 *p1) {
   base_free(p1);
 }
 
+void wasi_p1_set_said(struct wasi_p1 *p1, void (*said)(void *env, const char *bytes, size_t len_bytes), void *env) {
+  p1->said = said;
+  p1->said_env = env;
+}
+
 void wasi_p1_set_record(struct wasi_p1 *p1, void (*record)(void *env, const void *bytes, size_t len_bytes), void *env) {
   p1->record = record;
   p1->record_env = env;

@@ -116,6 +116,8 @@ struct wasi_p1 {
   struct engine_thread *teller; /* whose call it is about */
   void (*record)(void *env, const void *bytes, size_t len_bytes); /* NULL: nobody wants to know */
   void *record_env;
+  void (*said)(void *env, const char *bytes, size_t len_bytes); /* NULL: nobody listens */
+  void *said_env;
 };
 
 /* A running call. */
@@ -238,6 +240,8 @@ void p1_after_removal(struct p1_call *call, const struct p1_removed *removed, in
 
 /* record.c: tells p1->record of a call that has ended. */
 void p1_record(const struct p1_call *call, int result);
+/* Tells p1->said what is about to be written through a handle, when that is standard error. */
+void p1_say(struct p1_call *call, const struct p1_handle *handle, const struct p1_buffers *buffers);
 
 /* trace.c */
 void p1_trace_begin(struct p1_call *call);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What crosses the boundary, for digests: each call as numbers in little-endian order, its result, and the bytes that it
+/* What the program tells: its standard error, for who wants to hear it, and what crosses the boundary, for digests: each call as numbers in little-endian order, its result, and the bytes that it
  * moved, the same on every host. Results and counts come from the guest's memory, where the call has just put them.
  *
  *   name, NUL | arguments, 8 bytes each | result, 2 bytes (0xFFFF: the guest ended) | results, 8 bytes each | bytes */
@@ -91,4 +91,28 @@ void p1_record(const struct p1_call *call, int result) {
   tell_results(call);
   for (size_t i = 0; i < BASE_ARRAY_LEN(all_moved); i++)
     if (all_moved[i].run == call->function->run) tell_moved(call, &all_moved[i]);
+}
+
+/* ---- Standard error ------------------------------------------------------------------------------------------------- */
+
+/* In pieces, because other threads of the guest may change the bytes while they are looked at. */
+static void say_range(struct p1_call *call, uint64_t at, uint64_t len_bytes) {
+  char piece[512];
+  uint64_t left_out = len_bytes > WASI_SAID_MAX ? len_bytes - WASI_SAID_MAX : 0;
+  at += left_out;
+  len_bytes -= left_out;
+  for (uint64_t done = 0, part; done < len_bytes; done += part) {
+    part = len_bytes - done < sizeof piece ? len_bytes - done : sizeof piece;
+    const uint8_t *from = p1_range(call, at + done, part);
+    if (!from) return;
+    base_racy_move(piece, from, part);
+    call->p1->said(call->p1->said_env, piece, part);
+  }
+}
+
+void p1_say(struct p1_call *call, const struct p1_handle *handle, const struct p1_buffers *buffers) {
+  if (handle->once != P1_ONCE_STREAM + 2) return;
+  p1_telling(call);
+  for (size_t i = 0; i < buffers->count; i++) say_range(call, buffers->items[i].offset, buffers->items[i].len_bytes);
+  p1_told(call);
 }
