@@ -237,9 +237,10 @@ TEST(joining) {
   CHECK_INT(policy_set(&lower, POLICY_OPTION_DIR, "x::/data", &error), CAY_OK);
   CHECK_INT(policy_set(&lower, POLICY_OPTION_DIR, "y::/more::ro", &error), CAY_OK);
   CHECK_INT(policy_set(&lower, POLICY_OPTION_ENV, "A=1", &error), CAY_OK);
+  CHECK_INT(policy_set(&lower, POLICY_OPTION_ENV, "B=1", &error), CAY_OK); /* which both have */
   CHECK_INT(policy_set(&lower, POLICY_OPTION_TIMEOUT, "1s", &error), CAY_OK);
   CHECK_INT(policy_set(&lower, POLICY_OPTION_STACK, "1M", &error), CAY_OK);
-  CHECK_INT(run("--dir z::/data/::ro --env A=2 --timeout 2s"), CAY_OK);
+  CHECK_INT(run("--dir z::/data/::ro --env A=2 --env B=1 --timeout 2s"), CAY_OK);
   CHECK_INT(policy_settings_join(&settings, &lower, &error), CAY_OK);
   CHECK_INT(settings.dir.count, 2);
   CHECK_TEXT(settings.dir.items[0], "y::/more::ro");
@@ -248,6 +249,7 @@ TEST(joining) {
   CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_DIR, 1), "--dir z::/data/::ro");
   CHECK_TEXT(settings.env.items[0], "A=1");
   CHECK_TEXT(settings.env.items[1], "A=2");
+  CHECK_INT(settings.env.count, 3);
   CHECK(settings.timeout == 2000000000 && settings.stack == 1 << 20);
   CHECK_TEXT(policy_origin(&settings, POLICY_OPTION_STACK, 0), "cay.toml:1:1");
   policy_settings_deinit(&lower);
