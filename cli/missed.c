@@ -221,7 +221,7 @@ bool cli_say_missed(struct cli_session *session) {
   if (!missed.files.texts.count && blames) cli_mentioned_files(session->module, found_file, &missed);
   say_variables(&missed);
   bool found = missed.files.texts.count || missed.variable_count;
-  bool is_blind = !found && has_words && blames && session->settings.dir.count == 0;
+  bool is_blind = !found && has_words && blames && session->settings.dir.count == 0 && !session->layers.asks;
   if (is_blind) cli_say("%s: it was given no directory, so it cannot see any file", session->file);
   policy_set_deinit(&missed.files);
   base_text_deinit(&missed.variables);
