@@ -434,6 +434,32 @@ CAY_API const char *cay_run_backtrace(cay_run *run, size_t max_frames);
 /* The calls that are running now, in the same form, the WASI function first. Only for the callbacks of this run that tell of a call; valid until the next call of this function or of cay_run_backtrace. */
 CAY_API const char *cay_run_calls(cay_run *run, size_t max_frames);
 
+/* ---- wasm.h and more ------------------------------------------------------------------------------------------------- */
+
+/* What wasm.h, the standard C API, leaves out of the objects that it is about. Include wasm.h for the types. */
+struct wasm_config_t;
+struct wasm_engine_t;
+struct wasm_store_t;
+
+/* Kinds of wasm_valkind_t and wasm_externkind_t beyond the standard's, of what modules import and export. */
+enum cay_wasm_valkind {
+  CAY_WASM_V128 = 64,
+  CAY_WASM_REF = 192, /* every reference type but externref and funcref */
+};
+enum cay_wasm_externkind { CAY_WASM_EXTERN_TAG = 64 };
+
+/* The configuration inside, to be changed by cay_engine_config_set functions; it lives as long. */
+CAY_API cay_engine_config *cay_wasm_config(struct wasm_config_t *config);
+/* wasm_store_new, with a budget for memories, tables, objects and fuel (NULL: none), which the store retains. */
+CAY_API enum cay_status cay_wasm_store_new(struct wasm_engine_t *engine, cay_budget *budget,
+                                           struct wasm_store_t **out, struct cay_error *error);
+/* Why the last function that failed in the store did: status, offset in the module, text. It stays until another fails;
+ * before the first its text is empty. */
+CAY_API const struct cay_error *cay_wasm_store_error(const struct wasm_store_t *store);
+/* Makes the call that runs in the store, or the next one, end with the trap "interrupted" as soon as possible. Any thread,
+ * any signal handler; the store must exist. */
+CAY_API void cay_wasm_store_interrupt(struct wasm_store_t *store);
+
 #ifdef __cplusplus
 }
 #endif

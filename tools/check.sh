@@ -66,7 +66,18 @@ check_exported() {
         print file " exports " $8; bad = 1 } END { exit bad }' || return 1
   done < <({ find build -maxdepth 1 -type f '(' -name cay -o -name 'libcay*.so*' ')' &&
     find build/src -type f -name 'libcay*.so*' ! -name '*.symbols'; })
-  [ -f build/cay ]
+  [ -f build/cay ] && check_declared
+}
+
+# And what the headers declare is there.
+check_declared() {
+  local header missing
+  for header in include/cay.h include/wasm.h; do
+    missing=$("$CC" -E -P -x c "$header" | tr '\n' ' ' | grep -oE 'visibility\("default"\)[^;]*;' |
+      sed -E 's/^[^ ]* *//; s/^([^(]*[^a-z0-9_(])?((cay|wasm)_[a-z0-9_]+) *\(.*/\2/' | sort -u |
+      comm -23 - <(readelf -W --dyn-syms build/src/api/libcay.so | awk '$7 != "UND" { print $8 }' | sort -u))
+    [ -z "$missing" ] || { echo "libcay lacks what $header declares: $missing"; return 1; }
+  done
 }
 
 # What `meson install` lays down is complete: the command runs from there and the pkg-config file is sound.
@@ -77,7 +88,7 @@ check_install() {
   find "$root" -type f | sed "s,^$root,,"
   "$root/usr/local/bin/cay" version >/dev/null || return 1
   local name
-  for name in 'man1/cay.1*' 'cay.pc' 'cay.h'; do
+  for name in 'man1/cay.1*' 'cay.pc' 'cay.h' 'wasm.h'; do
     [ -n "$(find "$root" -path "*/$name")" ] || { echo "the installed tree has no $name"; return 1; }
   done
   find "$root" -name cay.pc -exec env PKG_CONFIG_PATH= pkg-config --validate {} \;

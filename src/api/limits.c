@@ -91,13 +91,13 @@ enum cay_status cay_run_set_limit(cay_run *run, enum cay_limit limit, uint64_t m
   return CAY_OK;
 }
 
-static struct base_budget *inner(const cay_budget *budget) { return (struct base_budget *)(uintptr_t)budget; }
+struct base_budget *api_budget(const cay_budget *budget) { return (struct base_budget *)(uintptr_t)budget; }
 
 enum cay_status cay_run_set_budget(cay_run *run, cay_budget *budget, struct cay_error *error) {
   struct api_limits *limits = api_run_limits(run);
   if (limits->has_begun) return too_late(error);
   if (limits->has_parent) return base_error_set(error, CAY_ERROR_ARGUMENT, "the run has a budget above it already");
-  base_budget_set_parent(limits->budget, inner(budget));
+  base_budget_set_parent(limits->budget, api_budget(budget));
   limits->has_parent = true;
   return CAY_OK;
 }
@@ -117,28 +117,28 @@ uint64_t cay_run_peak(const cay_run *run, enum cay_limit limit) {
 /* ---- Budgets of tenants ------------------------------------------------------------------------------------------------ */
 
 enum cay_status cay_budget_new(cay_budget *parent, cay_budget **out, struct cay_error *error) {
-  struct base_budget *budget = base_budget_new(inner(parent));
+  struct base_budget *budget = base_budget_new(api_budget(parent));
   if (!budget) return base_error_memory(error);
   *out = (cay_budget *)budget;
   return CAY_OK;
 }
 
-cay_budget *cay_budget_retain(cay_budget *budget) { return (cay_budget *)base_budget_retain(inner(budget)); }
-void cay_budget_release(cay_budget *budget) { base_budget_release(inner(budget)); }
+cay_budget *cay_budget_retain(cay_budget *budget) { return (cay_budget *)base_budget_retain(api_budget(budget)); }
+void cay_budget_release(cay_budget *budget) { base_budget_release(api_budget(budget)); }
 
 enum cay_status cay_budget_set_limit(cay_budget *budget, enum cay_limit limit, uint64_t most, struct cay_error *error) {
   if (limit <= CAY_LIMIT_NONE || limit >= CAY_LIMIT_STACK || limit == CAY_LIMIT_TIME)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "this limit cannot be shared by several runs");
-  base_budget_set_limit(inner(budget), base_of(limit), most);
+  base_budget_set_limit(api_budget(budget), base_of(limit), most);
   return CAY_OK;
 }
 
 uint64_t cay_budget_used(const cay_budget *budget, enum cay_limit limit) {
-  return base_budget_used(inner(budget), base_of(limit));
+  return base_budget_used(api_budget(budget), base_of(limit));
 }
 
 uint64_t cay_budget_peak(const cay_budget *budget, enum cay_limit limit) {
-  return base_budget_peak(inner(budget), base_of(limit));
+  return base_budget_peak(api_budget(budget), base_of(limit));
 }
 
 /* ---- What was met -------------------------------------------------------------------------------------------------------- */

@@ -104,6 +104,7 @@ struct api_limits {
 enum cay_status api_limits_init(struct api_limits *limits, uint64_t stack_bytes, struct cay_error *error);
 void api_limits_deinit(struct api_limits *limits);
 enum cay_limit api_limit_of(enum base_limit limit); /* BASE_LIMIT_COUNT: none */
+struct base_budget *api_budget(const cay_budget *budget); /* the one that it is; NULL allowed */
 /* The limit that refused last, BASE_LIMIT_COUNT: none did. */
 enum base_limit api_limit_met(const struct api_limits *limits);
 /* CAY_ERROR_LIMIT, of one that is used up. */

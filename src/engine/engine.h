@@ -489,7 +489,9 @@ struct engine_root_span {
 void engine_roots_push(struct engine_store *store, struct engine_root_span *span);
 void engine_roots_pop(struct engine_store *store, struct engine_root_span *span); /* the newest */
 
-/* Whether a reference, not of functions, belongs to a heap type of the instance's module. */
+/* Whether references of a value type in the engine's terms, as tables and globals have it, are not of functions. */
+bool engine_type_is_traced(struct engine_store *store, module_type type);
+/* Whether a reference belongs to a heap type of the instance's module; it is of functions exactly if the type is. */
 bool engine_ref_matches(const struct engine_instance *instance, uint64_t reference, module_type type);
 
 /* New objects of module type `type`; `*out` is untouched after a trap (HEAP_EXHAUSTED, bounds). All may collect, so the

@@ -276,6 +276,10 @@ bool engine_types_traced(struct engine *engine, module_type type) {
   return is_traced;
 }
 
+bool engine_type_is_traced(struct engine_store *store, module_type type) {
+  return engine_types_traced(store->engine, type);
+}
+
 const struct engine_type *engine_types_exception(struct engine_store *store, const struct engine_type *func) {
   enum { HEADER_BYTES = sizeof(struct engine_exception) };
   uint32_t count = func->func->param_count, at = HEADER_BYTES;

@@ -37,6 +37,12 @@ for test in engine/test_engine_shared engine/test_engine_call engine/test_engine
   check "$(basename $test)" $folder/tests/unit/$test
 done
 
+CAY_TEST_EXCEPT=exhaustion_is_a_trap check capi $folder/tests/capi/standard
+reference=$(CAY_BUILD=$folder CAY_SANITIZED=thread bash tests/capi/run.sh)
+echo "$reference"
+[[ $reference =~ ([0-9]+)' passed, '([0-9]+)' failed' ]]
+passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+
 if suite=$(CAY_BUILD=$PWD/build tests/spec/suite.sh); then
   for tier in $(tiers_of $folder/cay); do
     for script in atomic exports imports memory; do
