@@ -21,11 +21,10 @@ static char *shown_module(const char *path) {
 }
 
 static bool answers_yes(void) {
-  char answer[16];
   cli_say_raw("  grant this? [y/N] ", 20);
-  ssize_t len = read(STDIN_FILENO, answer, sizeof answer - 1);
-  answer[len > 0 ? len : 0] = 0;
-  return answer[0] == 'y' || answer[0] == 'Y';
+  char letter = cli_read_letter(STDIN_FILENO);
+  if (!letter) cli_say_raw("\n", 1);
+  return letter == 'y' || letter == 'Y';
 }
 
 /* -1: shown. */

@@ -50,6 +50,9 @@ bool cli_wants_json(const struct policy_settings *settings);
 void cli_say(const char *format, ...) BASE_PRINTF(1, 2);
 /* A line that belongs to the message before it, indented. */
 void cli_say_more(const char *format, ...) BASE_PRINTF(1, 2);
+/* Reads a line of a person's and returns its first letter, '?' when it has none; 0: there was no line. All of it is taken:
+ * what is left would be read by whoever comes next. */
+char cli_read_letter(int fd);
 /* Bytes to standard error as they are. */
 void cli_say_raw(const char *text, size_t len_bytes);
 /* A usage error; returns POLICY_EXIT_USAGE. */

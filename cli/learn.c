@@ -58,14 +58,6 @@ static void show(const struct cli_learn *learn, const char *text) {
   base_os_write_all(learn->terminal, text, strlen(text));
 }
 
-/* The first letter of a line; 0 at the end of input. */
-static char read_letter(const struct cli_learn *learn) {
-  char first = 0, c = 0;
-  while (read(learn->terminal, &c, 1) == 1 && c != '\n')
-    if (!first && c != ' ') first = c;
-  return c == '\n' ? (first ? first : '?') : 0;
-}
-
 /* "read and write" */
 static void say_words(uint32_t rights, char *out, size_t capacity) {
   char words[WORDS_BYTES];
@@ -88,7 +80,7 @@ static char ask(const struct cli_learn *learn, const char *words, const char *ob
   char letter = 0;
   for (unsigned attempts = 0; attempts < 3 && !text.failed; attempts++) {
     show(learn, text.bytes);
-    letter = read_letter(learn);
+    letter = cli_read_letter(learn->terminal);
     if (!letter || strchr(is_path ? "ynfa" : "yna", letter)) break;
     letter = 0;
   }

@@ -54,6 +54,13 @@ void cli_say_more(const char *format, ...) {
   va_end(arguments);
 }
 
+char cli_read_letter(int fd) {
+  char first = 0, c = 0;
+  while (read(fd, &c, 1) == 1 && c != '\n')
+    if (!first && c != ' ') first = c;
+  return c == '\n' ? (first ? first : '?') : 0;
+}
+
 void cli_say_raw(const char *text, size_t len_bytes) { base_os_write_all(STDERR_FILENO, text, len_bytes); }
 
 int cli_wrong_use(const char *format, ...) {
