@@ -348,8 +348,8 @@ struct host_peer {
   const char *rule; /* of the listener's network that decided, or NULL; lives as long as the listener */
   bool is_refused;
 };
-/* The new socket can be read and written. A peer that the rules do not allow is dropped, and what comes next is looked at;
- * but with `peer` (which may be NULL) HOST_PENDING is returned after each one, is_refused. */
+/* The new socket can be read and written. A peer that the rules do not allow is dropped, and HOST_PENDING returned, however
+ * many more there are: they may never stop coming. `peer` may be NULL. */
 int host_accept(struct host_object *listener, struct host_object **out, struct host_peer *peer);
 struct host_receive { bool peek, wait_all, truncated /* out */; };
 int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count,

@@ -142,20 +142,17 @@ int host_accept(struct host_object *listener, struct host_object **out, struct h
                ? -HOST_ERROR_INVAL
                : -HOST_ERROR_NOTSOCK;
   if (!(listener->rights & HOST_RIGHT_READ)) return -HOST_ERROR_NOTCAPABLE;
-  for (;;) {
-    union host_sockaddr peer;
-    socklen_t len_bytes = sizeof peer;
-    int fd = accept4(listener->fd, &peer.any, &len_bytes, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) return pending_or_failed();
-    if (!may_accept(listener, &peer, who)) {
-      close(fd);
-      if (who) return HOST_PENDING;
-      continue;
-    }
-    int result = adopt(fd, HOST_KIND_STREAM_SOCKET, NULL, out);
-    if (result == 0) host_object_inherit(*out, listener);
-    return result;
+  union host_sockaddr peer;
+  socklen_t len_bytes = sizeof peer;
+  int fd = accept4(listener->fd, &peer.any, &len_bytes, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0) return pending_or_failed();
+  if (!may_accept(listener, &peer, who)) {
+    close(fd);
+    return HOST_PENDING;
   }
+  int result = adopt(fd, HOST_KIND_STREAM_SOCKET, NULL, out);
+  if (result == 0) host_object_inherit(*out, listener);
+  return result;
 }
 
 static int prepare(const struct host_object *socket, enum host_right right, const struct host_buffer *buffers,

@@ -188,6 +188,13 @@ int p1_handle_add(struct wasi_p1 *p1, const struct p1_opened *opened, uint32_t *
   return result;
 }
 
+int p1_handle_room(struct wasi_p1 *p1) {
+  if (!p1->budget || base_budget_left(p1->budget, BASE_LIMIT_HANDLES) > 0) return 0;
+  if (!base_budget_take(p1->budget, BASE_LIMIT_HANDLES, 1)) return -HOST_ERROR_MFILE; /* which is noted */
+  base_budget_give(p1->budget, BASE_LIMIT_HANDLES, 1);
+  return 0;
+}
+
 /* Takes a handle out of the table, which is locked. */
 static struct p1_handle *take_out(struct wasi_p1 *p1, uint32_t fd) {
   struct p1_handle *handle = fd < p1->handle_count ? p1->handles[fd] : NULL;

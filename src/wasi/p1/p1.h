@@ -149,6 +149,9 @@ int p1_handle_take(struct p1_call *call, uint32_t fd, uint64_t rights, struct p1
 void p1_handle_release(struct p1_handle *handle); /* NULL allowed */
 /* Takes over what was opened, also when it fails. */
 int p1_handle_add(struct wasi_p1 *p1, const struct p1_opened *opened, uint32_t *fd);
+/* MFILE when there is no room for one more now. For what has to be asked first: a connection that was accepted cannot be put
+ * back. */
+int p1_handle_room(struct wasi_p1 *p1);
 int p1_handle_close(struct wasi_p1 *p1, uint32_t fd); /* BADF */
 /* Counts a handle in the surface's budget, and its bytes unless it was granted: MFILE, NOMEM. */
 int p1_handle_count(struct p1_handle *handle, struct base_budget *budget, bool is_granted);

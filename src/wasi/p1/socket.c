@@ -4,17 +4,18 @@
 
 enum { RECV_PEEK = 1, RECV_WAIT_ALL = 2, RECV_TRUNCATED = 1, SHUT_READ = 1, SHUT_WRITE = 2 };
 
-/* Waits for a peer that may connect, and tells of those that may not. */
+/* Waits for a peer that may connect, and tells of those that may not. Of these there may be no end: who waits waits in
+ * between, and sees there that the guest was interrupted; who does not is told to try again after some. */
 static int accept_peer(struct p1_call *call, struct p1_handle *handle, const char *listener, struct host_object **out,
                        struct host_peer *peer) {
+  enum { REFUSED_MAX = 64 };
   int result;
-  while ((result = host_accept(handle->object, out, call->p1->tells ? peer : NULL)) == HOST_PENDING) {
-    struct p1_use refused = {
+  for (unsigned refused = 0; (result = host_accept(handle->object, out, peer)) == HOST_PENDING;) {
+    struct p1_use use = {
         .object = peer->address, .rule = peer->rule, .listener = listener, .rights = WASI_RIGHT_ACCEPT};
-    if (peer->is_refused) p1_peer_refused(call, &refused);
-    if (peer->is_refused && handle->is_nonblocking) continue;
+    if (peer->is_refused && call->p1->tells) p1_peer_refused(call, &use);
+    if (handle->is_nonblocking && peer->is_refused && refused++ < REFUSED_MAX) continue;
     if (handle->is_nonblocking) return -HOST_ERROR_AGAIN;
-    /* Also after a refusal, because it sees that the guest was interrupted: peers may never stop coming. */
     if ((result = p1_wait(call, handle->object, HOST_READABLE))) return result;
   }
   return result;
@@ -28,6 +29,7 @@ static int accept_permitted(struct p1_call *call, struct p1_handle *handle, stru
   if (call->p1->tells) host_object_address(handle->object, address, sizeof address);
   struct p1_use use = {.object = address, .rule = rule, .rights = WASI_RIGHT_ACCEPT};
   int result = p1_permit(call, &use);
+  if (result == 0) result = p1_handle_room(call->p1);
   if (result) return result;
   result = accept_peer(call, handle, address, out, &peer);
   if (result == -HOST_ERROR_AGAIN || result == P1_TRAPPED) return result;

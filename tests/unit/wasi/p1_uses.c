@@ -228,10 +228,12 @@ TEST(quota) {
 /* ---- Peers --------------------------------------------------------------------------------------------------------- */
 
 static char peer_denials[1024], listening_on[64];
+static unsigned peer_count;
 
 static void on_denied(void *env, const struct wasi_denial *denial) {
   (void)env;
   size_t used = strlen(peer_denials);
+  peer_count++;
   CHECK_INT(denial->reason, WASI_DENIAL_NETWORK);
   CHECK_TEXT(denial->listener, listening_on);
   snprintf(peer_denials + used, sizeof peer_denials - used, "%s %s %s; ", denial->call, denial->guest_path,
@@ -320,6 +322,23 @@ TEST(peers) {
   check_peer((const char *[]){"127.0.0.1", "!127.0.0.1"}, 2, E_AGAIN, "!127.0.0.1", true);
 }
 
+/* Peers that are refused may never stop coming: a call that does not wait comes back all the same. */
+TEST(many_refused_peers) {
+  enum { PEERS = 200 };
+  int peers[PEERS];
+  char own[32];
+  unsigned calls = 0;
+  start_listening((const char *[]){"10.0.0.1"}, 1);
+  peer_count = 0;
+  for (int i = 0; i < PEERS; i++) peers[i] = connect_peer(own);
+  CHECK_INT(CALL(sock_accept, 3, 0, OUT), E_AGAIN);
+  CHECK(peer_count > 0 && peer_count < PEERS);
+  for (; peer_count < PEERS && calls < PEERS; calls++) CHECK_INT(CALL(sock_accept, 3, 0, OUT), E_AGAIN);
+  CHECK_INT(peer_count, PEERS);
+  for (int i = 0; i < PEERS; i++) close(peers[i]);
+  guest_end();
+}
+
 static void prepare(void) {
   scratch_enter();
   mkdir("root", 0755), mkdir("root/dir", 0755);
@@ -336,4 +355,5 @@ TEST_MAIN({
   RUN(zero_bytes)
   RUN(quota)
   RUN(peers)
+  RUN(many_refused_peers)
 })

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""usage: flood.py COUNT ARGUMENTS OPTION...: runs flood.wasm with the (space-separated) arguments and the options for `cay run`
+while COUNT connections wait for it at once. Prints what it printed, how it ended, how many connections it greeted, and by how
+many descriptors cay's process grew at most; with COUNT `-`, connections come one after another as long as it runs."""
+import os
+import socket
+import subprocess
+import sys
+import time
+
+count, arguments, options = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
+run = subprocess.Popen(['cay', 'run', '--listen', '127.0.0.1:0', *options, 'flood.wasm', *arguments],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+address = '127.0.0.1', int(run.stderr.readline().rsplit(':', 1)[1])
+
+
+def descriptors():
+    try:
+        return len(os.listdir('/proc/%d/fd' % run.pid))
+    except OSError:
+        return 0
+
+
+begin, most, peers, came = descriptors(), 0, [], 0
+while run.poll() is None and (count == '-' or len(peers) < int(count)):
+    try:
+        peer = socket.create_connection(address)
+    except OSError:  # it has ended
+        break
+    came += 1
+    if count == '-':
+        peer.close()
+    else:
+        peers.append(peer)
+    most = max(most, descriptors())
+while run.poll() is None:
+    most = max(most, descriptors())
+    time.sleep(0.002)
+greeted = 0
+for peer in peers:
+    try:
+        greeted += peer.recv(1) == b'.'
+    except OSError:
+        pass
+print(run.stdout.read() + run.stderr.read(), end='')
+print('code %d, %s, %s' % (run.returncode, '%d greeted' % greeted if count != '-' else 'flooded' if came > 100 else came,
+                           'grew by %s' % ('no more than its handles' if most - begin <= 16 else most - begin)))
