@@ -31,7 +31,7 @@
 
 #include "api/broker.h"
 
-enum { FILE_QUESTIONS_MAX = 4096, NAME_QUESTIONS_MAX = 4096, LOOKUPS_MAX = 16, CHILD_MEMORY_BYTES = 1 << 30 };
+enum { FILE_QUESTIONS_MAX = 4096, NAME_QUESTIONS_MAX = 4096, LOOKUPS_MAX = 16, READER_MEMORY_BYTES = 1 << 30 };
 
 struct server {
   const cay_run *run;
@@ -63,7 +63,7 @@ static void be_alone(int kept) {
 
 _Noreturn static void read_for(int socket, const cay_run *run) {
   struct inspect_position positions[INSPECT_POSITIONS_MAX];
-  struct rlimit memory = {CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES};
+  struct rlimit memory = {READER_MEMORY_BYTES, READER_MEMORY_BYTES};
   struct broker_request request;
   const struct module *module = NULL;
   char reply[BROKER_REPLY_BYTES], bytes[sizeof request];
@@ -139,9 +139,7 @@ static size_t answer_path_kind(struct server *server, const char *path) {
 /* ---- Names -------------------------------------------------------------------------------------------------------------------- */
 
 _Noreturn static void look_up_for(int fd, const struct host_network *network, const char *name) {
-  struct rlimit memory = {CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES};
   be_alone(fd);
-  setrlimit(RLIMIT_DATA, &memory);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   host_network_answer(network, name, fd);
   _exit(0);
