@@ -137,11 +137,14 @@ enum cay_rights {
   CAY_RIGHTS_CREATE = 4,     /* nothing but make new files, and write them through the handle that made them, and new
                                 directories; of directories */
 };
-/* Overlays are not there yet: granting one fails with CAY_ERROR_UNSUPPORTED. */
+/* Where changes go. What lies in a directory with an overlay stays as it is, and the program sees its changes there. The
+ * differences to a directory are those of Linux's overlayfs: a file is another one once it was copied for its first change,
+ * directories that were there cannot be renamed (EXDEV), names that begin with ".wh." cannot be used (EPERM). */
 enum cay_overlay {
   CAY_OVERLAY_NONE,   /* changes go to the directory */
-  CAY_OVERLAY_MEMORY, /* ... to memory, and are gone with the run; the directory stays as it is */
-  CAY_OVERLAY_FOLDER, /* ... to the folder scratch_path, where they stay */
+  CAY_OVERLAY_MEMORY, /* ... to memory, at most quota_bytes (0: 256 MiB), and are gone with the configuration and its runs */
+  CAY_OVERLAY_FOLDER, /* ... to the folder scratch_path, where they stay in the form of an OCI image layer: it is made when
+                         it does not exist, is for one configuration at a time, and does not overlap with the directory */
 };
 /* A directory, single file or device of the host. Zero-initialise, so that fields to come mean nothing. */
 typedef struct cay_grant {

@@ -52,9 +52,9 @@ static enum cay_status check_grant(const cay_grant *grant, struct cay_error *err
 }
 
 enum cay_status cay_wasi_grant(cay_wasi *wasi, const cay_grant *grant, struct cay_error *error) {
-  static const enum host_overlay overlays[] = {[CAY_OVERLAY_NONE] = HOST_OVERLAY_NONE,
-                                               [CAY_OVERLAY_MEMORY] = HOST_OVERLAY_MEMORY,
-                                               [CAY_OVERLAY_FOLDER] = HOST_OVERLAY_FOLDER};
+  static const enum host_overlay_kind overlays[] = {[CAY_OVERLAY_NONE] = HOST_OVERLAY_NONE,
+                                                    [CAY_OVERLAY_MEMORY] = HOST_OVERLAY_MEMORY,
+                                                    [CAY_OVERLAY_FOLDER] = HOST_OVERLAY_FOLDER};
   static const uint32_t rights[] = {[CAY_RIGHTS_READ] = HOST_RIGHTS_READ_ONLY,
                                     [CAY_RIGHTS_READ_WRITE] = HOST_RIGHTS_ALL,
                                     [CAY_RIGHTS_CREATE] = HOST_RIGHTS_CREATE_ONLY};

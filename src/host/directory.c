@@ -13,12 +13,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "host/uniform.h"
+#include "host/overlay.h"
 
 struct host_listing {
   struct host_object *directory;
   int fd;                       /* -1: synthetic */
-  struct host_uniform *uniform; /* NULL: names come as the host has them, in `records` */
+  struct host_uniform *uniform; /* NULL: names come as the host has them, in `records`, except those of overlays */
   struct host_names names;
   size_t at, len_bytes;
   uint64_t at_cookie;
@@ -37,7 +37,7 @@ int host_listing_open(struct host_object *directory, struct host_uniform *unifor
   listing->at = listing->len_bytes = 0;
   listing->at_cookie = 0;
   listing->uniform = uniform;
-  listing->names = (struct host_names){.budget = directory->budget};
+  listing->names = (struct host_names){.budget = directory->budget, .is_overlay = directory->overlaid};
   listing->fd = directory->synthetic ? -1 : openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listing->fd < 0 && !directory->synthetic) {
     int result = host_failed();
@@ -102,9 +102,20 @@ static int read_synthetic(const struct host_synthetic *synthetic, uint64_t cooki
   return 0;
 }
 
+static int read_in_order(struct host_listing *listing, uint64_t cookie, struct host_entry *out, bool *found) {
+  struct host_overlay *overlay = host_overlay_of(listing->directory);
+  struct host_layers layers;
+  *found = false;
+  host_overlay_lock(overlay);
+  int result = host_layers_of(listing->directory, &layers);
+  if (result == 0) result = host_names_entry(&listing->names, listing->uniform, &layers, cookie, out, found);
+  host_overlay_unlock(overlay);
+  return result;
+}
+
 int host_listing_read(struct host_listing *listing, uint64_t cookie, struct host_entry *out, bool *found) {
   if (listing->fd < 0) return read_synthetic(listing->directory->synthetic, cookie, out, found);
-  if (listing->uniform) return host_names_entry(&listing->names, listing->uniform, listing->fd, cookie, out, found);
+  if (listing->uniform || listing->directory->overlaid) return read_in_order(listing, cookie, out, found);
   *found = false;
   int result = move_to(listing, cookie);
   if (result) return result;

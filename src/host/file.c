@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/object.h"
+#include "host/overlay.h"
 
 static bool is_socket(const struct host_object *object) {
   return object->kind == HOST_KIND_STREAM_SOCKET || object->kind == HOST_KIND_DATAGRAM_SOCKET ||
@@ -257,7 +257,21 @@ int host_seek(struct host_object *object, int64_t delta, enum host_whence whence
   return 0;
 }
 
+/* What was never changed is as it was. */
+static int sync_layers(const struct host_object *directory) {
+  struct host_layers layers;
+  host_overlay_lock(host_overlay_of(directory));
+  int result = host_layers_of(directory, &layers);
+  int fd = result || layers.upper < 0 ? -1 : openat(layers.upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  host_overlay_unlock(host_overlay_of(directory));
+  if (fd < 0) return result;
+  if (fsync(fd) != 0) result = host_failed();
+  close(fd);
+  return result;
+}
+
 int host_sync(struct host_object *object, bool contents_only) {
+  if (object->overlaid) return sync_layers(object);
   if (object->fd < 0) return object->synthetic ? 0 : -HOST_ERROR_INVAL;
   return (contents_only ? fdatasync(object->fd) : fsync(object->fd)) != 0 ? host_failed() : 0;
 }
@@ -348,13 +362,24 @@ void host_stat_fill(const struct stat *from, struct host_stat *out) {
                             .kind = host_kind_of_mode(from->st_mode)};
 }
 
+static int stat_layers(const struct host_object *directory, struct stat *out) {
+  struct host_layers layers;
+  host_overlay_lock(host_overlay_of(directory));
+  int result = host_layers_of(directory, &layers);
+  if (result == -HOST_ERROR_NOENT || result == 0) result = host_layers_stat_self(&layers, out);
+  host_overlay_unlock(host_overlay_of(directory));
+  return result;
+}
+
 int host_stat(struct host_object *object, struct host_stat *out) {
   struct stat status;
   if (object->fd < 0) {
     *out = (struct host_stat){.kind = object->kind, .links = 1};
     return 0;
   }
-  if (host_os_stat(object->fd, &status) != 0) return host_failed();
+  int result =
+      object->overlaid ? stat_layers(object, &status) : (host_os_stat(object->fd, &status) != 0 ? host_failed() : 0);
+  if (result) return result;
   host_stat_fill(&status, out);
   out->kind = object->kind;
   return 0;

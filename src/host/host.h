@@ -185,14 +185,22 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
 enum cay_status host_directory_set_quota(struct host_object *directory, uint64_t limit_bytes, struct cay_error *error);
 uint64_t host_object_quota_used(const struct host_object *object); /* 0 without a quota */
 bool host_object_has_quota(const struct host_object *object);      /* of a file: that of its grant */
-/* Whether a quota has refused something through this object, so that DQUOT was not the host's own. */
+/* Whether the object's quota has refused something, so that DQUOT was not the host's own. */
 bool host_object_quota_refused(const struct host_object *object);
 /* Where changes beneath a directory go. */
-enum host_overlay {
+enum { HOST_OVERLAY_MEMORY_BYTES = 256 << 20 }; /* how much an overlay in memory holds, unless something else is said */
+enum host_overlay_kind {
   HOST_OVERLAY_NONE,   /* to the directory itself */
   HOST_OVERLAY_MEMORY, /* to memory, and away with the last object that comes from it */
   HOST_OVERLAY_FOLDER, /* to a folder of the host, where they stay */
 };
+/* From now on changes beneath a directory of the host go to the folder `scratch_path`, which is made when it does not
+ * exist, is for one run at a time and neither lies in the directory nor holds it; or, NULL, to memory, and away with the
+ * last object that comes from it. The directory itself stays as it is. Before a quota is set and the directory used. What
+ * a file is copied for its first change counts as growth of a quota and as WRITTEN of a budget. overlay.c tells how an
+ * overlay differs from one directory. SYSTEM, ARGUMENT. */
+enum cay_status host_directory_set_overlay(struct host_object *directory, const char *scratch_path,
+                                           struct cay_error *error);
 /* What `host_path` is, links followed. */
 enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struct cay_error *error);
 /* A directory that exists only for the guest and holds only the entries added to it; it cannot be changed. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "host/network.h"
+#include "host/overlay.h"
 
 enum { FILE_RIGHTS = HOST_RIGHT_READ | HOST_RIGHT_WRITE | HOST_RIGHT_DEVICE };
 
@@ -74,6 +75,7 @@ void host_object_release(struct host_object *object) {
   host_peers_free(object->peers);
   base_free(object->lookup);
   synthetic_free(object->synthetic);
+  host_overlaid_free(object->overlaid);
   if (object->memory) {
     base_free(object->memory->bytes);
     pthread_mutex_destroy(&object->memory->lock);
@@ -160,7 +162,7 @@ enum cay_status host_directory_set_quota(struct host_object *directory, uint64_t
 bool host_object_has_quota(const struct host_object *object) { return object->quota_file; }
 
 bool host_object_quota_refused(const struct host_object *object) {
-  return atomic_load_explicit(&object->quota_refused, memory_order_relaxed);
+  return object->quota && host_quota_has_refused(object->quota);
 }
 
 uint64_t host_object_quota_used(const struct host_object *object) {
@@ -253,6 +255,8 @@ void host_object_reach(const struct host_object *object, void (*tell)(void *env,
   if (object->kind != HOST_KIND_DIRECTORY) return;
   if (object->synthetic)
     tell_entries(object, tell, env);
+  else if (object->overlaid)
+    host_overlay_reach(object, tell, env);
   else
     tell(env, &(struct host_reach){object->fd, false, true, object->rights});
 }

@@ -36,6 +36,8 @@ struct host_bytes {
 
 struct host_quota;
 struct host_quota_file;
+struct host_overlay;
+struct host_overlaid;
 
 struct host_object {
   atomic_uint references;
@@ -59,7 +61,7 @@ struct host_object {
   struct host_lookup *lookup;         /* of the pipe that a name's addresses come through */
   struct host_quota *quota;           /* of its grant; NULL: none */
   struct host_quota_file *quota_file; /* of a regular file of a grant with a quota */
-  atomic_bool quota_refused;
+  struct host_overlaid *overlaid;     /* of directories of an overlay; NULL: none */
 };
 
 /* A new object that owns `fd` when `owns_fd`; on failure the descriptor is closed then. NULL: out of memory. */
@@ -95,12 +97,17 @@ int host_cut(struct iovec *iovecs, int count, uint64_t limit_bytes);
 
 /* ---- resolve.c: paths ------------------------------------------------------------------------------------------- */
 
-/* The last component of a path and the directory that holds it. */
+/* A directory of an overlay is two (overlay.c); any other one is all `upper`. -1: not there. */
+struct host_layers { int upper, lower; };
+
+/* The last component of a path and the directory that holds it. It holds the lock of an overlay. */
 enum host_last { HOST_LAST_NAME, HOST_LAST_SELF /* ".", "..", "a/." : a directory without a name to operate on */ };
 struct host_place {
   const struct host_object *root;
-  int parent;               /* borrowed from the root or owned */
-  bool owns_parent;
+  struct host_overlay *overlay; /* borrowed; NULL: none */
+  struct host_layers layers;    /* borrowed from the root or owned */
+  bool owns_layers;
+  int parent;                   /* the layer where the last component is, or would be; -1: it is the synthetic root */
   bool wants_directory;     /* a trailing slash */
   enum host_last last_kind; /* SELF: `parent` is the directory itself */
   uint32_t rights;
@@ -108,7 +115,13 @@ struct host_place {
   unsigned links;           /* followed so far */
   const char *last;
   char text[HOST_PATH_BYTES];
+  char directory[HOST_PATH_BYTES]; /* in an overlay: the layers' path from its root */
 };
+/* Of a place that may be left before it is found. */
+static inline void host_place_init(struct host_place *place) {
+  place->owns_layers = false;
+  place->overlay = NULL;
+}
 int host_place_find(const struct host_object *root, struct host_path path, struct host_place *out);
 /* When the last component is a link, goes to where it leads; returns 1 then, 0 when it is none, or an error. */
 int host_place_follow(struct host_place *place);
@@ -135,6 +148,7 @@ struct host_quota *host_quota_new(uint64_t limit_bytes); /* NULL: no memory */
 struct host_quota *host_quota_retain(struct host_quota *quota); /* NULL allowed */
 void host_quota_release(struct host_quota *quota);              /* NULL allowed */
 uint64_t host_quota_used(struct host_quota *quota);
+bool host_quota_has_refused(const struct host_quota *quota);
 /* A regular file was opened; before its object goes, host_quota_closed. NOMEM. */
 int host_quota_opened(struct host_quota *quota, const struct stat *status, struct host_quota_file **out);
 void host_quota_closed(struct host_quota *quota, struct host_quota_file *file);
@@ -163,6 +177,9 @@ int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode
 /* As readv and writev without waiting: EAGAIN when it would, EOPNOTSUPP when the descriptor cannot say. */
 ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count);
 ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count);
+/* A new file system in memory without a name, or -1 with errno: mostly, this needs a privilege. */
+int host_os_memory_folder(void);
+void host_os_close_all_but(int a, int b);
 int host_os_allocate(int fd, off_t offset, off_t len_bytes);
 ssize_t host_os_random(void *bytes, size_t len_bytes);
 /* Reads directory records from where the descriptor stands; 0 at the end, -1 with errno. */

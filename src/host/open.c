@@ -16,7 +16,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "host/object.h"
+#include "host/overlay.h"
 
 /* One opening: `rights` are those that its object may have at most. */
 struct opening {
@@ -25,6 +25,7 @@ struct opening {
   struct host_open how;
   uint32_t rights;
   struct host_quota *quota;
+  struct host_overlaid *overlaid; /* what was opened is a directory of an overlay */
 };
 
 static bool cuts(const struct opening *opening) { return opening->how.open_flags & HOST_OPEN_TRUNCATE; }
@@ -67,8 +68,19 @@ static int open_self(const struct host_place *place, int flags) {
   return fd < 0 ? host_failed() : fd;
 }
 
+/* The descriptor of the last component, which is no link (LOOP). */
+static int open_last(const struct opening *opening, struct host_place *place, int flags) {
+  struct host_opening_flags how = {.flags = flags, .mode = 0666, .is_cut = cuts(opening)};
+  int result = host_overlay_settle(place, &how);
+  if (result) return result;
+  int fd = openat(place->parent, place->last, how.flags | O_NOFOLLOW, how.mode);
+  return fd < 0 ? host_failed() : fd;
+}
+
 /* Opens the last component without following it; follows by hand where that is asked for. */
-static int open_place(struct host_place *place, int flags, bool follow) {
+static int open_place(const struct opening *opening, struct host_place *place) {
+  int flags = flags_of(opening);
+  bool follow = opening->how.open_flags & HOST_OPEN_FOLLOW;
   for (;;) {
     if (place->last_kind == HOST_LAST_SELF) return open_self(place, flags);
     if (place->wants_directory) {
@@ -76,13 +88,11 @@ static int open_place(struct host_place *place, int flags, bool follow) {
       flags |= O_DIRECTORY;
       follow = true;
     }
-    int fd = openat(place->parent, place->last, flags | O_NOFOLLOW, 0666);
-    if (fd >= 0) return fd;
-    int failure = errno;
-    bool may_be_link = failure == ELOOP || (failure == ENOTDIR && (flags & O_DIRECTORY));
-    if (!may_be_link || !follow || (flags & O_EXCL)) return -(int)host_error_of_errno(failure);
+    int fd = open_last(opening, place, flags);
+    bool may_be_link = fd == -HOST_ERROR_LOOP || (fd == -HOST_ERROR_NOTDIR && (flags & O_DIRECTORY));
+    if (!may_be_link || !follow || (flags & O_EXCL)) return fd;
     int followed = host_place_follow(place);
-    if (followed <= 0) return followed ? followed : -(int)host_error_of_errno(failure);
+    if (followed <= 0) return followed ? followed : fd;
   }
 }
 
@@ -116,13 +126,18 @@ static int adopt(const struct opening *opening, int fd, struct host_object **out
   int result = host_os_stat(fd, &status) != 0 ? host_failed() : check_kind(opening, host_kind_of_mode(status.st_mode));
   if (result) {
     close(fd);
+    host_overlaid_free(opening->overlaid);
     return result;
   }
   enum host_kind kind = host_kind_of_mode(status.st_mode);
   uint32_t rights = opening->rights;
   struct host_object *object =
       host_object_new(fd, true, kind, kind == HOST_KIND_DIRECTORY ? rights : rights & opening->how.access);
-  if (!object) return -HOST_ERROR_NOMEM;
+  if (!object) {
+    host_overlaid_free(opening->overlaid);
+    return -HOST_ERROR_NOMEM;
+  }
+  object->overlaid = opening->overlaid;
   object->granted = (uint8_t)rights;
   object->flags = (uint8_t)opening->how.object_flags;
   object->resolver = opening->directory->resolver;
@@ -139,6 +154,17 @@ static int adopt(const struct opening *opening, int fd, struct host_object **out
 
 /* ---- Ways to open ------------------------------------------------------------------------------------------------------ */
 
+/* A directory of an overlay is both of its layers, whichever of them was opened. */
+static int open_layers(struct opening *opening, const struct host_place *place, int fd) {
+  struct stat status;
+  if (fd < 0 || !place->overlay) return fd;
+  int result = host_os_stat(fd, &status) != 0 ? host_failed() : 0;
+  if (result == 0 && S_ISDIR(status.st_mode)) result = host_overlay_open(place, &opening->overlaid);
+  if (result == 0) return fd;
+  close(fd);
+  return result;
+}
+
 /* A descriptor, or the directory itself in *self. */
 static int open_walked(struct opening *opening, struct host_object **self) {
   HOST_AUTO_PLACE place;
@@ -153,7 +179,7 @@ static int open_walked(struct opening *opening, struct host_object **self) {
     *self = host_object_retain(opening->directory);
     return changes(opening) ? -HOST_ERROR_ISDIR : 0;
   }
-  return open_place(&place, flags_of(opening), opening->how.open_flags & HOST_OPEN_FOLLOW);
+  return open_layers(opening, &place, open_place(opening, &place));
 }
 
 /* One system call where the kernel resolves paths. */

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
 #include <sys/random.h>
@@ -70,6 +71,29 @@ ssize_t host_os_random(void *bytes, size_t len_bytes) { return getrandom(bytes, 
 
 ssize_t host_os_read_directory(int fd, char *records, size_t capacity) {
   return syscall(SYS_getdents64, fd, records, capacity);
+}
+
+int host_os_memory_folder(void) {
+  int folder = -1;
+  int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+  if (context < 0) return -1;
+  if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0700", 0) == 0 &&
+      syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+    folder =
+        (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  close(context);
+  return folder;
+}
+
+static void close_range_of(int first, int last) {
+  if (first <= last) syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0);
+}
+
+void host_os_close_all_but(int a, int b) {
+  int low = a < b ? a : b, high = a < b ? b : a;
+  close_range_of(0, low - 1);
+  close_range_of(low + 1, high - 1);
+  close_range_of(high + 1, INT_MAX);
 }
 
 void host_os_record(const char *records, struct host_os_record *out) {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "host/object.h"
+#include "host/overlay.h"
 
 int host_need(uint32_t rights, enum host_right right) {
   assert((right & (right - 1)) == 0 && right);
@@ -21,7 +21,7 @@ static int outcome(int returned) { return returned < 0 ? host_failed() : 0; }
 /* The place of a path that is to be changed, in a directory with the right. */
 static int find_to_change(const struct host_object *directory, struct host_path path, enum host_right right,
                           struct host_place *place) {
-  place->owns_parent = false;
+  host_place_init(place);
   if (directory->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
   int result = host_need(directory->rights, right);
   return result ? result : host_place_find(directory, path, place);
@@ -41,8 +41,9 @@ int host_entry_made(const struct host_object *directory, int result) {
 static int stat_place(struct host_place *place, bool follow, struct stat *out) {
   assert(place->parent >= 0);
   for (int attempt = 0; attempt <= HOST_LINKS_MAX; attempt++) {
-    if (place->last_kind == HOST_LAST_SELF) return outcome(host_os_stat(place->parent, out));
-    if (fstatat(place->parent, place->last, out, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
+    if (place->last_kind == HOST_LAST_SELF) return host_layers_stat_self(&place->layers, out);
+    int result = host_layers_stat(&place->layers, place->last, out);
+    if (result) return result;
     bool follows = follow || place->wants_directory;
     if (!S_ISLNK(out->st_mode) || !follows)
       return place->wants_directory && !S_ISDIR(out->st_mode) ? -HOST_ERROR_NOTDIR : 0;
@@ -81,10 +82,21 @@ int host_set_times_at(struct host_object *directory, struct host_path path, bool
   if (follow || wants_directory) result = host_place_follow_all(&place);
   if (result) return result;
   struct timespec times[2] = {timespec_of(access), timespec_of(modify)};
-  if (place.last_kind == HOST_LAST_SELF) return outcome(utimensat(place.parent, ".", times, 0));
   struct stat status;
-  if (wants_directory && (result = stat_place(&place, false, &status))) return result;
+  if (wants_directory && place.last_kind == HOST_LAST_NAME) result = stat_place(&place, false, &status);
+  if (result == 0) result = host_overlay_own(&place);
+  if (result) return result;
+  if (place.last_kind == HOST_LAST_SELF) return outcome(utimensat(place.parent, ".", times, 0));
   return outcome(utimensat(place.parent, place.last, times, AT_SYMLINK_NOFOLLOW));
+}
+
+static int set_directory_times(struct host_object *directory, const struct timespec times[2]) {
+  struct host_layers layers;
+  host_overlay_lock(host_overlay_of(directory));
+  int result = host_overlay_own_object(directory, &layers);
+  if (result == 0) result = outcome(utimensat(layers.upper, ".", times, 0));
+  host_overlay_unlock(host_overlay_of(directory));
+  return result;
 }
 
 int host_set_times(struct host_object *object, struct host_time access, struct host_time modify) {
@@ -93,7 +105,7 @@ int host_set_times(struct host_object *object, struct host_time access, struct h
   if (result) return result;
   if (object->fd < 0) return -HOST_ERROR_INVAL;
   struct timespec times[2] = {timespec_of(access), timespec_of(modify)};
-  return outcome(futimens(object->fd, times));
+  return object->overlaid ? set_directory_times(object, times) : outcome(futimens(object->fd, times));
 }
 
 /* ---- Changing directories --------------------------------------------------------------------------------------------- */
@@ -103,6 +115,7 @@ int host_make_directory_at(struct host_object *directory, struct host_path path)
   int result = find_to_change(directory, path, HOST_RIGHT_CREATE, &place);
   if (result) return result;
   if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_EXIST;
+  if ((result = host_overlay_vacant(&place))) return result;
   if (!host_pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
   return host_entry_made(directory, outcome(mkdirat(place.parent, place.last, 0777)));
 }
@@ -112,7 +125,8 @@ int host_remove_directory_at(struct host_object *directory, struct host_path pat
   int result = find_to_change(directory, path, HOST_RIGHT_MUTATE, &place);
   if (result) return result;
   if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_INVAL;
-  return outcome(unlinkat(place.parent, place.last, AT_REMOVEDIR));
+  return place.overlay ? host_overlay_remove_directory(&place)
+                       : outcome(unlinkat(place.parent, place.last, AT_REMOVEDIR));
 }
 
 /* What is at the place, without following: 0 and its kind, or an error. */
@@ -125,7 +139,8 @@ static int kind_at(const struct host_place *place, enum host_kind *kind) {
   return 0;
 }
 
-static int unlink_place(const struct host_place *place) {
+static int unlink_place(struct host_place *place) {
+  if (place->overlay) return host_overlay_unlink(place);
   struct host_quota *quota = place->root->quota;
   int watched = host_quota_watch(quota, place->parent, place->last);
   int result = outcome(unlinkat(place->parent, place->last, 0));
@@ -152,7 +167,8 @@ static int check_move(const struct host_object *from, const struct host_object *
   return from->quota != to->quota ? -HOST_ERROR_XDEV : 0;
 }
 
-static int rename_place(const struct host_place *old, const struct host_place *new) {
+static int rename_place(struct host_place *old, struct host_place *new) {
+  if (old->overlay) return host_overlay_rename(old, new);
   struct host_quota *quota = new->root->quota;
   int watched = host_quota_watch(quota, new->parent, new->last);
   int result = outcome(renameat(old->parent, old->last, new->parent, new->last));
@@ -164,8 +180,9 @@ int host_rename_at(struct host_object *from_directory, struct host_path from, st
                    struct host_path to) {
   HOST_AUTO_PLACE old;
   HOST_AUTO_PLACE new;
-  new.owns_parent = false;
-  int result = find_to_change(from_directory, from, HOST_RIGHT_MUTATE, &old);
+  host_place_init(&old), host_place_init(&new);
+  int result = host_overlay_of(from_directory) == host_overlay_of(to_directory) ? 0 : -HOST_ERROR_XDEV;
+  if (result == 0) result = find_to_change(from_directory, from, HOST_RIGHT_MUTATE, &old);
   if (result == 0) result = find_to_change(to_directory, to, HOST_RIGHT_MUTATE, &new);
   if (result) return result;
   if (old.last_kind == HOST_LAST_SELF || new.last_kind == HOST_LAST_SELF) return -HOST_ERROR_BUSY;
@@ -189,12 +206,22 @@ static int name_is_free(const struct host_place *place) {
   return result ? result : -HOST_ERROR_EXIST;
 }
 
+/* What gets a name, and the place of the name. */
+static int own_both(struct host_place *old, struct host_place *new) {
+  enum host_kind kind;
+  int result = kind_at(old, &kind);
+  if (result == 0) result = host_overlay_vacant(new);
+  if (result == 0 && kind == HOST_KIND_DIRECTORY) result = -HOST_ERROR_PERM;
+  return result ? result : host_overlay_own(old);
+}
+
 int host_link_at(struct host_object *from_directory, struct host_path from, bool follow,
                  struct host_object *to_directory, struct host_path to) {
   HOST_AUTO_PLACE old;
   HOST_AUTO_PLACE new;
-  new.owns_parent = false;
-  int result = find_to_change(from_directory, from, HOST_RIGHT_MUTATE, &old);
+  host_place_init(&old), host_place_init(&new);
+  int result = host_overlay_of(from_directory) == host_overlay_of(to_directory) ? 0 : -HOST_ERROR_XDEV;
+  if (result == 0) result = find_to_change(from_directory, from, HOST_RIGHT_MUTATE, &old);
   if (result == 0) result = find_to_change(to_directory, to, HOST_RIGHT_MUTATE, &new);
   if (result == 0 && follow) result = host_place_follow_all(&old);
   if (result == 0) result = name_is_free(&new);
@@ -208,6 +235,7 @@ int host_link_at(struct host_object *from_directory, struct host_path from, bool
     if (result) return result;
     return kind == HOST_KIND_DIRECTORY ? -HOST_ERROR_PERM : -HOST_ERROR_NOTDIR;
   }
+  if (old.overlay && (result = own_both(&old, &new))) return result;
   if (!host_pay_for_entry(to_directory)) return -HOST_ERROR_DQUOT;
   return host_entry_made(to_directory, outcome(linkat(old.parent, old.last, new.parent, new.last, 0)));
 }
@@ -224,6 +252,7 @@ int host_symlink_at(struct host_path target, struct host_object *directory, stru
   if (target.bytes[0] == '/') return -HOST_ERROR_NOTCAPABLE;
   memcpy(text, target.bytes, target.len_bytes);
   text[target.len_bytes] = 0;
+  if ((result = host_overlay_vacant(&place))) return result;
   if (!host_pay_for_entry(directory)) return -HOST_ERROR_DQUOT;
   return host_entry_made(directory, outcome(symlinkat(text, place.parent, place.last)));
 }

@@ -37,6 +37,7 @@ struct host_quota {
   atomic_uint references;
   pthread_mutex_t lock;
   uint64_t limit, used;
+  atomic_bool has_refused;
   struct host_quota_file **buckets;
   size_t bucket_count, file_count; /* a power of two */
 };
@@ -82,6 +83,10 @@ uint64_t host_quota_used(struct host_quota *quota) {
   uint64_t used = quota->used;
   pthread_mutex_unlock(&quota->lock);
   return used;
+}
+
+bool host_quota_has_refused(const struct host_quota *quota) {
+  return atomic_load_explicit(&quota->has_refused, memory_order_relaxed);
 }
 
 /* ---- Files, under the lock ------------------------------------------------------------------------------------------- */
@@ -199,7 +204,7 @@ static int begin(struct host_object *object, struct host_growth *growth) {
 }
 
 static int refuse(struct host_object *object) {
-  atomic_store_explicit(&object->quota_refused, true, memory_order_relaxed);
+  atomic_store_explicit(&object->quota->has_refused, true, memory_order_relaxed);
   pthread_mutex_unlock(&object->quota->lock);
   return -HOST_ERROR_DQUOT;
 }

@@ -7,7 +7,8 @@
  * - the kernel's openat2 with RESOLVE_BENEATH, in one call;
  * - a walker that opens one component after the other with O_NOFOLLOW, expands links by hand and keeps the descriptors
  *   of the directories it came through, so that ".." goes back to a directory that was already passed, wherever the
- *   directories have been moved to meanwhile. It is for systems without openat2 and for filters that forbid it.
+ *   directories have been moved to meanwhile. It is for overlays, whose directories are two, for systems without openat2
+ *   and for filters that forbid it.
  *
  * Links in the last place are followed by replacing the last component with the link's text and finding the place
  * again from the root (host_place_follow). The operation itself then names one component with a call that does not
@@ -23,12 +24,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
-#include "host/object.h"
+#include "host/overlay.h"
 
 bool host_resolves_in_kernel(const struct host_object *directory) {
-  return !directory->synthetic && directory->resolver != HOST_RESOLVER_WALKER;
+  return !directory->synthetic && !directory->overlaid && directory->resolver != HOST_RESOLVER_WALKER;
 }
 
 int host_open_beneath(const struct host_object *directory, const char *path, int flags, mode_t mode,
@@ -45,16 +47,17 @@ int host_open_beneath(const struct host_object *directory, const char *path, int
 enum { STACK_FDS = 64 };
 
 struct walk {
-  int root;
-  int fds[STACK_FDS]; /* the innermost directories, oldest first */
+  struct host_place *place;
+  struct host_layers stack[STACK_FDS]; /* the innermost directories, oldest first */
   size_t count;
   bool lost_oldest;
-  unsigned *links;
   size_t at; /* the rest of the path is text + at, NUL-terminated at the end of `text` */
   char text[2 * HOST_PATH_BYTES];
 };
 
-static int innermost(const struct walk *walk) { return walk->count ? walk->fds[walk->count - 1] : walk->root; }
+static const struct host_layers *innermost(const struct walk *walk) {
+  return walk->count ? &walk->stack[walk->count - 1] : &walk->place->layers;
+}
 
 static bool prepend(struct walk *walk, const char *bytes, size_t len_bytes) {
   assert(walk->at <= sizeof walk->text);
@@ -64,21 +67,35 @@ static bool prepend(struct walk *walk, const char *bytes, size_t len_bytes) {
   return true;
 }
 
+/* The path of the innermost directory in its overlay gets one component more, or one less. */
+static bool push_name(struct host_place *place, const char *name) {
+  if (!place->overlay) return true;
+  size_t len_bytes = strlen(place->directory);
+  size_t room = sizeof place->directory - len_bytes;
+  return (size_t)snprintf(place->directory + len_bytes, room, "%s%s", len_bytes ? "/" : "", name) < room;
+}
+
+static void pop_name(struct host_place *place) {
+  char *slash = place->overlay ? strrchr(place->directory, '/') : NULL;
+  *(slash ? slash : place->directory) = 0;
+}
+
 static int leave(struct walk *walk) {
   if (walk->count == 0) return walk->lost_oldest ? -HOST_ERROR_NAMETOOLONG : -HOST_ERROR_NOTCAPABLE;
-  close(walk->fds[--walk->count]);
+  host_layers_close(&walk->stack[--walk->count]);
+  pop_name(walk->place);
   return 0;
 }
 
-static void enter(struct walk *walk, int fd) {
-  assert(fd >= 0 && walk->count <= STACK_FDS);
+static void push(struct walk *walk, const struct host_layers *directory) {
+  assert(walk->count <= STACK_FDS);
   if (walk->count == STACK_FDS) {
-    close(walk->fds[0]);
-    memmove(walk->fds, walk->fds + 1, (STACK_FDS - 1) * sizeof walk->fds[0]);
+    host_layers_close(&walk->stack[0]);
+    memmove(walk->stack, walk->stack + 1, (STACK_FDS - 1) * sizeof walk->stack[0]);
     walk->count--;
     walk->lost_oldest = true;
   }
-  walk->fds[walk->count++] = fd;
+  walk->stack[walk->count++] = *directory;
 }
 
 /* The text of link `name`, or -INVAL when it is no link. */
@@ -95,10 +112,11 @@ static int read_link(int directory, const char *name, char *out, size_t capacity
 static int expand(struct walk *walk, const char *name) {
   char target[HOST_PATH_BYTES];
   size_t len_bytes = 0;
-  int result = read_link(innermost(walk), name, target, sizeof target, &len_bytes);
+  int holder = host_layers_holder(innermost(walk), name);
+  int result = read_link(holder, name, target, sizeof target, &len_bytes);
   if (result == -HOST_ERROR_INVAL) return -HOST_ERROR_NOTDIR;
   if (result) return result;
-  if (++*walk->links > HOST_LINKS_MAX) return -HOST_ERROR_LOOP;
+  if (++walk->place->links > HOST_LINKS_MAX) return -HOST_ERROR_LOOP;
   return prepend(walk, "/", 1) && prepend(walk, target, len_bytes) ? 0 : -HOST_ERROR_NAMETOOLONG;
 }
 
@@ -106,12 +124,12 @@ static int step(struct walk *walk, const char *name) {
   assert(*name && !strchr(name, '/'));
   if (strcmp(name, ".") == 0) return 0;
   if (strcmp(name, "..") == 0) return leave(walk);
-  int fd = openat(innermost(walk), name, host_os_directory_flags | O_NOFOLLOW);
-  if (fd >= 0) {
-    enter(walk, fd);
-    return 0;
-  }
-  return errno == ENOTDIR || errno == ELOOP ? expand(walk, name) : host_failed();
+  if (walk->place->overlay && host_layers_reserve(name)) return -HOST_ERROR_PERM;
+  struct host_layers directory;
+  int result = host_layers_enter(innermost(walk), name, &directory);
+  if (result) return result == -HOST_ERROR_NOTDIR || result == -HOST_ERROR_LOOP ? expand(walk, name) : result;
+  push(walk, &directory);
+  return push_name(walk->place, name) ? 0 : -HOST_ERROR_NAMETOOLONG;
 }
 
 /* Takes the next component off the text; false at the end. */
@@ -127,13 +145,12 @@ static bool next_component(struct walk *walk, char *out, int *result) {
   return true;
 }
 
-/* Opens the directory `path` beneath `root`; the descriptor or -host error. */
-static int walk_to(int root, const char *path, unsigned *links) {
+/* Goes from the place's layers to the directory `path`, which becomes them. */
+static int walk_to(struct host_place *place, const char *path) {
   struct walk walk;
-  walk.root = root;
+  walk.place = place;
   walk.count = 0;
   walk.lost_oldest = false;
-  walk.links = links;
   walk.at = sizeof walk.text;
   bool fits = prepend(&walk, "", 1) && prepend(&walk, path, strlen(path));
   assert(fits);
@@ -142,31 +159,32 @@ static int walk_to(int root, const char *path, unsigned *links) {
   int result = 0;
   while (result == 0 && next_component(&walk, name, &result))
     if (result == 0) result = step(&walk, name);
-  if (result == 0) {
-    result = walk.count ? walk.fds[--walk.count] : openat(root, ".", host_os_directory_flags);
-    if (result < 0) result = host_failed();
+  if (result == 0 && walk.count) {
+    place->layers = walk.stack[--walk.count];
+    place->owns_layers = true;
   }
-  while (walk.count) close(walk.fds[--walk.count]);
+  while (walk.count) host_layers_close(&walk.stack[--walk.count]);
   return result;
 }
 
 /* ---- Places -------------------------------------------------------------------------------------------------------- */
 
-static int open_directory(struct host_place *place, const char *path) {
-  if (host_resolves_in_kernel(place->root)) {
-    bool unavailable = false;
-    int fd = host_open_beneath(place->root, path, host_os_directory_flags, 0, &unavailable);
-    if (!unavailable) return fd;
-  }
-  return walk_to(place->root->fd, path, &place->links);
+static int set_directory(struct host_place *place, const char *path) {
+  bool unavailable = !host_resolves_in_kernel(place->root);
+  int fd = unavailable ? -1 : host_open_beneath(place->root, path, host_os_directory_flags, 0, &unavailable);
+  if (unavailable) return walk_to(place, path);
+  if (fd < 0) return fd;
+  place->layers = (struct host_layers){.upper = fd, .lower = -1};
+  place->owns_layers = true;
+  return 0;
 }
 
-static int set_parent(struct host_place *place, const char *path) {
-  int fd = open_directory(place, path);
-  if (fd < 0) return fd;
-  place->parent = fd;
-  place->owns_parent = true;
-  return 0;
+/* Where the walk begins. */
+static int set_root(struct host_place *place) {
+  place->owns_layers = false;
+  int result = host_layers_of(place->root, &place->layers);
+  if (place->overlay) strcpy(place->directory, host_overlay_path_of(place->root));
+  return result;
 }
 
 /* A synthetic directory has no depth: the first real component is an entry, and an entry has nothing below it. */
@@ -186,7 +204,7 @@ static int find_synthetic(struct host_place *place) {
       const struct host_synthetic_entry *entry = &synthetic->entries.items[i];
       if (strlen(entry->name) != len_bytes || memcmp(entry->name, at, len_bytes) != 0) continue;
       if (at[len_bytes]) return -HOST_ERROR_NOTDIR;
-      place->parent = entry->directory_fd;
+      place->layers = (struct host_layers){.upper = entry->directory_fd, .lower = -1};
       place->last = entry->host_name;
       place->rights = entry->rights & place->root->rights;
       place->quota = entry->quota;
@@ -195,16 +213,13 @@ static int find_synthetic(struct host_place *place) {
     return -HOST_ERROR_NOENT;
   }
   place->last_kind = HOST_LAST_SELF;
-  place->parent = -1;
   return 0;
 }
 
 /* Splits place->text, which is cut apart, and opens the directory of the last component. */
-static int find(struct host_place *place) {
+static int find_directory(struct host_place *place) {
   place->last_kind = HOST_LAST_NAME;
   place->wants_directory = false;
-  place->parent = place->root->fd;
-  place->owns_parent = false;
   if (place->text[0] == '/') return -HOST_ERROR_NOTCAPABLE;
   if (place->root->synthetic) return find_synthetic(place);
   size_t end = strlen(place->text);
@@ -215,20 +230,34 @@ static int find(struct host_place *place) {
   char *last = slash ? slash + 1 : place->text;
   if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0) {
     place->last_kind = HOST_LAST_SELF;
-    return set_parent(place, place->text);
+    return set_directory(place, place->text);
   }
   if (strlen(last) > NAME_MAX) return -HOST_ERROR_NAMETOOLONG;
   place->last = last;
   if (!slash) return 0;
   *slash = 0;
-  int result = set_parent(place, place->text);
+  int result = set_directory(place, place->text);
   *slash = '/';
   return result;
 }
 
+static int find(struct host_place *place) {
+  int result = set_root(place);
+  if (result == 0) result = find_directory(place);
+  if (result) return result;
+  const struct host_layers *layers = &place->layers;
+  if (place->last_kind == HOST_LAST_SELF) {
+    place->parent = layers->upper >= 0 ? layers->upper : layers->lower;
+    return 0;
+  }
+  if (place->overlay && host_layers_reserve(place->last)) return -HOST_ERROR_PERM;
+  place->parent = host_layers_holder(layers, place->last);
+  return 0;
+}
+
 int host_place_find(const struct host_object *root, struct host_path path, struct host_place *out) {
   out->root = root;
-  out->owns_parent = false;
+  host_place_init(out);
   out->rights = root->rights;
   out->quota = root->quota;
   out->links = 0;
@@ -238,12 +267,19 @@ int host_place_find(const struct host_object *root, struct host_path path, struc
   if (memchr(path.bytes, 0, path.len_bytes)) return -HOST_ERROR_INVAL;
   memcpy(out->text, path.bytes, path.len_bytes);
   out->text[path.len_bytes] = 0;
+  out->overlay = host_overlay_of(root);
+  host_overlay_lock(out->overlay);
   return find(out);
 }
 
+static void close_layers(struct host_place *place) {
+  if (place->owns_layers) host_layers_close(&place->layers);
+  place->owns_layers = false;
+}
+
 void host_place_deinit(struct host_place *place) {
-  if (place->owns_parent) close(place->parent);
-  place->owns_parent = false;
+  close_layers(place);
+  host_overlay_unlock(place->overlay);
 }
 
 int host_place_follow(struct host_place *place) {
@@ -261,7 +297,7 @@ int host_place_follow(struct host_place *place) {
   memcpy(place->text + before, target, len_bytes);
   place->text[before + len_bytes] = '/';
   place->text[before + len_bytes + slash] = 0;
-  host_place_deinit(place);
+  close_layers(place);
   result = find(place);
   return result ? result : 1;
 }

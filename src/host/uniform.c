@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "host/uniform.h"
+#include "host/overlay.h"
 
 struct seen {
   uint64_t device, inode, number; /* number 0: free */
@@ -156,17 +156,23 @@ static bool add(struct host_names *names, const char *bytes) {
   return name && name->bytes;
 }
 
-static int read_all(struct host_names *names, DIR *directory) {
+/* Names that the upper layer has, too, are read there. */
+static bool shows(const struct host_layers *layers, int fd, const char *name) {
+  return !host_layers_reserve(name) && (fd == layers->upper || host_layers_holder(layers, name) == fd);
+}
+
+static int read_all(struct host_names *names, DIR *directory, const struct host_layers *layers, int fd) {
   for (;;) {
     errno = 0;
     const struct dirent *entry = readdir(directory);
     if (!entry) return errno ? host_failed() : 0;
+    if (names->is_overlay && !shows(layers, fd, entry->d_name)) continue;
     if (!add(names, entry->d_name)) return -HOST_ERROR_NOMEM;
   }
 }
 
-int host_names_read(struct host_names *names, int fd) {
-  host_names_deinit(names);
+static int read_layer(struct host_names *names, const struct host_layers *layers, int fd) {
+  if (fd < 0) return 0;
   int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *directory = own < 0 ? NULL : fdopendir(own);
   if (!directory) {
@@ -174,25 +180,37 @@ int host_names_read(struct host_names *names, int fd) {
     if (own >= 0) close(own);
     return result;
   }
-  int result = read_all(names, directory);
+  int result = read_all(names, directory, layers, fd);
   closedir(directory);
+  return result;
+}
+
+int host_names_read(struct host_names *names, const struct host_layers *directory) {
+  host_names_deinit(names);
+  int result = read_layer(names, directory, directory->upper);
+  if (result == 0) result = read_layer(names, directory, directory->lower);
   if (result == 0 && names->items.count)
     qsort(names->items.items, names->items.count, sizeof *names->items.items, compare);
   return result;
 }
 
 /* One that went away since the names were read has no kind and no number. */
-static int describe(struct host_uniform *uniform, int fd, const char *name, struct host_entry *out) {
+static int describe(struct host_uniform *uniform, const struct host_layers *directory, const char *name,
+                    struct host_entry *out) {
   struct stat status;
-  if (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  bool is_self = strcmp(name, ".") == 0;
+  int result = is_self ? host_layers_stat_self(directory, &status) : host_layers_stat(directory, name, &status);
+  if (result) return 0;
   out->kind = host_kind_of_mode(status.st_mode);
+  out->inode = status.st_ino;
+  if (!uniform) return 0;
   return number_of(uniform, status.st_dev, status.st_ino, &out->inode);
 }
 
-int host_names_entry(struct host_names *names, struct host_uniform *uniform, int fd, uint64_t cookie,
-                     struct host_entry *out, bool *found) {
+int host_names_entry(struct host_names *names, struct host_uniform *uniform, const struct host_layers *directory,
+                     uint64_t cookie, struct host_entry *out, bool *found) {
   enum { DOTS = 2 };
-  int result = cookie == 0 ? host_names_read(names, fd) : 0;
+  int result = cookie == 0 ? host_names_read(names, directory) : 0;
   *found = result == 0 && cookie < names->items.count + DOTS;
   if (!*found) return result;
   const char *name = cookie == 0 ? "." : cookie == 1 ? ".." : names->items.items[cookie - DOTS].bytes;
@@ -200,5 +218,5 @@ int host_names_entry(struct host_names *names, struct host_uniform *uniform, int
       .next_cookie = cookie + 1, .kind = HOST_KIND_DIRECTORY, .name = name, .len_bytes = strlen(name)};
   if (cookie == 1) return 0; /* the parent of a granted directory is nobody's business */
   if (cookie >= DOTS) out->kind = HOST_KIND_UNKNOWN;
-  return describe(uniform, fd, name, out);
+  return describe(uniform, directory, name, out);
 }

@@ -54,10 +54,14 @@ static const char *beneath(const char *folder, const char *path) {
 
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
+/* By how much its files may really grow. */
+static uint64_t quota_of(const struct policy_dir *dir) {
+  if (dir->quota_bytes) return dir->quota_bytes;
+  return dir->overlay == POLICY_OVERLAY_MEMORY ? HOST_OVERLAY_MEMORY_BYTES : UINT64_MAX;
+}
+
 static bool rights_cover(const struct policy_dir *wide, const struct policy_dir *narrow) {
-  if (wide->quota_bytes && narrow->rights != POLICY_RIGHTS_READ &&
-      (!narrow->quota_bytes || narrow->quota_bytes > wide->quota_bytes))
-    return false;
+  if (narrow->rights != POLICY_RIGHTS_READ && quota_of(narrow) > quota_of(wide)) return false;
   bool same_overlay = wide->overlay == narrow->overlay && same_text(wide->scratch, narrow->scratch);
   if (wide->rights == POLICY_RIGHTS_WRITE && !wide->overlay) return narrow->overlay != POLICY_OVERLAY_FOLDER;
   if (narrow->rights == POLICY_RIGHTS_READ) return wide->rights != POLICY_RIGHTS_CREATE_ONLY;

@@ -200,7 +200,7 @@ struct policy_dir {
   uint64_t quota_bytes; /* 0: not limited */
 };
 /* HOST[::GUEST[::OPTION,...]] with the options ro, rw, create-only, quota=SIZE, overlay and, as the last one, because the
- * name may hold commas, overlay=FOLDER. Overlays are read but not there yet: granting one fails. The parts are copied into the settings' arena. */
+ * name may hold commas, overlay=FOLDER. The parts are copied into the settings' arena. */
 enum cay_status policy_dir_parse(struct policy_settings *settings, const char *text, struct policy_dir *out,
                                  struct cay_error *error);
 /* The same text with nothing left out but what is normal. False: it has no such form, because a name holds "::". */

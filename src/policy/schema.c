@@ -55,8 +55,8 @@ static void add_grant(struct base_text *out) {
   base_text_format(out,
                    "], \"default\": \"%s\"},\n        \"quota\": {%s, \"description\": \"By how much its files may "
                    "grow.\"},\n"
-                   "        \"overlay\": {\"type\": [\"boolean\", \"string\"], \"description\": \"Not there yet: a "
-                   "program that is given one does not start.\"}\n      }\n    }\n  }\n",
+                   "        \"overlay\": {\"type\": [\"boolean\", \"string\"], \"description\": \"true: changes go "
+                   "to memory and are gone with the run; or the folder that keeps them.\"}\n      }\n    }\n  }\n",
                    policy_rights_name(POLICY_RIGHTS_WRITE), size_schema);
 }
 

@@ -190,17 +190,30 @@ static enum cay_status check_device(const struct wasi_grant *grant, enum host_ki
   if (is_device && !wants_device)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is a device, which is granted by --device", grant->host_path);
   if (!is_device && wants_device) return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is no device", grant->host_path);
+  if (kind != HOST_KIND_DIRECTORY && grant->overlay)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is a file: overlays are for directories", grant->host_path);
   if (kind != HOST_KIND_DIRECTORY && !(grant->rights & (HOST_RIGHT_READ | HOST_RIGHT_WRITE)))
     return base_error_set(error, CAY_ERROR_ARGUMENT, "%s is a file: creating is granted for directories",
                           grant->host_path);
   return CAY_OK;
 }
 
+static enum cay_status set_overlay(struct host_object *directory, const struct wasi_grant *grant,
+                                   struct cay_error *error) {
+  bool is_folder = grant->overlay == HOST_OVERLAY_FOLDER;
+  if (is_folder && (!grant->scratch_path || !*grant->scratch_path))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "the folder of the overlay of %s has no name", grant->host_path);
+  return host_directory_set_overlay(directory, is_folder ? grant->scratch_path : NULL, error);
+}
+
+/* What is kept in memory has a limit in any case. */
+static uint64_t quota_of(const struct wasi_grant *grant) {
+  bool is_memory = grant->overlay == HOST_OVERLAY_MEMORY && !grant->quota_bytes;
+  return is_memory ? HOST_OVERLAY_MEMORY_BYTES : grant->quota_bytes;
+}
+
 enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   enum host_kind kind;
-  if (grant->overlay != HOST_OVERLAY_NONE)
-    return base_error_set(error, CAY_ERROR_UNSUPPORTED,
-                          "overlays are not there yet; leave the word out, or grant a copy");
   enum cay_status status = host_path_kind(grant->host_path, &kind, error);
   if (status) return status;
   if ((status = check_device(grant, kind, error))) return status;
@@ -208,7 +221,9 @@ enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_
   struct host_object *directory = NULL;
   status = host_grant_directory(grant->host_path, grant->rights, &directory, error);
   if (status) return status;
-  if (grant->quota_bytes) status = host_directory_set_quota(directory, grant->quota_bytes, error);
+  if (grant->overlay) status = set_overlay(directory, grant, error);
+  uint64_t quota_bytes = quota_of(grant);
+  if (status == CAY_OK && quota_bytes) status = host_directory_set_quota(directory, quota_bytes, error);
   if (status == CAY_OK) status = wasi_config_preopen(config, directory, grant, error);
   host_object_release(directory);
   return status;

@@ -101,7 +101,7 @@ struct wasi_grant {
   const char *host_path, *guest_path;
   uint32_t rights;           /* enum host_right; with DEVICE it has to be a device node */
   uint64_t quota_bytes;      /* by how much its files may grow altogether; 0: not limited */
-  enum host_overlay overlay; /* of directories */
+  enum host_overlay_kind overlay; /* of directories */
   const char *scratch_path;  /* of HOST_OVERLAY_FOLDER */
   const char *rule;          /* what it says in messages and in the audit, such as "--dir a::b::ro"; NULL: nothing */
 };

@@ -281,6 +281,17 @@ def escapes(t):
         raise Failed("something outside was changed")
 
 
+@case(*BOTH)
+def overlay(t):
+    """Everything on files again, in an overlay; the directory itself stays empty."""
+    for kind in ("overlay", f"overlay={t.work / 'changes'}"):
+        for guest in ("files", "names", "readdir", "faults", "rights"):
+            t.passes(guest, options=["--dir", f"{t.inside}::/d::{kind}"])
+            shutil.rmtree(t.work / "changes", ignore_errors=True)
+            if any(t.inside.iterdir()):
+                raise Failed(f"{guest} changed the directory itself")
+
+
 @case()
 def race(t):
     """A directory that the host swaps for a link that leads out, while the guest uses it."""

@@ -181,7 +181,7 @@ int p1_path_open(struct p1_call *call) {
   result = host_open_at(target.handle->object, target.path, &opening.how, &object);
   if (result == 0) target.kind = host_object_kind(object);
   p1_used(call, &target, result);
-  if (result) return result;
+  if (result) return p1_grown(call, target.handle, result);
   uint32_t fd = 0;
   struct p1_opened opened = opened_handle(call->p1, &target, &opening, object);
   result = p1_handle_add(call->p1, &opened, &fd);
