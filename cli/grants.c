@@ -3,6 +3,7 @@
  * is granted that the settings do not name. */
 #include "cli/learn.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -57,6 +58,13 @@ static enum cay_status give(struct cli_session *session, const struct policy_dir
                      .overlay = overlays[dir->overlay],
                      .scratch_path = dir->scratch,
                      .rule = rule};
+  enum cay_status status = cay_wasi_grant(session->wasi, &grant, error);
+  char folder[PATH_MAX];
+  bool lacks_memory = status == CAY_ERROR_UNSUPPORTED && grant.overlay == CAY_OVERLAY_MEMORY;
+  if (!lacks_memory || !cli_scratch_make(folder, sizeof folder)) return status;
+  grant.overlay = CAY_OVERLAY_FOLDER;
+  grant.scratch_path = folder;
+  if (!grant.quota_bytes) grant.quota_bytes = CAY_OVERLAY_MEMORY_BYTES;
   return cay_wasi_grant(session->wasi, &grant, error);
 }
 

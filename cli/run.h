@@ -140,5 +140,7 @@ int cli_receipt_write(struct cli_session *session, int code);
 
 /* Makes session->wasi, which holds what the settings name (grants.c). */
 enum cay_status cli_grant(struct cli_session *session, struct cay_error *error);
+/* A new folder in memory, which is removed when the process ends, however (scratch.c). */
+bool cli_scratch_make(char *path, size_t capacity);
 
 #endif

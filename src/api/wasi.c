@@ -40,6 +40,8 @@ enum cay_status cay_wasi_inherit_env(cay_wasi *wasi, const char *name, struct ca
   return value ? wasi_config_set_env(wasi->config, name, value, error) : CAY_OK;
 }
 
+_Static_assert((int)CAY_OVERLAY_MEMORY_BYTES == (int)HOST_OVERLAY_MEMORY_BYTES, "cay.h tells what host does");
+
 static enum cay_status check_grant(const cay_grant *grant, struct cay_error *error) {
   bool creates = grant->rights == CAY_RIGHTS_CREATE, writes = grant->rights == CAY_RIGHTS_READ_WRITE;
   if (!creates && !writes && grant->rights != CAY_RIGHTS_READ)

@@ -187,8 +187,8 @@ uint64_t host_object_quota_used(const struct host_object *object); /* 0 without 
 bool host_object_has_quota(const struct host_object *object);      /* of a file: that of its grant */
 /* Whether the object's quota has refused something, so that DQUOT was not the host's own. */
 bool host_object_quota_refused(const struct host_object *object);
+enum { HOST_OVERLAY_MEMORY_BYTES = 256 << 20 }; /* how much an overlay in memory holds where nobody says it */
 /* Where changes beneath a directory go. */
-enum { HOST_OVERLAY_MEMORY_BYTES = 256 << 20 }; /* how much an overlay in memory holds, unless something else is said */
 enum host_overlay_kind {
   HOST_OVERLAY_NONE,   /* to the directory itself */
   HOST_OVERLAY_MEMORY, /* to memory, and away with the last object that comes from it */
@@ -198,7 +198,7 @@ enum host_overlay_kind {
  * exist, is for one run at a time and neither lies in the directory nor holds it; or, NULL, to memory, and away with the
  * last object that comes from it. The directory itself stays as it is. Before a quota is set and the directory used. What
  * a file is copied for its first change counts as growth of a quota and as WRITTEN of a budget. overlay.c tells how an
- * overlay differs from one directory. SYSTEM, ARGUMENT. */
+ * overlay differs from one directory. SYSTEM, ARGUMENT; UNSUPPORTED: this process may not make a file system in memory. */
 enum cay_status host_directory_set_overlay(struct host_object *directory, const char *scratch_path,
                                            struct cay_error *error);
 /* What `host_path` is, links followed. */

@@ -179,7 +179,6 @@ ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count);
 ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count);
 /* A new file system in memory without a name, or -1 with errno: mostly, this needs a privilege. */
 int host_os_memory_folder(void);
-void host_os_close_all_but(int a, int b);
 int host_os_allocate(int fd, off_t offset, off_t len_bytes);
 ssize_t host_os_random(void *bytes, size_t len_bytes);
 /* Reads directory records from where the descriptor stands; 0 at the end, -1 with errno. */

@@ -85,17 +85,6 @@ int host_os_memory_folder(void) {
   return folder;
 }
 
-static void close_range_of(int first, int last) {
-  if (first <= last) syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0);
-}
-
-void host_os_close_all_but(int a, int b) {
-  int low = a < b ? a : b, high = a < b ? b : a;
-  close_range_of(0, low - 1);
-  close_range_of(low + 1, high - 1);
-  close_range_of(high + 1, INT_MAX);
-}
-
 void host_os_record(const char *records, struct host_os_record *out) {
   const struct dirent64 *record = (const struct dirent64 *)records;
   *out = (struct host_os_record){.inode = record->d_ino,

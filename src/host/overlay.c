@@ -22,7 +22,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "host/overlay.h"
@@ -36,8 +35,8 @@ struct host_overlay {
   atomic_uint references;
   pthread_mutex_t lock; /* recursive: an operation can have two places */
   struct host_layers root;
-  struct host_scratch scratch; /* of root.upper */
-  unsigned changes;            /* of which directories have an upper part */
+  int scratch;      /* of root.upper: holds its lock */
+  unsigned changes; /* of which directories have an upper part */
 };
 
 /* A directory of an overlay. */
@@ -256,7 +255,9 @@ struct host_overlay *host_overlay_of(const struct host_object *directory) {
   return directory->overlaid ? directory->overlaid->overlay : NULL;
 }
 
-const char *host_overlay_path_of(const struct host_object *directory) { return directory->overlaid->path; }
+const char *host_overlay_path_of(const struct host_object *directory) {
+  return directory->overlaid ? directory->overlaid->path : NULL;
+}
 
 void host_overlay_lock(struct host_overlay *overlay) {
   if (overlay) pthread_mutex_lock(&overlay->lock);
@@ -617,7 +618,7 @@ int host_overlay_rename(struct host_place *old, struct host_place *new) {
 void host_overlay_release(struct host_overlay *overlay) {
   if (!overlay || atomic_fetch_sub_explicit(&overlay->references, 1, memory_order_acq_rel) != 1) return;
   host_layers_close(&overlay->root);
-  host_scratch_close(&overlay->scratch);
+  if (overlay->scratch >= 0) close(overlay->scratch);
   pthread_mutex_destroy(&overlay->lock);
   base_free(overlay);
 }
@@ -628,7 +629,7 @@ static struct host_overlay *overlay_new(void) {
   if (!overlay) return NULL;
   atomic_init(&overlay->references, 1);
   overlay->root = HOST_LAYERS_NONE;
-  overlay->scratch = HOST_SCRATCH_NONE;
+  overlay->scratch = -1;
   pthread_mutexattr_init(&kind);
   pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE);
   pthread_mutex_init(&overlay->lock, &kind);
@@ -671,7 +672,7 @@ enum cay_status host_directory_set_overlay(struct host_object *directory, const 
   enum cay_status status = scratch_path ? host_scratch_open(scratch_path, &overlay->scratch, error)
                                         : host_scratch_in_memory(&overlay->scratch, error);
   if (status == CAY_OK) {
-    const struct host_layers both = {.upper = overlay->scratch.fd, .lower = directory->fd};
+    const struct host_layers both = {.upper = overlay->scratch, .lower = directory->fd};
     struct host_layers layers;
     int failure = open_again(&both, &overlay->root);
     if (failure == 0) failure = open_again(&both, &layers);

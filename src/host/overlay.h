@@ -58,17 +58,9 @@ int host_overlay_rename(struct host_place *old, struct host_place *new);
 
 /* ---- scratch.c ----------------------------------------------------------------------------------------------------------------- */
 
-/* A folder that changes go to. */
-struct host_scratch {
-  int fd;
-  int alive; /* while it is open, whoever removes the folder waits; -1: it stays, or goes by itself */
-};
-#define HOST_SCRATCH_NONE ((struct host_scratch){-1, -1})
-/* A folder of the host, which is made when it does not exist; it can be used by one run at a time. */
-enum cay_status host_scratch_open(const char *path, struct host_scratch *out, struct cay_error *error);
-enum cay_status host_scratch_in_memory(struct host_scratch *out, struct cay_error *error);
-/* A new folder below `parent` that is removed when it is closed or the process ends, however; false with errno. */
-bool host_scratch_make(const char *parent, struct host_scratch *out);
-void host_scratch_close(struct host_scratch *scratch);
+/* A folder of the host that changes go to, which is made when it does not exist; for one run at a time. */
+enum cay_status host_scratch_open(const char *path, int *out, struct cay_error *error);
+/* One without a name, which goes with its last descriptor. UNSUPPORTED: mostly, this needs a privilege. */
+enum cay_status host_scratch_in_memory(int *out, struct cay_error *error);
 
 #endif

@@ -182,8 +182,9 @@ static int set_directory(struct host_place *place, const char *path) {
 /* Where the walk begins. */
 static int set_root(struct host_place *place) {
   place->owns_layers = false;
+  const char *path = host_overlay_path_of(place->root);
   int result = host_layers_of(place->root, &place->layers);
-  if (place->overlay) strcpy(place->directory, host_overlay_path_of(place->root));
+  if (place->overlay) memcpy(place->directory, path, strlen(path) + 1);
   return result;
 }
 

@@ -11,10 +11,13 @@
 
 static enum host_resolver resolver;
 static bool has_overlay;
+static unsigned grants;
 
 static struct host_object *grant_root(uint32_t rights) {
   struct host_object *root = grant("root", rights, resolver);
-  if (has_overlay && host_directory_set_overlay(root, NULL, NULL)) abort();
+  static char folder[32];
+  snprintf(folder, sizeof folder, "changes%u", ++grants);
+  if (has_overlay && host_directory_set_overlay(root, folder, NULL)) abort();
   return root;
 }
 
