@@ -244,7 +244,8 @@ WASM_DECLARE_VEC(val, )
 
 /* A pointer of the embedder's can be tied to each object, by any reference to it. The finalizer (NULL: none) is called with
  * it once: when it is replaced or when the object ends, for foreign objects, modules and traps with the last reference,
- * for the others with the store. */
+ * for the others with the store. What a guest was given counts as a reference until it is found that the guest has it no
+ * more, which is looked for by wasm_foreign_new when much was given away since; it may call finalizers of others then. */
 #define WASM_DECLARE_REF_BASE(name)                                                                                    \
   WASM_DECLARE_OWN(name)                                                                                               \
   WASM_API_EXTERN own wasm_##name##_t *wasm_##name##_copy(const wasm_##name##_t *);                                    \

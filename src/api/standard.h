@@ -41,7 +41,8 @@ enum standard_kind {
 struct wasm_ref_t {
   uint8_t kind;       /* enum standard_kind */
   bool is_static;     /* neither counted nor freed */
-  bool is_held;       /* the guest may have a reference to this very object: it stays as long as the store */
+  bool is_held;       /* a guest may have it as an externref (standard_held.c) */
+  bool is_reached;    /* while that is found out: one has */
   size_t references;
   wasm_store_t *store; /* NULL: it has ended, or this never had one */
   uint64_t key;        /* address of the engine's object or of the module, the guest's reference, or this address */
@@ -94,6 +95,18 @@ void standard_release(wasm_ref_t *object); /* NULL allowed */
 wasm_ref_t *standard_retain(const wasm_ref_t *object);
 /* Ends what an object of its kind owns besides itself. */
 void standard_trap_deinit(wasm_trap_t *trap);
+/* Calls `visit` with each object of the store. */
+void standard_visit(wasm_store_t *store, void (*visit)(void *env, wasm_ref_t *object), void *env);
+
+/* ---- What guests have of the host's (standard_held.c) ------------------------------------------------------------------- */
+
+enum { STANDARD_HELD_LEAST = 1024 }; /* so many are never looked through */
+/* The object as an externref of the guest's. */
+uint64_t standard_hold(wasm_ref_t *object);
+/* The other way. */
+wasm_ref_t *standard_held(uint64_t reference);
+/* Once in a while, finds out which objects no guest has any more. A call of the host's: finalizers run. */
+void standard_held_review(wasm_store_t *store);
 
 /* ---- Stores (standard_store.c) ----------------------------------------------------------------------------------------- */
 
@@ -115,6 +128,8 @@ struct wasm_store_t {
   BASE_VEC(uint64_t) roots; /* guest's objects that objects here stand for; each knows its place */
   size_t roots_free;        /* the first free place, plus one; 0: none */
   struct engine_root_span root_span;
+  size_t held_count;        /* objects that are held */
+  size_t held_most;         /* how many there may be before those are looked for that no guest has any more */
   struct standard_host_function *host_functions;
   wasm_trap_t *thrown; /* what the host function returned that makes the guest's call end just now; owned */
   struct cay_error error;

@@ -7,7 +7,7 @@
  * Invariants
  *  1. An object is in its store's set from its creation until it is freed or the store ends.
  *  2. An object with references is never freed; one without stays only for its host info, or because a guest may have
- *     it as an externref (is_held).
+ *     it (is_held).
  *  3. The finalizer of an object has run, or there is none, when its host info is gone. */
 #include "api/standard.h"
 
@@ -59,6 +59,11 @@ static wasm_ref_t *set_find(const wasm_store_t *store, enum standard_kind kind, 
   wasm_ref_t *object = store->buckets[bucket_of(key, store->bucket_count)];
   while (object && (object->key != key || object->kind != kind)) object = object->next;
   return object;
+}
+
+void standard_visit(wasm_store_t *store, void (*visit)(void *env, wasm_ref_t *object), void *env) {
+  for (size_t i = 0; i < store->bucket_count; i++)
+    for (wasm_ref_t *object = store->buckets[i]; object; object = object->next) visit(env, object);
 }
 
 /* ---- Roots of the guest's objects ----------------------------------------------------------------------------------------- */
@@ -272,6 +277,7 @@ const wasm_extern_t *wasm_ref_as_extern_const(const wasm_ref_t *object) {
 /* ---- Foreign objects ----------------------------------------------------------------------------------------------------------- */
 
 wasm_foreign_t *wasm_foreign_new(wasm_store_t *store) {
+  standard_held_review(store);
   wasm_foreign_t *foreign = (wasm_foreign_t *)standard_take(store, STANDARD_FOREIGN, 0);
   if (!foreign) base_error_memory(&store->error);
   return foreign;

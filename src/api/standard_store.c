@@ -57,6 +57,7 @@ enum cay_status cay_wasm_store_new(wasm_engine_t *engine, cay_budget *budget, wa
   }
   atomic_fetch_add_explicit(&engine->references, 1, memory_order_relaxed);
   store->engine = engine;
+  store->held_most = STANDARD_HELD_LEAST;
   engine_roots_push(store->inner, &store->root_span);
   *out = store;
   return CAY_OK;

@@ -2,9 +2,7 @@
 /* Values between wasm.h and the guest's slots.
  *
  * Numbers are copied. A reference to a function is the engine's function. As an externref, a guest's object is itself, and
- * everything else is the address of the object that stands for it here, as a number of the host's (engine/gc.h); such an
- * object then stays until its store ends, because nobody knows for how long the guest keeps the number. Numbers of the
- * host's come from here and nowhere else, since a guest cannot make them, so that one can be taken for an object.
+ * everything else is the object that stands for it here, held by the guest (standard_held.c).
  *
  * A kind that is not the type's, an object of another store and a reference of another type are refused with a sentence:
  * what the guest gets is always of the type that its code was validated with. */
@@ -12,14 +10,10 @@
 
 #include "api/standard.h"
 
-static_assert(_Alignof(wasm_ref_t) >= 4, "an object's address has room for the mark of a host's number");
-
 /* ---- In ------------------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t as_externref(wasm_ref_t *object) {
-  if (object->kind == STANDARD_GUEST) return object->key;
-  object->is_held = true;
-  return engine_ref_host(standard_key(object) >> 2);
+  return object->kind == STANDARD_GUEST ? object->key : standard_hold(object);
 }
 
 BASE_COLD static enum cay_status wrong(module_type type, const char *is, struct cay_error *error) {
@@ -112,7 +106,7 @@ bool standard_ref_out(wasm_store_t *store, bool is_traced, uint64_t reference, w
   if (!is_traced)
     *out = standard_take(store, STANDARD_FUNC, reference);
   else if (engine_ref_is_host(reference))
-    *out = standard_retain((wasm_ref_t *)(uintptr_t)(engine_ref_host_number(reference) << 2));
+    *out = standard_retain(standard_held(reference));
   else
     *out = standard_take(store, STANDARD_GUEST, reference);
   return *out != NULL;

@@ -489,6 +489,11 @@ struct engine_root_span {
 void engine_roots_push(struct engine_store *store, struct engine_root_span *span);
 void engine_roots_pop(struct engine_store *store, struct engine_root_span *span); /* the newest */
 
+/* Collects now, and calls `visit` with each number of the host's that the guest can still reach, more than once perhaps, and
+ * with others: slots of which it is not known what they hold may look like one. False: no memory, and nothing happened. */
+typedef void (*engine_host_visit)(void *env, uint64_t number);
+bool engine_collect(struct engine_store *store, engine_host_visit visit, void *env);
+
 /* Whether references of a value type in the engine's terms, as tables and globals have it, are not of functions. */
 bool engine_type_is_traced(struct engine_store *store, module_type type);
 /* Whether a reference belongs to a heap type of the instance's module; it is of functions exactly if the type is. */

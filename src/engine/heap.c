@@ -168,6 +168,16 @@ void engine_heap_collect(struct engine_store *store) {
   if (store->heap) collect(store->heap);
 }
 
+bool engine_collect(struct engine_store *store, engine_host_visit visit, void *env) {
+  struct engine_heap *heap = heap_of(store);
+  if (!heap) return false;
+  heap->host_visit = visit;
+  heap->host_env = env;
+  collect(heap);
+  heap->host_visit = NULL;
+  return true;
+}
+
 /* ---- Runs of free cells --------------------------------------------------------------------------------------------- */
 
 /* Offset in `block` of the first marked cell at or after `from`; its end when there is none. */

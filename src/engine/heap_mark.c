@@ -77,7 +77,11 @@ static inline bool set_mark(struct engine_heap *heap, struct engine_heap_block *
 }
 
 static inline void visit(struct engine_heap *heap, uint64_t reference) {
-  if (!engine_ref_is_object(reference)) return;
+  if (!engine_ref_is_object(reference)) {
+    if (BASE_UNLIKELY(heap->host_visit) && engine_ref_is_host(reference))
+      heap->host_visit(heap->host_env, engine_ref_host_number(reference));
+    return;
+  }
   struct engine_heap_block *block = engine_heap_block_of(reference);
   if (!set_mark(heap, block, reference)) return;
   struct engine_heap_marker *marker = &heap->marker;

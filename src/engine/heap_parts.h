@@ -87,6 +87,8 @@ struct engine_heap {
   uint64_t trigger_bytes;  /* collect when so many were */
   uint64_t stress_bytes;   /* collect when so many were, for tests; 0: no stress */
   bool is_collecting;
+  engine_host_visit host_visit; /* NULL: numbers of the host's are ignored */
+  void *host_env;
   engine_heap_roots roots;
   size_t mark_words_limit; /* for tests; 0: none */
   struct engine_heap_marker marker;

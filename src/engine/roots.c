@@ -24,7 +24,8 @@ static bool is_traced(struct engine_instance *instance, module_type type) {
 
 static void mark_unsure(struct engine_heap *heap, const uint64_t *slots, size_t count) {
   for (size_t i = 0; i < count; i++)
-    if (engine_ref_is_object(slots[i]) && engine_heap_contains(heap, slots[i])) engine_heap_mark(heap, slots[i]);
+    if (engine_ref_is_host(slots[i]) || (engine_ref_is_object(slots[i]) && engine_heap_contains(heap, slots[i])))
+      engine_heap_mark(heap, slots[i]);
 }
 
 static void visit(void *env, uint64_t reference) { engine_heap_mark(env, reference); }

@@ -190,6 +190,103 @@ TEST(host_info_belongs_to_the_object) {
   for (int i = 1; i <= 6; i++) CHECK_INT(ended[i], 1);
 }
 
+/* A guest that is given many objects and keeps few: the others end long before the store, whether they lay in a global or
+ * were arguments; what it still has, in a table, a global or a frame, does not. */
+static wasm_trap_t *make_many(void *env, const wasm_val_vec_t *args, wasm_val_vec_t *results) {
+  const struct world *state = env;
+  wasm_global_t *held = wasm_extern_as_global(world_export(state, "held"));
+  for (int i = 0; i < 10000; i++) {
+    wasm_foreign_t *foreign = wasm_foreign_new(state->store);
+    wasm_foreign_set_host_info_with_finalizer(foreign, (void *)2, note_end);
+    wasm_global_set(held, &(wasm_val_t)WASM_REF_VAL(wasm_foreign_as_ref(foreign)));
+    wasm_foreign_delete(foreign);
+  }
+  for (int i = 0; i < 6; i++) wasm_val_copy(&results->data[i], &args->data[5 - i]);
+  return NULL;
+}
+
+TEST(what_the_guest_dropped_ends) {
+  struct world world = world_new(), mixing = world;
+  memset(ended, 0, sizeof ended);
+  LOAD(&world, STATE_WASM);
+  INSTANTIATE(&world, NULL);
+  LOAD(&mixing, MIX_WASM);
+  wasm_func_t *many = host(world.store, mix_type(), make_many, &world);
+  INSTANTIATE(&mixing, wasm_func_as_extern(many));
+  wasm_tabletype_t *type = wasm_tabletype_new(wasm_valtype_new_externref(), &(wasm_limits_t){1, 1});
+  wasm_foreign_t *kept = wasm_foreign_new(world.store), *passed = wasm_foreign_new(world.store);
+  wasm_foreign_set_host_info_with_finalizer(kept, (void *)1, note_end);
+  wasm_foreign_set_host_info_with_finalizer(passed, (void *)1, note_end);
+  wasm_table_t *table = wasm_table_new(world.store, type, wasm_foreign_as_ref(kept));
+  wasm_foreign_delete(kept);
+  wasm_val_t args[6] = {I32(0),   WASM_I64_VAL(0), WASM_F32_VAL(0), WASM_F64_VAL(2), REF(wasm_foreign_as_ref(passed)),
+                        REF(NULL)};
+  wasm_val_t out[6];
+  wasm_val_vec_t arguments = WASM_ARRAY_VEC(args), results = WASM_ARRAY_VEC(out);
+  CHECK_TEXT(trap_text(wasm_func_call(world_func(&mixing, "mix"), &arguments, &results)), "no trap");
+  CHECK(wasm_ref_same(out[1].of.ref, args[4].of.ref));
+  wasm_val_delete(&out[1]);
+  CHECK(ended[2] > 7000 && ended[2] < 10000);
+  CHECK_INT(ended[1], 0);
+  wasm_foreign_delete(passed); /* nobody has it now */
+  args[4] = REF(NULL);
+  CHECK_TEXT(trap_text(wasm_func_call(many, &arguments, &results)), "no trap");
+  CHECK_INT(ended[1], 1); /* the one that was passed */
+  wasm_ref_t *found = wasm_table_get(table, 0);
+  CHECK(wasm_ref_get_host_info(found) == (void *)1);
+  wasm_ref_delete(found);
+  wasm_tabletype_delete(type);
+  wasm_table_delete(table);
+  wasm_func_delete(many);
+  mixing.store = NULL;
+  mixing.engine = NULL;
+  world_free(&mixing);
+  world_free(&world);
+  CHECK_INT(ended[1], 2);
+  CHECK_INT(ended[2], 20000);
+}
+
+/* One that only a frame of the guest has lives on. */
+struct keeping {
+  wasm_store_t *store;
+  wasm_foreign_t *given;
+};
+
+static wasm_trap_t *drop_and_make_many(void *env, const wasm_val_vec_t *args, wasm_val_vec_t *results) {
+  struct keeping *keeping = env;
+  wasm_foreign_delete(keeping->given);
+  wasm_limits_t one = {1, 1};
+  wasm_tabletype_t *type = wasm_tabletype_new(wasm_valtype_new_externref(), &one);
+  wasm_table_t *table = wasm_table_new(keeping->store, type, NULL);
+  wasm_tabletype_delete(type);
+  for (int i = 0; i < 5000; i++) {
+    wasm_foreign_t *foreign = wasm_foreign_new(keeping->store);
+    wasm_foreign_set_host_info_with_finalizer(foreign, (void *)2, note_end);
+    CHECK(wasm_table_set(table, 0, wasm_foreign_as_ref(foreign)));
+    wasm_foreign_delete(foreign);
+  }
+  wasm_table_delete(table);
+  return NULL;
+}
+
+TEST(what_a_frame_of_the_guest_has_lives) {
+  struct world world = world_new();
+  memset(ended, 0, sizeof ended);
+  struct keeping keeping = {world.store, wasm_foreign_new(world.store)};
+  wasm_func_t *many = host(world.store, wasm_functype_new_0_0(), drop_and_make_many, &keeping);
+  LOAD(&world, KEEP_WASM);
+  INSTANTIATE(&world, wasm_func_as_extern(many));
+  wasm_foreign_set_host_info_with_finalizer(keeping.given, (void *)1, note_end);
+  wasm_val_t args[1] = {REF(wasm_foreign_as_ref(keeping.given))}, result;
+  CHECK_TEXT(trap_text(call(world_func(&world, "keep"), 1, args, &result)), "no trap");
+  CHECK(ended[1] == 0 && ended[2] > 2000);
+  CHECK(wasm_ref_get_host_info(result.of.ref) == (void *)1);
+  wasm_val_delete(&result);
+  wasm_func_delete(many);
+  world_free(&world);
+  CHECK(ended[1] == 1 && ended[2] == 5000);
+}
+
 static wasm_trap_t *do_nothing(void *env, const wasm_val_vec_t *args, wasm_val_vec_t *results) { return NULL; }
 
 TEST(functions_end_with_the_store) {
@@ -774,6 +871,8 @@ static int run_in_tier(const char *tier) {
   RUN(values_cross_both_ways)
   RUN(wrong_values_are_refused)
   RUN(host_info_belongs_to_the_object)
+  RUN(what_the_guest_dropped_ends)
+  RUN(what_a_frame_of_the_guest_has_lives)
   RUN(functions_end_with_the_store)
   RUN(traps_tell_where)
   RUN(exhaustion_is_a_trap)
