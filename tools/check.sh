@@ -80,7 +80,30 @@ check_declared() {
   done
 }
 
-# What `meson install` lays down is complete: the command runs from there and the pkg-config file is sound.
+# An embedder's program is built against what was installed in $1, by pkg-config, statically, and by CMake.
+check_embedding() {
+  local root=$1 pc library answer
+  pc=$(find "$root" -name cay.pc)
+  library=$(dirname "$(find "$root" -name libcay.a)")
+  # shellcheck disable=SC2046 # words
+  "$CC" -o "$root/add" examples/embed/add.c $(PKG_CONFIG_PATH=$(dirname "$pc") PKG_CONFIG_SYSROOT_DIR=$root pkg-config --cflags --libs cay) &&
+    "$CC" -o "$root/add-static" examples/embed/add.c -I "$root/usr/local/include" "$library/libcay.a" -lm -lpthread -ldl || return 1
+  if command -v cmake >/dev/null; then
+    mkdir -p "$root/project"
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.13)' 'project(embedder C)' 'find_package(cay 0.1 REQUIRED)' \
+      "add_executable(add-cmake $PWD/examples/embed/add.c)" 'target_link_libraries(add-cmake cay::cay)' \
+      "add_executable(add-cmake-static $PWD/examples/embed/add.c)" 'target_link_libraries(add-cmake-static cay::static)' >"$root/project/CMakeLists.txt"
+    { cmake -S "$root/project" -B "$root" -DCMAKE_PREFIX_PATH="$root/usr/local" && cmake --build "$root"; } >"$root/cmake.log" 2>&1 ||
+      { tail -n 20 "$root/cmake.log"; return 1; }
+  else
+    echo "cmake is not there: its package files are not tried"
+  fi
+  for answer in "$root"/add*; do
+    [ "$(LD_LIBRARY_PATH=$library "$answer")" = "40 + 2 = 42" ] || { echo "$answer does not work"; return 1; }
+  done
+}
+
+# What `meson install` lays down is complete: the command and an embedder run from there, the pkg-config file is sound.
 check_install() {
   local root=$PWD/build/check-install
   rm -rf "$root"
@@ -88,10 +111,10 @@ check_install() {
   find "$root" -type f | sed "s,^$root,,"
   "$root/usr/local/bin/cay" version >/dev/null || return 1
   local name
-  for name in 'man1/cay.1*' 'cay.pc' 'cay.h' 'wasm.h'; do
+  for name in 'man1/cay.1*' 'cay.pc' 'cay.h' 'wasm.h' 'cayConfig.cmake'; do
     [ -n "$(find "$root" -path "*/$name")" ] || { echo "the installed tree has no $name"; return 1; }
   done
-  find "$root" -name cay.pc -exec env PKG_CONFIG_PATH= pkg-config --validate {} \;
+  find "$root" -name cay.pc -exec env PKG_CONFIG_PATH= pkg-config --validate {} \; && check_embedding "$root"
 }
 
 # A check that answers 77 was not possible here: that counts as skipped.
