@@ -165,8 +165,8 @@ static void add_receipt(const struct cli_session *session, int code, struct base
   }
   enum cay_limit met = cay_run_result(session->run)->limit;
   base_text_format(out, met == CAY_LIMIT_NONE ? ",\"limit_met\":null" : ",\"limit_met\":\"%s\"", cay_limit_name(met));
-  base_text_format(out, ",\"wall_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"limits\":[",
-                   cay_run_used(session->run, CAY_LIMIT_TIME), cay_run_used(session->run, CAY_LIMIT_CPU_TIME));
+  base_text_format(out, ",\"wall_ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 ",\"limits\":[", api_run_wall_ns(session->run),
+                   api_run_cpu_ns(session->run));
   for (size_t i = 0; i < BASE_ARRAY_LEN(rows); i++) {
     base_text_addz(out, i ? "," : "");
     add_row(session, &rows[i], out);
@@ -174,16 +174,21 @@ static void add_receipt(const struct cli_session *session, int code, struct base
   base_text_addz(out, "]}\n");
 }
 
+/* Some file systems say only when a file is closed that they did not write it. Returns 0 or errno. */
+static int write_and_close(int fd, const struct base_text *text) {
+  int failure = text->failed ? ENOMEM : base_os_write_all(fd, text->bytes, text->len_bytes) ? 0 : errno;
+  if (close(fd) != 0 && !failure) failure = errno;
+  return failure;
+}
+
 int cli_receipt_write(struct cli_session *session, int code) {
   struct base_text text = {0};
   if (session->receipt_fd < 0) return code;
   add_receipt(session, code, &text);
-  bool is_written = !text.failed && base_os_write_all(session->receipt_fd, text.bytes, text.len_bytes);
-  close(session->receipt_fd);
+  int failure = write_and_close(session->receipt_fd, &text);
   session->receipt_fd = -1;
   base_text_deinit(&text);
-  if (is_written) return code;
-  cli_say("cannot write the receipt %s: %s", session->settings.receipt,
-          text.failed ? "out of memory" : strerror(errno));
+  if (!failure) return code;
+  cli_say("cannot write the receipt %s: %s", session->settings.receipt, strerror(failure));
   return code ? code : POLICY_EXIT_USAGE;
 }

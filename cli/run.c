@@ -211,8 +211,8 @@ static void end_by(int number) {
 
 static int finish(struct cli_session *session, int code) {
   int number = session->ended_by = cli_signals_last();
-  code = cli_receipt_write(session, number ? 128 + number : code);
   code = cli_audit_end(session, code);
+  code = cli_receipt_write(session, number ? 128 + number : code);
   cli_signals_end(NULL);
   cli_leave_wall();
   cay_run_free(session->run);

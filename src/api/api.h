@@ -70,6 +70,11 @@ void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *en
  * and lack the front of what is long. To be called before the first start or invoke. */
 void api_run_set_said(cay_run *run, void (*said)(void *env, const char *bytes, size_t len_bytes), void *env);
 
+/* How long the last start or invoke lasted, and what all of the run's threads have computed: cay_run_used tells no more of
+ * them than the limits allow. */
+uint64_t api_run_wall_ns(const cay_run *run);
+uint64_t api_run_cpu_ns(const cay_run *run);
+
 /* ---- The second wall -------------------------------------------------------------------------------------------------- */
 
 /* Confines this process, for good, to what the run needs: its grants, which are those of `wasi` (NULL: none), its threads

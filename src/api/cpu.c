@@ -70,3 +70,10 @@ bool api_cpu_look(struct api_cpu *cpu, uint64_t *wait_ns) {
   pthread_mutex_unlock(&cpu->lock);
   return has_more && left_ns > 0;
 }
+
+uint64_t api_cpu_total_ns(struct api_cpu *cpu) {
+  pthread_mutex_lock(&cpu->lock);
+  uint64_t total = total_ns(cpu);
+  pthread_mutex_unlock(&cpu->lock);
+  return total;
+}

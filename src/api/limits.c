@@ -71,7 +71,8 @@ void api_limits_end(struct api_limits *limits, struct api_timeout *timeout) {
   if (!limits->begin_ns) return;
   api_timeout_stop(timeout);
   api_cpu_leave(&limits->cpu, &limits->first);
-  base_budget_try_part(limits->budget, BASE_LIMIT_TIME, base_os_monotonic_ns() - limits->begin_ns);
+  limits->wall_ns = base_os_monotonic_ns() - limits->begin_ns;
+  base_budget_try_part(limits->budget, BASE_LIMIT_TIME, limits->wall_ns);
   limits->begin_ns = 0;
 }
 
@@ -109,6 +110,9 @@ uint64_t cay_run_limit(const cay_run *run, enum cay_limit limit) {
 uint64_t cay_run_used(const cay_run *run, enum cay_limit limit) {
   return base_budget_used(api_run_limits(run)->budget, base_of(limit));
 }
+
+uint64_t api_run_wall_ns(const cay_run *run) { return api_run_limits(run)->wall_ns; }
+uint64_t api_run_cpu_ns(const cay_run *run) { return api_cpu_total_ns(&api_run_limits(run)->cpu); }
 
 uint64_t cay_run_peak(const cay_run *run, enum cay_limit limit) {
   return base_budget_peak(api_run_limits(run)->budget, base_of(limit));

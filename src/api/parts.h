@@ -89,6 +89,8 @@ void api_cpu_leave(struct api_cpu *cpu, struct api_cpu_thread *thread);
 /* Takes what all of them have computed until now. False: the limit is reached; else it cannot be before `*wait_ns` of
  * wall-clock time have passed. */
 bool api_cpu_look(struct api_cpu *cpu, uint64_t *wait_ns);
+/* What all of them have computed until now, beyond the limit, too. */
+uint64_t api_cpu_total_ns(struct api_cpu *cpu);
 
 /* ---- Limits (limits.c) ----------------------------------------------------------------------------------------------- */
 
@@ -99,6 +101,7 @@ struct api_limits {
   struct api_cpu cpu;
   struct api_cpu_thread first; /* thread of a call */
   uint64_t begin_ns;           /* of a call */
+  uint64_t wall_ns;            /* of the last call, which may have lasted longer than its limit */
 };
 /* With what is set when nothing is said: the machine's memory, 4096 handles, API_MAX_THREADS threads. */
 enum cay_status api_limits_init(struct api_limits *limits, uint64_t stack_bytes, struct cay_error *error);

@@ -7,7 +7,7 @@
  *
  * Invariants: 1. taking never makes used exceed the limit, which may be set below what is used already: then nothing is
  * left. 2. What a budget uses is part of what its parent uses. 3. The peak is at least what is used, as soon as taking has
- * returned. */
+ * returned; what was refused above does not raise it. */
 #include <assert.h>
 
 #include "base/base.h"
@@ -44,6 +44,7 @@ struct base_budget *base_budget_new(struct base_budget *parent) {
 
 void base_budget_set_parent(struct base_budget *budget, struct base_budget *parent) {
   assert(!budget->parent);
+  for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) assert(budget->counters[i].used == 0);
   budget->parent = base_budget_retain(parent);
 }
 
@@ -68,8 +69,9 @@ static uint64_t limit_of(const struct counter *counter) {
   return atomic_load_explicit(&counter->limit, memory_order_relaxed);
 }
 
-/* The most of `amount` that one counter has left, taken from it; all of it or nothing unless `part`. */
-static uint64_t take_here(struct counter *counter, uint64_t amount, bool part) {
+/* The most of `amount` that one counter has left, taken from it; all of it or nothing unless `part`. `*before` is what was
+ * used. */
+static uint64_t take_here(struct counter *counter, uint64_t amount, bool part, uint64_t *before) {
   uint64_t used = atomic_load_explicit(&counter->used, memory_order_relaxed), taken;
   do {
     uint64_t limit = limit_of(counter), left = used < limit ? limit - used : 0;
@@ -77,11 +79,15 @@ static uint64_t take_here(struct counter *counter, uint64_t amount, bool part) {
     if (taken == 0) return 0;
   } while (!atomic_compare_exchange_weak_explicit(&counter->used, &used, used + taken, memory_order_relaxed,
                                                   memory_order_relaxed));
-  uint64_t peak = atomic_load_explicit(&counter->peak, memory_order_relaxed);
-  while (used + taken > peak && !atomic_compare_exchange_weak_explicit(&counter->peak, &peak, used + taken,
-                                                                       memory_order_relaxed, memory_order_relaxed)) {
-  }
+  *before = used;
   return taken;
+}
+
+static void raise_peak(struct counter *counter, uint64_t used) {
+  uint64_t peak = atomic_load_explicit(&counter->peak, memory_order_relaxed);
+  while (used > peak && !atomic_compare_exchange_weak_explicit(&counter->peak, &peak, used, memory_order_relaxed,
+                                                               memory_order_relaxed)) {
+  }
 }
 
 static void give_here(struct counter *counter, uint64_t amount) {
@@ -93,10 +99,12 @@ static void give_here(struct counter *counter, uint64_t amount) {
 /* Takes from `budget` and all above it. */
 static uint64_t take_up(struct base_budget *budget, enum base_limit limit, uint64_t amount, bool part) {
   if (!budget) return amount;
-  uint64_t here = take_here(&budget->counters[limit], amount, part);
+  struct counter *counter = &budget->counters[limit];
+  uint64_t before, here = take_here(counter, amount, part, &before);
   if (here == 0) return 0;
   uint64_t above = take_up(budget->parent, limit, here, part);
-  if (above < here) give_here(&budget->counters[limit], here - above);
+  if (above < here) give_here(counter, here - above);
+  if (above) raise_peak(counter, before + above);
   return above;
 }
 

@@ -2,8 +2,8 @@
 /* Internet addresses: one form for each, and which are private.
  *
  * There are many ways to write one IPv4 address as an IPv6 one, and each is a way around a rule for the first. Mapped
- * addresses are turned into what they mean; of those that some gateway would translate (NAT64, 6to4, Teredo, compatible)
- * what they carry is judged, too. */
+ * addresses are turned into what they mean; of those that some gateway would translate (NAT64, SIIT, 6to4, Teredo,
+ * compatible) what they carry is judged, too. */
 #include <arpa/inet.h>
 #include <assert.h>
 
@@ -95,8 +95,8 @@ static void carry(const struct host_net_address *from, unsigned at, uint8_t mask
 }
 
 unsigned host_net_embedded(const struct host_net_address *address, struct host_net_address out[2]) {
-  static const uint8_t nat64[12] = {0, 0x64, 0xFF, 0x9B}, six_to_four[2] = {0x20, 0x02}, teredo[4] = {0x20, 0x01},
-                       zero[12] = {0};
+  static const uint8_t before[][12] = {{0, 0x64, 0xFF, 0x9B}, {[8] = 0xFF, [9] = 0xFF}, {0}};
+  static const uint8_t six_to_four[2] = {0x20, 0x02}, teredo[4] = {0x20, 0x01};
   if (!address->is_v6) return 0;
   if (memcmp(address->bytes, six_to_four, 2) == 0) return carry(address, 2, 0, &out[0]), 1;
   if (memcmp(address->bytes, teredo, 4) == 0) {
@@ -104,8 +104,8 @@ unsigned host_net_embedded(const struct host_net_address *address, struct host_n
     carry(address, 12, 0xFF, &out[1]);
     return 2;
   }
-  if (memcmp(address->bytes, nat64, 12) == 0 || memcmp(address->bytes, zero, 12) == 0)
-    return carry(address, 12, 0, &out[0]), 1;
+  for (size_t i = 0; i < BASE_ARRAY_LEN(before); i++)
+    if (memcmp(address->bytes, before[i], sizeof before[i]) == 0) return carry(address, 12, 0, &out[0]), 1;
   return 0;
 }
 

@@ -43,14 +43,13 @@ static uint64_t total(const struct iovec *iovecs, int count) {
   return bytes;
 }
 
-int host_count_read(struct host_count *count, const struct host_object *object, struct iovec *iovecs,
-                    int *iovec_count) {
+void host_count_read(struct host_count *count, const struct host_object *object, struct iovec *iovecs,
+                     int *iovec_count) {
   *count = (struct host_count){.budget = object->budget};
-  if (!object->budget) return 0;
+  if (!object->budget) return;
   count->wanted_bytes = total(iovecs, *iovec_count);
   uint64_t left = base_budget_left(object->budget, BASE_LIMIT_READ);
   if (count->wanted_bytes > left) *iovec_count = host_cut(iovecs, *iovec_count, left + 1);
-  return 0;
 }
 
 static void give_back(const struct host_count *count, unsigned limit_count, uint64_t bytes) {
@@ -78,13 +77,17 @@ int host_count_write(struct host_count *count, const struct host_object *object,
                      int *iovec_count) {
   *count = (struct host_count){.budget = object->budget};
   if (!object->budget) return 0;
-  bool is_socket = object->kind == HOST_KIND_STREAM_SOCKET || object->kind == HOST_KIND_DATAGRAM_SOCKET;
+  bool is_datagram = object->kind == HOST_KIND_DATAGRAM_SOCKET;
   count->limits[count->limit_count++] = BASE_LIMIT_WRITTEN;
   if (object->is_output) count->limits[count->limit_count++] = BASE_LIMIT_OUTPUT;
-  if (is_socket) count->limits[count->limit_count++] = BASE_LIMIT_SENT;
+  if (is_datagram || object->kind == HOST_KIND_STREAM_SOCKET) count->limits[count->limit_count++] = BASE_LIMIT_SENT;
   count->wanted_bytes = total(iovecs, *iovec_count);
   pay(count);
   if (count->paid_bytes == count->wanted_bytes) return 0;
+  if (is_datagram) { /* a part of one says something else */
+    give_back(count, count->limit_count, count->paid_bytes);
+    count->paid_bytes = 0;
+  }
   if (count->paid_bytes == 0) return exhausted(count, count->tightest);
   *iovec_count = host_cut(iovecs, *iovec_count, count->paid_bytes);
   return 0;

@@ -159,9 +159,11 @@ int host_read(struct host_object *object, const struct host_buffer *buffers, siz
   struct iovec iovecs[HOST_BUFFERS_MAX];
   struct host_count counted;
   int iovec_count = 0;
+  if (object->kind == HOST_KIND_DATAGRAM_SOCKET)
+    return host_receive(object, buffers, count, &(struct host_receive){0}, done_bytes);
   int result = prepare(object, HOST_RIGHT_READ, buffers, count, iovecs, &iovec_count);
-  if (result == 0) result = host_count_read(&counted, object, iovecs, &iovec_count);
   if (result) return result;
+  host_count_read(&counted, object, iovecs, &iovec_count);
   return host_count_end(&counted, read_some(object, iovecs, iovec_count, done_bytes), done_bytes);
 }
 
@@ -183,12 +185,13 @@ static int quota_write(struct host_object *object, struct iovec *iovecs, int cou
                        size_t *done_bytes) {
   if (!object->quota_file) return file_write(object, iovecs, count, offset, done_bytes);
   struct host_growth growth;
-  uint64_t len_bytes = bytes_of(iovecs, count), after;
+  uint64_t len_bytes = bytes_of(iovecs, count);
   int result = host_growth_begin(object, offset, len_bytes, &growth);
   if (result) return result;
   if (len_bytes > growth.allowed_bytes) count = host_cut(iovecs, count, growth.allowed_bytes);
-  result = file_write(object, iovecs, count, offset, done_bytes);
-  after = growth.at + (result == 0 ? *done_bytes : 0);
+  result = file_write(object, iovecs, count, (int64_t)growth.at, done_bytes);
+  uint64_t after = growth.at + (result == 0 ? *done_bytes : 0);
+  if (result == 0 && offset < 0) lseek(object->fd, (off_t)after, SEEK_SET);
   bool has_grown = result == 0 && *done_bytes && after > growth.size_before;
   host_growth_end(object, &growth, has_grown ? after : growth.size_before);
   return result;
@@ -226,8 +229,8 @@ int host_read_at(struct host_object *object, const struct host_buffer *buffers, 
   struct host_count counted;
   int iovec_count = 0;
   int result = prepare_at(object, HOST_RIGHT_READ, buffers, count, offset, iovecs, &iovec_count);
-  if (result == 0) result = host_count_read(&counted, object, iovecs, &iovec_count);
   if (result) return result;
+  host_count_read(&counted, object, iovecs, &iovec_count);
   result = finish(ON_GUEST(preadv(object->fd, iovecs, iovec_count, (off_t)offset)), done_bytes);
   return host_count_end(&counted, result, done_bytes);
 }
@@ -251,10 +254,12 @@ int host_seek(struct host_object *object, int64_t delta, enum host_whence whence
   assert((size_t)whence < BASE_ARRAY_LEN(whences));
   if (object->kind == HOST_KIND_DIRECTORY) return -HOST_ERROR_ISDIR;
   if (object->fd < 0) return -HOST_ERROR_SPIPE;
+  struct host_quota *locked = host_quota_lock(object);
   off_t at = lseek(object->fd, delta, whences[whence]);
-  if (at < 0) return host_failed();
-  *position = (uint64_t)at;
-  return 0;
+  int result = at < 0 ? host_failed() : 0;
+  host_quota_unlock(locked);
+  if (result == 0) *position = (uint64_t)at;
+  return result;
 }
 
 /* What was never changed is as it was. */
@@ -335,7 +340,7 @@ int host_set_size(struct host_object *object, uint64_t len_bytes) {
   return result;
 }
 
-int host_set_flags(struct host_object *object, uint32_t flags) {
+static int set_flags(struct host_object *object, uint32_t flags) {
   uint32_t changed = flags ^ object->flags;
   if (changed == 0) return 0;
   if (changed != HOST_FLAG_APPEND || !object->owns_fd || object->kind != HOST_KIND_REGULAR) return -HOST_ERROR_NOTSUP;
@@ -345,6 +350,13 @@ int host_set_flags(struct host_object *object, uint32_t flags) {
   if (fcntl(object->fd, F_SETFL, now) < 0) return host_failed();
   object->flags = (uint8_t)flags;
   return 0;
+}
+
+int host_set_flags(struct host_object *object, uint32_t flags) {
+  struct host_quota *locked = host_quota_lock(object);
+  int result = set_flags(object, flags);
+  host_quota_unlock(locked);
+  return result;
 }
 
 /* ---- Attributes -------------------------------------------------------------------------------------------------------------- */

@@ -359,10 +359,12 @@ struct host_peer {
 /* The new socket can be read and written. A peer that the rules do not allow is dropped, and HOST_PENDING returned, however
  * many more there are: they may never stop coming. `peer` may be NULL. */
 int host_accept(struct host_object *listener, struct host_object **out, struct host_peer *peer);
+/* What is only looked at (`peek`) counts as read, too. UDP sockets receive as by host_receive_from. */
 struct host_receive { bool peek, wait_all, truncated /* out */; };
 int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count,
                  struct host_receive *how, size_t *done_bytes);
 int host_send(struct host_object *socket, const struct host_buffer *buffers, size_t count, size_t *done_bytes);
+/* A listener has no connection: NOTCONN. */
 int host_shutdown(struct host_object *socket, bool reading, bool writing);
 
 /* ---- Network ------------------------------------------------------------------------------------------------------------- */
@@ -449,7 +451,8 @@ int host_network_listen(struct host_network *network, const struct host_net_addr
 /* A UDP socket. With an address it is bound to it, which needs a rule to listen; NULL: to any, for sending. */
 int host_network_datagram(struct host_network *network, const struct host_net_address *address, bool is_v6,
                           struct host_object **out, const char **rule);
-/* Sends one datagram to where the rules allow to connect to, and receives one from where they do, or, on a bound socket,
+/* Sends one datagram to where the rules allow to connect to, or, from a bound socket, to the last ones that it received from
+ * where no rule denies them, and receives one from where they do, or, on a bound socket,
  * from those that it may accept; others are dropped unseen. */
 int host_send_to(struct host_object *socket, const struct host_buffer *buffers, size_t count,
                  const struct host_net_address *to, size_t *done_bytes, const char **rule);

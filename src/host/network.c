@@ -174,23 +174,36 @@ static bool is_about(const struct host_net_rule *rule, enum host_net_direction d
          port <= rule->port_last;
 }
 
-static bool judge(const struct host_network *network, enum host_net_direction direction,
-                  enum host_net_protocol protocol, const struct host_net_address *address, uint16_t port,
-                  const char **rule_text) {
+enum verdict { ALLOWED, DENIED, NOT_MENTIONED };
+
+static enum verdict judge(const struct host_network *network, enum host_net_direction direction,
+                          enum host_net_protocol protocol, const struct host_net_address *address, uint16_t port,
+                          const char **rule_text) {
   for (size_t i = 0; i < network->rules.count; i++) {
     const struct host_net_rule *rule = &network->rules.items[i];
     if (!rule->denies || !is_about(rule, direction, protocol, port) || !denies(network, rule, address)) continue;
     *rule_text = rule->rule;
-    return false;
+    return DENIED;
   }
   for (size_t i = 0; i < network->rules.count; i++) {
     const struct host_net_rule *rule = &network->rules.items[i];
     if (rule->denies || !is_about(rule, direction, protocol, port) || !allows(network, rule, direction, address))
       continue;
     *rule_text = rule->rule;
-    return true;
+    return ALLOWED;
   }
-  return direction == HOST_NET_ACCEPT && !network->limits_peers;
+  return direction == HOST_NET_ACCEPT && !network->limits_peers ? ALLOWED : NOT_MENTIONED;
+}
+
+static enum verdict judge_now(struct host_network *network, enum host_net_direction direction,
+                              enum host_net_protocol protocol, const struct host_net_address *address, uint16_t port,
+                              const char **rule_text) {
+  struct host_net_address normal = *address;
+  host_net_normalize(&normal);
+  pthread_mutex_lock(&network->lock);
+  enum verdict verdict = judge(network, direction, protocol, &normal, port, rule_text);
+  pthread_mutex_unlock(&network->lock);
+  return verdict;
 }
 
 int host_network_judge(struct host_network *network, enum host_net_direction direction, enum host_net_protocol protocol,
@@ -199,12 +212,13 @@ int host_network_judge(struct host_network *network, enum host_net_direction dir
   if (!rule) rule = &unused;
   *rule = NULL;
   if (!network) return 0;
-  struct host_net_address normal = *address;
-  host_net_normalize(&normal);
-  pthread_mutex_lock(&network->lock);
-  bool is_allowed = judge(network, direction, protocol, &normal, port, rule);
-  pthread_mutex_unlock(&network->lock);
-  return is_allowed ? 0 : -HOST_ERROR_NOTCAPABLE;
+  return judge_now(network, direction, protocol, address, port, rule) == ALLOWED ? 0 : -HOST_ERROR_NOTCAPABLE;
+}
+
+bool host_network_denies(struct host_network *network, enum host_net_direction direction,
+                         enum host_net_protocol protocol, const struct host_net_address *address, uint16_t port) {
+  const char *unused;
+  return judge_now(network, direction, protocol, address, port, &unused) == DENIED;
 }
 
 /* ---- Names ------------------------------------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@ socklen_t host_net_to_sockaddr(const struct host_net_address *from, union host_s
 bool host_net_in_range(const struct host_net_address *address, const struct host_net_address *range,
                        unsigned prefix_bits);
 bool host_net_is_private(const struct host_net_address *address);
-/* The IPv4 addresses that an IPv6 one carries (NAT64, 6to4, Teredo, compatible): how many, at most 2. */
+/* The IPv4 addresses that an IPv6 one carries (NAT64, SIIT, 6to4, Teredo, compatible): how many, at most 2. */
 unsigned host_net_embedded(const struct host_net_address *address, struct host_net_address out[2]);
 /* Whether all of the range is private and within one private range. */
 bool host_net_range_is_private(const struct host_net_address *range, unsigned prefix_bits);
@@ -32,6 +32,9 @@ bool host_net_range_is_private(const struct host_net_address *range, unsigned pr
 int host_network_judge(struct host_network *network, enum host_net_direction direction,
                        enum host_net_protocol protocol, const struct host_net_address *address, uint16_t port,
                        const char **rule);
+/* Whether a rule denies it, which nothing else can allow then. */
+bool host_network_denies(struct host_network *network, enum host_net_direction direction,
+                         enum host_net_protocol protocol, const struct host_net_address *address, uint16_t port);
 
 /* "example.org" or "*.example.org" against a name in lower case. */
 bool host_name_matches(const char *pattern, const char *name);

@@ -68,8 +68,9 @@ void host_object_release(struct host_object *object) {
     base_free(object);
     return;
   }
-  if (object->owns_fd && object->fd >= 0) close(object->fd);
+  /* As long as the descriptor is open nobody else's file gets the inode. */
   if (object->quota_file) host_quota_closed(object->quota, object->quota_file);
+  if (object->owns_fd && object->fd >= 0) close(object->fd);
   host_quota_release(object->quota);
   host_network_release(object->network);
   host_peers_free(object->peers);

@@ -80,7 +80,7 @@ void host_object_inherit(struct host_object *object, const struct host_object *f
 
 /* Around an operation that moves bytes. _begin cuts the buffers to what may be moved: for writes, which it pays for in
  * advance, to what is left of the budget; for reads to one byte more, which tells the end of what is read from that of
- * the budget. False: nothing is left. _end is given what the operation returned, and returns what it shall. */
+ * the budget. The second is HOST_EXHAUSTED when nothing is left, or less than a datagram. _end is given what the operation returned, and returns what it shall. */
 struct host_count {
   struct base_budget *budget; /* NULL: nothing is counted */
   uint64_t wanted_bytes, paid_bytes;
@@ -88,7 +88,7 @@ struct host_count {
   unsigned limit_count;       /* 0: reads */
   enum base_limit tightest;
 };
-int host_count_read(struct host_count *count, const struct host_object *object, struct iovec *iovecs, int *iovec_count);
+void host_count_read(struct host_count *count, const struct host_object *object, struct iovec *iovecs, int *iovec_count);
 int host_count_write(struct host_count *count, const struct host_object *object, struct iovec *iovecs,
                      int *iovec_count);
 int host_count_end(struct host_count *count, int result, size_t *done_bytes);
@@ -152,12 +152,15 @@ bool host_quota_has_refused(const struct host_quota *quota);
 /* A regular file was opened; before its object goes, host_quota_closed. NOMEM. */
 int host_quota_opened(struct host_quota *quota, const struct stat *status, struct host_quota_file **out);
 void host_quota_closed(struct host_quota *quota, struct host_quota_file *file);
+/* Around what changes the position or the flags of a file: the lock, when the file has a quota. */
+struct host_quota *host_quota_lock(const struct host_object *object);
+void host_quota_unlock(struct host_quota *locked); /* NULL allowed */
 /* Around what takes the name of a file away: a descriptor, and what to do with it afterwards. */
 int host_quota_watch(const struct host_quota *quota, int directory, const char *name);
 void host_quota_watched(struct host_quota *quota, int watched);
 /* Around what changes the length of a file with a quota, which is locked between them. */
 struct host_growth { uint64_t size_before, at, allowed_bytes; };
-/* A write of len_bytes at `offset`, -1: where the file stands. At most allowed_bytes may be written; DQUOT. */
+/* A write of len_bytes at `offset`, -1: where the file stands. At most allowed_bytes may be written, at `at`; DQUOT. */
 int host_growth_begin(struct host_object *object, int64_t offset, uint64_t len_bytes, struct host_growth *growth);
 /* A new length: all of it or DQUOT. */
 int host_resize_begin(struct host_object *object, uint64_t len_bytes, struct host_growth *growth);

@@ -10,8 +10,9 @@
  * removed name was a file's last one is asked of the file itself, by a descriptor that was opened before; names of a grant
  * that go are found where they go (path.c).
  *
- * Exactness needs the length before and after a write to belong together: writes of one grant are made one after the
- * other, under its lock. Other processes that change the same files at the same time are counted as far as can be seen.
+ * Exactness needs what was judged to be what is done: writes of one grant are made one after the other, under its lock,
+ * and at the offset that was judged, whatever another thread does to the position of the file meanwhile. Other processes
+ * that change the same files at the same time are counted as far as can be seen.
  *
  * Invariants, under the lock: (1) `used` is the sum of `counted`; (2) used <= limit; (3) an entry has counted > 0 or
  * opens > 0. */
@@ -132,6 +133,16 @@ static void tidy(struct host_quota *quota, struct host_quota_file *file) {
   *slot = file->next;
   quota->file_count--;
   base_free(file);
+}
+
+struct host_quota *host_quota_lock(const struct host_object *object) {
+  struct host_quota *quota = object->quota_file ? object->quota : NULL;
+  if (quota) pthread_mutex_lock(&quota->lock);
+  return quota;
+}
+
+void host_quota_unlock(struct host_quota *locked) {
+  if (locked) pthread_mutex_unlock(&locked->lock);
 }
 
 static struct key key_of(const struct stat *status) {

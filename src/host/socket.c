@@ -61,12 +61,20 @@ static int adopt(int fd, enum host_kind kind, struct host_network *network, stru
   return 0;
 }
 
+/* Each socket is of one family, so that no address has two forms in it. */
+static int keep_to_family(int fd, bool is_v6) {
+  int on = 1;
+  return is_v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0 ? -1 : 0;
+}
+
 static int listen_on(const union host_sockaddr *address, socklen_t len_bytes, int *out) {
   int fd = make_socket(address->any.sa_family, SOCK_STREAM), on = 1;
   if (fd < 0) return fd;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   *out = fd;
-  if (bind(fd, &address->any, len_bytes) == 0 && listen(fd, SOMAXCONN) == 0) return 0;
+  if (keep_to_family(fd, address->any.sa_family == AF_INET6) == 0 && bind(fd, &address->any, len_bytes) == 0 &&
+      listen(fd, SOMAXCONN) == 0)
+    return 0;
   int result = host_failed();
   close(fd);
   return result;
@@ -176,18 +184,25 @@ static int receive(const struct host_object *socket, struct iovec *iovecs, int c
   return 0;
 }
 
-/* MSG_WAITALL cannot be combined with not waiting: `wait_all` is for the caller, who calls again. */
-int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count, struct host_receive *how,
-                 size_t *done_bytes) {
+/* What is only looked at is read as well. */
+static int receive_counted(struct host_object *socket, const struct host_buffer *buffers, size_t count,
+                           struct host_receive *how, size_t *done_bytes) {
   struct iovec iovecs[HOST_BUFFERS_MAX];
   struct host_count counted;
   int iovec_count = 0;
   int result = prepare(socket, HOST_RIGHT_READ, buffers, count, iovecs, &iovec_count);
   if (result) return result;
-  if (how->peek) return receive(socket, iovecs, iovec_count, how, done_bytes);
-  result = host_count_read(&counted, socket, iovecs, &iovec_count);
-  if (result) return result;
+  host_count_read(&counted, socket, iovecs, &iovec_count);
   return host_count_end(&counted, receive(socket, iovecs, iovec_count, how, done_bytes), done_bytes);
+}
+
+/* MSG_WAITALL cannot be combined with not waiting: `wait_all` is for the caller, who calls again. */
+int host_receive(struct host_object *socket, const struct host_buffer *buffers, size_t count, struct host_receive *how,
+                 size_t *done_bytes) {
+  struct host_net_address from;
+  bool judges = socket->kind == HOST_KIND_DATAGRAM_SOCKET && socket->network;
+  return judges ? host_receive_from(socket, buffers, count, how, &from, done_bytes)
+                : receive_counted(socket, buffers, count, how, done_bytes);
 }
 
 static int send_some(const struct host_object *socket, struct iovec *iovecs, int count, size_t *done_bytes) {
@@ -210,10 +225,10 @@ int host_send(struct host_object *socket, const struct host_buffer *buffers, siz
   return host_count_end(&counted, send_some(socket, iovecs, iovec_count, done_bytes), done_bytes);
 }
 
+/* A listener was lent: shutting it down would end it for whoever lent it, and it has no connection of its own. */
 int host_shutdown(struct host_object *socket, bool reading, bool writing) {
-  if (socket->kind != HOST_KIND_STREAM_SOCKET && socket->kind != HOST_KIND_DATAGRAM_SOCKET &&
-      socket->kind != HOST_KIND_LISTENER)
-    return -HOST_ERROR_NOTSOCK;
+  if (socket->kind == HOST_KIND_LISTENER) return -HOST_ERROR_NOTCONN;
+  if (socket->kind != HOST_KIND_STREAM_SOCKET && socket->kind != HOST_KIND_DATAGRAM_SOCKET) return -HOST_ERROR_NOTSOCK;
   if (!reading && !writing) return -HOST_ERROR_INVAL;
   int how = reading && writing ? SHUT_RDWR : reading ? SHUT_RD : SHUT_WR;
   return shutdown(socket->fd, how) != 0 ? host_failed() : 0;
@@ -261,11 +276,9 @@ int host_network_listen(struct host_network *network, const struct host_net_addr
   return result ? result : adopt(fd, HOST_KIND_LISTENER, network, out);
 }
 
-/* Each socket is of one family, so that no address has two forms in it. */
 static int bind_datagram(int fd, const struct host_net_address *address, bool is_v6) {
   union host_sockaddr own;
-  int on = 1;
-  if (is_v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) return host_failed();
+  if (keep_to_family(fd, is_v6) != 0) return host_failed();
   if (!address) return 0;
   socklen_t len_bytes = host_net_to_sockaddr(address, &own);
   return bind(fd, &own.any, len_bytes) != 0 ? host_failed() : 0;
@@ -299,7 +312,8 @@ int host_network_datagram(struct host_network *network, const struct host_net_ad
 static int may_send(struct host_object *socket, const struct host_net_address *to, const char **rule) {
   if (!socket->network) return -HOST_ERROR_NOTCAPABLE;
   int result = host_network_judge(socket->network, HOST_NET_CONNECT, HOST_NET_UDP, to, to->port, rule);
-  return result && socket->peers && host_peers_have(socket->peers, to) ? 0 : result;
+  bool answers = socket->peers && host_peers_have(socket->peers, to);
+  return answers && !host_network_denies(socket->network, HOST_NET_CONNECT, HOST_NET_UDP, to, to->port) ? 0 : result;
 }
 
 int host_send_to(struct host_object *socket, const struct host_buffer *buffers, size_t count,
@@ -353,7 +367,7 @@ int host_receive_from(struct host_object *socket, const struct host_buffer *buff
   static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_lock(&looking);
   int result = next_allowed(socket, from);
-  if (result == 0) result = host_receive(socket, buffers, count, how, done_bytes);
+  if (result == 0) result = receive_counted(socket, buffers, count, how, done_bytes);
   if (result == 0 && socket->peers) host_peers_add(socket->peers, from);
   pthread_mutex_unlock(&looking);
   return result;

@@ -82,6 +82,19 @@ TEST(children_share_what_the_parent_has) {
   base_budget_release(second);
 }
 
+TEST(peaks_are_of_what_was_taken) {
+  struct base_budget *tenant = base_budget_new(NULL), *own = base_budget_new(tenant);
+  base_budget_set_limit(tenant, BASE_LIMIT_MEMORY, 64);
+  CHECK(base_budget_take(own, BASE_LIMIT_MEMORY, 10));
+  CHECK(!base_budget_take(own, BASE_LIMIT_MEMORY, 1000));
+  CHECK_INT(base_budget_peak(own, BASE_LIMIT_MEMORY), 10);
+  CHECK_INT(base_budget_take_part(own, BASE_LIMIT_MEMORY, 1000), 54);
+  CHECK_INT(base_budget_peak(own, BASE_LIMIT_MEMORY), 64);
+  CHECK_INT(base_budget_peak(tenant, BASE_LIMIT_MEMORY), 64);
+  base_budget_release(tenant);
+  base_budget_release(own);
+}
+
 /* An embedder may lower what a tenant has while its programs run. */
 TEST(a_limit_below_what_is_used_leaves_nothing) {
   struct base_budget *tenant = base_budget_new(NULL), *own = base_budget_new(tenant);
@@ -124,5 +137,5 @@ TEST(threads_never_pass_the_limit) {
 }
 
 TEST_MAIN(RUN(nobody_is_without_limit) RUN(takes_up_to_the_limit) RUN(takes_a_part) RUN(the_tightest_decides)
-              RUN(children_share_what_the_parent_has) RUN(a_limit_below_what_is_used_leaves_nothing)
-                  RUN(threads_never_pass_the_limit))
+              RUN(children_share_what_the_parent_has) RUN(peaks_are_of_what_was_taken)
+                  RUN(a_limit_below_what_is_used_leaves_nothing) RUN(threads_never_pass_the_limit))

@@ -109,6 +109,8 @@ static const char *const private_addresses[] = {"127.0.0.1",
                                                 "64:ff9b::127.0.0.1",
                                                 "64:ff9b::10.0.0.1",
                                                 "64:ff9b:1::1",
+                                                "::ffff:0:127.0.0.1",
+                                                "::ffff:0:10.0.0.1",
                                                 "2002:7f00:1::1",
                                                 "2002:c0a8:1::",
                                                 "2001:0:7f00:1::",
@@ -586,6 +588,77 @@ TEST(udp) {
   end();
 }
 
+/* That a server answers those that it heard from is no reason to answer one that is denied. */
+TEST(answers_to_the_denied) {
+  begin();
+  add_range(HOST_NET_LISTEN, "127.0.0.1", 32, false);
+  add_range(HOST_NET_CONNECT, "127.0.0.1", 32, true);
+  struct host_net_address at = address("127.0.0.1", 0), from;
+  struct host_object *server;
+  CHECK_INT(host_network_datagram(network, &at, false, &server, NULL), 0);
+  int client = socket(AF_INET, SOCK_DGRAM, 0);
+  struct sockaddr_in to = {
+      .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(port_of(server))};
+  CHECK_INT(sendto(client, "hello", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+  wait_for(server, HOST_READABLE);
+  char bytes[8];
+  struct host_buffer buffer = plain(bytes, 5);
+  struct host_receive how = {0};
+  size_t done = 0;
+  const char *told = NULL;
+  CHECK_INT(host_receive_from(server, &buffer, 1, &how, &from, &done), 0);
+  CHECK_INT(host_send_to(server, &buffer, 1, &from, &done, &told), -HOST_ERROR_NOTCAPABLE);
+  CHECK_TEXT(told, "a rule");
+  close(client);
+  host_object_release(server);
+  end();
+}
+
+/* Without asking for the sender a datagram is judged all the same; and it is sent whole or not at all. */
+TEST(datagrams) {
+  begin();
+  add_range(HOST_NET_LISTEN, "127.0.0.1", 32, false);
+  struct host_net_rule ten = rule(HOST_NET_ACCEPT, HOST_NET_RANGE);
+  ten.address = address("10.0.0.0", 0);
+  ten.prefix_bits = 8;
+  add(ten);
+  struct host_net_address at = address("127.0.0.1", 0);
+  struct host_object *server;
+  CHECK_INT(host_network_datagram(network, &at, false, &server, NULL), 0);
+  int client = socket(AF_INET, SOCK_DGRAM, 0);
+  struct sockaddr_in to = {
+      .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(port_of(server))};
+  char bytes[8];
+  struct host_buffer buffer = plain(bytes, 8);
+  struct host_receive how = {0};
+  size_t done = 0;
+  for (int i = 0; i < 2; i++) {
+    CHECK_INT(sendto(client, "hello", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+    wait_for(server, HOST_READABLE);
+    CHECK_INT(i == 0 ? host_receive(server, &buffer, 1, &how, &done) : host_read(server, &buffer, 1, &done),
+              HOST_PENDING);
+  }
+  close(client);
+  host_object_release(server);
+  end();
+  int pair[2];
+  CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+  struct base_budget *budget = base_budget_new(NULL);
+  base_budget_set_limit(budget, BASE_LIMIT_SENT, 5);
+  struct host_object *plain_one, *counted;
+  CHECK_INT(host_grant_fd(pair[0], HOST_RIGHT_WRITE, &plain_one, NULL), CAY_OK);
+  counted = host_object_counted(plain_one, budget, false);
+  CHECK_INT(host_send(counted, &buffer, 1, &done), HOST_EXHAUSTED + BASE_LIMIT_SENT);
+  CHECK_INT(recv(pair[1], bytes, sizeof bytes, MSG_DONTWAIT), -1);
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_SENT), 0);
+  host_object_release(counted);
+  host_object_release(plain_one);
+  base_budget_release(budget);
+  close(pair[0]);
+  close(pair[1]);
+}
+
 TEST_MAIN({RUN(private_is_denied) RUN(named_private) RUN(denying_wins) RUN(directions_protocols_ports) RUN(names)
                RUN(names_are_asked_once) RUN(denied_names) RUN(localhost) RUN(answers_come_later) RUN(nobody_answers)
-                   RUN(answers_are_distrusted) RUN(resolver) RUN(resolver_in_a_thread) RUN(tcp) RUN(peers) RUN(udp)})
+                   RUN(answers_are_distrusted) RUN(resolver) RUN(resolver_in_a_thread) RUN(tcp) RUN(peers) RUN(udp)
+                       RUN(answers_to_the_denied) RUN(datagrams)})

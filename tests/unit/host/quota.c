@@ -213,6 +213,83 @@ TEST(threads) {
   end();
 }
 
+/* ---- Threads that want more than that ---------------------------------------------------------------------------------- */
+
+static struct host_object *attacked;
+static atomic_bool is_over;
+
+static void *move_about(void *unused) {
+  uint64_t position;
+  while (!is_over) {
+    host_seek(attacked, 0, HOST_SEEK_SET, &position);
+    host_seek(attacked, 1 << 28, HOST_SEEK_SET, &position);
+    CHECK_INT(host_set_flags(attacked, HOST_FLAG_APPEND), 0);
+    CHECK_INT(host_set_flags(attacked, 0), 0);
+  }
+  return unused;
+}
+
+static void *read_on(void *unused) {
+  static char other[4096];
+  struct host_buffer buffer = plain(other, sizeof other);
+  size_t done;
+  while (!is_over) host_read(attacked, &buffer, 1, &done);
+  return unused;
+}
+
+/* Whatever moves the position or makes the file append between judging a write and doing it. */
+TEST(positions_that_move) {
+  begin(4096);
+  attacked = open_file("a", HOST_OPEN_CREATE, 0);
+  is_over = false;
+  pthread_t mover, reader;
+  pthread_create(&mover, NULL, move_about, NULL);
+  pthread_create(&reader, NULL, read_on, NULL);
+  struct host_stat status = {0};
+  for (uint64_t end_ns = base_os_monotonic_ns() + 500000000; base_os_monotonic_ns() < end_ns;) {
+    int result = put(attacked, 100);
+    CHECK(result > 0 || result == -HOST_ERROR_DQUOT);
+    CHECK_INT(host_stat(attacked, &status), 0);
+  }
+  is_over = true;
+  pthread_join(mover, NULL);
+  pthread_join(reader, NULL);
+  CHECK(status.size_bytes <= 4096);
+  CHECK_INT(used(), status.size_bytes);
+  host_object_release(attacked);
+  end();
+}
+
+static void *make_nameless(void *unused) {
+  while (!is_over) {
+    struct host_object *file = open_file("nameless", HOST_OPEN_CREATE, 0);
+    CHECK_INT(put(file, 1000), 1000);
+    CHECK_INT(host_unlink_at(root, path_of("nameless")), 0);
+    host_object_release(file);
+  }
+  return unused;
+}
+
+/* The inode of a file that goes may be that of the next new one. */
+TEST(inodes_that_return) {
+  enum { FILES = 8000 };
+  begin(1 << 30);
+  char name[16];
+  pthread_t other;
+  is_over = false;
+  pthread_create(&other, NULL, make_nameless, NULL);
+  for (int i = 0; i < FILES; i++) {
+    snprintf(name, sizeof name, "f%d", i);
+    struct host_object *file = open_file(name, HOST_OPEN_CREATE, 0);
+    CHECK_INT(put(file, 1000), 1000);
+    host_object_release(file);
+  }
+  is_over = true;
+  pthread_join(other, NULL);
+  CHECK_INT(used(), FILES * 1000);
+  end();
+}
+
 /* More files than the table starts with. */
 TEST(many_files) {
   begin(100000);
@@ -241,5 +318,7 @@ TEST_MAIN({
   RUN(moves_between_quotas)
   RUN(single_file)
   RUN(threads)
+  RUN(positions_that_move)
+  RUN(inodes_that_return)
   RUN(many_files)
 })

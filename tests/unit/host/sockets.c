@@ -96,6 +96,61 @@ TEST(conversation) {
   host_object_release(listener);
 }
 
+static bool accepts(const char *address) {
+  int client = connect_to(address);
+  close(client);
+  return client >= 0;
+}
+
+/* Who was lent a listener cannot end it. */
+TEST(listeners_stay) {
+  struct host_object *listener;
+  char address[64];
+  CHECK_INT(host_grant_listener("127.0.0.1:0", &listener, NULL), CAY_OK);
+  CHECK(host_object_address(listener, address, sizeof address));
+  CHECK_INT(host_shutdown(listener, true, true), -HOST_ERROR_NOTCONN);
+  CHECK_INT(host_shutdown(listener, true, false), -HOST_ERROR_NOTCONN);
+  CHECK(accepts(address));
+  host_object_release(listener);
+}
+
+/* "[::]:P" is no way in for IPv4. */
+TEST(one_family_each) {
+  struct host_object *six, *four;
+  char address[64], same[64];
+  if (host_grant_listener("[::]:0", &six, NULL)) return; /* no IPv6 here */
+  CHECK(host_object_address(six, address, sizeof address));
+  snprintf(same, sizeof same, "0.0.0.0%s", strrchr(address, ':'));
+  CHECK_INT(host_grant_listener(same, &four, NULL), CAY_OK);
+  host_object_release(four);
+  host_object_release(six);
+}
+
+/* Looking is reading. */
+TEST(peeks_count) {
+  int pair[2];
+  char bytes[16];
+  CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  struct base_budget *budget = base_budget_new(NULL);
+  base_budget_set_limit(budget, BASE_LIMIT_READ, 5);
+  struct host_object *socket, *counted;
+  CHECK_INT(host_grant_fd(pair[0], HOST_RIGHT_READ, &socket, NULL), CAY_OK);
+  counted = host_object_counted(socket, budget, false);
+  CHECK_INT(write(pair[1], "0123456789", 10), 10);
+  struct host_buffer buffer = plain(bytes, sizeof bytes), few = plain(bytes, 3);
+  struct host_receive how = {.peek = true};
+  size_t done = 0;
+  CHECK_INT(host_receive(counted, &few, 1, &how, &done), 0);
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_READ), 3);
+  CHECK_INT(host_receive(counted, &buffer, 1, &how, &done), HOST_EXHAUSTED + BASE_LIMIT_READ);
+  CHECK_INT(done, 2);
+  host_object_release(counted);
+  host_object_release(socket);
+  base_budget_release(budget);
+  close(pair[0]);
+  close(pair[1]);
+}
+
 TEST(not_sockets) {
   struct host_object *root = grant(".", HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO), *out;
   size_t done;
@@ -111,5 +166,8 @@ TEST_MAIN({
   scratch_enter();
   RUN(addresses)
   RUN(conversation)
+  RUN(listeners_stay)
+  RUN(one_family_each)
+  RUN(peeks_count)
   RUN(not_sockets)
 })
