@@ -145,9 +145,11 @@ static int compare(const void *a, const void *b) {
   return strcmp(((const struct host_name *)a)->bytes, ((const struct host_name *)b)->bytes);
 }
 
+static bool is_dots(const char *name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
+
 static bool add(struct host_names *names, const char *bytes) {
   enum { PLACE_BYTES = 32 }; /* of a name, besides its own bytes */
-  if (strcmp(bytes, ".") == 0 || strcmp(bytes, "..") == 0) return true;
+  if (is_dots(bytes)) return true;
   uint64_t counted_bytes = PLACE_BYTES + strlen(bytes);
   if (!base_budget_take(names->budget, BASE_LIMIT_MEMORY, counted_bytes)) return false;
   names->counted_bytes += counted_bytes;
@@ -166,7 +168,7 @@ static int read_all(struct host_names *names, DIR *directory, const struct host_
     errno = 0;
     const struct dirent *entry = readdir(directory);
     if (!entry) return errno ? host_failed() : 0;
-    if (names->is_overlay && !shows(layers, fd, entry->d_name)) continue;
+    if (names->is_overlay && !is_dots(entry->d_name) && !shows(layers, fd, entry->d_name)) continue;
     if (!add(names, entry->d_name)) return -HOST_ERROR_NOMEM;
   }
 }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What the kernel sees against what the audit log says: between the program's first call and its last, every file that
 the process opened, made, removed or renamed and every connection that it accepted stands in the log, and everything that
-the log says was done, the kernel saw. Skipped without strace.
+the log says was done, the kernel saw. The same with an overlay, where the kernel also sees that the directory beneath is
+only read. Skipped without strace.
 
 usage: tests/audit/traced.py     CAY: the command to test; CAY_SANITIZED: not empty for a sanitizer build (skipped)"""
 import json
@@ -95,7 +96,25 @@ def is_step_of_resolving(call, line):
     return (call in ('openat', 'openat2') and 'O_PATH' in line) or call == 'readlinkat'
 
 
-def seen_by_kernel(lines):
+def unlayered(path, host):
+    """What the program calls a path of an overlay's folder; None: what the overlay keeps there for itself."""
+    if not path.startswith('%s/changes' % host):
+        return path
+    return None if '/.wh.' in path else '%s/inside%s' % (host, path[len('%s/changes' % host):])
+
+
+def changes_file(call, line):
+    if call in ('openat', 'openat2'):
+        return bool(re.search(r'O_WRONLY|O_RDWR|O_CREAT|O_TRUNC', line))
+    return call not in ('newfstatat', 'statx', 'readlinkat', 'faccessat', 'faccessat2')
+
+
+def is_step_of_copying(call, path, host):
+    """A directory of an overlay that only gets its upper part."""
+    return call in ('mkdirat', 'utimensat') and unlayered(path, host) != path and os.path.isdir(unlayered(path, host))
+
+
+def seen_by_kernel(lines, host):
     """({path: line} of what was done, the same of steps on the way, lines of networks, lines that fit nowhere)"""
     done, steps, network, other = {}, {}, [], []
     for line in lines:
@@ -111,8 +130,9 @@ def seen_by_kernel(lines):
                 path = name_of(arguments, index)
                 if path is None:
                     other.append(line)
-                elif not result.startswith('-'):
-                    (steps if is_step_of_resolving(call, line) else done)[path] = line
+                elif not result.startswith('-') and unlayered(path, host):
+                    is_step = is_step_of_resolving(call, line) or is_step_of_copying(call, path, host)
+                    (steps if is_step else done)[unlayered(path, host)] = line
         elif call not in HARMLESS:
             other.append(line)
     return done, steps, network, other
@@ -139,21 +159,23 @@ def mark(text):
     return Step('fd_write', 1, text + '\n', Out('marked'))
 
 
-def trace(work, host):
+def trace(work, host, rights):
     """(exit code, the lines between the markers, the records of the audit log)"""
     guest, log, audit = work / 'traced.wasm', work / 'strace.log', work / 'audit.log'
     guest.write_bytes(module([mark(BEGIN), *STEPS, mark(END)]))
     port = free_port()
     peer = threading.Thread(target=accept_one, args=(port,))
     peer.start()
-    command = [CAY, 'run', *FLAGS, '--audit', str(audit), '--dir', '%s/inside::/d' % host, '--dir', '%s/other::/o::ro' % host,
+    command = [CAY, 'run', *FLAGS, '--audit', str(audit), '--dir', '%s/inside::/d::%s' % (host, rights), '--dir', '%s/other::/o::ro' % host,
                '--listen', '127.0.0.1:%d' % port, str(guest)]
-    done = subprocess.run(['strace', '-f', '-y', '-s', '256', '-o', str(log), *command], stdin=subprocess.DEVNULL,
+    done = subprocess.run(['strace', '-ff', '-y', '-s', '256', '-o', str(log), *command], stdin=subprocess.DEVNULL,
                           capture_output=True, timeout=TIMEOUT_S, cwd=work)
     peer.join()
-    if not log.exists() or (b'ptrace' in done.stderr.lower() and done.returncode):
+    # A file for each process: the command has others, which have no part in it.
+    logs = [path.read_text(errors='replace') for path in work.glob('strace.log.*')]
+    if not logs or (b'ptrace' in done.stderr.lower() and done.returncode):
         return None, [], []
-    lines = log.read_text(errors='replace').split('\n')
+    lines = next((text for text in logs if '"%s' % BEGIN in text), '').split('\n')
     at = {text: i for i, line in enumerate(lines) for text in (BEGIN, END) if '"%s' % text in line}
     records = [json.loads(line) for line in audit.read_text().splitlines()] if audit.exists() else []
     if len(at) < 2:
@@ -161,8 +183,18 @@ def trace(work, host):
     return done.returncode, lines[at[BEGIN] + 1:at[END]], records
 
 
-def problems_of(lines, records, work):
-    done, steps, network, other = seen_by_kernel(lines)
+def changes_beneath(lines, host):
+    """What changed the directory beneath an overlay."""
+    for line in lines:
+        found = re.match(r'(?:\d+\s+)?(\w+)\((.*)\)\s+= (-?\d+|\?)', line)
+        if found and found.group(1) in NAMED and changes_file(found.group(1), line):
+            arguments = split_arguments(found.group(2))
+            if any((name_of(arguments, index) or '').startswith('%s/inside' % host) for index in NAMED[found.group(1)]):
+                yield 'the directory beneath the overlay was changed: %s' % line
+
+
+def problems_of(lines, records, work, host):
+    done, steps, network, other = seen_by_kernel(lines, host)
     logged = {os.path.normpath(os.path.join(work, record['host'])): record for record in records
               if record['record'] == 'use' and record['host'] and record['decision'] == 'allow' and record['result'] == 'OK'}
     # A link in a path: the log has the name that was asked for, the kernel what it led to.
@@ -170,8 +202,12 @@ def problems_of(lines, records, work):
     # Why a name was refused is found out by looking at it.
     refused = {os.path.normpath(os.path.join(work, record['host'])) for record in records
                if record['record'] == 'use' and record['host'] and record['decision'] == 'deny'}
+    # The names in an overlay are described one by one, because no layer tells all of them.
+    listed = {path for path, record in logged.items() if record['call'] == 'fd_readdir'}
     for path, line in done.items():
-        if path in refused and re.search(r' newfstatat\(| statx\(', line):
+        if os.path.dirname(path) in listed and 'newfstatat(' in line:
+            continue
+        if path in refused and re.search(r'\b(newfstatat|statx)\(', line):
             continue
         if path not in resolved and os.path.realpath(path) not in resolved:
             yield 'the kernel saw what the log does not tell: %s' % line
@@ -198,20 +234,25 @@ def main():
     if not shutil.which('strace') or os.environ.get('CAY_SANITIZED'):
         print('skipped: %s\n0 passed, 0 failed, 1 skipped' % ('no strace' if not shutil.which('strace') else 'sanitizers make calls'))
         return 0
-    with tempfile.TemporaryDirectory(prefix='cay-audit-') as name:
-        work = pathlib.Path(name).resolve()
-        host = work / 'host'
-        host.mkdir()
-        build(host)
-        code, lines, records = trace(work, host)
-        if code is None:
-            print('skipped: strace may not trace here\n0 passed, 0 failed, 1 skipped')
-            return 0
-        problems = ['the program ended with %d: %s' % (code, records)] if code or lines is None else list(
-            problems_of(lines, records, work))
+    problems = []
+    for has_overlay in (False, True):
+        with tempfile.TemporaryDirectory(prefix='cay-audit-') as name:
+            work = pathlib.Path(name).resolve()
+            host = work / 'host'
+            host.mkdir()
+            build(host)
+            code, lines, records = trace(work, host, 'overlay=%s/changes' % host if has_overlay else 'rw')
+            if code is None:
+                print('skipped: strace may not trace here\n0 passed, 0 failed, 1 skipped')
+                return 0
+            if code or lines is None:
+                problems.append('the program ended with %d: %s' % (code, records))
+                continue
+            problems += problems_of(lines, records, work, host)
+            problems += changes_beneath(lines, host) if has_overlay else []
     for problem in problems:
         print('FAILED: %s' % problem)
-    print('%d passed, %d failed' % (not problems, len(problems)))
+    print('%d passed, %d failed' % (0 if problems else 2, len(problems)))
     return len(problems) != 0
 
 
