@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """usage: flood.py COUNT ARGUMENTS OPTION...: runs flood.wasm with the (space-separated) arguments and the options for `cay run`
 while COUNT connections wait for it at once. Prints what it printed, how it ended, how many connections it greeted, and by how
-many descriptors cay's process grew at most; with COUNT `-`, connections come one after another as long as it runs."""
+many descriptors cay's process grew at most; with COUNT `-`, connections come one after another as long as it runs. Nothing waits
+for ever: what a socket hears after the program's end it hears at once, and a program that does not end is stopped."""
 import os
 import socket
 import subprocess
@@ -21,10 +22,17 @@ def descriptors():
         return 0
 
 
-begin, most, peers, came = descriptors(), 0, [], 0
-while run.poll() is None and (count == '-' or len(peers) < int(count)):
+def is_running():
+    if time.monotonic() > deadline:
+        print('stuck after %d connections' % came)
+        run.kill()
+    return run.poll() is None
+
+
+begin, most, peers, came, deadline = descriptors(), 0, [], 0, time.monotonic() + 60
+while is_running() and (count == '-' or len(peers) < int(count)):
     try:
-        peer = socket.create_connection(address)
+        peer = socket.create_connection(address, timeout=5)
     except OSError:  # it has ended
         break
     came += 1
@@ -33,11 +41,12 @@ while run.poll() is None and (count == '-' or len(peers) < int(count)):
     else:
         peers.append(peer)
     most = max(most, descriptors())
-while run.poll() is None:
+while is_running():
     most = max(most, descriptors())
     time.sleep(0.002)
 greeted = 0
 for peer in peers:
+    peer.settimeout(0.2)
     try:
         greeted += peer.recv(1) == b'.'
     except OSError:
