@@ -464,6 +464,8 @@ CAY_API const struct cay_error *cay_wasm_store_error(const struct wasm_store_t *
 /* Makes the call that runs in the store, or the next one, end with the trap "interrupted" as soon as possible. Any thread,
  * any signal handler; the store must exist. */
 CAY_API void cay_wasm_store_interrupt(struct wasm_store_t *store);
+/* Withdraws a wish that no call has met, by the store's thread, when nobody will interrupt it any more. */
+CAY_API void cay_wasm_store_clear_interrupt(struct wasm_store_t *store);
 
 #ifdef __cplusplus
 }

@@ -90,3 +90,4 @@ void wasm_store_delete(wasm_store_t *store) {
 const struct cay_error *cay_wasm_store_error(const wasm_store_t *store) { return &store->error; }
 
 void cay_wasm_store_interrupt(wasm_store_t *store) { engine_interrupt(store->inner); }
+void cay_wasm_store_clear_interrupt(wasm_store_t *store) { engine_interrupt_clear(store->inner); }

@@ -792,6 +792,11 @@ TEST(calls_are_interrupted) {
   pthread_join(thread, NULL);
   wasm_val_t args[1] = {I32(1)};
   CHECK_INT(call_int(&world, "fail", 1, args), 2); /* and go on after that */
+  cay_wasm_store_interrupt(world.store);
+  CHECK_TEXT(trap_text(call(world_func(&world, "spin"), 0, NULL, NULL)), "interrupted");
+  cay_wasm_store_interrupt(world.store); /* too late for the one and too early for the next */
+  cay_wasm_store_clear_interrupt(world.store);
+  CHECK_INT(call_int(&world, "fail", 1, args), 2);
   world_free(&world);
 }
 
