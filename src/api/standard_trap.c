@@ -44,7 +44,7 @@ static void frame_set(wasm_store_t *store, const struct engine_frame *frame, str
   out->func_offset = frame->offset - frame->instance->module->funcs[frame->func].body_offset;
 }
 
-/* Without memory the trap stays without frames. */
+/* Without memory the trap stays without frames. A call that was stopped before it stood anywhere is not told of. */
 static void frames_copy(wasm_store_t *store, wasm_trap_t *trap) {
   struct engine_thread *thread = engine_store_thread(store->inner);
   struct engine_frame frame;
@@ -52,7 +52,7 @@ static void frames_copy(wasm_store_t *store, wasm_trap_t *trap) {
   trap->has_frames = true;
   trap->frames = thread->backtrace_count ? base_alloc_zero(thread->backtrace_count, sizeof *trap->frames) : NULL;
   for (uint32_t i = 0; trap->frames && engine_backtrace_frame(thread, i, &frame); i++)
-    if (frame.instance) frame_set(store, &frame, &trap->frames[trap->frame_count++]);
+    if (frame.instance && frame.func != UINT32_MAX) frame_set(store, &frame, &trap->frames[trap->frame_count++]);
 }
 
 void standard_trap_locate(wasm_store_t *store, wasm_trap_t *trap) {
