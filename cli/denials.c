@@ -48,12 +48,20 @@ static bool can_be_granted_beside(const struct cli_denial *denial, const char *r
 
 /* ---- Texts ---------------------------------------------------------------------------------------------------------- */
 
+/* Told by its name: who is behind the wall cannot look. */
+static bool is_of_process(const char *real) {
+  const char *name = real && strncmp(real, "/proc/", 6) == 0 ? real + 6 : "";
+  return *name >= '0' && *name <= '9';
+}
+
 static void describe_escape(struct base_text *out, const struct cli_denial *denial) {
   const char *path = denial->guest_path;
   bool stays;
   char *real = leads_to(denial, &stays);
   base_text_format(out, "%s is not granted\n  %s: ", path, denial->call);
-  if (real && stays) {
+  if (is_of_process(real)) {
+    base_text_addz(out, "it belongs to a process; no folder above that process's own gives it");
+  } else if (real && stays) {
     base_text_format(out, "it is in %s (which is granted), but named by an absolute path or by one that leaves it",
                      denial->preopen);
     base_text_addz(out, "\n  WASI allows neither; the program has to name it relative to the directory");

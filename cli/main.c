@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
     [POLICY_COMMAND_RUN] = cli_run,           [POLICY_COMMAND_VALIDATE] = cli_validate,
@@ -40,7 +41,26 @@ static void keep_streams_closed(void) {
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) return;
 }
 
+/* The environment that a process was started with can be read by its name beneath /proc as long as it lives: so its own
+ * environment is a copy from now on. Without memory for it everything stays as it is. */
+static void move_environment(void) {
+  size_t count = 0, len_bytes = 0;
+  for (; environ[count]; count++) len_bytes += strlen(environ[count]) + 1;
+  char **copy = base_alloc((count + 1) * sizeof *copy + len_bytes);
+  if (!copy) return;
+  char *at = (char *)(copy + count + 1);
+  for (size_t i = 0; i < count; i++) {
+    size_t size = strlen(environ[i]) + 1;
+    copy[i] = memcpy(at, environ[i], size);
+    memset(environ[i], 0, size);
+    at += size;
+  }
+  copy[count] = NULL;
+  environ = copy;
+}
+
 int main(int argc, char **argv) {
   keep_streams_closed();
+  move_environment();
   return dispatch((struct cli_words){argv + (argc > 0), argc > 0 ? (size_t)argc - 1 : 0});
 }

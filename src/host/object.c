@@ -142,6 +142,12 @@ static enum cay_status give(struct host_object *object, struct host_object **out
   return CAY_OK;
 }
 
+static enum cay_status own_process(const char *host_path, struct cay_error *error) {
+  return base_error_set(error, CAY_ERROR_ARGUMENT,
+                        "%s belongs to the process that runs the program; its memory and environment are never granted",
+                        host_path);
+}
+
 enum cay_status host_grant_directory(const char *host_path, uint32_t rights, struct host_object **out,
                                      struct cay_error *error) {
   int fd = open(host_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -151,6 +157,11 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
     rights &= ~(uint32_t)HOST_RIGHT_LIST;
   }
   if (fd < 0) return base_error_system(error, errno, "cannot open the directory %s", host_path);
+  char real[PATH_MAX];
+  if (host_os_is_procfs(fd) && (!realpath(host_path, real) || host_is_own_process(fd, real))) {
+    close(fd);
+    return own_process(host_path, error);
+  }
   return give(host_object_new(fd, true, HOST_KIND_DIRECTORY, with_create(rights) & HOST_RIGHTS_ALL), out, error);
 }
 
@@ -222,6 +233,8 @@ enum cay_status host_grant_file(struct host_object *synthetic, const char *name,
                   (entry.quota || !grant->quota_bytes);
   if (entry.directory_fd < 0)
     status = base_error_system(error, errno, "cannot open the directory of %s", grant->host_path);
+  else if (host_is_own_process(entry.directory_fd, real))
+    status = own_process(grant->host_path, error);
   struct host_synthetic_entry *added = status || !complete ? NULL : BASE_VEC_PUSH(&synthetic->synthetic->entries);
   if (added) {
     *added = entry;

@@ -50,6 +50,7 @@ struct host_object {
   bool is_nonblocking;   /* the descriptor has O_NONBLOCK */
   atomic_bool no_nowait; /* the kernel cannot read or write it with RWF_NOWAIT: poll first */
   bool is_terminal;
+  _Atomic uint64_t ordinary_device; /* of directories: what lies on it is not on procfs; 0: not known yet */
   bool is_output;        /* what is written counts as output */
   int fd;                /* -1: synthetic or in memory */
   struct host_synthetic *synthetic;
@@ -108,6 +109,7 @@ struct host_place {
   struct host_layers layers;    /* borrowed from the root or owned */
   bool owns_layers;
   int parent;                   /* the layer where the last component is, or would be; -1: it is the synthetic root */
+  bool walks;               /* resolved by the walker, whatever the kernel could */
   bool wants_directory;     /* a trailing slash */
   enum host_last last_kind; /* SELF: `parent` is the directory itself */
   uint32_t rights;
@@ -123,6 +125,7 @@ static inline void host_place_init(struct host_place *place) {
   place->overlay = NULL;
 }
 int host_place_find(const struct host_object *root, struct host_path path, struct host_place *out);
+int host_place_walk(const struct host_object *root, struct host_path path, struct host_place *out); /* by the walker */
 /* When the last component is a link, goes to where it leads; returns 1 then, 0 when it is none, or an error. */
 int host_place_follow(struct host_place *place);
 /* host_place_follow until the last component is no link. */
@@ -140,6 +143,15 @@ bool host_resolves_in_kernel(const struct host_object *directory);
 /* openat2 beneath the directory: a descriptor or -host error; *unavailable when the kernel cannot. */
 int host_open_beneath(const struct host_object *directory, const char *path, int flags, mode_t mode,
                       bool *unavailable);
+
+/* ---- procfs.c: the folders of processes ------------------------------------------------------------------------- */
+
+/* Whether the name in the directory is a process's, which no path may lead through. */
+bool host_is_process(int directory, const char *name);
+/* Whether what was opened from `directory` lies on procfs. */
+bool host_leads_to_procfs(struct host_object *directory, int fd, const struct stat *status);
+/* Whether what is open as `fd` belongs to this process by its path, which holds no links. */
+bool host_is_own_process(int fd, const char *real_path);
 
 /* ---- quota.c: by how much files may grow ------------------------------------------------------------------------- */
 
@@ -182,6 +194,7 @@ ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count);
 ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count);
 /* A new file system in memory without a name, or -1 with errno: mostly, this needs a privilege. */
 int host_os_memory_folder(void);
+bool host_os_is_procfs(int fd); /* true as well when nobody can tell */
 int host_os_allocate(int fd, off_t offset, off_t len_bytes);
 ssize_t host_os_random(void *bytes, size_t len_bytes);
 /* Reads directory records from where the descriptor stands; 0 at the end, -1 with errno. */

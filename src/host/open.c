@@ -4,7 +4,8 @@
  * Where the kernel resolves paths, one system call opens; otherwise the place is found and its last component opened
  * without following. What was opened is looked at afterwards (adopt): only then it is certain what it is. So a device
  * node that was not granted has been open for a moment, without waiting and without becoming the controlling terminal,
- * when it is refused; looking before opening would cost every program two system calls a file, and could be raced.
+ * when it is refused; looking before opening would cost every program two system calls a file, and could be raced. What lies
+ * on procfs is opened once more, by hand (procfs.c).
  *
  * A directory that was granted for creating only never opens what exists: the name has to be new, which the kernel
  * decides with the creation itself (O_EXCL). What was created so may be written through the object that comes out.
@@ -25,6 +26,7 @@ struct opening {
   struct host_open how;
   uint32_t rights;
   struct host_quota *quota;
+  bool walks;                     /* by the walker, whatever the kernel could */
   struct host_overlaid *overlaid; /* what was opened is a directory of an overlay */
 };
 
@@ -120,10 +122,18 @@ static int count(const struct opening *opening, const struct stat *status, struc
   return result;
 }
 
+enum { BY_HAND = 1 }; /* it has to be opened once more, so */
+
+static int check(const struct opening *opening, int fd, struct stat *status) {
+  if (host_os_stat(fd, status) != 0) return host_failed();
+  if (!opening->walks && host_leads_to_procfs(opening->directory, fd, status)) return BY_HAND;
+  return check_kind(opening, host_kind_of_mode(status->st_mode));
+}
+
 /* Makes the object; takes over the descriptor. */
 static int adopt(const struct opening *opening, int fd, struct host_object **out) {
   struct stat status;
-  int result = host_os_stat(fd, &status) != 0 ? host_failed() : check_kind(opening, host_kind_of_mode(status.st_mode));
+  int result = check(opening, fd, &status);
   if (result) {
     close(fd);
     host_overlaid_free(opening->overlaid);
@@ -141,6 +151,7 @@ static int adopt(const struct opening *opening, int fd, struct host_object **out
   object->granted = (uint8_t)rights;
   object->flags = (uint8_t)opening->how.object_flags;
   object->resolver = opening->directory->resolver;
+  if (!opening->walks) atomic_init(&object->ordinary_device, status.st_dev);
   object->is_nonblocking = true;
   object->is_terminal = kind == HOST_KIND_CHARACTER_DEVICE && isatty(fd);
   host_object_inherit(object, opening->directory);
@@ -168,7 +179,7 @@ static int open_layers(struct opening *opening, const struct host_place *place, 
 /* A descriptor, or the directory itself in *self. */
 static int open_walked(struct opening *opening, struct host_object **self) {
   HOST_AUTO_PLACE place;
-  int result = host_place_find(opening->directory, opening->path, &place);
+  int result = (opening->walks ? host_place_walk : host_place_find)(opening->directory, opening->path, &place);
   if (result) return result;
   if (opening->directory->synthetic) {
     opening->rights = place.rights;
@@ -197,7 +208,7 @@ static int open_direct(const struct opening *opening, bool *unavailable) {
 }
 
 static int open_any(struct opening *opening, struct host_object **self) {
-  bool unavailable = !host_resolves_in_kernel(opening->directory);
+  bool unavailable = opening->walks || !host_resolves_in_kernel(opening->directory);
   int fd = unavailable ? -1 : open_direct(opening, &unavailable);
   return unavailable ? open_walked(opening, self) : fd;
 }
@@ -214,7 +225,7 @@ static int open_or_make(struct opening *opening, struct host_object **self) {
   return fd < 0 ? host_entry_made(opening->directory, fd) : fd;
 }
 
-static int open_as(struct opening *opening, struct host_object **out) {
+static int open_once(struct opening *opening, struct host_object **out) {
   struct host_object *self = NULL;
   bool makes = opening->directory->budget && (opening->how.open_flags & HOST_OPEN_CREATE);
   int fd = (makes ? open_or_make : open_any)(opening, &self);
@@ -226,6 +237,14 @@ static int open_as(struct opening *opening, struct host_object **out) {
   assert(self == opening->directory);
   *out = self;
   return 0;
+}
+
+static int open_as(struct opening *opening, struct host_object **out) {
+  int result = open_once(opening, out);
+  if (result != BY_HAND) return result;
+  opening->walks = true;
+  opening->overlaid = NULL;
+  return open_once(opening, out);
 }
 
 static int check_access(const struct opening *opening) {

@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "host/object.h"
@@ -62,6 +64,11 @@ ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count) {
 
 ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count) {
   return pwritev2(fd, iovecs, count, -1, RWF_NOWAIT);
+}
+
+bool host_os_is_procfs(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) != 0 || status.f_type == PROC_SUPER_MAGIC;
 }
 
 /* Not posix_fallocate, which writes to every block where the file system cannot allocate. */

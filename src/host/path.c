@@ -269,9 +269,12 @@ int host_read_link_at(struct host_object *directory, struct host_path path, char
     result = stat_place(&place, true, &status);
     return result ? result : -HOST_ERROR_INVAL;
   }
-  char one; /* the kernel refuses a capacity of 0 */
-  ssize_t got = readlinkat(place.parent, place.last, capacity ? out : &one, capacity ? capacity : 1);
+  char text[HOST_PATH_BYTES];
+  ssize_t got = readlinkat(place.parent, place.last, text, sizeof text);
   if (got < 0) return host_failed();
-  *len_bytes = capacity ? (size_t)got : 0;
+  /* There, absolute links are those of processes, to what the host has open. */
+  if (got > 0 && text[0] == '/' && host_os_is_procfs(place.parent)) return -HOST_ERROR_NOTCAPABLE;
+  *len_bytes = (size_t)got < capacity ? (size_t)got : capacity;
+  memcpy(out, text, *len_bytes);
   return 0;
 }

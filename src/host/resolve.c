@@ -126,6 +126,7 @@ static int step(struct walk *walk, const char *name) {
   if (strcmp(name, "..") == 0) return leave(walk);
   if (walk->place->overlay && host_layers_reserve(name)) return -HOST_ERROR_PERM;
   struct host_layers directory;
+  if (host_is_process(host_layers_holder(innermost(walk), name), name)) return -HOST_ERROR_NOTCAPABLE;
   int result = host_layers_enter(innermost(walk), name, &directory);
   if (result) return result == -HOST_ERROR_NOTDIR || result == -HOST_ERROR_LOOP ? expand(walk, name) : result;
   push(walk, &directory);
@@ -170,7 +171,7 @@ static int walk_to(struct host_place *place, const char *path) {
 /* ---- Places -------------------------------------------------------------------------------------------------------- */
 
 static int set_directory(struct host_place *place, const char *path) {
-  bool unavailable = !host_resolves_in_kernel(place->root);
+  bool unavailable = place->walks || !host_resolves_in_kernel(place->root);
   int fd = unavailable ? -1 : host_open_beneath(place->root, path, host_os_directory_flags, 0, &unavailable);
   if (unavailable) return walk_to(place, path);
   if (fd < 0) return fd;
@@ -253,11 +254,12 @@ static int find(struct host_place *place) {
   }
   if (place->overlay && host_layers_reserve(place->last)) return -HOST_ERROR_PERM;
   place->parent = host_layers_holder(layers, place->last);
-  return 0;
+  return host_is_process(place->parent, place->last) ? -HOST_ERROR_NOTCAPABLE : 0;
 }
 
-int host_place_find(const struct host_object *root, struct host_path path, struct host_place *out) {
+static int begin(const struct host_object *root, struct host_path path, bool walks, struct host_place *out) {
   out->root = root;
+  out->walks = walks;
   host_place_init(out);
   out->rights = root->rights;
   out->quota = root->quota;
@@ -271,6 +273,14 @@ int host_place_find(const struct host_object *root, struct host_path path, struc
   out->overlay = host_overlay_of(root);
   host_overlay_lock(out->overlay);
   return find(out);
+}
+
+int host_place_find(const struct host_object *root, struct host_path path, struct host_place *out) {
+  return begin(root, path, false, out);
+}
+
+int host_place_walk(const struct host_object *root, struct host_path path, struct host_place *out) {
+  return begin(root, path, true, out);
 }
 
 static void close_layers(struct host_place *place) {

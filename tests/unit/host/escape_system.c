@@ -6,8 +6,10 @@
  * Two of them are no escapes, by design: a hard link and a mount inside of the granted folder belong to it, because
  * whoever put them there could have put the file itself there. */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -119,28 +121,119 @@ static void refused_below(const char *granted, const char *text) {
   host_object_release(root);
 }
 
+/* Another process, with the same descriptors open. */
+static pid_t begin_neighbour(void) {
+  pid_t child = fork();
+  if (child == 0)
+    for (;;) pause();
+  return child;
+}
+static void end_neighbour(pid_t child) { kill(child, SIGKILL), waitpid(child, NULL, 0); }
+
 /* Links that the kernel follows to an object and not to a name. */
 TEST(magic_links) {
   int folder = open("outside", O_RDONLY | O_DIRECTORY), file = open("secret", O_RDONLY);
-  char text[64];
+  pid_t child = begin_neighbour();
+  char text[64], process[32], fds[48];
+  snprintf(process, sizeof process, "/proc/%d", (int)child), snprintf(fds, sizeof fds, "%s/fd", process);
   static const char *const below_self[] = {"cwd",  "cwd/secret", "root",        "root/etc/passwd",
                                            "exe",  "fd/0",       "ns/mnt",      "task/../root/etc/passwd",
                                            "../1", "fd/../root", "fd/../cwd/.."};
-  for (size_t i = 0; i < sizeof below_self / sizeof *below_self; i++) refused_below("/proc/self", below_self[i]);
+  for (size_t i = 0; i < sizeof below_self / sizeof *below_self; i++) refused_below(process, below_self[i]);
   static const char *const below_proc[] = {"self/cwd/secret", "self/root/etc", "thread-self/cwd", "self/fd/0",
                                            "mounts/..",       "../etc/passwd", "self/exe"};
   for (size_t i = 0; i < sizeof below_proc / sizeof *below_proc; i++) refused_below("/proc", below_proc[i]);
-  static const char *const folders[] = {"/proc/self/fd", "/dev/fd"};
-  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-    static const char *const rests[] = {"", "/", "/.", "/file", "/sub", "/../secret"};
-    for (size_t k = 0; k < sizeof rests / sizeof *rests; k++) {
-      snprintf(text, sizeof text, "%d%s", folder, rests[k]);
-      refused_below(folders[i], text);
-    }
-    snprintf(text, sizeof text, "%d", file);
-    refused_below(folders[i], text);
+  static const char *const rests[] = {"", "/", "/.", "/file", "/sub", "/../secret"};
+  for (size_t k = 0; k < sizeof rests / sizeof *rests; k++) {
+    snprintf(text, sizeof text, "%d%s", folder, rests[k]);
+    refused_below(fds, text);
   }
+  snprintf(text, sizeof text, "%d", file);
+  refused_below(fds, text);
+  end_neighbour(child);
   close(folder), close(file);
+}
+
+static int try_open(const char *granted, const char *text, uint32_t flags) {
+  struct host_object *root = grant(granted, HOST_RIGHTS_READ_ONLY, resolver), *object;
+  int result = open_with(root, text, HOST_OPEN_FOLLOW | flags, HOST_RIGHT_READ, &object);
+  if (result == 0) host_object_release(object);
+  host_object_release(root);
+  return result;
+}
+
+static void refused_in_proc(const char *text) {
+  char below_root[64];
+  snprintf(below_root, sizeof below_root, "proc/%s", text);
+  for (uint32_t flags = 0; flags <= HOST_OPEN_DIRECTORY; flags += HOST_OPEN_DIRECTORY) {
+    int result = try_open("/proc", text, flags), from_root = try_open("/", below_root, flags);
+    if (result != from_root || result >= 0) fprintf(stderr, "%s: %d, %d\n", text, result, from_root);
+    CHECK(result == -HOST_ERROR_NOTCAPABLE || (flags && result == -HOST_ERROR_NOTDIR));
+    CHECK_INT(from_root, result);
+  }
+}
+
+/* What belongs to a process: by numbers, by "self", by the links of the system and by those of others. */
+TEST(processes) {
+  char text[80], own[32];
+  pid_t child = begin_neighbour();
+  static const char *const names[] = {
+      "self",    "self/",        "self/environ", "self/mem",    "self/maps",
+      "self/fd", "self/cmdline", "self/task",    "thread-self", "thread-self/environ",
+      "mounts",  "net/tcp",      "./self/stat",  "sys/../self", "sys/kernel/../../self/stat",
+      "1/status"};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(names); i++) refused_in_proc(names[i]);
+  snprintf(text, sizeof text, "%d/environ", (int)getpid()), refused_in_proc(text);
+  snprintf(text, sizeof text, "%d", (int)child), refused_in_proc(text);
+  CHECK_INT(try_open("/proc", "meminfo", 0), 0);
+  CHECK_INT(try_open("/", "proc/meminfo", 0), 0);
+  CHECK_INT(try_open("/proc", ".", HOST_OPEN_DIRECTORY), 0);
+  CHECK_INT(try_open("/proc", "sys/kernel/ostype", 0), 0);
+  struct host_object *root = grant("/", HOST_RIGHTS_READ_ONLY, resolver), *proc, *object;
+  CHECK_INT(open_with(root, "proc", HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &proc), 0);
+  CHECK_INT(open_with(proc, "self/environ", HOST_OPEN_FOLLOW, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(open_with(proc, "version", HOST_OPEN_FOLLOW, HOST_RIGHT_READ, &object), 0);
+  host_object_release(object);
+  size_t len_bytes = 0;
+  char target[64];
+  CHECK_INT(host_read_link_at(proc, path_of("self/exe"), target, sizeof target, &len_bytes), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(host_read_link_at(root, path_of("proc/self/cwd"), target, sizeof target, &len_bytes),
+            -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(len_bytes, 0);
+  host_object_release(proc);
+  host_object_release(root);
+  /* A grant that names the process is one for it; but not of the own one. */
+  snprintf(text, sizeof text, "/proc/%d", (int)child);
+  CHECK_INT(try_open(text, "status", 0), 0);
+  struct cay_error error;
+  snprintf(own, sizeof own, "/proc/%d/task", (int)getpid());
+  const char *const refused[] = {"/proc/self", "/proc/thread-self", "/proc/self/fd", "/dev/fd", own};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(refused); i++)
+    CHECK_INT(host_grant_directory(refused[i], HOST_RIGHTS_READ_ONLY, &root, &error), CAY_ERROR_ARGUMENT);
+  CHECK_INT(host_grant_synthetic(&root, NULL), CAY_OK);
+  struct host_file_grant file = {.host_path = "/proc/self/environ", .rights = HOST_RIGHT_READ};
+  CHECK_INT(host_grant_file(root, "environ", &file, &error), CAY_ERROR_ARGUMENT);
+  file.host_path = "/proc/meminfo";
+  CHECK_INT(host_grant_file(root, "meminfo", &file, &error), CAY_OK);
+  CHECK_INT(open_with(root, "meminfo", 0, HOST_RIGHT_READ, &object), 0);
+  host_object_release(object);
+  host_object_release(root);
+  end_neighbour(child);
+}
+
+/* A link in an ordinary folder, and a folder with a name like a process's. */
+TEST(names_like_processes) {
+  char text[2 * PATH_MAX] = "", here[PATH_MAX];
+  if (!getcwd(here, sizeof here)) abort();
+  for (const char *slash = here; (slash = strchr(slash, '/')); slash++) strcat(text, "../");
+  strcat(text, "proc/self/environ");
+  link_or_die(text, "link_to_self");
+  mkdir("root/4321", 0755), write_file("root/4321/77", "inside"), mkdir("root/self", 0755);
+  snprintf(text, sizeof text, "%s/link_to_self", here + 1);
+  CHECK_INT(try_open("/", text, 0), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(try_open("root", "4321/77", 0), 0);
+  CHECK_INT(try_open("root", "self", HOST_OPEN_DIRECTORY), 0);
+  unlink("link_to_self");
 }
 
 /* A granted folder that is moved stays what it is: itself and what is below. */
@@ -309,6 +402,8 @@ static void all_tests(enum host_resolver which) {
   RUN(spellings)
   RUN(chains)
   RUN(magic_links)
+  RUN(processes)
+  RUN(names_like_processes)
   RUN(moved_folders)
   RUN(races)
   RUN(mounts)
