@@ -343,6 +343,8 @@ int host_listing_read(struct host_listing *listing, uint64_t cookie, struct host
 /* What files look like where a run must not depend on the host: inodes are numbered from 1 in the order in which they are
  * seen, devices are 0, all times are one moment, directories have no size. Any thread. */
 struct host_uniform *host_uniform_new(uint64_t time_ns); /* since 1970; NULL: no memory */
+/* Before it is used: what is kept of files is MEMORY of the budget, NOMEM without it. */
+void host_uniform_set_budget(struct host_uniform *uniform, struct base_budget *budget);
 void host_uniform_free(struct host_uniform *uniform);    /* NULL allowed */
 int host_uniform_stat(struct host_uniform *uniform, struct host_stat *stat);
 /* After something was removed: `stat`, as the host told it before. */

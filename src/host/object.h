@@ -161,8 +161,9 @@ struct host_quota *host_quota_retain(struct host_quota *quota); /* NULL allowed 
 void host_quota_release(struct host_quota *quota);              /* NULL allowed */
 uint64_t host_quota_used(struct host_quota *quota);
 bool host_quota_has_refused(const struct host_quota *quota);
-/* A regular file was opened; before its object goes, host_quota_closed. NOMEM. */
-int host_quota_opened(struct host_quota *quota, const struct stat *status, struct host_quota_file **out);
+/* A regular file was opened; before its object goes, host_quota_closed. What is kept of it is MEMORY of the budget: NOMEM. */
+int host_quota_opened(struct host_quota *quota, const struct stat *status, struct base_budget *budget,
+                      struct host_quota_file **out);
 void host_quota_closed(struct host_quota *quota, struct host_quota_file *file);
 /* Around what changes the position or the flags of a file: the lock, when the file has a quota. */
 struct host_quota *host_quota_lock(const struct host_object *object);

@@ -112,7 +112,7 @@ static int check_kind(const struct opening *opening, enum host_kind kind) {
 static int count(const struct opening *opening, const struct stat *status, struct host_object *object) {
   object->quota = host_quota_retain(opening->quota);
   if (!opening->quota || object->kind != HOST_KIND_REGULAR) return 0;
-  int result = host_quota_opened(object->quota, status, &object->quota_file);
+  int result = host_quota_opened(object->quota, status, object->budget, &object->quota_file);
   if (result || !cuts(opening)) return result;
   struct host_growth growth;
   result = host_resize_begin(object, 0, &growth);

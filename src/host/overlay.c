@@ -356,9 +356,10 @@ static int copy_contents(int from, int to, off_t len_bytes) {
 static int pay_for_copy(struct host_place *place, struct host_object *copy, const struct stat *made,
                         uint64_t len_bytes) {
   copy->quota = host_quota_retain(place->quota);
-  int result = copy->quota ? host_quota_opened(copy->quota, made, &copy->quota_file) : 0;
+  struct base_budget *budget = place->root->budget;
+  int result = copy->quota ? host_quota_opened(copy->quota, made, budget, &copy->quota_file) : 0;
   if (result) return result;
-  if (!base_budget_take(place->root->budget, BASE_LIMIT_WRITTEN, len_bytes)) return -HOST_ERROR_DQUOT;
+  if (!base_budget_take(budget, BASE_LIMIT_WRITTEN, len_bytes)) return -HOST_ERROR_DQUOT;
   return host_set_size(copy, len_bytes);
 }
 

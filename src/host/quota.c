@@ -14,6 +14,9 @@
  * and at the offset that was judged, whatever another thread does to the position of the file meanwhile. Other processes
  * that change the same files at the same time are counted as far as can be seen.
  *
+ * What an entry takes counts as memory of whoever opened the file first, until the entry goes: a program that makes very
+ * many files pays for what is known of them.
+ *
  * Invariants, under the lock: (1) `used` is the sum of `counted`; (2) used <= limit; (3) an entry has counted > 0 or
  * opens > 0. */
 #include <assert.h>
@@ -29,6 +32,7 @@ struct host_quota_file {
   struct key {
     uint64_t device, inode;
   } key;
+  struct base_budget *budget; /* retained: of its MEMORY the entry is */
   uint64_t counted;
   uint32_t opens;
   bool is_nameless; /* the last name went while it was open */
@@ -43,7 +47,28 @@ struct host_quota {
   size_t bucket_count, file_count; /* a power of two */
 };
 
-enum { FIRST_BUCKETS = 64 };
+enum {
+  FIRST_BUCKETS = 64,
+  ENTRY_BYTES = sizeof(struct host_quota_file) + 32 /* with its buckets and the allocator's */
+};
+
+static struct host_quota_file *entry_new(const struct key *key, struct base_budget *budget) {
+  if (!base_budget_take(budget, BASE_LIMIT_MEMORY, ENTRY_BYTES)) return NULL;
+  struct host_quota_file *file = base_alloc_zero(1, sizeof *file);
+  if (!file) {
+    base_budget_give(budget, BASE_LIMIT_MEMORY, ENTRY_BYTES);
+    return NULL;
+  }
+  file->key = *key;
+  file->budget = base_budget_retain(budget);
+  return file;
+}
+
+static void entry_free(struct host_quota_file *file) {
+  base_budget_give(file->budget, BASE_LIMIT_MEMORY, ENTRY_BYTES);
+  base_budget_release(file->budget);
+  base_free(file);
+}
 
 struct host_quota *host_quota_new(uint64_t limit_bytes) {
   struct host_quota *quota = base_alloc_zero(1, sizeof *quota);
@@ -72,7 +97,7 @@ void host_quota_release(struct host_quota *quota) {
     for (struct host_quota_file *file = quota->buckets[i], *next; file; file = next) {
       assert(file->opens == 0);
       next = file->next;
-      base_free(file);
+      entry_free(file);
     }
   base_free(quota->buckets);
   pthread_mutex_destroy(&quota->lock);
@@ -132,7 +157,7 @@ static void tidy(struct host_quota *quota, struct host_quota_file *file) {
   assert(*slot == file);
   *slot = file->next;
   quota->file_count--;
-  base_free(file);
+  entry_free(file);
 }
 
 struct host_quota *host_quota_lock(const struct host_object *object) {
@@ -151,16 +176,14 @@ static struct key key_of(const struct stat *status) {
 
 /* ---- Opening and removing ---------------------------------------------------------------------------------------------- */
 
-int host_quota_opened(struct host_quota *quota, const struct stat *status, struct host_quota_file **out) {
+int host_quota_opened(struct host_quota *quota, const struct stat *status, struct base_budget *budget,
+                      struct host_quota_file **out) {
   struct key key = key_of(status);
   int result = 0;
   pthread_mutex_lock(&quota->lock);
   if (quota->file_count >= 2 * quota->bucket_count) widen(quota);
   struct host_quota_file **slot = slot_of(quota, &key);
-  if (!*slot && (*slot = base_alloc_zero(1, sizeof **slot))) {
-    (*slot)->key = key;
-    quota->file_count++;
-  }
+  if (!*slot && (*slot = entry_new(&key, budget))) quota->file_count++;
   if (*slot)
     (*slot)->opens++;
   else

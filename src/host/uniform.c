@@ -28,6 +28,7 @@ struct host_uniform {
   uint64_t last_number;
   struct seen *table; /* open addressing, no more than half full */
   size_t count, capacity;
+  struct base_budget *budget; /* retained: of its MEMORY the table is; NULL: nobody's */
 };
 
 struct host_uniform *host_uniform_new(uint64_t time_ns) {
@@ -38,9 +39,18 @@ struct host_uniform *host_uniform_new(uint64_t time_ns) {
   return uniform;
 }
 
+static uint64_t table_bytes(const struct host_uniform *uniform) { return uniform->capacity * sizeof *uniform->table; }
+
+void host_uniform_set_budget(struct host_uniform *uniform, struct base_budget *budget) {
+  assert(!uniform->budget && !uniform->capacity);
+  uniform->budget = base_budget_retain(budget);
+}
+
 void host_uniform_free(struct host_uniform *uniform) {
   if (!uniform) return;
   pthread_mutex_destroy(&uniform->lock);
+  base_budget_give(uniform->budget, BASE_LIMIT_MEMORY, table_bytes(uniform));
+  base_budget_release(uniform->budget);
   base_free(uniform->table);
   base_free(uniform);
 }
@@ -65,7 +75,9 @@ static bool grow(struct host_uniform *uniform) {
   enum { FIRST = 64 };
   struct host_uniform larger = *uniform;
   larger.capacity = uniform->capacity ? uniform->capacity * 2 : FIRST;
+  if (!base_budget_take(uniform->budget, BASE_LIMIT_MEMORY, table_bytes(&larger))) return false;
   larger.table = base_alloc_zero(larger.capacity, sizeof *larger.table);
+  base_budget_give(uniform->budget, BASE_LIMIT_MEMORY, table_bytes(larger.table ? uniform : &larger));
   if (!larger.table) return false;
   for (size_t i = 0; i < uniform->capacity; i++) {
     const struct seen *seen = &uniform->table[i];

@@ -302,6 +302,7 @@ enum cay_status wasi_p1_set_budget(struct wasi_p1 *p1, struct base_budget *budge
   enum cay_status status = CAY_OK;
   assert(!p1->budget);
   p1->budget = base_budget_retain(budget);
+  if (p1->uniform) host_uniform_set_budget(p1->uniform, budget);
   for (size_t fd = 0; fd < p1->handle_count && status == CAY_OK; fd++)
     if (p1->handles[fd]) status = count_handle(p1, fd, error);
   return status;

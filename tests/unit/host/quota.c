@@ -309,6 +309,43 @@ TEST(many_files) {
   end();
 }
 
+/* What is known of files is memory of the program that made them. */
+TEST(entries_are_memory) {
+  enum { ENOUGH = 100 };
+  begin(100000);
+  struct base_budget *budget = base_budget_new(NULL);
+  struct host_object *plain_one = root;
+  root = host_object_counted(plain_one, budget, false);
+  base_budget_set_limit(budget, BASE_LIMIT_MEMORY, 80 * ENOUGH);
+  char name[16];
+  int made = 0;
+  for (struct host_object *file; made <= ENOUGH; made++) {
+    snprintf(name, sizeof name, "f%d", made);
+    int result = open_with(root, name, HOST_OPEN_CREATE, HOST_RIGHT_WRITE, &file);
+    if (result) CHECK_INT(result, -HOST_ERROR_NOMEM);
+    if (result) break;
+    CHECK_INT(put(file, 1), 1);
+    host_object_release(file);
+  }
+  CHECK(made > ENOUGH / 2 && made <= ENOUGH);
+  CHECK_INT(base_budget_last_hit(budget), BASE_LIMIT_MEMORY);
+  for (int i = 0; i < made; i++) {
+    snprintf(name, sizeof name, "f%d", i);
+    CHECK_INT(host_unlink_at(root, path_of(name)), 0);
+  }
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_MEMORY), 0);
+  CHECK_INT(used(), 0);
+  struct host_object *last;
+  CHECK_INT(open_with(root, "last", HOST_OPEN_CREATE, HOST_RIGHT_WRITE, &last), 0);
+  CHECK_INT(put(last, 1), 1);
+  host_object_release(last);
+  CHECK(base_budget_used(budget, BASE_LIMIT_MEMORY) > 0);
+  host_object_release(plain_one);
+  end();
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_MEMORY), 0);
+  base_budget_release(budget);
+}
+
 TEST_MAIN({
   scratch_enter();
   RUN(writes)
@@ -321,4 +358,5 @@ TEST_MAIN({
   RUN(positions_that_move)
   RUN(inodes_that_return)
   RUN(many_files)
+  RUN(entries_are_memory)
 })

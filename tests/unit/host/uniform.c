@@ -121,5 +121,26 @@ TEST(names_count_as_memory) {
   base_budget_release(budget);
 }
 
+/* The table of inodes is memory of the program that looks at files. */
+TEST(inodes_are_memory) {
+  struct host_uniform *uniform = host_uniform_new(TIME_NS);
+  struct base_budget *budget = base_budget_new(NULL);
+  base_budget_set_limit(budget, BASE_LIMIT_MEMORY, 10000);
+  host_uniform_set_budget(uniform, budget);
+  int result = 0;
+  uint64_t seen = 0;
+  for (; result == 0 && seen < 10000; seen += result == 0) {
+    struct host_stat status = {.device = 1, .inode = seen + 1, .links = 1, .kind = HOST_KIND_REGULAR};
+    result = host_uniform_stat(uniform, &status);
+  }
+  CHECK_INT(result, -HOST_ERROR_NOMEM);
+  CHECK(seen > 50 && seen < 10000 / 24);
+  CHECK_INT(base_budget_last_hit(budget), BASE_LIMIT_MEMORY);
+  CHECK(base_budget_used(budget, BASE_LIMIT_MEMORY) > 0);
+  host_uniform_free(uniform);
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_MEMORY), 0);
+  base_budget_release(budget);
+}
+
 TEST_MAIN(scratch_enter(); RUN(inodes_are_numbered) RUN(many_inodes) RUN(directories) RUN(names_in_order)
-              RUN(names_count_as_memory) scratch_remove())
+              RUN(names_count_as_memory) RUN(inodes_are_memory) scratch_remove())
