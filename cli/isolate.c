@@ -24,10 +24,13 @@ static struct api_broker *broker; /* NULL: this process looks at the host itself
 /* ---- The wall -------------------------------------------------------------------------------------------------------- */
 
 static void say_report(const struct cli_session *session, const struct policy_wall_report *report) {
-  for (int part = 0; part < POLICY_WALL_PART_COUNT; part++)
-    if (!report->parts[part].holds)
-      cli_say("%s: the wall around cay's own process lacks a part: %s: %s", session->file,
-              policy_wall_part_name((enum policy_wall_part)part), report->parts[part].text);
+  for (enum policy_wall_part part = 0; part < POLICY_WALL_PART_COUNT; part++) {
+    char text[POLICY_WALL_TEXT_BYTES];
+    if (report->parts[part].holds) continue;
+    policy_wall_part_text(report, part, text);
+    cli_say("%s: the wall around cay's own process lacks a part: %s: %s", session->file, policy_wall_part_name(part),
+            text);
+  }
 }
 
 int cli_enter_wall(struct cli_session *session) {

@@ -87,9 +87,11 @@ static void check_wall(struct checks *checks) {
   _Static_assert(BASE_ARRAY_LEN(names) == POLICY_WALL_PART_COUNT, "a line for each part");
   struct policy_wall_report report;
   bool told = try_wall(&report);
-  for (int part = 0; part < POLICY_WALL_PART_COUNT; part++)
-    add(checks, names[part], told && report.parts[part].holds, advices[part], "%s",
-        told ? report.parts[part].text : "a child that tried it did not come back");
+  for (enum policy_wall_part part = 0; part < POLICY_WALL_PART_COUNT; part++) {
+    char text[POLICY_WALL_TEXT_BYTES] = "a child that tried it did not come back";
+    if (told) policy_wall_part_text(&report, part, text);
+    add(checks, names[part], told && report.parts[part].holds, advices[part], "%s", text);
+  }
   add(checks, "wall: broker and --isolate=process", told, "no second process can be started beside the program's", "%s",
       told ? "available" : "not available");
 }

@@ -50,13 +50,20 @@ enum policy_wall_part {
 #undef X
   POLICY_WALL_PART_COUNT
 };
+/* A report is made at every start and read at few, so its texts are made by who reads them. */
 struct policy_wall_report {
   struct {
     bool holds;
-    char text[112]; /* "version 7: files, truncating, ..." or why it does not hold; printable */
+    int failure; /* errno, when it does not hold; of Landlock 0: its version forbids what was granted */
   } parts[POLICY_WALL_PART_COUNT];
+  bool had_capabilities, limits_tcp; /* to granted ports */
+  int landlock_version;
 };
 const char *policy_wall_part_name(enum policy_wall_part part);
+/* "version 7: files, truncating, ..." or why it does not hold; printable. */
+enum { POLICY_WALL_TEXT_BYTES = 112 };
+void policy_wall_part_text(const struct policy_wall_report *report, enum policy_wall_part part,
+                           char out[POLICY_WALL_TEXT_BYTES]);
 
 /* Whether the command of this build enters it when not told otherwise: not with a sanitizer, which makes system calls of
  * its own, and not on systems without any part of it. */

@@ -130,8 +130,7 @@ static int version_of_kernel(void) {
 bool wall_landlock_enter(const struct policy_wall *wall, struct wall_landlock *out) {
   *out = (struct wall_landlock){.version = version_of_kernel()};
   out->failure = out->version ? 0 : errno;
-  out->moves_lost = out->version == 1 && any_moves(wall);
-  if (!out->version || out->moves_lost) return false;
+  if (!out->version || (out->version == 1 && any_moves(wall))) return false;
   struct ruleset ruleset = what_is_known(out->version, wall);
   out->limits_tcp = ruleset.handled_net == (NET_BIND_TCP | NET_CONNECT_TCP);
   int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);

@@ -21,14 +21,9 @@
 
 bool policy_wall_is_default(void) { return POLICY_WALL_BY_DEFAULT; }
 
-static void tell(struct policy_wall_report *report, enum policy_wall_part part, bool holds, const char *format, ...)
-    BASE_PRINTF(4, 5);
-static void tell(struct policy_wall_report *report, enum policy_wall_part part, bool holds, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
+static void tell(struct policy_wall_report *report, enum policy_wall_part part, bool holds) {
   report->parts[part].holds = holds;
-  vsnprintf(report->parts[part].text, sizeof report->parts[part].text, format, arguments);
-  va_end(arguments);
+  report->parts[part].failure = holds ? 0 : errno;
 }
 
 /* ---- Privileges and capabilities ------------------------------------------------------------------------------------- */
@@ -40,8 +35,7 @@ static void stop_implied_execution(void) {
 }
 
 static void enter_privileges(struct policy_wall_report *report) {
-  bool holds = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  tell(report, POLICY_WALL_PRIVILEGES, holds, "%s", holds ? "set" : strerror(errno));
+  tell(report, POLICY_WALL_PRIVILEGES, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 }
 
 static bool capabilities(int call, struct __user_cap_data_struct data[2]) {
@@ -56,17 +50,14 @@ static void drop_bounding_set(const struct __user_cap_data_struct *now) {
   }
 }
 
+/* The ambient ones go with those that are permitted. */
 static void enter_capabilities(struct policy_wall_report *report) {
   struct __user_cap_data_struct now[2] = {0}, none[2] = {0};
-  if (!capabilities(SYS_capget, now)) {
-    tell(report, POLICY_WALL_CAPABILITIES, false, "%s", strerror(errno));
-    return;
-  }
-  bool has_any = memcmp(now, none, sizeof now) != 0;
-  if (!report->parts[POLICY_WALL_PRIVILEGES].holds) drop_bounding_set(now);
-  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* before Linux 4.3 there were none */
-  bool holds = !has_any || capabilities(SYS_capset, none);
-  tell(report, POLICY_WALL_CAPABILITIES, holds, "%s", !holds ? strerror(errno) : has_any ? "dropped" : "had none");
+  bool is_known = capabilities(SYS_capget, now);
+  report->had_capabilities = memcmp(now, none, sizeof now) != 0;
+  if (is_known && !report->parts[POLICY_WALL_PRIVILEGES].holds) drop_bounding_set(now);
+  bool holds = is_known && (!report->had_capabilities || capabilities(SYS_capset, none));
+  tell(report, POLICY_WALL_CAPABILITIES, holds);
 }
 
 /* ---- Landlock and seccomp --------------------------------------------------------------------------------------------- */
@@ -74,21 +65,17 @@ static void enter_capabilities(struct policy_wall_report *report) {
 static void enter_files(const struct policy_wall *wall, struct policy_wall_report *report) {
   struct wall_landlock landlock;
   bool holds = wall_landlock_enter(wall, &landlock);
-  if (holds)
-    tell(report, POLICY_WALL_FILES, true, "version %d: files%s%s%s%s%s", landlock.version,
-         landlock.version >= 2 ? ", moving" : "", landlock.version >= 3 ? ", truncating" : "",
-         landlock.limits_tcp ? ", TCP" : "", landlock.version >= 5 ? ", devices" : "",
-         landlock.version >= 6 ? ", abstract sockets, signals" : "");
-  else if (landlock.moves_lost)
-    tell(report, POLICY_WALL_FILES, false, "version 1 forbids moving files, which was granted");
-  else
-    tell(report, POLICY_WALL_FILES, false, "%s", strerror(landlock.failure));
+  report->landlock_version = landlock.version;
+  report->limits_tcp = landlock.limits_tcp;
+  errno = landlock.failure;
+  tell(report, POLICY_WALL_FILES, holds);
 }
 
 /* Loads that go ahead of checks stay allowed: what they could leak is memory of this process, which the guest's own code
  * reaches as well as cay's, and forbidding them takes a good part of the guest's speed on older kernels. */
 static bool install(struct wall_filter *filter) {
-  struct sock_fprog program = {.len = (unsigned short)filter->count, .filter = filter->code};
+  struct sock_fprog program = {.len = (unsigned short)filter->count,
+                               .filter = filter->code + WALL_FILTER_MAX - filter->count};
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0) return true;
   return errno == EINVAL && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
 }
@@ -96,8 +83,8 @@ static bool install(struct wall_filter *filter) {
 static void enter_calls(const struct policy_wall *wall, struct policy_wall_report *report) {
   struct wall_filter filter;
   bool fits = wall_filter_make(wall, &filter);
-  bool holds = fits && install(&filter);
-  tell(report, POLICY_WALL_CALLS, holds, "%s", holds ? "filter" : fits ? strerror(errno) : "the filter is too long");
+  if (!fits) errno = E2BIG;
+  tell(report, POLICY_WALL_CALLS, fits && install(&filter));
 }
 
 void policy_wall_enter(const struct policy_wall *wall, struct policy_wall_report *report) {
@@ -114,4 +101,28 @@ bool policy_wall_enter_reader(void) {
   struct wall_filter filter;
   enter_privileges(&report);
   return wall_filter_make(NULL, &filter) && install(&filter);
+}
+
+/* ---- The report, in words ---------------------------------------------------------------------------------------------- */
+
+static void tell_files(const struct policy_wall_report *report, char out[POLICY_WALL_TEXT_BYTES]) {
+  int version = report->landlock_version;
+  snprintf(out, POLICY_WALL_TEXT_BYTES, "version %d: files%s%s%s%s%s", version, version >= 2 ? ", moving" : "",
+           version >= 3 ? ", truncating" : "", report->limits_tcp ? ", TCP" : "", version >= 5 ? ", devices" : "",
+           version >= 6 ? ", abstract sockets, signals" : "");
+}
+
+void policy_wall_part_text(const struct policy_wall_report *report, enum policy_wall_part part,
+                           char out[POLICY_WALL_TEXT_BYTES]) {
+  const char *held[] = {[POLICY_WALL_PRIVILEGES] = "set",
+                        [POLICY_WALL_CAPABILITIES] = report->had_capabilities ? "dropped" : "had none",
+                        [POLICY_WALL_CALLS] = "filter"};
+  int failure = report->parts[part].failure;
+  if (report->parts[part].holds && part == POLICY_WALL_FILES)
+    tell_files(report, out);
+  else if (report->parts[part].holds)
+    snprintf(out, POLICY_WALL_TEXT_BYTES, "%s", held[part]);
+  else
+    snprintf(out, POLICY_WALL_TEXT_BYTES, "%s",
+             failure ? strerror(failure) : "version 1 forbids moving files, which was granted");
 }

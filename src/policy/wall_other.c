@@ -8,10 +8,13 @@ bool policy_wall_is_default(void) { return false; }
 
 void policy_wall_enter(const struct policy_wall *wall, struct policy_wall_report *report) {
   (void)wall;
-  for (int part = 0; part < POLICY_WALL_PART_COUNT; part++) {
-    report->parts[part].holds = false;
-    snprintf(report->parts[part].text, sizeof report->parts[part].text, "this system has nothing of the kind");
-  }
+  *report = (struct policy_wall_report){0};
+}
+
+void policy_wall_part_text(const struct policy_wall_report *report, enum policy_wall_part part,
+                           char out[POLICY_WALL_TEXT_BYTES]) {
+  (void)report, (void)part;
+  snprintf(out, POLICY_WALL_TEXT_BYTES, "this system has nothing of the kind");
 }
 
 bool policy_wall_enter_reader(void) { return false; }

@@ -7,9 +7,9 @@
 
 #include "policy/policy.h"
 
-enum { WALL_FILTER_MAX = 640 };
+enum { WALL_FILTER_MAX = 448 };
 struct wall_filter {
-  struct sock_filter code[WALL_FILTER_MAX];
+  struct sock_filter code[WALL_FILTER_MAX]; /* the last `count` of them */
   size_t count;
 };
 /* The filter for a wall; `wall` NULL: for a process that only reads. False: it does not fit, which is a mistake in the
@@ -17,10 +17,9 @@ struct wall_filter {
 bool wall_filter_make(const struct policy_wall *wall, struct wall_filter *out);
 
 struct wall_landlock {
-  int version;    /* 0: the kernel has none, or it is switched off */
-  int failure;    /* errno, when it does not hold */
+  int version; /* 0: the kernel has none, or it is switched off */
+  int failure; /* errno, when it does not hold; 0: left out, because this version forbids moving between directories */
   bool limits_tcp; /* to the wall's ports */
-  bool moves_lost; /* left out, because this version forbids renaming between directories */
 };
 /* Confines this thread to the wall's paths; it can get no new privileges any more. */
 bool wall_landlock_enter(const struct policy_wall *wall, struct wall_landlock *out);

@@ -137,6 +137,7 @@ static int read_other(void) {
 }
 static int kill_other(void) { return result(kill(other, SIGKILL)); }
 static int kill_thread_of_other(void) { return result(syscall(SYS_tgkill, other, other, SIGKILL)); }
+static int name_other(void) { return result(syscall(SYS_pidfd_open, other, 0)); }
 static int raise_signal(void) {
   signal(SIGUSR1, SIG_IGN);
   return result(raise(SIGUSR1));
@@ -321,6 +322,7 @@ TEST(nothing_granted) {
       ATTEMPT(make_thread, EPERM),
       ATTEMPT(trace_other, KILLED),
       ATTEMPT(read_other, KILLED),
+      ATTEMPT(name_other, KILLED),
       ATTEMPT(kill_other, EPERM),
       ATTEMPT(kill_thread_of_other, EPERM),
       ATTEMPT(raise_signal, 0),
@@ -430,16 +432,17 @@ TEST(granted_single_file) {
   TRY_ALL("a single file to write", &wall, to_write);
 }
 
+static const struct attempt flips[] = {
+    ATTEMPT(protect_first, 0),      ATTEMPT(protect_last, 0),
+    ATTEMPT(protect_arena, 0),      ATTEMPT(protect_all_in_arena, EPERM),
+    ATTEMPT(protect_before, EPERM), ATTEMPT(protect_over_start, EPERM),
+    ATTEMPT(protect_behind, EPERM), ATTEMPT(protect_over_end, EPERM),
+    ATTEMPT(protect_huge, EPERM),   ATTEMPT(map_code_in_arena, EPERM),
+    ATTEMPT(map_code, EPERM),       ATTEMPT(map_plain, 0),
+    ATTEMPT(move_to, EPERM),
+};
+
 TEST(code) {
-  static const struct attempt flips[] = {
-      ATTEMPT(protect_first, 0),      ATTEMPT(protect_last, 0),
-      ATTEMPT(protect_arena, 0),      ATTEMPT(protect_all_in_arena, EPERM),
-      ATTEMPT(protect_before, EPERM), ATTEMPT(protect_over_start, EPERM),
-      ATTEMPT(protect_behind, EPERM), ATTEMPT(protect_over_end, EPERM),
-      ATTEMPT(protect_huge, EPERM),   ATTEMPT(map_code_in_arena, EPERM),
-      ATTEMPT(map_code, EPERM),       ATTEMPT(map_plain, 0),
-      ATTEMPT(move_to, EPERM),
-  };
   static const struct attempt maps_anew[] = {
       ATTEMPT(map_code_in_arena, 0),         ATTEMPT(map_anonymous_code_in_arena, EPERM),
       ATTEMPT(map_code_before_arena, EPERM), ATTEMPT(map_code, EPERM),
@@ -453,6 +456,26 @@ TEST(code) {
   TRY_ALL("code by mapping", &wall, maps_anew);
   wall.code_change = BASE_CODE_NOTHING;
   TRY_ALL("code that is there", &wall, never);
+}
+
+/* An arena whose addresses' upper halves differ, of which each half is more than a page. */
+TEST(code_across_4_gib) {
+  char *const usual = arena;
+  const uint64_t first = UINT64_C(1) << 36, last = UINTPTR_MAX > UINT32_MAX ? first * 2 : 0;
+  for (uint64_t border = first; arena == usual && border < last; border += UINT64_C(1) << 32) {
+    char *before = (char *)(uintptr_t)border - ARENA_PAGES / 2 * page - page;
+    char *got = mmap(before, (ARENA_PAGES + 2) * page, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got == before)
+      arena = got + page;
+    else if (got != MAP_FAILED)
+      munmap(got, (ARENA_PAGES + 2) * page);
+  }
+  CHECK(arena != usual || !last);
+  const struct policy_wall wall = {
+      .code = (uintptr_t)arena, .code_bytes = ARENA_PAGES * page, .code_change = BASE_CODE_FLIPS};
+  if (arena != usual) TRY_ALL("code across 4 GiB", &wall, flips);
+  arena = usual;
 }
 
 TEST(what_runs_need) {
@@ -528,6 +551,7 @@ int main(void) {
     RUN(granted_to_create)
     RUN(granted_single_file)
     RUN(code)
+    RUN(code_across_4_gib)
     RUN(what_runs_need)
     RUN(ports)
     RUN(reader)

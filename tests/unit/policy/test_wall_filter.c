@@ -46,7 +46,7 @@ static uint32_t run(const struct seccomp_data *call) {
   uint32_t a = 0, x = 0, memory[BPF_MEMWORDS] = {0};
   for (size_t at = 0;; at++) {
     if (at >= filter.count) abort();
-    const struct sock_filter *code = &filter.code[at];
+    const struct sock_filter *code = &filter.code[WALL_FILTER_MAX - filter.count + at];
     switch (code->code) {
     case BPF_LD | BPF_W | BPF_ABS:
       if (code->k % 4 || code->k >= sizeof *call) abort();
@@ -57,6 +57,8 @@ static uint32_t run(const struct seccomp_data *call) {
     case BPF_MISC | BPF_TAX: x = a; break;
     case BPF_ALU | BPF_ADD | BPF_K:
     case BPF_ALU | BPF_ADD | BPF_X: a += value_of(code, x); break;
+    case BPF_ALU | BPF_SUB | BPF_K: a -= code->k; break;
+    case BPF_ALU | BPF_NEG: a = -a; break;
     case BPF_ALU | BPF_AND | BPF_K: a &= code->k; break;
     case BPF_JMP | BPF_JA: at += code->k; break;
     case BPF_RET | BPF_K: return code->k;
@@ -122,6 +124,11 @@ static const struct call deadly[] = {
     {"process_vm_readv", BOTH(310, 270)},
     {"process_vm_writev", BOTH(311, 271)},
     {"pidfd_getfd", BOTH(438, 438)},
+    {"pidfd_open", BOTH(434, 434)},
+    {"name_to_handle_at", BOTH(303, 264)},
+    {"setrlimit", BOTH(160, 164)},
+    {"sethostname", BOTH(170, 161)},
+    {"clock_adjtime", BOTH(305, 266)},
     {"kcmp", BOTH(312, 272)},
     {"bpf", BOTH(321, 280)},
     {"io_uring_setup", BOTH(425, 425)},
@@ -152,16 +159,16 @@ static const struct call deadly[] = {
 };
 /* Refused when nothing was granted. */
 static const struct call never[] = {
-    {"openat", BOTH(257, 56)},        {"openat2", BOTH(437, 437)},    {"newfstatat", BOTH(262, 79)},
-    {"statx", BOTH(332, 291)},        {"readlinkat", BOTH(267, 78)},  {"getdents64", BOTH(217, 61)},
-    {"unlinkat", BOTH(263, 35)},      {"linkat", BOTH(265, 37)},      {"renameat2", BOTH(316, 276)},
-    {"socket", BOTH(41, 198)},        {"socketpair", BOTH(53, 199)},  {"connect", BOTH(42, 203)},
-    {"bind", BOTH(49, 200)},          {"listen", BOTH(50, 201)},      {"accept4", BOTH(288, 242)},
-    {"accept", BOTH(43, 202)},        {"setsockopt", BOTH(54, 208)},  {"clone", BOTH(56, 220)},
-    {"kill", BOTH(62, 129)},          {"tkill", BOTH(200, 130)},      {"wait4", BOTH(61, 260)},
-    {"setuid", BOTH(105, 146)},       {"capset", BOTH(126, 91)},      {"seccomp", BOTH(317, 277)},
-    {"memfd_create", BOTH(319, 279)}, {"fchmodat", BOTH(268, 53)},    {"mknodat", BOTH(259, 33)},
-    {"signalfd4", BOTH(289, 74)},     {"pidfd_open", BOTH(434, 434)}, {"sched_setaffinity", BOTH(203, 122)},
+    {"openat", BOTH(257, 56)},        {"openat2", BOTH(437, 437)},   {"newfstatat", BOTH(262, 79)},
+    {"statx", BOTH(332, 291)},        {"readlinkat", BOTH(267, 78)}, {"getdents64", BOTH(217, 61)},
+    {"unlinkat", BOTH(263, 35)},      {"linkat", BOTH(265, 37)},     {"renameat2", BOTH(316, 276)},
+    {"socket", BOTH(41, 198)},        {"socketpair", BOTH(53, 199)}, {"connect", BOTH(42, 203)},
+    {"bind", BOTH(49, 200)},          {"listen", BOTH(50, 201)},     {"accept4", BOTH(288, 242)},
+    {"accept", BOTH(43, 202)},        {"setsockopt", BOTH(54, 208)}, {"clone", BOTH(56, 220)},
+    {"kill", BOTH(62, 129)},          {"tkill", BOTH(200, 130)},     {"wait4", BOTH(61, 260)},
+    {"setuid", BOTH(105, 146)},       {"capset", BOTH(126, 91)},     {"seccomp", BOTH(317, 277)},
+    {"memfd_create", BOTH(319, 279)}, {"fchmodat", BOTH(268, 53)},   {"mknodat", BOTH(259, 33)},
+    {"signalfd4", BOTH(289, 74)},     {"rseq", BOTH(334, 293)},      {"sched_setaffinity", BOTH(203, 122)},
 };
 
 static void check_calls(const char *what, const struct call *calls, size_t count, uint32_t expected) {
@@ -220,6 +227,7 @@ enum {
   WALL_PROTECT,
   WALL_REMAP,
   WALL_THREAD,
+  WALL_THREADS,
   WALL_NOT_THERE,
   WALL_SELF,
   WALL_CHILD,
@@ -260,6 +268,7 @@ TEST(whole_table) {
     case WALL_CHANGE:
     case WALL_LIST:
     case WALL_THREAD:
+    case WALL_THREADS:
     case WALL_CHILD:
     case WALL_SOCKET:
     case WALL_SOCKETS:
@@ -319,6 +328,7 @@ TEST(threads_signals_children) {
   CHECK_INT(answer(clone, thread & ~(uint64_t)CLONE_THREAD, 0, 0, 0), refused);
   CHECK_INT(answer(clone, thread | CLONE_NEWUSER, 0, 0, 0), refused);
   CHECK_INT(answer(clone, CLONE_VM | CLONE_VFORK, 0, 0, 0), refused);
+  CHECK_INT(answer(number_of(334, 293), 0, 0, 0, 0), allowed); /* rseq, which each new thread calls */
   CHECK_INT(answer(tgkill, (uint64_t)getpid(), 1, 9, 0), allowed);
   CHECK_INT(answer(tgkill, (uint64_t)getpid() + 1, 1, 9, 0), refused);
   CHECK_INT(answer(wait, 77, 0, 0, 0), allowed);
