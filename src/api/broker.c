@@ -110,23 +110,24 @@ static int look_up(void *env, const char *name, int fd) {
 enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
                                struct cay_error *error) {
   int ends[2];
-  struct api_broker *broker = base_alloc_zero(1, sizeof *broker);
+  struct api_broker *broker = base_alloc(sizeof *broker); /* its pages are not touched before the first answer */
   if (!broker) return base_error_memory(error);
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     base_free(broker);
     return base_error_system(error, errno, "no socket for the broker");
   }
-  broker->process = fork();
-  if (broker->process == 0) broker_serve(ends[1], run, network, BROKER_NAME_MS);
+  pid_t process = fork();
+  if (process == 0) broker_serve(ends[1], run, network, BROKER_NAME_MS);
   int failure = errno;
   close(ends[1]);
-  if (broker->process < 0) {
+  if (process < 0) {
     close(ends[0]);
     base_free(broker);
     return base_error_system(error, failure, "the broker cannot be started");
   }
   pthread_mutex_init(&broker->lock, NULL);
   broker->run = run;
+  broker->process = process;
   broker->socket = ends[0];
   broker->source = (struct inspect_source){find, broker};
   api_run_set_source(run, &broker->source);
