@@ -397,7 +397,7 @@ static enum cay_status define_in_thread(void *env, struct engine_linker *linker,
   struct cay_run *run = env;
   struct module *module = run->module->module;
   enum cay_status status = api_threads_define(run->threads, linker, store, error);
-  if (status == CAY_OK && uses_wasi(module)) status = wasi_p1_thread_define(linker, store, own, error);
+  if (status == CAY_OK) status = wasi_p1_thread_define(linker, store, own, module, error);
   if (status == CAY_OK) status = api_define_memories(linker, store, module, run->linker, error);
   if (status == CAY_OK) status = api_define_missing(linker, store, module, run->unknown_imports, error);
   return status;
@@ -433,6 +433,13 @@ static enum cay_status make_threads(struct cay_run *run, struct cay_error *error
 }
 
 /* Makes store and linker. The surface is defined only for a module that imports it: half of a small program's start. */
+static enum cay_status define_wasi(struct cay_run *run, struct cay_error *error) {
+  enum cay_status status = wasi_p1_define(run->linker, run->store, run->p1, run->module->module, error);
+  for (size_t i = 0; status == CAY_OK && i < run->preloads.count; i++)
+    status = wasi_p1_define(run->linker, run->store, run->p1, run->preloads.items[i].module->module, error);
+  return status;
+}
+
 static enum cay_status make_store(struct cay_run *run, struct cay_error *error) {
   struct engine_store *store = NULL;
   run->engine_limits.budget = run->limits.budget;
@@ -446,8 +453,7 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
   atomic_store(&run->store, store);
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
   status = engine_linker_new(store, &run->linker, error);
-  if (status == CAY_OK && run->p1 && api_run_uses_wasi(run))
-    status = wasi_p1_define(run->linker, store, run->p1, error);
+  if (status == CAY_OK && run->p1) status = define_wasi(run, error);
   if (status == CAY_OK && run->is_deterministic && api_uses_threads(run->module->module))
     return base_error_set(error, CAY_ERROR_LINK,
                           "the module imports \"thread-spawn\", but the host decides in what order threads run: a "

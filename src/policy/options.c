@@ -348,7 +348,8 @@ enum cay_status policy_parse(struct policy_settings *settings, enum policy_comma
 static const char *environment_find(char *const *environment, const char *name) {
   size_t len = strlen(name);
   for (; environment && *environment; environment++)
-    if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=') return *environment + len + 1;
+    if (**environment == *name && strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
+      return *environment + len + 1;
   return NULL;
 }
 

@@ -154,11 +154,12 @@ void wasi_p1_free(struct wasi_p1 *p1); /* NULL allowed; after the store that use
  * calls need. To be called once, before the first call. A guest that has used up what it may read, write or send ends with
  * ENGINE_TRAP_LIMIT. CAY_ERROR_LIMIT: there are more handles already. */
 enum cay_status wasi_p1_set_budget(struct wasi_p1 *p1, struct base_budget *budget, struct cay_error *error);
-/* Defines all functions of `wasi_snapshot_preview1` and `wasi_unstable` in the linker. The functions work on
- * host_memory of the calling instance (its first 4 GiB when it has 64-bit addresses), end the guest with ENGINE_TRAP_EXIT (proc_exit, proc_raise), and with
- * ENGINE_TRAP_INTERRUPTED when wasi_p1_wake ended a blocking call. */
+/* Defines the functions of `wasi_snapshot_preview1` and `wasi_unstable` that `module` imports in the linker, which is a
+ * handful of ninety; of NULL, all. What the linker has by their names stays. The functions work on host_memory of the
+ * calling instance (its first 4 GiB when it has 64-bit addresses), end the guest with ENGINE_TRAP_EXIT (proc_exit,
+ * proc_raise), and with ENGINE_TRAP_INTERRUPTED when wasi_p1_wake ended a blocking call. */
 enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
-                               struct cay_error *error);
+                               const struct module *module, struct cay_error *error);
 /* Before the first call: `record` gets each call, when it has ended, as bytes that say the same on every host: name,
  * arguments, result, and what it read or wrote. Of a guest with one thread. */
 void wasi_p1_set_record(struct wasi_p1 *p1, void (*record)(void *env, const void *bytes, size_t len_bytes), void *env);
@@ -177,7 +178,8 @@ enum cay_status wasi_p1_thread_new(struct wasi_p1 *p1, struct wasi_p1_thread **o
 void wasi_p1_thread_free(struct wasi_p1_thread *thread); /* NULL allowed; after the store that uses it */
 /* As wasi_p1_define and wasi_p1_wake, for that thread and its store. */
 enum cay_status wasi_p1_thread_define(struct engine_linker *linker, struct engine_store *store,
-                                      struct wasi_p1_thread *thread, struct cay_error *error);
+                                      struct wasi_p1_thread *thread, const struct module *module,
+                                      struct cay_error *error);
 void wasi_p1_thread_wake(void *thread);
 /* In the hooks trace, denied, permit and accessed: the thread whose call they are told about. */
 struct engine_thread *wasi_p1_teller(const struct wasi_p1 *p1);

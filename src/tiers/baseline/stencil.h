@@ -11,6 +11,7 @@
 
 #include "tiers/baseline_stencils.gen.h" /* STENCIL_INTS, STENCIL_FLOATS, STENCIL_COUNT; the first stencil of each family below */
 #include "module/module.h"
+#include "tiers/arch_features.h" /* for STENCIL_IS_FAST */
 
 /* What a hole takes. */
 enum stencil_value {

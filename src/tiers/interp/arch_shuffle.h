@@ -6,10 +6,17 @@
 #ifndef TIERS_INTERP_ARCH_SHUFFLE_H
 #define TIERS_INTERP_ARCH_SHUFFLE_H
 
+#include "tiers/arch_features.h"
 #include "tiers/interp/insn.h"
 
 #if INTERP_TAIL_CALLS && defined(__x86_64__)
-static inline bool interp_arch_shuffles(void) { return __builtin_cpu_supports("ssse3"); }
+/* Each shuffle that is translated wants to know, and the processor is asked once. */
+static inline bool interp_arch_shuffles(void) {
+  enum { NOT_ASKED, NO, YES };
+  static _Atomic int answer;
+  if (answer == NOT_ASKED) answer = arch_has_ssse3() ? YES : NO;
+  return answer == YES;
+}
 #elif INTERP_TAIL_CALLS && defined(__aarch64__)
 static inline bool interp_arch_shuffles(void) { return true; }
 #else

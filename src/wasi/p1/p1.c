@@ -108,22 +108,51 @@ static enum cay_status define(struct engine_linker *linker, struct engine_store 
                               error);
 }
 
-enum cay_status wasi_p1_thread_define(struct engine_linker *linker, struct engine_store *store,
-                                      struct wasi_p1_thread *thread, struct cay_error *error) {
-  static const char *const names[] = {"wasi_snapshot_preview1", "wasi_unstable"};
-  for (unsigned surface = 0; surface < 2; surface++) {
-    for (unsigned i = 0; i < p1_function_count; i++) {
-      struct p1_binding *binding = &thread->bindings[surface * p1_function_count + i];
-      enum cay_status status = define(linker, store, names[surface], binding, error);
-      if (status) return status;
-    }
+static const char *const surfaces[] = {"wasi_snapshot_preview1", "wasi_unstable"};
+
+static enum cay_status define_all(struct engine_linker *linker, struct engine_store *store,
+                                  struct wasi_p1_thread *thread, struct cay_error *error) {
+  enum cay_status status = CAY_OK;
+  for (unsigned i = 0; status == CAY_OK && i < BASE_ARRAY_LEN(surfaces) * p1_function_count; i++)
+    status = define(linker, store, surfaces[i / p1_function_count], &thread->bindings[i], error);
+  return status;
+}
+
+static bool is_named(struct module_name name, const char *text) {
+  return name.len_bytes == strlen(text) && memcmp(name.bytes, text, name.len_bytes) == 0;
+}
+
+/* NULL: it is none of WASI's. */
+static struct p1_binding *binding_for(const struct wasi_p1_thread *thread, const struct module_import *import,
+                                      const char **surface) {
+  for (unsigned i = 0; i < BASE_ARRAY_LEN(surfaces); i++) {
+    if (!is_named(import->module, surfaces[i])) continue;
+    *surface = surfaces[i];
+    for (unsigned k = 0; k < p1_function_count; k++)
+      if (is_named(import->name, p1_functions[k].name)) return &thread->bindings[i * p1_function_count + k];
   }
-  return CAY_OK;
+  return NULL;
+}
+
+enum cay_status wasi_p1_thread_define(struct engine_linker *linker, struct engine_store *store,
+                                      struct wasi_p1_thread *thread, const struct module *module,
+                                      struct cay_error *error) {
+  if (!module) return define_all(linker, store, thread, error);
+  enum cay_status status = CAY_OK;
+  for (uint32_t i = 0; status == CAY_OK && i < module->import_count; i++) {
+    const struct module_import *import = &module->imports[i];
+    const char *surface;
+    struct engine_extern found;
+    struct p1_binding *binding = binding_for(thread, import, &surface);
+    if (binding && !engine_linker_find(linker, import->module, import->name, &found))
+      status = define(linker, store, surface, binding, error);
+  }
+  return status;
 }
 
 enum cay_status wasi_p1_define(struct engine_linker *linker, struct engine_store *store, struct wasi_p1 *p1,
-                               struct cay_error *error) {
-  return wasi_p1_thread_define(linker, store, &p1->main, error);
+                               const struct module *module, struct cay_error *error) {
+  return wasi_p1_thread_define(linker, store, &p1->main, module, error);
 }
 
 /* ---- Making a surface ----------------------------------------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ static inline void guest_start(struct wasi_config *config) {
   struct module_memory_type type = {.limits = {.min = 1, .max = 1, .has_max = true}, .page_log2 = 16};
   if (engine_new(&options, &engine, &error) || engine_store_new(engine, NULL, &store, &error) ||
       engine_linker_new(store, &linker, &error) || engine_memory_new(store, &type, &instance.memory0, &error) ||
-      wasi_p1_new(config, &p1, &error) || wasi_p1_define(linker, store, p1, &error)) {
+      wasi_p1_new(config, &p1, &error) || wasi_p1_define(linker, store, p1, NULL, &error)) {
     fprintf(stderr, "%s\n", error.text);
     abort();
   }

@@ -50,7 +50,7 @@ static void worker_set_up(struct worker *worker, struct engine_memory *shared, u
   worker->instance->memory0 = worker->instance->host_memory = shared;
   if (engine_store_new_beside(store, &worker->store, &error) ||
       engine_linker_new(worker->store, &worker->linker, &error) || wasi_p1_thread_new(p1, &worker->own, &error) ||
-      wasi_p1_thread_define(worker->linker, worker->store, worker->own, &error)) {
+      wasi_p1_thread_define(worker->linker, worker->store, worker->own, NULL, &error)) {
     fprintf(stderr, "%s\n", error.text);
     abort();
   }
