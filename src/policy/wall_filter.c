@@ -85,10 +85,10 @@ struct range {
  * a search takes two. */
 enum { EXCEPTIONS_MAX = 3 };
 struct stretch {
-  const struct range *ranges;
-  size_t count;
-  enum check usual;
+  uint16_t first, count; /* ranges */
+  uint8_t usual;
 };
+_Static_assert(RANGES_MAX <= UINT16_MAX && CHECK_COUNT <= UINT8_MAX, "small, to take no more pages of the stack");
 
 /* ---- An assembler ---------------------------------------------------------------------------------------------------- */
 
@@ -100,6 +100,8 @@ typedef uint16_t place;
 struct assembler {
   struct wall_filter *out;
   const struct policy_wall *wall;
+  struct range ranges[RANGES_MAX];
+  struct stretch stretches[RANGES_MAX];
   place answers[CHECK_COUNT];
   bool failed;
 };
@@ -386,8 +388,9 @@ static size_t make_stretches(const struct range *ranges, size_t count, struct st
     size_t left = count - at, by_first = stretch_length(&ranges[at], left, ranges[at].check);
     size_t by_second = left > 1 ? stretch_length(&ranges[at], left, ranges[at + 1].check) : 0;
     bool is_first = by_first >= by_second;
-    out[stretches] =
-        (struct stretch){&ranges[at], is_first ? by_first : by_second, ranges[is_first ? at : at + 1].check};
+    out[stretches] = (struct stretch){.first = (uint16_t)at,
+                                      .count = (uint16_t)(is_first ? by_first : by_second),
+                                      .usual = (uint8_t)ranges[is_first ? at : at + 1].check};
   }
   return stretches;
 }
@@ -395,35 +398,42 @@ static size_t make_stretches(const struct range *ranges, size_t count, struct st
 /* The last stretch has no end: behind the numbers of the processor it holds those of another kind. */
 static place if_exception(struct assembler *self, const struct stretch *stretch, bool is_last) {
   enum { FIRST_FOREIGN = 0x40000000 }; /* x32's bit; no processor has a call of such a number */
-  place next = leaf(self, stretch->usual);
+  place next = leaf(self, (enum check)stretch->usual);
   if (is_last) next = if_least(self, FIRST_FOREIGN, self->answers[WALL_DEADLY], next);
   for (size_t i = 0; i < stretch->count; i++) {
-    const struct range *range = &stretch->ranges[i];
+    const struct range *range = &self->ranges[stretch->first + i];
     if (range->check != stretch->usual) next = if_equal(self, range->first, self->answers[range->check], next);
   }
   return next;
 }
 
-/* Each step halves the numbers, as far as stretches allow it. */
-static place search(struct assembler *self, const struct stretch *stretches, size_t count, bool has_last) {
-  if (count == 1) return if_exception(self, stretches, has_last);
-  uint32_t first = stretches->ranges->first, middle = first + (stretches[count - 1].ranges->first - first) / 2;
-  size_t half = 1;
-  while (half + 1 < count && stretches[half].ranges->first < middle) half++;
-  place upper = search(self, stretches + half, count - half, has_last);
-  return if_least(self, stretches[half].ranges->first, upper, search(self, stretches, half, false));
+static uint32_t first_number(const struct assembler *self, size_t stretch) {
+  return self->ranges[self->stretches[stretch].first].first;
+}
+
+/* From stretch `begin` to `end`. Each step halves the numbers, as far as stretches allow it. */
+static place search(struct assembler *self, size_t begin, size_t end, bool has_last) {
+  if (begin + 1 == end) return if_exception(self, &self->stretches[begin], has_last);
+  uint32_t first = first_number(self, begin), middle = first + (first_number(self, end - 1) - first) / 2;
+  size_t half = begin + 1;
+  while (half + 1 < end && first_number(self, half) < middle) half++;
+  place upper = search(self, half, end, has_last);
+  return if_least(self, first_number(self, half), upper, search(self, begin, half, false));
 }
 
 bool wall_filter_make(const struct policy_wall *wall, struct wall_filter *out) {
-  struct range ranges[RANGES_MAX];
-  struct stretch stretches[RANGES_MAX];
-  struct assembler self = {.out = out, .wall = wall};
-  size_t range_count = make_ranges(wall, ranges), count = make_stretches(ranges, range_count, stretches);
+  struct assembler self;
+  self.out = out;
+  self.wall = wall;
+  self.failed = false;
+  memset(self.answers, 0, sizeof self.answers);
+  size_t range_count = make_ranges(wall, self.ranges);
+  size_t count = make_stretches(self.ranges, range_count, self.stretches);
   out->count = 0;
   put_answers(&self);
-  for (size_t i = 0; i < range_count; i++) leaf(&self, ranges[i].check); /* first, to be at hand for all */
-  place number = compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr),
-                         search(&self, stretches, count, true));
+  for (size_t i = 0; i < range_count; i++) leaf(&self, self.ranges[i].check); /* first, to be at hand for all */
+  place number =
+      compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), search(&self, 0, count, true));
   compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch),
           if_equal(&self, POLICY_AUDIT_ARCH, number, self.answers[WALL_DEADLY]));
   return !self.failed;
