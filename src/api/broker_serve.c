@@ -178,7 +178,9 @@ static int time_left_ms(const struct server *server, uint64_t now_ns) {
   return first_ns == UINT64_MAX ? BROKER_FOREVER : first_ns <= now_ns ? 0 : (int)((first_ns - now_ns) / 1000000) + 1;
 }
 
+/* Without lookups there is nothing to watch beside, and receiving waits, too. */
 static void wait_for_question(struct server *server) {
+  if (!server->lookup_count) return;
   struct pollfd fd = {.fd = server->socket, .events = POLLIN};
   int ready;
   do {

@@ -213,7 +213,8 @@ struct host_file_grant {
   const char *rule;     /* what granted it, for messages; NULL: nothing to tell */
 };
 /* Puts a file of the host into a synthetic directory as `name`. The grant is for the name: a file that replaces it later
- * is reached, a link that replaces it is not followed. */
+ * is reached, a link that replaces it is not followed. Whoever confines the process to what host_object_reach tells (the
+ * command does) confines it to the file that was there then: one that replaces it is refused (ACCES). */
 enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const struct host_file_grant *grant,
                                 struct cay_error *error);
 /* The grant of the file `name` of a synthetic directory, as it was made; false when there is none. The texts live as
