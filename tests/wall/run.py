@@ -8,7 +8,8 @@ usage: run.py CAY BUILD_FOLDER CC
    (hole.c). The kernel stops each attempt; with --isolate none it does not, so that this test can fail. As if its program
    made sockets, what the grants name can be connected to and looked up, and nothing else.
 2. strace: between the system call that closes the wall (seccomp) and the end of the process, a run without grants opens,
-   asks about and connects to nothing. With grants and --audit, what is opened is what the log says, and the reverse."""
+   asks about and connects to nothing. With grants and --audit, what is opened is what the log says, and the reverse.
+3. A single granted file that is replaced: behind the wall the new one is refused, without it is reached."""
 import json
 import os
 import re
@@ -22,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 CAY, BUILD, CC = os.path.abspath(sys.argv[1]), Path(sys.argv[2]).resolve(), sys.argv[3]
 GUEST = r'''
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +41,17 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (argc > 2 && strcmp(argv[1], "write") == 0) return fopen(argv[2], "w") == NULL;
+  if (argc > 2 && strcmp(argv[1], "again") == 0) {
+    for (int i = 0; i < 2; i++) {
+      char line[32];
+      FILE *file = fopen(argv[2], "r");
+      puts(file && fgets(line, sizeof line, file) ? line : strerror(errno));
+      fflush(stdout);
+      if (file) fclose(file);
+      if (i == 0) getchar();
+    }
+    return 0;
+  }
   time_t now = time(NULL);
   printf("%d\n", now > 0);
   return 0;
@@ -172,6 +185,19 @@ def test_strace(folder):
     check('what was opened is what the log says', opened == told == {'a', 'sub/c', 'gone'}, (opened, told))
 
 
+def test_replaced(folder):
+    """A single granted file that another one replaces, as host_grant_file and docs/capabilities.md tell."""
+    for isolate, second in (('none', 'new'), ('wall', 'Permission denied'), ('process', 'Permission denied')):
+        (folder / 'single').write_text('old')
+        guest = subprocess.Popen([CAY, 'run', '--isolate', isolate, '--dir', 'single::/single::ro', 'guest.wasm', 'again',
+                                  '/single'], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        first = guest.stdout.readline()
+        (folder / 'other').write_text('new')
+        (folder / 'other').rename(folder / 'single')
+        rest, _ = guest.communicate('\n', timeout=120)
+        check('a replaced file, --isolate %s' % isolate, [first.strip(), rest.strip()] == ['old', second], (first, rest))
+
+
 def main():
     cc = compiler()
     if not cc:
@@ -191,6 +217,7 @@ def main():
             else:
                 test_hole(folder)
                 test_strace(folder)
+                test_replaced(folder)
     print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
     return failed != 0
 
