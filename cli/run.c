@@ -179,6 +179,14 @@ static int end(struct cli_session *session, enum cay_status status, const struct
   return POLICY_EXIT_USAGE;
 }
 
+/* What the tier made of the program. */
+static void say_code(const struct cli_session *session) {
+  struct base_text text = {0};
+  api_run_report(session->run, &text);
+  if (text.len_bytes && !text.failed) cli_say("%s: %s", session->file, text.bytes);
+  base_text_deinit(&text);
+}
+
 static int run(struct cli_session *session) {
   struct cay_error error;
   int code = cli_become_child(session);
@@ -200,6 +208,7 @@ static int run(struct cli_session *session) {
   bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;
   if (failed && ran && !said && !session->settings.invoke && !session->learn) said = cli_say_missed(session);
   if (said) cli_say_more("to see everything it asks for: cay learn %s", session->file);
+  if (session->settings.verbose) say_code(session);
   return code;
 }
 

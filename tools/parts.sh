@@ -47,12 +47,18 @@ run_part() { # NAME COMMAND...
 }
 
 # The tiers of a build of the command, the default first; or those that CAY_TIERS names.
-tiers_of() { # COMMAND
+all_tiers_of() { # COMMAND
   if [ -n "${CAY_TIERS:-}" ]; then
     echo "$CAY_TIERS"
   else
     "$1" version | sed -n 's/^tiers: *//; T; s/ (default)//; p'
   fi
+}
+
+# Those that start at once. The other one compiles a program for seconds before it starts: the official suite, the
+# differential test and the unit tests run in it, whatever starts programs by the hundred does not.
+tiers_of() { # COMMAND
+  if [ -n "${CAY_TIERS:-}" ]; then all_tiers_of "$1"; else all_tiers_of "$1" | sed 's/\boptimized\b *//'; fi
 }
 
 # A test in every tier of $CAY, which finds the tier in $CAY_TIER as the command does; each is a part.

@@ -48,6 +48,7 @@ python3 python3
 libdw-dev /usr/include/elfutils/libdwfl.h
 libjansson-dev /usr/include/jansson.h
 libcapstone-dev /usr/include/capstone/capstone.h
+llvm-$v-dev /usr/lib/llvm-$v/include/llvm-c/Core.h
 TABLE
   [ "$1" = build ] && return
   cat <<TABLE

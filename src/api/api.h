@@ -13,7 +13,7 @@ struct api_broker;
 
 /* ---- What this build has ------------------------------------------------------------------------------------------- */
 
-/* Name of tier `index`, the fastest one first; NULL past the end. */
+/* Name of tier `index`, the default first; NULL past the end. */
 const char *api_tier_name(unsigned index);
 /* Name of the one that runs when nothing is asked for. */
 const char *api_tier_default(void);
@@ -65,6 +65,8 @@ enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *
  * at its first call. `progress` (may be NULL) is called now and then with the functions of one module that are done. To be
  * called before the first start or invoke. */
 void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all), void *env);
+/* Adds what the tier made of the program's functions, where it has more to say than that it runs them. */
+void api_run_report(const cay_run *run, struct base_text *out);
 
 /* `said` gets what the program writes to its standard error, before it is written, in pieces, which end anywhere
  * and lack the front of what is long. To be called before the first start or invoke. */

@@ -171,7 +171,7 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
                                    .deterministic_relaxed_simd = config->deterministic_relaxed_simd,
                                    .canonical_nans = config->canonical_nans,
                                    .fuel = config->fuel};
-  engine->makes_code = options.tier->list != NULL;
+  engine->tier = options.tier;
   enum cay_status status = engine_new(&options, &engine->engine, error);
   if (status != CAY_OK) {
     base_free(engine);

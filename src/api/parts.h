@@ -22,7 +22,7 @@ struct cay_engine_config {
 
 struct cay_engine {
   struct engine *engine;
-  bool makes_code; /* its tier makes machine code */
+  const struct engine_tier *tier;
   size_t stack_bytes;
   module_features features;
 };
@@ -209,7 +209,7 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 
 /* Whether the run, as it is configured, starts threads of any kind when it is started or invoked. */
 bool api_run_starts_threads(const cay_run *run);
-bool api_run_makes_code(const cay_run *run);
+const struct engine_tier *api_run_tier(const cay_run *run);
 bool api_run_uses_wasi(const cay_run *run);
 /* Whether what the run offers to its program makes sockets, beyond accepting. */
 bool api_run_makes_sockets(const cay_run *run);

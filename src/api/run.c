@@ -356,6 +356,7 @@ static bool eager_goes_on(void *env, uint32_t done, uint32_t all) {
 static enum cay_status link_instance(struct cay_run *run, struct module *module, const char *name,
                                      struct engine_instance **out, struct cay_error *error) {
   enum cay_status status = engine_linker_instance_new(run->linker, module, name, out, error);
+  if (module == run->module->module && api_run_tier(run)->settle) api_run_tier(run)->settle(); /* the last one */
   if (status == CAY_OK && run->eager_threads)
     status = (*out)->tier->translate_all((*out)->code, run->eager_threads, eager_goes_on, run, error);
   return status == CAY_OK ? engine_instance_start(*out, error) : status;
@@ -408,7 +409,14 @@ static bool has_threads(const struct cay_run *run) {
          api_uses_threads(run->module->module);
 }
 
-bool api_run_makes_code(const cay_run *run) { return run->module->engine->makes_code; }
+void api_run_report(const cay_run *run, struct base_text *out) {
+  struct engine_store *store = atomic_load(&run->store);
+  const struct engine_instance *at = store ? engine_store_instances(store) : NULL;
+  while (at && at->module != run->module->module) at = at->next;
+  if (at && at->tier->report) at->tier->report(at->code, out);
+}
+
+const struct engine_tier *api_run_tier(const cay_run *run) { return run->module->engine->tier; }
 
 bool api_run_starts_threads(const cay_run *run) {
   return has_threads(run) || run->eager_threads > 1 ||

@@ -62,7 +62,7 @@ enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_w
                              struct api_broker **broker, struct cay_error *error) {
   struct places places = {0};
   struct ports ports = {0};
-  if (api_run_makes_code(run)) base_code_may_run(); /* makes the arena, which cannot be made behind the wall */
+  if (api_run_tier(run)->prepare) api_run_tier(run)->prepare();
   if (wasi) wasi_config_reach(wasi->config, add_place, &places);
   if (wasi && wasi->network && api_run_makes_sockets(run)) host_network_each_rule(wasi->network, add_rule, &ports);
   struct policy_wall wall = {.paths = places.paths.items,

@@ -113,6 +113,8 @@ void engine_arch_set_pc(void *machine_context, uintptr_t pc) { registers(machine
 
 uintptr_t engine_arch_sp(const void *machine_context) { return registers_read(machine_context)->sp; }
 
+uintptr_t engine_arch_frame(const void *machine_context) { return registers_read(machine_context)->regs[29]; }
+
 void engine_arch_set_sp(void *machine_context, uintptr_t sp) { registers(machine_context)->sp = sp; }
 
 uint64_t engine_arch_pinned(const void *machine_context, unsigned index) {

@@ -257,6 +257,10 @@ struct engine_tier {
   enum cay_status (*code_new)(struct module *module, const struct engine_code_options *options, void **code,
                               const void *const **entries, struct cay_error *error);
   void (*code_free)(void *code);
+  /* Before the process gives up rights: gets what making code takes. NULL: nothing is. */
+  void (*prepare)(void);
+  /* No code object will be made soon: gives back what that takes and running code does not. NULL: nothing is. */
+  void (*settle)(void);
   /* Runs `function` of `instance`; arguments are at activation->base_fp, results come back there. Called on the guest
    * stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. Where the tier
    * has called engine_go_on_from_guest, activation->site is where to go on, else NULL. */
@@ -286,6 +290,8 @@ struct engine_tier {
    * positions. CAY_ERROR_UNSUPPORTED: this function runs in another tier. NULL: there is no machine code. */
   enum cay_status (*list)(void *code, uint32_t func, void (*piece)(void *env, const struct engine_code_piece *piece),
                           void *env, struct cay_error *error);
+  /* For people: what became of the code object's functions. NULL: nothing but the usual. */
+  void (*report)(const void *code, struct base_text *out);
 };
 
 /* Called by a tier (or the engine) where a trap starts: records trap and backtrace in the thread; returns the trap

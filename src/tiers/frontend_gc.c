@@ -142,6 +142,7 @@ static void do_call_ref(struct ir_frontend *fe, const struct module_insn *from, 
   uint32_t node = is_tail ? IR_NO_NODE : frontend_references(fe);
   struct ir_insn *insn = frontend_emit(fe, is_tail ? IR_RETURN_CALL_REF : IR_CALL_REF);
   insn->d = slot;
+  insn->imm = from->imm.index[0];
   frontend_use_a(fe, insn, &callee);
   insn->b = type->param_slots;
   insn->c = node;

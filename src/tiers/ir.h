@@ -31,7 +31,7 @@ enum ir_op {
   IR_RETURN_CALL,            /* as IR_CALL; b: argument slots */
   IR_RETURN_CALL_INDIRECT,   /* as IR_CALL_INDIRECT; konst: argument slots */
   IR_SELECT,                 /* d <- c ? a : b */
-  IR_CALL_REF,               /* d: first argument slot; a: function; b: argument slots */
+  IR_CALL_REF,               /* d: first argument slot; a: function; b: argument slots; imm: type */
   IR_RETURN_CALL_REF,        /* as IR_CALL_REF */
   IR_TRY,                    /* here begins range `imm` of ir_function.tries */
   IR_TRY_END,                /* here it ends */

@@ -5,6 +5,9 @@ const struct engine_tier *const tiers_all[] = {
 #if TIERS_HAS_BASELINE
     &tiers_baseline,
 #endif
+#if TIERS_HAS_OPTIMIZER
+    &tiers_optimized,
+#endif
     &tiers_interp,
     NULL,
 };

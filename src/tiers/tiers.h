@@ -16,7 +16,14 @@ extern const struct engine_tier tiers_baseline;
  * engine_look of their thread. From any thread. What cannot be compiled is interpreted anyway. */
 enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_interpreted, struct cay_error *error);
 #endif
-/* All of this build, the fastest first; NULL ends the list. */
+#if TIERS_HAS_OPTIMIZER
+/* The baseline, with all functions compiled by LLVM in a helper process, cay-llvm, before the first is called. Those that it
+ * cannot compile, all if there is no helper, stay in the baseline; `report` says how many and why. */
+extern const struct engine_tier tiers_optimized;
+/* Where cay-llvm is looked for first, by programs that are not beside it. The text is the caller's; before it is started. */
+void tiers_optimized_look_in(const char *folder);
+#endif
+/* All of this build, the one that is taken when nothing is asked for first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];
 /* What runs when nothing is asked for: the fastest that the system lets run. */
 const struct engine_tier *tiers_default(void);

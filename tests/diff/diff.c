@@ -267,11 +267,12 @@ static bool is_stack_ended(const struct side *side, enum side_outcome outcome) {
   return outcome == SIDE_STACK_EXHAUSTED || side->stack_ended;
 }
 
-/* cay's tiers have the same frames, so that stacks end in all of them, or in none. */
+/* cay's tiers have the same frames, so that stacks end in all of them, or in none; but optimized ones are larger. */
 static enum verdict compare_stack_ends(const struct run *run, const enum side_outcome *outcomes, const char *what) {
   struct side **sides = run->test->sides;
   for (int i = 1; i < REFERENCE(run->test); i++)
-    if (is_stack_ended(sides[i], outcomes[i]) != is_stack_ended(sides[0], outcomes[0]))
+    if (!strstr(sides[i]->name, "optimized") &&
+        is_stack_ended(sides[i], outcomes[i]) != is_stack_ended(sides[0], outcomes[0]))
       return FAIL(run, "%s: the stack ends in only one of %s and %s", what, sides[0]->name, sides[i]->name);
   return PASSED;
 }
@@ -556,7 +557,11 @@ static bool add_side(struct test *test, struct side *side) {
   return true;
 }
 
+/* CAY_HELPER_FOLDER in the environment: where cay-llvm is. */
 static bool make_sides(struct test *test, const char *reference) {
+#if TIERS_HAS_OPTIMIZER
+  tiers_optimized_look_in(getenv("CAY_HELPER_FOLDER"));
+#endif
   for (const struct engine_tier *const *tier = tiers_all; *tier; tier++)
     if (!add_side(test, side_cay_new(*tier, false)) || !add_side(test, side_cay_new(*tier, true))) return false;
   return add_side(test, side_reference_new(reference));

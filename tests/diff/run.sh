@@ -56,6 +56,7 @@ build_generator
 library=$(find "$folder/reference" -name '_libwasmtime.so' | head -n 1)
 [ -n "$library" ] || skip "$WHEEL has no library for this system"
 
+export CAY_HELPER_FOLDER=$CAY_BUILD
 status=0
 "$CAY_BUILD/tests/diff/diff" "$folder/generator/release/libdiff_generator.so" "$library" "$folder" "$count" "$seed" ||
   status=$?

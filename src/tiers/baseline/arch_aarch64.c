@@ -114,6 +114,10 @@ static void put_bits(uint8_t *hole, uint32_t mask, uint32_t bits) {
   base_store_u32(hole, (base_load_u32(hole) & ~mask) | (bits & mask));
 }
 
+uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
+const uint32_t baseline_thunk_bytes = 0;
+void baseline_arch_thunk(uint8_t *to, int32_t distance) { assert(!"no optimized code here"); }
+
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
   enum { IMM16 = 0xFFFF << 5, IMM26 = 0x03FFFFFF, IMM19 = 0x7FFFF << 5 };
   uint8_t *hole = code + at;

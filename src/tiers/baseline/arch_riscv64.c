@@ -135,6 +135,10 @@ static void put_lower_of_store(uint8_t *hole, uint32_t value) {
   base_store_u32(hole, (base_load_u32(hole) & 0x01FFF07F) | bits);
 }
 
+uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
+const uint32_t baseline_thunk_bytes = 0;
+void baseline_arch_thunk(uint8_t *to, int32_t distance) { assert(!"no optimized code here"); }
+
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
   uint8_t *hole = code + at;
   uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 32);

@@ -113,6 +113,24 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count) {
   }
 }
 
+/* Keeps the frame pointer chain, and the callee's frame where the walker of frames finds it. Behind it, memory may have
+ * moved, and a single result is in the first registers too. */
+const uint32_t baseline_thunk_bytes = 64;
+static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
+              "read by a thunk");
+void baseline_arch_thunk(uint8_t *to, int32_t distance) {
+  const uint8_t *start = to;
+  to = BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA, 0x55, 0x48, 0x89, 0xE5); /* endbr64; push rbp; mov rbp, rsp */
+  to = BYTES(to, 0x41, 0x54, 0x48, 0x83, 0xEC, 0x08);             /* push r12; sub rsp, 8 */
+  to = BYTES(to, 0x4C, 0x89, 0xF7, 0x4C, 0x89, 0xE6, 0xE8);       /* mov rdi, r14; mov rsi, r12; call adapter */
+  to = number(to, (uint32_t)(distance - (int32_t)(to + 4 - start)));
+  to = BYTES(to, 0x48, 0x83, 0xC4, 0x08, 0x41, 0x5C, 0x5D); /* add rsp, 8; pop r12; pop rbp */
+  to = BYTES(to, 0x4D, 0x8B, 0x2E, 0x4D, 0x8B, 0x6D, 0x00); /* mov r13, [r14]; mov r13, [r13] */
+  to = BYTES(to, 0x4D, 0x8B, 0x3C, 0x24);                   /* mov r15, [r12] */
+  to = BYTES(to, 0x66, 0x49, 0x0F, 0x6E, 0xC7, 0xC3);       /* movq xmm0, r15; ret */
+  assert(to - start <= (ptrdiff_t)baseline_thunk_bytes);
+}
+
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
   uint8_t *hole = code + at;
   switch ((enum stencil_patch)kind) {
@@ -155,6 +173,8 @@ __asm__(".text\n"
 static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseline_start, mem) == 16 &&
                   offsetof(struct baseline_start, inst) == 24,
               "read by baseline_arch_start");
+
+uintptr_t baseline_arch_below(uintptr_t sp) { return ((sp - 128) & ~(uintptr_t)15) - 8; } /* the red zone */
 
 void *baseline_arch_first_sp(void *native_sp) { return (char *)native_sp - 24; }
 

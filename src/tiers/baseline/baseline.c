@@ -20,7 +20,7 @@
  * Invariants
  *  1. Code and its record never move or change once its entry is stored.
  *  2. `lock` guards chunks, compilers, and who runs what. It is taken before the interpreter's own. */
-#include "tiers/baseline/baseline.h"
+#include "tiers/baseline/code.h"
 #include "tiers/baseline/stencil.h"
 #include "tiers/interp/beside.h"
 #include "tiers/tiers.h"
@@ -28,59 +28,7 @@
 #include <assert.h>
 #include <pthread.h>
 
-enum { POOL_BYTES = (STENCIL_POOL_BYTES + 63) / 64 * 64, FUNCTION_ALIGNMENT = 32, LARGEST_CHUNK_BYTES = 1 << 22 };
-
-struct compiled {
-  const uint8_t *code;
-  uint32_t entry, bytes, link_slot;
-  struct tables *tables; /* NULL: none */
-  uint32_t site_count;
-  struct baseline_site sites[];
-};
-
-/* A function's place in a chunk. */
-struct place {
-  uint32_t offset;
-  struct compiled *function;
-};
-struct chunk {
-  struct base_code_chunk memory;
-  size_t used_bytes;
-  BASE_VEC(struct place) places; /* ascending */
-};
-
-/* What compiling takes, by one thread at a time. */
-struct compiler {
-  struct ir_frontend *frontend;
-  struct baseline_emitter *emitter;
-  struct compiler *next;
-};
-
-/* The interpreter for the module, made when it is to run a function for the first time. */
-struct beside {
-  void *interp;
-  const void *compiled[]; /* of functions that it runs: what their entry would be else */
-};
-
-struct baseline_code {
-  const struct baseline_runtime *runtime; /* first: compiled code reads it */
-  struct module *module;
-  struct baseline_emit_options options;
-  struct engine_code_options made_with;
-  _Atomic(const void *) *entries;
-  pthread_mutex_t lock;
-  struct compiler *compilers;    /* that nobody uses now */
-  BASE_VEC(struct chunk) chunks; /* ascending addresses */
-  uint32_t newest;               /* index of the chunk that is being filled */
-  uint64_t pool;                 /* offset in the arena of the stencils' constants */
-  const uint8_t *stubs;
-  _Atomic(const struct compiled *) last_located; /* NULL: none */
-  _Atomic(struct beside *) beside;               /* NULL: everything is compiled */
-};
-
-static uint32_t entry_count(const struct baseline_code *code) {
-  return code->module->func_count - code->module->imported_func_count;
-}
+enum { POOL_BYTES = (STENCIL_POOL_BYTES + 63) / 64 * 64 };
 
 /* ---- Compilers --------------------------------------------------------------------------------------------------------- */
 
@@ -146,6 +94,9 @@ static void code_free(void *object) {
   struct beside *beside = atomic_load(&code->beside);
   if (beside) tiers_interp.code_free(beside->interp);
   base_free(beside);
+  for (size_t i = 0; i < code->lines.count; i++) base_free(code->lines.items[i]);
+  BASE_VEC_DEINIT(&code->lines);
+  base_free((void *)code->natives);
   base_free((void *)code->entries);
   pthread_mutex_destroy(&code->lock);
   module_release(code->module);
@@ -177,7 +128,7 @@ static size_t next_offset(const struct chunk *chunk) {
 }
 
 static bool write_stubs(struct baseline_code *code) {
-  uint32_t count = entry_count(code);
+  uint32_t count = code_entry_count(code);
   size_t bytes = POOL_BYTES + baseline_stub_head_bytes + (size_t)count * baseline_stub_bytes;
   struct chunk *chunk = chunk_new(code, bytes);
   if (!chunk || (uintptr_t)base_code_arena() <= UINT32_MAX)
@@ -214,7 +165,7 @@ void *baseline_any_interpreter(const void *object) {
 }
 
 static struct beside *beside_new(struct baseline_code *code) {
-  struct beside *beside = base_alloc(sizeof *beside + entry_count(code) * sizeof *beside->compiled);
+  struct beside *beside = base_alloc(sizeof *beside + code_entry_count(code) * sizeof *beside->compiled);
   if (beside && interp_beside_new(code->module, &code->made_with, &baseline_looks, &beside->interp, NULL) == CAY_OK)
     return beside;
   base_free(beside);
@@ -248,7 +199,7 @@ enum cay_status tiers_baseline_interpret(void *object, uint32_t func, bool is_in
 
 /* For tests: every so many-th function is interpreted. */
 static bool mix(struct baseline_code *code) {
-  for (uint32_t i = BASELINE_INTERPRET_EVERY; BASELINE_INTERPRET_EVERY && i <= entry_count(code);
+  for (uint32_t i = BASELINE_INTERPRET_EVERY; BASELINE_INTERPRET_EVERY && i <= code_entry_count(code);
        i += BASELINE_INTERPRET_EVERY)
     if (!interpret_locked(code, i - 1, true)) return false;
   return true;
@@ -266,7 +217,7 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   code->options.exact_locals = options->exact_locals;
   code->made_with = *options;
   pthread_mutex_init(&code->lock, NULL);
-  uint32_t count = entry_count(code);
+  uint32_t count = code_entry_count(code);
   code->entries = base_alloc_zero(count, sizeof *code->entries);
   if (!code->entries || !BASE_VEC_RESERVE(&code->chunks, 1)) {
     code_free(code);
@@ -333,20 +284,30 @@ static bool is_compiled_locked(const struct baseline_code *code, uint32_t entry)
 }
 
 /* False: no memory. */
-static bool publish_locked(struct baseline_code *code, const struct baseline_output *output, struct compiled *record) {
-  if (!base_code_is_writable()) return false;
+struct chunk *baseline_room_locked(struct baseline_code *code, size_t bytes, size_t place_count, size_t *offset) {
+  if (!base_code_is_writable()) return NULL;
   struct chunk *chunk = &code->chunks.items[code->newest];
-  if (next_offset(chunk) + record->bytes > chunk->memory.bytes) chunk = chunk_new(code, record->bytes);
-  if (!chunk || !BASE_VEC_RESERVE(&chunk->places, chunk->places.count + 1)) return false;
-  size_t offset = next_offset(chunk);
-  if (!place_code(code, chunk, offset, output)) return false;
+  if (next_offset(chunk) + bytes > chunk->memory.bytes) chunk = chunk_new(code, bytes);
+  if (!chunk || !BASE_VEC_RESERVE(&chunk->places, chunk->places.count + place_count)) return NULL;
+  *offset = next_offset(chunk);
+  return chunk;
+}
+
+void baseline_enter_locked(struct baseline_code *code, uint32_t entry, const void *start) {
+  if (baseline_interpreter(code, entry))
+    atomic_load(&code->beside)->compiled[entry] = start;
+  else
+    atomic_store_explicit(&code->entries[entry], start, memory_order_release);
+}
+
+static bool publish_locked(struct baseline_code *code, const struct baseline_output *output, struct compiled *record) {
+  size_t offset;
+  struct chunk *chunk = baseline_room_locked(code, record->bytes, 1, &offset);
+  if (!chunk || !place_code(code, chunk, offset, output)) return false;
   chunk->used_bytes = offset + record->bytes;
   chunk->places.items[chunk->places.count++] = (struct place){(uint32_t)offset, record};
   record->code = chunk->memory.run + offset;
-  if (baseline_interpreter(code, record->entry))
-    atomic_load(&code->beside)->compiled[record->entry] = record->code;
-  else
-    atomic_store_explicit(&code->entries[record->entry], (const void *)record->code, memory_order_release);
+  baseline_enter_locked(code, record->entry, record->code);
   return true;
 }
 
@@ -379,17 +340,18 @@ static bool compile(struct baseline_code *code, uint32_t entry) {
 
 bool baseline_translate(void *object, uint32_t entry) {
   struct baseline_code *code = object;
-  assert(entry < entry_count(code));
+  assert(entry < code_entry_count(code));
   if (baseline_interpreter(code, entry) || baseline_entry(code, entry) != stub_of(code, entry)) return true;
   return compile(code, entry);
 }
 
 static size_t code_bytes(void *object, bool all) {
   struct baseline_code *code = object;
-  size_t bytes = entry_count(code) * sizeof *code->entries;
-  for (uint32_t i = 0; all && i < entry_count(code); i++) baseline_translate(code, i);
+  size_t bytes = code_entry_count(code) * sizeof *code->entries;
+  for (uint32_t i = 0; all && i < code_entry_count(code); i++) baseline_translate(code, i);
   const struct beside *beside = atomic_load(&code->beside);
-  if (beside) bytes += entry_count(code) * sizeof *beside->compiled + tiers_interp.code_bytes(beside->interp, false);
+  if (beside)
+    bytes += code_entry_count(code) * sizeof *beside->compiled + tiers_interp.code_bytes(beside->interp, false);
   for (size_t i = 0; i < code->chunks.count; i++) {
     const struct chunk *chunk = &code->chunks.items[i];
     bytes += chunk->used_bytes + chunk->places.capacity * sizeof(struct place);
@@ -412,7 +374,7 @@ struct batch {
 };
 
 static void batch_do(struct batch *batch, bool reports) {
-  uint32_t count = entry_count(batch->code), entry;
+  uint32_t count = code_entry_count(batch->code), entry;
   while (!atomic_load(&batch->stopped) && (entry = atomic_fetch_add(&batch->next, 1)) < count) {
     if (!baseline_translate(batch->code, entry)) {
       atomic_store(&batch->failed, true);
@@ -440,7 +402,8 @@ static enum cay_status translate_all(void *object, unsigned threads, engine_prog
   batch_do(&batch, true);
   for (unsigned i = 0; i < count; i++) pthread_join(others[i], NULL);
   if (atomic_load(&batch.failed)) return base_error_memory(error);
-  if (progress && !atomic_load(&batch.stopped)) progress(env, entry_count(batch.code), entry_count(batch.code));
+  if (progress && !atomic_load(&batch.stopped))
+    progress(env, code_entry_count(batch.code), code_entry_count(batch.code));
   return CAY_OK;
 }
 
@@ -519,18 +482,58 @@ static void *interpreter_at(const struct baseline_code *code, const void *positi
   return beside ? beside->interp : NULL;
 }
 
+/* The caller of an optimized frame: another one, or compiled code that a thunk came from. */
+static bool optimized_caller(struct baseline_code *code, uint64_t *fp, struct baseline_caller *out) {
+  for (;;) {
+    const void *site = (const void *)(uintptr_t)fp[1];
+    uint64_t *outer = (uint64_t *)(uintptr_t)fp[0];
+    const struct compiled *function = find(code, site);
+    if (!function) return false;
+    if (function->kind == COMPILED_NATIVE) {
+      *out = (struct baseline_caller){site, outer};
+      return true;
+    }
+    fp = outer;
+    if (function->kind == COMPILED_THUNKS) break;
+  }
+  uint32_t d;
+  const void *site = (const void *)(uintptr_t)fp[1];
+  if (!baseline_call_distance(code, site, &d)) return false;
+  *out = (struct baseline_caller){site, (uint64_t *)(uintptr_t)fp[-1] - d};
+  return true;
+}
+
+/* Who called the frame of `function` at `fp`; false: it is its activation's first. */
+static bool caller_of(struct baseline_code *code, const struct compiled *function, uint64_t *fp,
+                      struct baseline_caller *out) {
+  if (BASE_UNLIKELY(function->kind != COMPILED_BASELINE)) return optimized_caller(code, fp, out);
+  uint32_t d;
+  out->site = (const void *)(uintptr_t)fp[function->link_slot];
+  if (!baseline_call_distance(code, out->site, &d)) return false;
+  out->fp = fp - d;
+  return true;
+}
+
+bool baseline_is_optimized(void *code, const void *site) {
+  const struct compiled *function = find(code, site);
+  return function && function->kind != COMPILED_BASELINE;
+}
+
+bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller *out) {
+  return optimized_caller(code, fp, out);
+}
+
 static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
   struct baseline_code *code = object;
   void *interp = interpreter_at(code, position);
   if (interp) return tiers_interp.locate(interp, position, fp, out);
   const struct compiled *function = find(code, baseline_site((uintptr_t)position));
   if (!function) return false;
-  uint32_t d;
-  const void *caller = (const void *)(uintptr_t)fp[function->link_slot];
-  bool has_caller = baseline_call_distance(code, caller, &d);
+  struct baseline_caller caller;
+  bool has_caller = caller_of(code, function, fp, &caller);
   out->func = code->module->imported_func_count + function->entry;
-  out->caller_site = has_caller ? caller : NULL;
-  out->caller_fp = has_caller ? fp - d : NULL;
+  out->caller_site = has_caller ? caller.site : NULL;
+  out->caller_fp = has_caller ? caller.fp : NULL;
   return true;
 }
 
@@ -548,7 +551,8 @@ static void visit_references(void *code, uint32_t func, const void *position, ui
   const void *site = baseline_site((uintptr_t)position);
   const struct compiled *function = find(code, site);
   assert(function);
-  if (function) tables_visit(function->tables, position_in(function, site), fp, visit, env);
+  if (function && function->kind == COMPILED_BASELINE)
+    tables_visit(function->tables, position_in(function, site), fp, visit, env);
 }
 
 enum engine_trap baseline_land(struct engine_instance *instance, const void *site, uint64_t *fp, uint64_t reference,
@@ -566,10 +570,10 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
       *out = (struct baseline_landing){function->code + clause->position, fp, frames};
       return ENGINE_TRAP_NONE;
     }
-    uint32_t d;
-    site = (const void *)(uintptr_t)fp[function->link_slot];
-    if (!baseline_call_distance(code, site, &d)) return ENGINE_TRAP_EXCEPTION;
-    fp -= d;
+    struct baseline_caller caller;
+    if (!caller_of(code, function, fp, &caller)) return ENGINE_TRAP_EXCEPTION;
+    site = caller.site;
+    fp = caller.fp;
   }
 }
 
@@ -622,7 +626,8 @@ const void *baseline_loop_entry(void *object, uint32_t entry, const uint32_t *la
   struct compiler *compiler = start != stub_of(code, entry) ? compiler_take(code) : NULL;
   if (!compiler) return NULL;
   const struct compiled *function = find(code, start);
-  const struct baseline_output *output = emit_again(code, compiler, entry);
+  bool is_ours = function->kind == COMPILED_BASELINE;
+  const struct baseline_output *output = is_ours ? emit_again(code, compiler, entry) : NULL;
   for (size_t i = 0; output && i < output->loops.count && !found; i++)
     if (is_one_of(output->loops.items[i].label, labels, count)) found = function->code + output->loops.items[i].entry;
   compiler_give(code, compiler, function->bytes);
@@ -630,6 +635,21 @@ const void *baseline_loop_entry(void *object, uint32_t entry, const uint32_t *la
 }
 
 /* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
+
+/* Of optimized code: a site is a return address, or one behind the start of what faulted. What belongs to no instruction, as
+ * where LLVM has merged several, is shown as what stands before it. */
+static uint32_t line_at(const struct compiled *function, uint32_t site) {
+  uint32_t position = function->position + site - 1, low = 0, high = function->line_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (function->lines[middle].position <= position)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  while (low > 1 && function->lines[low - 1].offset == 0) low--;
+  return low > 0 ? function->lines[low - 1].offset : 0;
+}
 
 static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   struct baseline_code *code = object;
@@ -642,7 +662,10 @@ static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   if (!compiler) return UINT32_MAX;
   uint32_t position = position_in(function, site), offset = UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
-  if (ir) offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
+  if (ir && function->kind != COMPILED_BASELINE)
+    offset = optimizer_place_of(ir, line_at(function, position));
+  else if (ir)
+    offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
   compiler_give(code, compiler, function->bytes);
   return offset;
 }
@@ -678,16 +701,20 @@ static enum cay_status list(void *object, uint32_t func,
                      : base_error_memory(error);
 }
 
-const struct engine_tier tiers_baseline = {
-    .name = "baseline",
-    .code_new = code_new,
-    .code_free = code_free,
-    .invoke = baseline_invoke,
-    .locate = locate,
-    .offset_of = offset_of,
-    .visit_references = visit_references,
-    .fault = baseline_fault,
-    .code_bytes = code_bytes,
-    .translate_all = translate_all,
-    .list = list,
-};
+#define MEMBERS                                                                                \
+  .code_free = code_free, .invoke = baseline_invoke, .locate = locate, .offset_of = offset_of, \
+  .visit_references = visit_references, .fault = baseline_fault, .code_bytes = code_bytes,     \
+  .translate_all = translate_all, .list = list
+
+/* The arena cannot be made later. */
+static void prepare(void) { base_code_may_run(); }
+
+const struct engine_tier tiers_baseline = {.name = "baseline", .code_new = code_new, .prepare = prepare, MEMBERS};
+#if TIERS_HAS_OPTIMIZER
+const struct engine_tier tiers_optimized = {.name = "optimized",
+                                            .code_new = optimizer_code_new,
+                                            .prepare = optimizer_prepare,
+                                            .settle = optimizer_settle,
+                                            .report = optimizer_report,
+                                            MEMBERS};
+#endif

@@ -65,6 +65,12 @@ struct baseline_runtime {
   baseline_code_pointer away;      /* a call out of the instance: r1: function, r2: d in bytes; fp: the callee's */
   baseline_code_pointer tail_away; /* the same by a tail call: the frame is gone, arguments at fp */
   baseline_code_pointer translate; /* r0: entry of the function to compile; goes on in it */
+  /* For optimized code, by the C convention; the position is the return address in the frame that calls. */
+  void (*raise)(struct engine_instance *inst, uint64_t trap); /* does not return */
+  void (*no_room)(struct engine_instance *inst);              /* from a prologue: no room, or look */
+  void (*look)(struct engine_instance *inst);                 /* from a loop: the stack limit is missing */
+  void (*leave_call)(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
+  void (*help)(struct engine_instance *inst, uint64_t *slots, uint64_t operands, uint64_t imm, uint64_t helper);
   baseline_helper helpers[BASELINE_HELPER_COUNT];
 };
 extern const struct baseline_runtime baseline_runtime;
@@ -86,6 +92,14 @@ void *baseline_interpreter(const void *code, uint32_t entry);
 void *baseline_any_interpreter(const void *code);
 /* The entry of the function that `site`, an address in compiled code, lies in, and the link of its frame at `fp`. */
 uint32_t baseline_frame(void *code, const void *site, uint64_t *fp, uint64_t **link);
+/* Whether `site` is in optimized code, whose frames are positions of the native stack. */
+bool baseline_is_optimized(void *code, const void *site);
+/* Who called the optimized frame at `fp`; false: it is its activation's first. */
+struct baseline_caller {
+  const void *site;
+  uint64_t *fp;
+};
+bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller *out);
 /* The label of the loop that polls at `site`; UINT32_MAX: no memory. */
 uint32_t baseline_label_at(void *code, const void *site);
 /* Where the function's compiled code, which is made if need be, is entered at one of these loops; NULL: not at all, or no
@@ -193,6 +207,11 @@ uint8_t *baseline_arch_jump_r0(uint8_t *to);
  * r0 <- number, from 0 on, and to runtime->translate. */
 extern const uint32_t baseline_stub_head_bytes, baseline_stub_bytes;
 void baseline_arch_stubs(uint8_t *to, uint32_t count);
+/* A native stack pointer below what code that has this one may use. */
+uintptr_t baseline_arch_below(uintptr_t sp);
+/* Where optimized code is: a thunk takes calls of the guest's convention to the adapter, `distance` bytes behind it. */
+extern const uint32_t baseline_thunk_bytes; /* 0: there is no optimized code for this processor */
+void baseline_arch_thunk(uint8_t *to, int32_t distance);
 /* Writes a value into a hole at `at` of code that starts at `code`; jumps get the target's position. */
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value);
 

@@ -76,7 +76,6 @@ static enum engine_trap run(struct engine_activation *activation) {
   int ended;
   do {
     struct engine_instance *inst = activation->instance;
-    assert(inst->tier == &tiers_baseline);
     struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst};
     ended = start.code ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
                        : interp_run(baseline_any_interpreter(inst->code), activation);
@@ -131,15 +130,31 @@ BRIDGE(baseline_leave) {
   unwind(inst, baseline_site(r1), fp, r2);
 }
 
-/* From the signal handler, which has set the stack pointer to where the activation began. r0: faulting instruction. */
-BRIDGE(baseline_faulted) { raise_at(inst, baseline_site(r0), fp, ENGINE_TRAP_MEMORY_BOUNDS); }
+/* From the signal handler, which has set the stack pointer. r0: faulting instruction; mem: the
+ * frame pointer, which is what tells where a frame of optimized code is. A site lies behind its instruction's start. */
+BRIDGE(baseline_faulted) {
+  if (baseline_is_optimized(inst->code, (const void *)(uintptr_t)r0))
+    raise_at(inst, (const void *)(uintptr_t)(r0 + 1), (uint64_t *)(void *)mem, ENGINE_TRAP_MEMORY_BOUNDS);
+  raise_at(inst, baseline_site(r0), fp, ENGINE_TRAP_MEMORY_BOUNDS);
+}
+
+/* Frames of optimized code are on the native stack, and shall still be there when somebody walks them; but where it was that
+ * stack that ended, there is room only where the activation began. */
+static uintptr_t sp_after_fault(const struct engine_activation *activation, const void *machine_context) {
+  enum { LEFT_BYTES = 64 * 1024 };
+  uintptr_t sp = engine_arch_sp(machine_context), low = (uintptr_t)activation->instance->thread->stack->native_low;
+  if (baseline_thunk_bytes && sp > low + LEFT_BYTES) return baseline_arch_below(sp);
+  return (uintptr_t)baseline_arch_first_sp(activation->native_sp);
+}
 
 bool baseline_fault(struct engine_activation *activation, void *machine_context) {
-  enum { PINNED_R0 = 3 };
+  enum { PINNED_MEM = 1, PINNED_INST = 2, PINNED_R0 = 3 };
   uintptr_t pc = engine_arch_pc(machine_context);
   if (!base_code_contains(pc)) return tiers_interp.fault && tiers_interp.fault(activation, machine_context);
+  engine_arch_set_pinned(machine_context, PINNED_MEM, engine_arch_frame(machine_context));
+  engine_arch_set_pinned(machine_context, PINNED_INST, (uint64_t)(uintptr_t)activation->instance);
   engine_arch_set_pinned(machine_context, PINNED_R0, pc);
-  engine_arch_set_sp(machine_context, (uintptr_t)baseline_arch_first_sp(activation->native_sp));
+  engine_arch_set_sp(machine_context, sp_after_fault(activation, machine_context));
   engine_arch_set_pc(machine_context, (uintptr_t)baseline_faulted);
   return true;
 }
@@ -255,6 +270,42 @@ BRIDGE(baseline_moving) {
   __attribute__((musttail)) return baseline_arch_return_to(fp, mem, inst, r0, r1, r2);
 }
 
+/* ---- From optimized code ------------------------------------------------------------------------------------------------ */
+
+/* Functions with the C convention that optimized code calls; it has a frame pointer. */
+#define CALLING_SITE __builtin_return_address(0)
+#define CALLING_FRAME (*(uint64_t **)__builtin_frame_address(0))
+
+static void optimized_raise(struct engine_instance *inst, uint64_t trap) {
+  raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
+}
+
+/* As baseline_exhausted: the trap is the call's. */
+static void optimized_no_room(struct engine_instance *inst) {
+  bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
+  if (!has_limit && engine_thread_looks(inst->thread)) return;
+  struct baseline_caller caller = {NO_SITE, NULL};
+  baseline_optimized_caller(inst->code, CALLING_FRAME, &caller);
+  raise_at(inst, caller.site, caller.fp, has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
+}
+
+static void optimized_look(struct engine_instance *inst) {
+  if (!engine_thread_looks(inst->thread)) raise_at(inst, CALLING_SITE, CALLING_FRAME, ENGINE_TRAP_INTERRUPTED);
+}
+
+static void optimized_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function) {
+  struct engine_activation *activation = engine_publish(inst, CALLING_SITE, CALLING_FRAME);
+  enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
+}
+
+static void optimized_help(struct engine_instance *inst, uint64_t *slots, uint64_t operands, uint64_t imm,
+                           uint64_t helper) {
+  engine_publish(inst, CALLING_SITE, CALLING_FRAME);
+  int trap = baseline_runtime.helpers[helper](slots, inst, operands, imm);
+  if (BASE_UNLIKELY(trap)) raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
+}
+
 const struct baseline_runtime baseline_runtime = {
     .trap = baseline_trap,
     .leave = baseline_arch_leave,
@@ -262,6 +313,11 @@ const struct baseline_runtime baseline_runtime = {
     .away = baseline_arch_away,
     .tail_away = baseline_arch_tail_away,
     .translate = baseline_translating,
+    .raise = optimized_raise,
+    .no_room = optimized_no_room,
+    .look = optimized_look,
+    .leave_call = optimized_leave_call,
+    .help = optimized_help,
     .helpers =
         {
 #define X(name) [BASELINE_HELPER_##name] = baseline_helper_##name,

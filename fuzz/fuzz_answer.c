@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Answers of the optimizer's helper, made of arbitrary bytes: what is accepted lies within its code. */
+#include <assert.h>
+
+#include "tiers/optimizer/optimizer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes);
+
+struct source {
+  const uint8_t *at, *end;
+};
+
+static bool take(void *env, void *to, size_t count) {
+  struct source *source = env;
+  if (count > (size_t)(source->end - source->at)) return false;
+  if (count) memcpy(to, source->at, count);
+  source->at += count;
+  return true;
+}
+
+static void check(const struct optimizer_batch *batch, uint32_t entry_count) {
+  for (uint32_t i = 0; i < batch->function_count; i++) {
+    const struct wire_function *function = &batch->functions[i];
+    assert(function->entry < entry_count && function->bytes > 0);
+    assert((uint64_t)function->start + function->bytes <= batch->code_bytes);
+  }
+  for (uint32_t i = 0; i < batch->line_count; i++) assert(batch->lines[i].position < batch->code_bytes);
+  for (uint32_t i = 0; i < batch->refusal_count; i++) assert(batch->refusals[i].reason < WIRE_REASON_COUNT);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
+  enum { ENTRY_COUNT = 5 };
+  struct source source = {bytes, bytes + len_bytes};
+  bool goes_on = true;
+  while (goes_on) {
+    struct optimizer_batch batch;
+    struct cay_error error;
+    goes_on = optimizer_batch_read(take, &source, ENTRY_COUNT, &batch, &error) == CAY_OK;
+    if (goes_on) check(&batch, ENTRY_COUNT);
+    optimizer_batch_free(&batch);
+  }
+  return 0;
+}

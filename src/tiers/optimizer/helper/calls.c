@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Calls, and what functions of the runtime do.
+ *
+ * A callee's frame begins behind the caller's. Native code takes its arguments in registers and returns a single result in
+ * one; several results are in its frame. Everything else takes arguments and results in the frame. Whether a function of this
+ * instance has native code is asked at run time, where it is not of the same batch: a table says so. */
+#include <stddef.h>
+
+#include "tiers/baseline/code.h"
+#include "tiers/optimizer/helper/helper.h"
+
+enum { MOST_PARAMS = 1000 };
+
+struct call {
+  const struct module_func_type *type;
+  uint32_t slot;      /* of the first argument and result in this frame */
+  LLVMValueRef frame; /* the callee's */
+};
+
+static LLVMValueRef callee_frame(struct batch *b) { return value_field(b, b->fp, b->own->frame_bytes); }
+
+static void note_outgoing(struct batch *b, const struct module_func_type *type) {
+  uint32_t slots = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
+  if (slots > b->outgoing_slots) b->outgoing_slots = slots;
+}
+
+static struct call call_begin(struct batch *b, const struct module_func_type *type, uint32_t slot) {
+  note_outgoing(b, type);
+  return (struct call){type, slot, callee_frame(b)};
+}
+
+/* Calls native code; its single result, or NULL. */
+static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMValueRef function) {
+  LLVMValueRef arguments[2 + MOST_PARAMS] = {b->inst, call->frame};
+  uint32_t slot = call->slot;
+  for (uint32_t i = 0; i < call->type->param_count; i++) {
+    arguments[2 + i] = value_read(b, slot, value_type_of(call->type->params[i]));
+    slot += module_type_slots(call->type->params[i]);
+  }
+  LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, call->type), function, arguments,
+                                       2 + call->type->param_count, "");
+  return call->type->result_count == 1 ? result : NULL;
+}
+
+/* Calls any function through the runtime. */
+static LLVMValueRef call_away(struct batch *b, const struct call *call, LLVMValueRef function) {
+  uint32_t slot = 0;
+  for (uint32_t i = 0; i < call->type->param_count; i++) {
+    value_store_slot(b, call->frame, slot, value_read(b, call->slot + slot, value_type_of(call->type->params[i])));
+    slot += module_type_slots(call->type->params[i]);
+  }
+  LLVMValueRef arguments[] = {b->inst, call->frame, function};
+  control_call_runtime(b, offsetof(struct baseline_runtime, leave_call), arguments, 3);
+  if (call->type->result_count != 1) return NULL;
+  return value_load_slot(b, call->frame, 0, value_type_of(call->type->results[0]));
+}
+
+static void call_end(struct batch *b, const struct call *call, LLVMValueRef result) {
+  uint32_t slot = 0;
+  if (result) value_write(b, call->slot, result);
+  for (uint32_t i = 0; !result && i < call->type->result_count; i++) {
+    value_write(b, call->slot + slot, value_load_slot(b, call->frame, slot, value_type_of(call->type->results[i])));
+    slot += module_type_slots(call->type->results[i]);
+  }
+}
+
+/* One of two ways to the same result. */
+static LLVMValueRef join(struct batch *b, LLVMValueRef results[2], LLVMBasicBlockRef blocks[2]) {
+  if (!results[0]) return NULL;
+  LLVMValueRef phi = LLVMBuildPhi(b->builder, LLVMTypeOf(results[0]), "");
+  LLVMAddIncoming(phi, results, blocks, 2);
+  return phi;
+}
+
+/* Goes to `native` or to the function `away`, by `is_native`. */
+static void call_either(struct batch *b, const struct call *call, LLVMValueRef is_native, LLVMValueRef native,
+                        LLVMValueRef away) {
+  LLVMBasicBlockRef inside = control_block(b), outside = control_block(b), next = control_block(b), blocks[2];
+  LLVMValueRef results[2];
+  control_branch_unlikely(b, LLVMBuildNot(b->builder, is_native, ""), outside, inside);
+  LLVMPositionBuilderAtEnd(b->builder, inside);
+  results[0] = call_native(b, call, native);
+  blocks[0] = LLVMGetInsertBlock(b->builder);
+  LLVMBuildBr(b->builder, next);
+  LLVMPositionBuilderAtEnd(b->builder, outside);
+  results[1] = call_away(b, call, away);
+  blocks[1] = LLVMGetInsertBlock(b->builder);
+  LLVMBuildBr(b->builder, next);
+  LLVMPositionBuilderAtEnd(b->builder, next);
+  call_end(b, call, join(b, results, blocks));
+}
+
+/* The native code of the function that the module defines as `entry`, a number of 64 bits; null: it has none. */
+static LLVMValueRef load_native(struct batch *b, LLVMValueRef entry) {
+  LLVMValueRef code = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, code));
+  LLVMValueRef natives = value_load_fixed(b, b->pointer, code, offsetof(struct baseline_code, natives));
+  LLVMValueRef place = LLVMBuildGEP2(b->builder, b->pointer, natives, &entry, 1, "");
+  return LLVMBuildLoad2(b->builder, b->pointer, place, "");
+}
+
+static LLVMValueRef load_function(struct batch *b, uint64_t func) {
+  LLVMValueRef functions = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, functions));
+  return value_load_fixed(b, b->pointer, functions, func * sizeof(struct engine_function *));
+}
+
+static void build_call(struct batch *b, const struct ir_insn *insn) {
+  const struct module *module = b->job->module;
+  uint32_t func = (uint32_t)insn->imm;
+  struct call call = call_begin(b, module_func_type_of(module, func), insn->d);
+  if (func < module->imported_func_count) {
+    call_end(b, &call, call_away(b, &call, load_function(b, func)));
+    return;
+  }
+  LLVMValueRef own = translate_declare(b, func - module->imported_func_count);
+  if (own) {
+    call_end(b, &call, call_native(b, &call, own));
+    return;
+  }
+  LLVMValueRef entry = LLVMConstInt(b->types[VALUE_I64], func - module->imported_func_count, false);
+  LLVMValueRef native = load_native(b, entry);
+  call_either(b, &call, LLVMBuildIsNotNull(b->builder, native, ""), native, load_function(b, func));
+}
+
+/* ---- Indirect calls --------------------------------------------------------------------------------------------------------- */
+
+/* Calls `function`, whose type fits. */
+static void call_function(struct batch *b, const struct call *call, LLVMValueRef function) {
+  LLVMBasicBlockRef start = LLVMGetInsertBlock(b->builder), inside = control_block(b), next = control_block(b);
+  LLVMValueRef instance = value_load_fixed(b, b->pointer, function, offsetof(struct engine_function, instance));
+  LLVMValueRef is_ours = LLVMBuildICmp(b->builder, LLVMIntEQ, instance, b->inst, "");
+  LLVMBuildCondBr(b->builder, is_ours, inside, next);
+  LLVMPositionBuilderAtEnd(b->builder, inside);
+  LLVMValueRef entry = value_load_fixed(b, b->types[VALUE_I32], function, offsetof(struct engine_function, entry));
+  LLVMValueRef found = load_native(b, LLVMBuildZExt(b->builder, entry, b->types[VALUE_I64], ""));
+  LLVMBuildBr(b->builder, next);
+  LLVMPositionBuilderAtEnd(b->builder, next);
+  LLVMValueRef native = LLVMBuildPhi(b->builder, b->pointer, ""), none = LLVMConstNull(b->pointer);
+  LLVMAddIncoming(native, &none, &start, 1);
+  LLVMAddIncoming(native, &found, &inside, 1);
+  call_either(b, call, LLVMBuildIsNotNull(b->builder, native, ""), native, function);
+}
+
+/* As engine_type_matches: equal, or the type has it among its supertypes. */
+static void check_type(struct batch *b, LLVMValueRef sub, LLVMValueRef super) {
+  LLVMBasicBlockRef differs = control_block(b), fits = control_block(b);
+  control_branch_unlikely(b, LLVMBuildICmp(b->builder, LLVMIntNE, sub, super, ""), differs, fits);
+  LLVMPositionBuilderAtEnd(b->builder, differs);
+  LLVMTypeRef i32 = b->types[VALUE_I32];
+  LLVMValueRef depth = value_load_fixed(b, i32, super, offsetof(struct engine_type, depth));
+  LLVMValueRef own_depth = value_load_fixed(b, i32, sub, offsetof(struct engine_type, depth));
+  LLVMValueRef wrong = control_trap_number(b, ENGINE_TRAP_CALL_TYPE);
+  control_trap_if(b, LLVMBuildICmp(b->builder, LLVMIntUGT, depth, own_depth, ""), wrong);
+  LLVMValueRef supers = value_load_fixed(b, b->pointer, sub, offsetof(struct engine_type, supers));
+  LLVMValueRef index = LLVMBuildZExt(b->builder, depth, b->types[VALUE_I64], "");
+  LLVMValueRef place = LLVMBuildGEP2(b->builder, b->pointer, supers, &index, 1, "");
+  LLVMValueRef found = LLVMBuildLoad2(b->builder, b->pointer, place, "");
+  control_trap_if(b, LLVMBuildICmp(b->builder, LLVMIntNE, found, super, ""), wrong);
+  LLVMBuildBr(b->builder, fits);
+  LLVMPositionBuilderAtEnd(b->builder, fits);
+}
+
+static void build_call_indirect(struct batch *b, const struct ir_insn *insn) {
+  const struct module *module = b->job->module;
+  struct call call = call_begin(b, &module->types[insn->imm].func, insn->d);
+  LLVMTypeRef i64 = b->types[VALUE_I64];
+  LLVMValueRef index = value_read(b, insn->a, VALUE_I64);
+  LLVMValueRef tables = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, tables));
+  LLVMValueRef table = value_load_fixed(b, b->pointer, tables, (uint64_t)insn->b * sizeof(struct engine_table *));
+  LLVMValueRef count = value_load(b, i64, table, offsetof(struct engine_table, count));
+  control_trap_if(b, LLVMBuildICmp(b->builder, LLVMIntUGE, index, count, ""),
+                  control_trap_number(b, ENGINE_TRAP_UNDEFINED_ELEMENT));
+  LLVMValueRef elems = value_load(b, b->pointer, table, offsetof(struct engine_table, elems));
+  LLVMValueRef place = LLVMBuildGEP2(b->builder, b->pointer, elems, &index, 1, "");
+  LLVMValueRef function = LLVMBuildLoad2(b->builder, b->pointer, place, "");
+  control_trap_if(b, LLVMBuildIsNull(b->builder, function, ""), control_trap_number(b, ENGINE_TRAP_NULL_ELEMENT));
+  LLVMValueRef def = value_load_fixed(b, b->pointer, function, offsetof(struct engine_function, def));
+  LLVMValueRef types = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, types));
+  check_type(b, def, value_load_fixed(b, b->pointer, types, insn->imm * sizeof(struct engine_type *)));
+  call_function(b, &call, function);
+}
+
+/* imm: the type. */
+static void build_call_ref(struct batch *b, const struct ir_insn *insn) {
+  struct call call = call_begin(b, &b->job->module->types[insn->imm].func, insn->d);
+  LLVMValueRef reference = value_read(b, insn->a, VALUE_I64);
+  LLVMValueRef is_null = LLVMBuildICmp(b->builder, LLVMIntEQ, reference, LLVMConstNull(b->types[VALUE_I64]), "");
+  control_trap_if(b, is_null, control_trap_number(b, ENGINE_TRAP_NULL_REFERENCE));
+  call_function(b, &call, LLVMBuildIntToPtr(b->builder, reference, b->pointer, ""));
+}
+
+/* ---- The runtime's helpers --------------------------------------------------------------------------------------------------- */
+
+void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm) {
+  LLVMTypeRef i64 = b->types[VALUE_I64];
+  LLVMValueRef arguments[] = {b->inst, b->fp, LLVMConstInt(i64, operands, false), LLVMConstInt(i64, imm, false),
+                              LLVMConstInt(i64, helper, false)};
+  control_call_runtime(b, offsetof(struct baseline_runtime, help), arguments, 5);
+}
+
+/* How many operands stand in consecutive temporaries from `a` on; -1: not one of these. */
+static int operand_count(uint16_t op) {
+  switch (op) {
+  case MODULE_OP_MEMORY_SIZE:
+  case MODULE_OP_TABLE_SIZE:
+  case MODULE_OP_DATA_DROP:
+  case MODULE_OP_ELEM_DROP: return 0;
+  case MODULE_OP_MEMORY_GROW:
+  case MODULE_OP_TABLE_GET: return 1;
+  case MODULE_OP_TABLE_SET:
+  case MODULE_OP_TABLE_GROW: return 2;
+  case MODULE_OP_MEMORY_FILL:
+  case MODULE_OP_MEMORY_COPY:
+  case MODULE_OP_MEMORY_INIT:
+  case MODULE_OP_TABLE_FILL:
+  case MODULE_OP_TABLE_COPY:
+  case MODULE_OP_TABLE_INIT: return 3;
+  default: return -1;
+  }
+}
+
+/* The helper finds its operands in the frame, as the baseline's code leaves them. */
+static bool build_help(struct batch *b, const struct ir_insn *insn) {
+  struct baseline_helper_call call;
+  int count = operand_count(insn->op);
+  if (count < 0 || !baseline_helper_find(b->job->module, insn, &call)) return false;
+  for (uint32_t i = 0; i < (uint32_t)count; i++)
+    value_store_slot(b, b->fp, insn->a + i, value_read(b, insn->a + i, VALUE_I64));
+  uint64_t operands = call.d | (uint64_t)call.a << 16 | (uint64_t)call.b << 32 | (uint64_t)call.c << 48;
+  call_help(b, call.helper, operands, call.imm);
+  if (insn->d != IR_NO_SLOT) value_write(b, insn->d, value_load_slot(b, b->fp, insn->d, VALUE_I64));
+  return true;
+}
+
+bool call_insn(struct batch *b, const struct ir_insn *insn) {
+  switch (insn->op) {
+  case IR_CALL: build_call(b, insn); return true;
+  case IR_CALL_INDIRECT: build_call_indirect(b, insn); return true;
+  case IR_CALL_REF: build_call_ref(b, insn); return true;
+  case MODULE_OP_REF_FUNC:
+    value_write(b, insn->d, LLVMBuildPtrToInt(b->builder, load_function(b, insn->imm), b->types[VALUE_I64], ""));
+    return true;
+  default: return build_help(b, insn);
+  }
+}

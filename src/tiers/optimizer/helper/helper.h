@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the files of cay-llvm share. The program reads modules that anybody may have written, so it has no rights but the
+ * socket it was given (os_sandbox_linux.c), and nothing that it does is believed without a check.
+ *
+ * The code of function N is f<N>, which takes instance, frame and the arguments by the C convention, and a<N>, which takes
+ * instance and frame, and the arguments from there. Where one calls what is not of its batch, it looks into the code object's
+ * `natives`, and leaves through the runtime when there is nothing. */
+#ifndef TIERS_OPTIMIZER_HELPER_HELPER_H
+#define TIERS_OPTIMIZER_HELPER_HELPER_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "tiers/baseline/baseline.h"
+#include "tiers/ir.h"
+#include "tiers/optimizer/wire.h"
+
+/* How values are kept while a function is translated: of INT, as what they were made. */
+enum value_type { VALUE_I32, VALUE_I64, VALUE_F32, VALUE_F64, VALUE_V128, VALUE_TYPES };
+
+/* What all functions of a module share. */
+struct job {
+  const struct module *module;
+  uint32_t flags; /* enum wire_flags */
+  struct ir_frontend *frontend;
+  LLVMTargetMachineRef machine;
+  char *cpu, *features, *triple, *layout;
+  LLVMModuleRef meanings; /* the semantic functions, to ask which there are */
+  bool rounds; /* the processor has instructions that round */
+};
+
+/* A function of a batch. */
+struct batch_function {
+  uint32_t entry;
+  uint32_t frame_bytes;  /* of the value stack; as much as it takes of the native one at least */
+  uint32_t native_bytes; /* what LLVM said that it takes of that, when it is more than promised */
+  int refusal;           /* enum wire_reason, or -1 */
+};
+
+/* What a call takes of the native stack besides what LLVM tells: return address, saved registers, adapter and thunk. */
+enum { BATCH_SLACK_BYTES = 160 };
+
+/* A slot whose value is known: a temporary that the current run of code has written or read. */
+struct known {
+  LLVMValueRef value; /* NULL: it is in memory */
+  bool is_stale;      /* its memory is */
+};
+
+/* One LLVM module and what is translated into it. */
+struct batch {
+  struct job *job;
+  struct batch_function *functions;
+  uint32_t function_count;
+
+  LLVMContextRef context;
+  LLVMModuleRef llvm;
+  LLVMBuilderRef builder, entry_builder; /* entry_builder: at the end of what stands at the function's start */
+  LLVMDIBuilderRef debug;
+  LLVMMetadataRef file, function_debug_type, scope;
+  LLVMTypeRef types[VALUE_TYPES], void_type, i8, i16, pointer;
+  unsigned invariant_kind, weights_kind;
+  LLVMValueRef invariant, unlikely; /* the metadata */
+  bool has_meanings;      /* semantic functions are called */
+  LLVMValueRef *natives;  /* by entry: f<N>, or NULL */
+
+  /* The function that is being translated. */
+  const struct ir_function *ir;
+  struct batch_function *own;
+  LLVMValueRef function, inst, fp;
+  LLVMValueRef *locals;          /* by slot: its memory */
+  uint8_t *local_types;          /* by slot: enum value_type */
+  struct known *known;           /* by slot */
+  LLVMValueRef *homes[IR_CLASS_V128 + 1]; /* by class and slot: memory of temporaries */
+  LLVMBasicBlockRef *labels;
+  BASE_VEC(uint32_t) stale;      /* slots */
+  BASE_VEC(uint32_t) known_slots;
+  uint32_t outgoing_slots;       /* that calls need beyond the frame */
+  int refusal;
+};
+
+/* ---- Values (values.c) -------------------------------------------------------------------------------------------- */
+
+enum value_type value_type_of(module_type type);
+LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_type *type);
+LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits);
+/* The same for arithmetic: LLVM takes x * 1 for x, but a signaling NaN that is multiplied is quiet afterwards. So it must not
+ * know the numbers with which it could leave an operation out. */
+LLVMValueRef value_number(struct batch *b, enum value_type type, uint64_t bits);
+/* The value of a slot as it is, or as one of the type, which is of the same class. */
+LLVMValueRef value_read_any(struct batch *b, uint32_t slot, enum ir_class cls);
+LLVMValueRef value_read(struct batch *b, uint32_t slot, enum value_type type);
+void value_write(struct batch *b, uint32_t slot, LLVMValueRef value);
+/* Brings what is known to memory, before control goes elsewhere. */
+void values_settle(struct batch *b);
+/* At a label: nothing is known. */
+void values_forget(struct batch *b);
+LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type type);
+/* Memory of a function's frame: `base` is a frame, slots are 8 bytes. */
+LLVMValueRef value_slot_address(struct batch *b, LLVMValueRef base, uint32_t slot);
+void value_store_slot(struct batch *b, LLVMValueRef base, uint32_t slot, LLVMValueRef value);
+LLVMValueRef value_load_slot(struct batch *b, LLVMValueRef base, uint32_t slot, enum value_type type);
+LLVMValueRef value_field(struct batch *b, LLVMValueRef base, uint64_t offset);
+/* A field that never changes, and one that may. */
+LLVMValueRef value_load_fixed(struct batch *b, LLVMTypeRef type, LLVMValueRef base, uint64_t offset);
+LLVMValueRef value_load(struct batch *b, LLVMTypeRef type, LLVMValueRef base, uint64_t offset);
+
+/* ---- Control (control.c) -------------------------------------------------------------------------------------------- */
+
+/* Calls a function of the runtime, at `offset` in it: returns nothing, takes `count` arguments. */
+void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count);
+/* Goes on only where `condition` is false; else, which is unlikely, there is a trap. */
+void control_trap_if(struct batch *b, LLVMValueRef condition, LLVMValueRef trap);
+LLVMValueRef control_trap_number(struct batch *b, enum engine_trap trap);
+LLVMBasicBlockRef control_block(struct batch *b); /* an empty one */
+bool control_has_ended(const struct batch *b);    /* the current one */
+/* In a prologue: traps or looks when the stack has no room for the frame. */
+void control_check_room(struct batch *b);
+void control_branch_unlikely(struct batch *b, LLVMValueRef condition, LLVMBasicBlockRef then, LLVMBasicBlockRef otherwise);
+
+/* ---- Instructions ----------------------------------------------------------------------------------------------------- */
+
+/* Each: false when it is none of its own. */
+bool control_insn(struct batch *b, const struct ir_insn *insn); /* control.c */
+bool numeric_insn(struct batch *b, const struct ir_insn *insn); /* numeric.c */
+bool memory_insn(struct batch *b, const struct ir_insn *insn);  /* memory.c */
+bool call_insn(struct batch *b, const struct ir_insn *insn);    /* calls.c */
+void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm);
+/* Calls the semantic function of an instruction. */
+LLVMValueRef numeric_call(struct batch *b, uint16_t op, LLVMValueRef *arguments, unsigned count);
+/* Links what was called. False: no memory, or not the bitcode of this LLVM. */
+bool numeric_link(struct batch *b);
+bool numeric_prepare(struct job *job, LLVMContextRef context);
+
+/* Translates function `own` into the batch; own->refusal when it cannot be (translate.c). False: no memory. */
+bool translate_function(struct batch *b, struct batch_function *own);
+/* Declares it, before any is translated. */
+void translate_add(struct batch *b, const struct batch_function *own);
+/* Why a function cannot be translated, or -1, as far as can be said without trying; and the least frame that it needs. */
+int translate_refusal(struct job *job, uint32_t entry, uint32_t *frame_bytes);
+void translate_adapter(struct batch *b, const struct batch_function *own);
+/* The native function, or NULL when it is not of this batch. */
+LLVMValueRef translate_declare(struct batch *b, uint32_t entry);
+
+/* ---- Objects (object.c) -------------------------------------------------------------------------------------------------- */
+
+struct object_code {
+  BASE_VEC(uint8_t) bytes;
+  BASE_VEC(struct wire_function) functions;
+  BASE_VEC(struct wire_line) lines;
+};
+/* Reads an ELF object that LLVM has made: text and constants with their relocations resolved, the pieces of the functions, and
+ * lines. False: it has something that is not expected. */
+bool object_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
+void object_free(struct object_code *code);
+/* Adds the rows of a line table, whose relocated addresses lie in the text at `text` (lines.c). */
+bool lines_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
+
+/* Compiles the functions of a batch; `out` has those that are not refused. False: everything failed. (batch.c) */
+bool batch_compile(struct job *job, struct batch_function *functions, uint32_t count, struct object_code *out);
+
+/* Gives up all rights but those on the descriptors that are open (os_sandbox_linux.c). */
+void sandbox_enter(void);
+
+#endif

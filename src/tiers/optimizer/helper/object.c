@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Reads the object that LLVM has made, of which few things are expected: one section of code, constants, and relative
+ * relocations between them. All of it becomes one run of bytes, which works wherever it is put; anything else is refused.
+ * The object is our own compiler's work, so it is not checked as a stranger's would be. */
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tiers/optimizer/helper/helper.h"
+
+struct object {
+  const uint8_t *bytes;
+  const Elf64_Ehdr *head;
+  const Elf64_Shdr *sections;
+  const char *names;
+  uint64_t *places; /* by section: where it lies in the code, or NOWHERE */
+};
+#define NOWHERE UINT64_MAX
+
+static const void *contents(const struct object *o, const Elf64_Shdr *section) { return o->bytes + section->sh_offset; }
+
+static const char *name_of(const struct object *o, const Elf64_Shdr *section) { return o->names + section->sh_name; }
+
+/* ---- Placing ---------------------------------------------------------------------------------------------------------------- */
+
+/* `bytes` NULL: zeroes. */
+static bool append(struct object_code *out, const void *bytes, size_t count, size_t alignment, uint64_t *place) {
+  size_t at = (out->bytes.count + alignment - 1) / alignment * alignment;
+  if (!BASE_VEC_RESERVE(&out->bytes, at + count)) return false;
+  memset(out->bytes.items + out->bytes.count, 0xCC, at - out->bytes.count);
+  if (bytes)
+    memcpy(out->bytes.items + at, bytes, count);
+  else
+    memset(out->bytes.items + at, 0, count);
+  out->bytes.count = at + count;
+  *place = at;
+  return true;
+}
+
+static bool is_placed(const Elf64_Shdr *section, bool is_code) {
+  bool has_bytes = section->sh_type == SHT_PROGBITS || section->sh_type == SHT_NOBITS;
+  if (!(section->sh_flags & SHF_ALLOC) || section->sh_size == 0 || !has_bytes) return false;
+  return is_code == ((section->sh_flags & SHF_EXECINSTR) != 0);
+}
+
+/* Code first. */
+static bool place_sections(struct object *o, struct object_code *out) {
+  for (int pass = 0; pass < 2; pass++)
+    for (unsigned i = 0; i < o->head->e_shnum; i++) {
+      const Elf64_Shdr *section = &o->sections[i];
+      if (!is_placed(section, pass == 0)) continue;
+      size_t alignment = section->sh_addralign ? section->sh_addralign : 1;
+      const void *bytes = section->sh_type == SHT_NOBITS ? NULL : contents(o, section);
+      if (alignment > 64 || !append(out, bytes, section->sh_size, alignment, &o->places[i])) return false;
+    }
+  return true;
+}
+
+/* ---- Relocations ---------------------------------------------------------------------------------------------------------------- */
+
+static const Elf64_Sym *symbols_of(const struct object *o, const Elf64_Shdr *section) {
+  return contents(o, &o->sections[section->sh_link]);
+}
+
+static bool is_in_code(const struct object *o, const Elf64_Sym *symbol) {
+  return symbol->st_shndx < o->head->e_shnum && symbol->st_shndx != SHN_UNDEF && o->places[symbol->st_shndx] != NOWHERE;
+}
+
+static bool relocate(const struct object *o, const Elf64_Shdr *section, struct object_code *out) {
+  uint64_t place = o->places[section->sh_info];
+  const Elf64_Rela *rows = contents(o, section);
+  const Elf64_Sym *symbols = symbols_of(o, section);
+  for (size_t i = 0; i < section->sh_size / sizeof *rows; i++) {
+    const Elf64_Sym *symbol = &symbols[ELF64_R_SYM(rows[i].r_info)];
+    uint64_t type = ELF64_R_TYPE(rows[i].r_info), at = place + rows[i].r_offset;
+    if ((type != R_X86_64_PC32 && type != R_X86_64_PLT32) || !is_in_code(o, symbol)) return false;
+    int64_t value = (int64_t)(o->places[symbol->st_shndx] + symbol->st_value) + rows[i].r_addend - (int64_t)at;
+    base_store_u32(out->bytes.items + at, (uint32_t)value);
+  }
+  return true;
+}
+
+/* ---- Functions ---------------------------------------------------------------------------------------------------------------------- */
+
+static int by_start(const void *left, const void *right) {
+  const struct wire_function *a = left, *b = right;
+  return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static bool add_function(const struct object *o, const Elf64_Sym *symbol, const char *name, struct object_code *out) {
+  unsigned entry;
+  char kind;
+  if (sscanf(name, "%c%u", &kind, &entry) != 2 || (kind != 'f' && kind != 'a')) return false;
+  struct wire_function *function = BASE_VEC_PUSH(&out->functions);
+  if (!function) return false;
+  *function = (struct wire_function){.entry = entry,
+                                     .kind = kind == 'f' ? WIRE_NATIVE : WIRE_ADAPTER,
+                                     .start = (uint32_t)(o->places[symbol->st_shndx] + symbol->st_value),
+                                     .bytes = (uint32_t)symbol->st_size};
+  return true;
+}
+
+static bool add_functions(const struct object *o, const Elf64_Shdr *section, struct object_code *out) {
+  const Elf64_Sym *symbols = contents(o, section);
+  const char *names = contents(o, &o->sections[section->sh_link]);
+  for (size_t i = 0; i < section->sh_size / sizeof *symbols; i++) {
+    if (ELF64_ST_TYPE(symbols[i].st_info) != STT_FUNC) continue;
+    if (!is_in_code(o, &symbols[i]) || !add_function(o, &symbols[i], names + symbols[i].st_name, out)) return false;
+  }
+  return true;
+}
+
+/* ---- Lines ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* The addresses in it are offsets in the text then. */
+static bool read_lines(const struct object *o, unsigned index, struct object_code *out) {
+  const Elf64_Shdr *section = &o->sections[index];
+  uint8_t *bytes = base_alloc(section->sh_size);
+  if (!bytes) return false;
+  memcpy(bytes, contents(o, section), section->sh_size);
+  bool done = true;
+  for (unsigned i = 0; i < o->head->e_shnum; i++) {
+    const Elf64_Shdr *table = &o->sections[i];
+    if (table->sh_type != SHT_RELA || table->sh_info != index) continue;
+    const Elf64_Rela *rows = contents(o, table);
+    const Elf64_Sym *symbols = symbols_of(o, table);
+    for (size_t k = 0; k < table->sh_size / sizeof *rows; k++) {
+      const Elf64_Sym *symbol = &symbols[ELF64_R_SYM(rows[k].r_info)];
+      if (ELF64_R_TYPE(rows[k].r_info) != R_X86_64_64) continue; /* of names */
+      done = done && is_in_code(o, symbol);
+      if (done)
+        base_store_u64(bytes + rows[k].r_offset,
+                       o->places[symbol->st_shndx] + symbol->st_value + (uint64_t)rows[k].r_addend);
+    }
+  }
+  done = done && lines_read(bytes, section->sh_size, out);
+  base_free(bytes);
+  return done;
+}
+
+static bool read_sections(struct object *o, struct object_code *out) {
+  if (!place_sections(o, out)) return false;
+  for (unsigned i = 0; i < o->head->e_shnum; i++) {
+    const Elf64_Shdr *section = &o->sections[i];
+    bool is_relocation = section->sh_type == SHT_RELA && o->places[section->sh_info] != NOWHERE;
+    if (is_relocation && !relocate(o, section, out)) return false;
+    if (section->sh_type == SHT_SYMTAB && !add_functions(o, section, out)) return false;
+    if (strcmp(name_of(o, section), ".debug_line") == 0 && !read_lines(o, i, out)) return false;
+  }
+  qsort(out->functions.items, out->functions.count, sizeof *out->functions.items, by_start);
+  return true;
+}
+
+bool object_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out) {
+  struct object o = {.bytes = bytes, .head = (const Elf64_Ehdr *)(const void *)bytes};
+  if (len_bytes < sizeof *o.head || o.head->e_shoff + (uint64_t)o.head->e_shnum * sizeof *o.sections > len_bytes)
+    return false;
+  o.sections = (const Elf64_Shdr *)(const void *)(bytes + o.head->e_shoff);
+  o.names = contents(&o, &o.sections[o.head->e_shstrndx]);
+  o.places = base_alloc(o.head->e_shnum * sizeof *o.places + 1);
+  if (!o.places) return false;
+  for (unsigned i = 0; i < o.head->e_shnum; i++) o.places[i] = NOWHERE;
+  bool done = read_sections(&o, out);
+  base_free(o.places);
+  return done;
+}
+
+void object_free(struct object_code *code) {
+  BASE_VEC_DEINIT(&code->bytes);
+  BASE_VEC_DEINIT(&code->functions);
+  BASE_VEC_DEINIT(&code->lines);
+  *code = (struct object_code){0};
+}

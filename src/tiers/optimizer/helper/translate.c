@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* A function of the module as functions of LLVM: the native one, made of the front-end's register code, and its adapter.
+ *
+ * Register code is read once, in order. What it has no way for is refused, for this function alone; what is half done then is
+ * thrown away with the batch (batch.c). */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tiers/optimizer/helper/helper.h"
+
+enum { LEAST_FRAME_BYTES = 224, MOST_FRAME_SLOTS = 30000, MOST_INSNS = 100000 };
+
+/* ---- Declarations -------------------------------------------------------------------------------------------------------- */
+
+static void set_attribute(struct batch *b, LLVMValueRef function, const char *name, const char *value) {
+  LLVMAttributeRef attribute =
+      LLVMCreateStringAttribute(b->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+  LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, attribute);
+}
+
+static void set_enum_attribute(struct batch *b, LLVMValueRef function, const char *name) {
+  unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+  LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(b->context, kind, 0));
+}
+
+/* Frame pointers link the frames for whoever walks them, so each function has a frame of its own. */
+static LLVMValueRef add_function(struct batch *b, const char *name, LLVMTypeRef type) {
+  LLVMValueRef function = LLVMAddFunction(b->llvm, name, type);
+  LLVMSetVisibility(function, LLVMHiddenVisibility);
+  set_enum_attribute(b, function, "nounwind");
+  set_enum_attribute(b, function, "noinline");
+  set_attribute(b, function, "frame-pointer", "all");
+  set_attribute(b, function, "target-cpu", b->job->cpu);
+  set_attribute(b, function, "target-features", b->job->features);
+  return function;
+}
+
+static const struct module_func_type *type_of_entry(const struct batch *b, uint32_t entry) {
+  return module_func_type_of(b->job->module, b->job->module->imported_func_count + entry);
+}
+
+LLVMValueRef translate_declare(struct batch *b, uint32_t entry) { return b->natives[entry]; }
+
+void translate_add(struct batch *b, const struct batch_function *own) {
+  char name[24];
+  snprintf(name, sizeof name, "f%u", own->entry);
+  LLVMValueRef function = add_function(b, name, value_function_type(b, type_of_entry(b, own->entry)));
+  char promised[16];
+  snprintf(promised, sizeof promised, "%u", own->frame_bytes ? own->frame_bytes - BATCH_SLACK_BYTES : 0);
+  set_attribute(b, function, "warn-stack-size", promised);
+  b->natives[own->entry] = function;
+}
+
+/* ---- Locals ---------------------------------------------------------------------------------------------------------------- */
+
+static void add_local(struct batch *b, uint32_t *slot, module_type type, LLVMValueRef value) {
+  enum value_type kind = value_type_of(type);
+  b->local_types[*slot] = kind;
+  b->locals[*slot] = LLVMBuildAlloca(b->entry_builder, b->types[kind], "");
+  if (!value) value = kind == VALUE_V128 ? LLVMConstNull(b->types[kind]) : value_number(b, kind, 0);
+  LLVMBuildStore(b->builder, value, b->locals[*slot]);
+  *slot += module_type_slots(type);
+}
+
+static bool add_locals(struct batch *b) {
+  struct module_body body = {0};
+  struct cay_error error;
+  bool done = module_body_begin(&body, b->job->module, b->ir->func, &error) == CAY_OK;
+  uint32_t slot = 0, local = done ? body.type->param_count : 0;
+  for (uint32_t i = 0; i < local; i++) add_local(b, &slot, body.type->params[i], LLVMGetParam(b->function, 2 + i));
+  for (size_t i = 0; done && i < body.local_runs.count; i++)
+    for (; local < body.local_runs.items[i].end; local++) add_local(b, &slot, body.local_runs.items[i].type, NULL);
+  assert(!done || slot == b->ir->link_slot);
+  module_body_deinit(&body);
+  return done;
+}
+
+/* ---- Refusals ---------------------------------------------------------------------------------------------------------------- */
+
+static int refusal_of(const struct ir_function *ir) {
+  if (ir->frame_slots > MOST_FRAME_SLOTS || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
+  if (ir->tries.count > 0) return WIRE_REASON_EXCEPTIONS;
+  if (ir->nodes.count > 0 || ir->local_references.count > 0) return WIRE_REASON_REFERENCES;
+  for (size_t i = 0; i < ir->insns.count; i++) {
+    const struct ir_insn *insn = &ir->insns.items[i];
+    if (insn->op == IR_RETURN_CALL || insn->op == IR_RETURN_CALL_INDIRECT || insn->op == IR_RETURN_CALL_REF)
+      return WIRE_REASON_TAIL_CALL;
+    if (insn->op < MODULE_OP_COUNT && (module_ops[insn->op].flags & MODULE_OP_ATOMIC)) return WIRE_REASON_ATOMICS;
+  }
+  return -1;
+}
+
+/* Whether it calls nothing, nor asks the runtime for anything that needs room: then it needs no check for any. */
+static bool is_leaf(const struct ir_function *ir) {
+  for (size_t i = 0; i < ir->insns.count; i++) {
+    uint16_t op = ir->insns.items[i].op;
+    if (op == IR_CALL || op == IR_CALL_INDIRECT || op == IR_CALL_REF) return false;
+  }
+  return true;
+}
+
+/* ---- The function ------------------------------------------------------------------------------------------------------------- */
+
+static void set_position(struct batch *b, uint32_t offset) {
+  LLVMMetadataRef place = LLVMDIBuilderCreateDebugLocation(b->context, offset, 0, b->scope, NULL);
+  LLVMSetCurrentDebugLocation2(b->builder, place);
+}
+
+static void begin_debug(struct batch *b) {
+  char name[24];
+  int len = snprintf(name, sizeof name, "f%u", b->own->entry);
+  b->scope = LLVMDIBuilderCreateFunction(b->debug, b->file, name, (size_t)len, "", 0, b->file, 0,
+                                         b->function_debug_type, true, true, 0, LLVMDIFlagZero, true);
+  LLVMSetSubprogram(b->function, b->scope);
+}
+
+static void translate_insn(struct batch *b, const struct ir_insn *insn) {
+  if (insn->op != IR_LABEL && control_has_ended(b)) { /* nothing comes here, but it has to be somewhere */
+    LLVMPositionBuilderAtEnd(b->builder, control_block(b));
+    values_forget(b);
+  }
+  set_position(b, insn->offset);
+  if (!control_insn(b, insn) && !memory_insn(b, insn) && !numeric_insn(b, insn) && !call_insn(b, insn))
+    b->refusal = WIRE_REASON_INSTRUCTION;
+}
+
+/* Room is checked first, but what calls need of it is known last. */
+static void translate_code(struct batch *b) {
+  LLVMBasicBlockRef entry = control_block(b), start = control_block(b), body = control_block(b);
+  LLVMPositionBuilderAtEnd(b->entry_builder, entry);
+  LLVMPositionBuilderAtEnd(b->builder, body);
+  set_position(b, b->ir->insns.count ? b->ir->insns.items[0].offset : 0);
+  if (!add_locals(b)) b->refusal = WIRE_REASON_TOO_LARGE;
+  for (size_t i = 0; i < b->ir->insns.count && b->refusal < 0; i++) translate_insn(b, &b->ir->insns.items[i]);
+  if (!control_has_ended(b)) LLVMBuildUnreachable(b->builder);
+  LLVMPositionBuilderAtEnd(b->builder, start);
+  if (!is_leaf(b->ir)) control_check_room(b);
+  LLVMBuildBr(b->builder, body);
+  LLVMBuildBr(b->entry_builder, start);
+}
+
+static bool make_room(struct batch *b) {
+  uint32_t slots = b->ir->frame_slots + 2;
+  b->locals = base_alloc_zero(slots, sizeof *b->locals);
+  b->local_types = base_alloc_zero(slots, 1);
+  b->known = base_alloc_zero(slots, sizeof *b->known);
+  b->labels = base_alloc_zero(b->ir->label_count + 1, sizeof *b->labels);
+  bool done = b->locals && b->local_types && b->known && b->labels;
+  for (unsigned i = 0; i <= IR_CLASS_V128; i++) {
+    b->homes[i] = base_alloc_zero(slots, sizeof *b->homes[i]);
+    done = done && b->homes[i];
+  }
+  return done;
+}
+
+static void give_room(struct batch *b) {
+  base_free(b->locals);
+  base_free(b->local_types);
+  base_free(b->known);
+  base_free(b->labels);
+  for (unsigned i = 0; i <= IR_CLASS_V128; i++) base_free(b->homes[i]);
+  values_forget(b);
+}
+
+static uint32_t frame_bytes_of(const struct ir_function *ir) {
+  uint32_t bytes = ir->frame_slots * 8;
+  return bytes > LEAST_FRAME_BYTES ? bytes : LEAST_FRAME_BYTES;
+}
+
+int translate_refusal(struct job *job, uint32_t entry, uint32_t *frame_bytes) {
+  const struct ir_function *ir = ir_translate(job->frontend, job->module, job->module->imported_func_count + entry);
+  if (!ir) return WIRE_REASON_TOO_LARGE;
+  *frame_bytes = frame_bytes_of(ir);
+  return refusal_of(ir);
+}
+
+bool translate_function(struct batch *b, struct batch_function *own) {
+  struct job *job = b->job;
+  b->own = own;
+  b->ir = ir_translate(job->frontend, job->module, job->module->imported_func_count + own->entry);
+  b->function = b->natives[own->entry];
+  b->inst = LLVMGetParam(b->function, 0);
+  b->fp = LLVMGetParam(b->function, 1);
+  b->outgoing_slots = 0;
+  b->refusal = -1;
+  bool done = b->ir && make_room(b);
+  if (done) {
+    begin_debug(b);
+    translate_code(b);
+    own->refusal = b->refusal;
+  }
+  give_room(b);
+  return done;
+}
+
+/* ---- The adapter ------------------------------------------------------------------------------------------------------------- */
+
+void translate_adapter(struct batch *b, const struct batch_function *own) {
+  const struct module_func_type *type = type_of_entry(b, own->entry);
+  char name[24];
+  snprintf(name, sizeof name, "a%u", own->entry);
+  LLVMTypeRef params[] = {b->pointer, b->pointer};
+  b->function = add_function(b, name, LLVMFunctionType(b->void_type, params, 2, false));
+  b->fp = LLVMGetParam(b->function, 1);
+  LLVMPositionBuilderAtEnd(b->builder, control_block(b));
+  LLVMSetCurrentDebugLocation2(b->builder, NULL);
+  LLVMValueRef arguments[2 + 1000] = {LLVMGetParam(b->function, 0), b->fp};
+  uint32_t slot = 0;
+  for (uint32_t i = 0; i < type->param_count; i++) {
+    arguments[2 + i] = value_load_slot(b, b->fp, slot, value_type_of(type->params[i]));
+    slot += module_type_slots(type->params[i]);
+  }
+  LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, type), b->natives[own->entry], arguments,
+                                       2 + type->param_count, "");
+  LLVMSetTailCallKind(result, LLVMTailCallKindNoTail);
+  if (type->result_count == 1) value_store_slot(b, b->fp, 0, result);
+  LLVMBuildRetVoid(b->builder);
+}

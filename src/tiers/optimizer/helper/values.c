@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Slots of register code as values of LLVM.
+ *
+ * A local has memory of its type, from which LLVM makes values (mem2reg). A temporary is written once before it is read, and
+ * nearly always in the same run of code without labels, so its value is kept here; only what still lives at a branch goes to
+ * memory, of its class: integers as 64 bits, as in a frame. An i32 is extended and cut only where its reader is of the other
+ * width. */
+#include "tiers/optimizer/helper/helper.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum value_type value_type_of(module_type type) {
+  switch (type) {
+  case MODULE_I32: return VALUE_I32;
+  case MODULE_F32: return VALUE_F32;
+  case MODULE_F64: return VALUE_F64;
+  case MODULE_V128: return VALUE_V128;
+  default: return VALUE_I64;
+  }
+}
+
+static enum value_type type_of_class(enum ir_class cls) {
+  static const uint8_t types[] = {
+      [IR_CLASS_INT] = VALUE_I64, [IR_CLASS_F32] = VALUE_F32, [IR_CLASS_F64] = VALUE_F64, [IR_CLASS_V128] = VALUE_V128};
+  return types[cls];
+}
+
+static enum value_type type_of_value(const struct batch *b, LLVMValueRef value) {
+  LLVMTypeRef type = LLVMTypeOf(value);
+  for (unsigned i = 0; i < VALUE_TYPES; i++)
+    if (b->types[i] == type) return i;
+  assert(!"a value of no type of the guest's");
+  return VALUE_I64;
+}
+
+static enum ir_class class_of_value(const struct batch *b, LLVMValueRef value) {
+  static const uint8_t classes[] = {[VALUE_I32] = IR_CLASS_INT,
+                                    [VALUE_I64] = IR_CLASS_INT,
+                                    [VALUE_F32] = IR_CLASS_F32,
+                                    [VALUE_F64] = IR_CLASS_F64,
+                                    [VALUE_V128] = IR_CLASS_V128};
+  return classes[type_of_value(b, value)];
+}
+
+LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_type *type) {
+  LLVMTypeRef params[2 + 1000];
+  assert(type->param_count <= 1000);
+  params[0] = params[1] = b->pointer;
+  for (uint32_t i = 0; i < type->param_count; i++) params[2 + i] = b->types[value_type_of(type->params[i])];
+  LLVMTypeRef result = type->result_count == 1 ? b->types[value_type_of(type->results[0])] : b->void_type;
+  return LLVMFunctionType(result, params, 2 + type->param_count, false);
+}
+
+LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits) {
+  switch (type) {
+  case VALUE_I32: return LLVMConstInt(b->types[VALUE_I32], (uint32_t)bits, false);
+  case VALUE_I64: return LLVMConstInt(b->types[VALUE_I64], bits, false);
+  case VALUE_F32:
+    return LLVMConstBitCast(LLVMConstInt(b->types[VALUE_I32], (uint32_t)bits, false), b->types[VALUE_F32]);
+  case VALUE_F64: return LLVMConstBitCast(LLVMConstInt(b->types[VALUE_I64], bits, false), b->types[VALUE_F64]);
+  default: assert(bits == 0); return LLVMConstNull(b->types[VALUE_V128]);
+  }
+}
+
+static bool is_identity(enum value_type type, uint64_t bits) {
+  if (type == VALUE_F32) bits = (uint32_t)bits << 1 == 0x7F000000u ? 1 : (uint32_t)bits << 1;
+  if (type == VALUE_F64) bits = bits << 1 == UINT64_C(0x7FE0000000000000) ? 1 : bits << 1;
+  return (type == VALUE_F32 || type == VALUE_F64) && bits <= 1;
+}
+
+LLVMValueRef value_number(struct batch *b, enum value_type type, uint64_t bits) {
+  if (!is_identity(type, bits)) return value_const(b, type, bits);
+  char name[40];
+  snprintf(name, sizeof name, "number.%d.%llx", type, (unsigned long long)bits);
+  LLVMValueRef number = LLVMGetNamedGlobal(b->llvm, name);
+  if (!number) {
+    number = LLVMAddGlobal(b->llvm, b->types[type], name);
+    LLVMSetInitializer(number, value_const(b, type, bits));
+    LLVMSetLinkage(number, LLVMInternalLinkage);
+    LLVMSetExternallyInitialized(number, true);
+  }
+  return value_load_fixed(b, b->types[type], number, 0);
+}
+
+LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type type) {
+  enum value_type from = type_of_value(b, value);
+  if (from == type) return value;
+  if (type == VALUE_I32) return LLVMBuildTrunc(b->builder, value, b->types[VALUE_I32], "");
+  assert(type == VALUE_I64 && from == VALUE_I32);
+  return LLVMBuildZExt(b->builder, value, b->types[VALUE_I64], "");
+}
+
+/* ---- Memory ------------------------------------------------------------------------------------------------------------ */
+
+LLVMValueRef value_field(struct batch *b, LLVMValueRef base, uint64_t offset) {
+  LLVMValueRef index = LLVMConstInt(b->types[VALUE_I64], offset, false);
+  return offset ? LLVMBuildGEP2(b->builder, b->i8, base, &index, 1, "") : base;
+}
+
+LLVMValueRef value_load(struct batch *b, LLVMTypeRef type, LLVMValueRef base, uint64_t offset) {
+  return LLVMBuildLoad2(b->builder, type, value_field(b, base, offset), "");
+}
+
+LLVMValueRef value_load_fixed(struct batch *b, LLVMTypeRef type, LLVMValueRef base, uint64_t offset) {
+  LLVMValueRef load = value_load(b, type, base, offset);
+  LLVMSetMetadata(load, b->invariant_kind, b->invariant);
+  return load;
+}
+
+LLVMValueRef value_slot_address(struct batch *b, LLVMValueRef base, uint32_t slot) {
+  return value_field(b, base, (uint64_t)slot * 8);
+}
+
+void value_store_slot(struct batch *b, LLVMValueRef base, uint32_t slot, LLVMValueRef value) {
+  LLVMValueRef address = value_slot_address(b, base, slot);
+  enum value_type type = type_of_value(b, value);
+  if (type == VALUE_F32) value = LLVMBuildBitCast(b->builder, value, b->types[VALUE_I32], "");
+  if (type == VALUE_I32 || type == VALUE_F32) value = LLVMBuildZExt(b->builder, value, b->types[VALUE_I64], "");
+  LLVMSetAlignment(LLVMBuildStore(b->builder, value, address), 8);
+}
+
+LLVMValueRef value_load_slot(struct batch *b, LLVMValueRef base, uint32_t slot, enum value_type type) {
+  LLVMValueRef load = LLVMBuildLoad2(b->builder, b->types[type], value_slot_address(b, base, slot), "");
+  LLVMSetAlignment(load, 8);
+  return load;
+}
+
+/* The memory of a temporary, made when it is first asked for. */
+static LLVMValueRef home_of(struct batch *b, uint32_t slot, enum ir_class cls) {
+  LLVMValueRef *home = &b->homes[cls][slot];
+  if (!*home) *home = LLVMBuildAlloca(b->entry_builder, b->types[type_of_class(cls)], "");
+  return *home;
+}
+
+/* ---- Slots -------------------------------------------------------------------------------------------------------------- */
+
+static bool is_local(const struct batch *b, uint32_t slot) { return slot < b->ir->link_slot; }
+
+LLVMValueRef value_read_any(struct batch *b, uint32_t slot, enum ir_class cls) {
+  if (is_local(b, slot)) return LLVMBuildLoad2(b->builder, b->types[b->local_types[slot]], b->locals[slot], "");
+  struct known *known = &b->known[slot];
+  if (known->value && class_of_value(b, known->value) == cls) return known->value;
+  return LLVMBuildLoad2(b->builder, b->types[type_of_class(cls)], home_of(b, slot, cls), "");
+}
+
+LLVMValueRef value_read(struct batch *b, uint32_t slot, enum value_type type) {
+  static const uint8_t classes[] = {[VALUE_I32] = IR_CLASS_INT,
+                                    [VALUE_I64] = IR_CLASS_INT,
+                                    [VALUE_F32] = IR_CLASS_F32,
+                                    [VALUE_F64] = IR_CLASS_F64,
+                                    [VALUE_V128] = IR_CLASS_V128};
+  return value_convert(b, value_read_any(b, slot, classes[type]), type);
+}
+
+void value_write(struct batch *b, uint32_t slot, LLVMValueRef value) {
+  if (is_local(b, slot)) {
+    LLVMBuildStore(b->builder, value_convert(b, value, b->local_types[slot]), b->locals[slot]);
+    return;
+  }
+  struct known *known = &b->known[slot];
+  uint32_t *noted = known->value ? &slot : BASE_VEC_PUSH(&b->known_slots);
+  uint32_t *stale = known->is_stale ? &slot : BASE_VEC_PUSH(&b->stale);
+  if (!noted || !stale) {
+    b->refusal = WIRE_REASON_TOO_LARGE;
+    return;
+  }
+  *noted = slot;
+  *stale = slot;
+  *known = (struct known){value, true};
+}
+
+void values_settle(struct batch *b) {
+  for (size_t i = 0; i < b->stale.count; i++) {
+    uint32_t slot = b->stale.items[i];
+    LLVMValueRef value = b->known[slot].value;
+    enum ir_class cls = class_of_value(b, value);
+    if (cls == IR_CLASS_INT) value = value_convert(b, value, VALUE_I64);
+    LLVMBuildStore(b->builder, value, home_of(b, slot, cls));
+    b->known[slot].is_stale = false;
+  }
+  b->stale.count = 0;
+}
+
+void values_forget(struct batch *b) {
+  for (size_t i = 0; i < b->known_slots.count; i++) b->known[b->known_slots.items[i]] = (struct known){0};
+  b->known_slots.count = b->stale.count = 0;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The tier `optimized`: a code object of the baseline, whose functions are compiled by the helper before anything runs.
+ * What the helper refuses, and everything when there is no helper, stays in the baseline.
+ *
+ * A batch is copied to the arena as it came, thunks behind it. Then its records are listed, then the tables are stored that
+ * calls go through: `natives` for optimized callers, `entries` for all others. Nothing in the code depends on where it is. */
+#include "tiers/baseline/code.h"
+#include "tiers/optimizer/optimizer.h"
+#include "tiers/tiers.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+/* Every place that code of the helper knows. */
+uint32_t optimizer_layout(void) {
+  static const uint32_t numbers[] = {
+      MODULE_OP_COUNT,
+      IR_OP_COUNT,
+      BASELINE_HELPER_COUNT,
+      offsetof(struct baseline_code, natives),
+      offsetof(struct baseline_runtime, raise),
+      offsetof(struct engine_instance, own_globals),
+      offsetof(struct engine_instance, types),
+      offsetof(struct engine_thread, fuel),
+      offsetof(struct engine_thread, stack_limit),
+      offsetof(struct engine_memory, len_bytes),
+      offsetof(struct engine_table, count),
+      offsetof(struct engine_function, entry),
+      offsetof(struct engine_type, supers),
+      WIRE_REASON_COUNT,
+  };
+  uint32_t sum = sizeof(struct wire_batch);
+  for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) sum = sum * 31 + numbers[i];
+  return sum;
+}
+
+/* ---- Installing --------------------------------------------------------------------------------------------------------- */
+
+enum { CODE_ALIGNMENT = 64 };
+
+static size_t aligned(size_t value) { return (value + CODE_ALIGNMENT - 1) / CODE_ALIGNMENT * CODE_ALIGNMENT; }
+
+/* Where things are in a chunk: the batch's code at `code`, its thunks at `thunks`. */
+struct layout {
+  size_t code, thunks, end;
+};
+
+static void write_code(const struct chunk *chunk, const struct layout *at, const struct optimizer_batch *batch) {
+  uint8_t *write = chunk->memory.write;
+  memcpy(write + at->code, batch->code, batch->code_bytes);
+  for (uint32_t i = 0; i < batch->function_count / 2; i++) {
+    size_t thunk = at->thunks + (size_t)i * baseline_thunk_bytes;
+    size_t adapter = at->code + batch->functions[batch->function_count / 2 + i].start;
+    baseline_arch_thunk(write + thunk, (int32_t)((int64_t)adapter - (int64_t)thunk));
+  }
+}
+
+/* The lines of a piece: those that begin in it. */
+static void find_lines(const struct optimizer_batch *batch, struct compiled *record) {
+  uint32_t first = 0, end = record->position + record->bytes;
+  while (first < batch->line_count && batch->lines[first].position < record->position) first++;
+  uint32_t last = first;
+  while (last < batch->line_count && batch->lines[last].position < end) last++;
+  record->lines = batch->lines + first;
+  record->line_count = last - first;
+}
+
+/* Room for the places is reserved. */
+static bool add_place(struct chunk *chunk, size_t offset, const struct compiled *what) {
+  struct compiled *record = base_alloc(sizeof *record);
+  if (!record) return false;
+  *record = *what;
+  record->code = chunk->memory.run + offset;
+  chunk->places.items[chunk->places.count++] = (struct place){(uint32_t)offset, record};
+  return true;
+}
+
+static bool add_places(struct chunk *chunk, const struct layout *at, const struct optimizer_batch *batch) {
+  for (uint32_t i = 0; i < batch->function_count; i++) {
+    const struct wire_function *function = &batch->functions[i];
+    struct compiled record = {.entry = function->entry,
+                              .bytes = function->bytes,
+                              .position = function->start,
+                              .kind = function->kind == WIRE_NATIVE ? COMPILED_NATIVE : COMPILED_ADAPTER};
+    if (record.kind == COMPILED_NATIVE) find_lines(batch, &record);
+    if (!add_place(chunk, at->code + function->start, &record)) return false;
+  }
+  struct compiled thunks = {.kind = COMPILED_THUNKS, .bytes = (uint32_t)(at->end - at->thunks)};
+  return add_place(chunk, at->thunks, &thunks);
+}
+
+static void enter(struct baseline_code *code, const struct chunk *chunk, const struct layout *at,
+                  const struct optimizer_batch *batch) {
+  for (uint32_t i = 0; i < batch->function_count / 2; i++) {
+    const struct wire_function *native = &batch->functions[i];
+    const uint8_t *run = chunk->memory.run;
+    atomic_store_explicit(&code->natives[native->entry], (const void *)(run + at->code + native->start),
+                          memory_order_release);
+    baseline_enter_locked(code, native->entry, run + at->thunks + (size_t)i * baseline_thunk_bytes);
+  }
+}
+
+/* False: no memory; whatever was done by then does no harm. Takes the batch's lines. */
+static bool install_locked(struct baseline_code *code, struct optimizer_batch *batch) {
+  size_t thunk_bytes = (size_t)batch->function_count / 2 * baseline_thunk_bytes, offset;
+  size_t bytes = CODE_ALIGNMENT + aligned(batch->code_bytes) + thunk_bytes;
+  struct chunk *chunk = baseline_room_locked(code, bytes, batch->function_count + 1, &offset);
+  struct wire_line **lines = chunk ? BASE_VEC_PUSH(&code->lines) : NULL;
+  if (!lines) return false;
+  *lines = batch->lines;
+  struct layout at = {.code = aligned(offset)};
+  at.thunks = at.code + aligned(batch->code_bytes);
+  at.end = at.thunks + thunk_bytes;
+  write_code(chunk, &at, batch);
+  chunk->used_bytes = at.end;
+  bool done = base_code_publish(&chunk->memory, at.code, at.end - at.code) && add_places(chunk, &at, batch);
+  if (done) enter(code, chunk, &at, batch);
+  batch->lines = NULL;
+  return done;
+}
+
+static bool install(struct baseline_code *code, struct optimizer_batch *batch) {
+  for (uint32_t i = 0; i < batch->refusal_count; i++) code->refused[batch->refusals[i].reason]++;
+  code->optimized_count += batch->function_count / 2;
+  if (batch->function_count == 0) return true;
+  pthread_mutex_lock(&code->lock);
+  bool done = install_locked(code, batch);
+  pthread_mutex_unlock(&code->lock);
+  return done;
+}
+
+/* ---- All of a module ------------------------------------------------------------------------------------------------------ */
+
+static enum cay_status hear_batches(struct baseline_code *code, struct optimizer_conversation *conversation,
+                                    struct cay_error *error) {
+  bool is_last = false;
+  while (!is_last) {
+    struct optimizer_batch batch;
+    enum cay_status status = optimizer_batch_read(optimizer_hear, conversation, code_entry_count(code), &batch, error);
+    is_last = batch.is_last;
+    if (!status && !install(code, &batch)) status = base_error_memory(error);
+    optimizer_batch_free(&batch);
+    if (status) return status;
+  }
+  return CAY_OK;
+}
+
+static enum cay_status optimize(struct baseline_code *code, struct cay_error *error) {
+  struct optimizer_conversation *conversation;
+  enum cay_status status = optimizer_ask(code->module, &code->made_with, &conversation, error);
+  if (status) return status;
+  status = hear_batches(code, conversation, error);
+  optimizer_end(conversation, status == CAY_OK);
+  return status;
+}
+
+/* Locals that can be read at any moment are no thing for registers. */
+static bool can_be_optimized(const struct baseline_code *code) {
+  return baseline_thunk_bytes && code_entry_count(code) > 0 && !code->made_with.exact_locals;
+}
+
+enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,
+                                   const void *const **entries, struct cay_error *error) {
+  enum cay_status status = tiers_baseline.code_new(module, options, out, entries, error);
+  if (status) return status;
+  struct baseline_code *code = *out;
+  if (!can_be_optimized(code)) return CAY_OK;
+  code->natives = base_alloc_zero(code_entry_count(code), sizeof *code->natives);
+  if (!code->natives) {
+    tiers_baseline.code_free(code);
+    return base_error_memory(error);
+  }
+  struct cay_error reason; /* what is not optimized runs in the baseline */
+  if (optimize(code, &reason) != CAY_OK) code->optimizer_ended = reason;
+  return CAY_OK;
+}
+
+/* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
+
+void optimizer_report(const void *object, struct base_text *out) {
+  static const char *const reasons[WIRE_REASON_COUNT] = {
+#define X(NAME, text) [WIRE_REASON_##NAME] = text,
+      WIRE_REASONS(X)
+#undef X
+  };
+  const struct baseline_code *code = object;
+  base_text_format(out, "optimized %u of %u functions", code->optimized_count, code_entry_count(code));
+  for (uint32_t i = 0; i < WIRE_REASON_COUNT; i++)
+    if (code->refused[i]) base_text_format(out, "; %u not for %s", code->refused[i], reasons[i]);
+  if (code->optimizer_ended.status) base_text_format(out, "; the rest is not: %s", code->optimizer_ended.text);
+}

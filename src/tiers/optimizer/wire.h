@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the command and its helper `cay-llvm` say to each other over a stream socket. Both are made by one build and run on
+ * one machine, so numbers are the machine's; `layout` tells when that is not so.
+ *
+ * The command sends a request and the module's bytes. The helper answers with batches, each followed by its code, its
+ * functions, its lines and its refusals; the last one says so, and every function that the module defines has then been
+ * answered once. A helper that dies in between has answered what came before.
+ *
+ * The command believes nothing: answer.c checks every number. What it cannot check is the code itself. */
+#ifndef TIERS_OPTIMIZER_WIRE_H
+#define TIERS_OPTIMIZER_WIRE_H
+
+#include <stdint.h>
+
+enum {
+  WIRE_MAGIC = 0x4F796163,
+  WIRE_MOST_CODE_BYTES = 1 << 28,
+  WIRE_SPAWN_FD = 3, /* the helper's end of the socket */
+};
+
+enum wire_flags { WIRE_EXPLICIT_BOUNDS = 1, WIRE_DETERMINISTIC = 2, WIRE_CANONICAL_NANS = 4, WIRE_FUEL = 8 };
+
+struct wire_request {
+  uint32_t magic, layout; /* layout: optimizer_layout() */
+  uint64_t features;      /* that the module was loaded with */
+  uint32_t flags;         /* enum wire_flags */
+  uint32_t module_bytes;
+};
+
+struct wire_batch {
+  uint32_t magic;
+  uint32_t code_bytes, function_count, line_count, refusal_count;
+  uint32_t is_last;
+};
+
+/* A piece of a batch's code that belongs to one function of the module. Ascending, none overlaps another. A native one takes
+ * arguments in registers by the C convention; an adapter takes them in the frame, and calls the native one. Every function
+ * has both: first come all native ones, then the adapters in the same order. What lies behind the last piece are constants. */
+enum wire_kind { WIRE_NATIVE, WIRE_ADAPTER, WIRE_KINDS };
+struct wire_function {
+  uint32_t entry; /* number of the function among those that the module defines */
+  uint32_t kind;
+  uint32_t start, bytes;
+};
+
+/* From byte `position` of the batch's code on, up to the next line, the code belongs to the wasm instruction at `offset` in
+ * the module's bytes; 0: to none. Ascending. */
+struct wire_line {
+  uint32_t position, offset;
+};
+
+/* Why a function stays in the baseline. One table: name, text for people. */
+#define WIRE_REASONS(X)                                                                  \
+  X(EXCEPTIONS, "exceptions")                                                            \
+  X(REFERENCES, "references that are collected")                                         \
+  X(TAIL_CALL, "tail calls")                                                             \
+  X(ATOMICS, "atomic instructions")                                                      \
+  X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
+  X(TOO_LARGE, "a frame or body too large")                                              \
+  X(FAILED, "LLVM could not compile it")
+enum wire_reason {
+#define X(NAME, text) WIRE_REASON_##NAME,
+  WIRE_REASONS(X)
+#undef X
+      WIRE_REASON_COUNT
+};
+struct wire_refusal {
+  uint32_t entry;
+  uint32_t reason; /* enum wire_reason */
+};
+
+#endif

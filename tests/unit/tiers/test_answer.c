@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Answers of the optimizer's helper, good and broken in each way that answer.c looks for. */
+#include "test.h"
+#include "tiers/optimizer/optimizer.h"
+
+struct answer {
+  struct wire_batch head;
+  uint8_t code[8];
+  struct wire_function functions[2];
+  struct wire_line lines[2];
+  struct wire_refusal refusals[1];
+};
+
+static struct answer good(void) {
+  return (struct answer){.head = {WIRE_MAGIC, 8, 2, 2, 1, 1},
+                         .functions = {{1, WIRE_NATIVE, 0, 4}, {1, WIRE_ADAPTER, 4, 2}},
+                         .lines = {{0, 100}, {3, 101}},
+                         .refusals = {{0, WIRE_REASON_TAIL_CALL}}};
+}
+
+struct source {
+  const uint8_t *at;
+  size_t left;
+};
+static bool take(void *env, void *to, size_t count) {
+  struct source *source = env;
+  if (count > source->left) return false;
+  if (count) memcpy(to, source->at, count);
+  source->at += count;
+  source->left -= count;
+  return true;
+}
+
+static enum cay_status read_bytes(const void *bytes, size_t count, struct cay_error *error) {
+  struct source source = {bytes, count};
+  struct optimizer_batch batch;
+  enum cay_status status = optimizer_batch_read(take, &source, 2, &batch, error);
+  optimizer_batch_free(&batch);
+  return status;
+}
+static enum cay_status read_answer(const struct answer *answer) {
+  struct cay_error error = {0};
+  enum cay_status status = read_bytes(answer, sizeof *answer, &error);
+  CHECK((status == CAY_OK) == (error.text[0] == 0));
+  return status;
+}
+
+TEST(a_good_answer_is_read) {
+  struct answer answer = good();
+  struct source source = {(const uint8_t *)&answer, sizeof answer};
+  struct optimizer_batch batch;
+  CHECK_INT(optimizer_batch_read(take, &source, 2, &batch, NULL), CAY_OK);
+  CHECK(batch.is_last && batch.function_count == 2 && batch.functions[1].kind == WIRE_ADAPTER);
+  CHECK_INT(batch.lines[1].offset, 101);
+  CHECK_INT(batch.refusals[0].reason, WIRE_REASON_TAIL_CALL);
+  optimizer_batch_free(&batch);
+}
+
+TEST(an_answer_that_ends_early_is_told) {
+  struct answer answer = good();
+  struct cay_error error;
+  for (size_t count = 0; count < sizeof answer; count++)
+    CHECK_INT(read_bytes(&answer, count, &error), CAY_ERROR_SYSTEM);
+  CHECK(strstr(error.text, "has ended") != NULL);
+}
+
+#define BROKEN(change)                                    \
+  do {                                                    \
+    struct answer answer = good();                        \
+    answer.change;                                        \
+    CHECK_INT(read_answer(&answer), CAY_ERROR_MALFORMED); \
+  } while (0)
+TEST(broken_answers_are_refused) {
+  BROKEN(head.magic = 1);
+  BROKEN(head.code_bytes = WIRE_MOST_CODE_BYTES + 1);
+  BROKEN(head.function_count = 5);
+  BROKEN(head.refusal_count = 3);
+  BROKEN(head.line_count = 9);
+  BROKEN(functions[0].entry = 2);
+  BROKEN(functions[0].bytes = 0);
+  BROKEN(functions[0].bytes = 5);
+  BROKEN(functions[1].start = 7);
+  BROKEN(functions[1].start = UINT32_MAX);
+  BROKEN(functions[1].bytes = UINT32_MAX);
+  BROKEN(functions[1].entry = 0);
+  BROKEN(functions[1].kind = WIRE_NATIVE);
+  BROKEN(functions[0].kind = WIRE_ADAPTER);
+  BROKEN(lines[1].position = 0);
+  BROKEN(lines[1].position = 8);
+  BROKEN(refusals[0].entry = 2);
+  BROKEN(refusals[0].reason = WIRE_REASON_COUNT);
+}
+
+TEST_MAIN(RUN(a_good_answer_is_read) RUN(an_answer_that_ends_early_is_told) RUN(broken_answers_are_refused))
