@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The helper's walls: after LLVM is loaded, only memory, the socket that is open, standard error, and the end. Any other
+/* The helper's walls: after LLVM is loaded, only memory, the socket that is open, and the end. Any other
  * system call fails; no file, no process, no other socket can be reached. */
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -35,12 +36,13 @@ static bool enter_filter(void) {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-/* Whatever the process was started with beyond standard streams and socket is closed; where there are no filters, closed files
- * and limits are what there is. */
+/* Whatever the process was started with beside the socket is closed; what LLVM has to say is said to nobody. Where there are
+ * no filters, closed files and limits are what there is. */
 void sandbox_enter(void) {
   const struct rlimit nothing = {0, 0};
+  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) nowhere >= 0 ? dup2(nowhere, fd) : close(fd);
   syscall(SYS_close_range, WIRE_SPAWN_FD + 1, ~0u, 0);
-  close(STDIN_FILENO);
   setrlimit(RLIMIT_CORE, &nothing);
   setrlimit(RLIMIT_FSIZE, &nothing);
   prctl(PR_SET_DUMPABLE, 0);
