@@ -263,7 +263,7 @@ TEST(the_stack_ends_at_the_sum_of_frames) {
   if (tier_has_small_frames())
     CHECK_INT(deepest, (stack_bytes / 8 - frame) / advance);
   else
-    CHECK(deepest > 4000);
+    CHECK(deepest > 3000);
   stop(&r);
 }
 

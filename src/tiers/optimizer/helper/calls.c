@@ -39,6 +39,7 @@ static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMVa
   }
   LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, call->type), function, arguments,
                                        2 + call->type->param_count, "");
+  value_pin_instance(b, result);
   return call->type->result_count == 1 ? result : NULL;
 }
 

@@ -83,6 +83,8 @@ struct batch {
 
 enum value_type value_type_of(module_type type);
 LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_type *type);
+/* The instance's argument of a native function, or of a call of one, is in a register that functions keep: it stays there. */
+void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call);
 LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits);
 /* The same for arithmetic: LLVM takes x * 1 for x, but a signaling NaN that is multiplied is quiet afterwards. So it must not
  * know the numbers with which it could leave an operation out. */

@@ -9,7 +9,7 @@
 
 #include "tiers/optimizer/helper/helper.h"
 
-enum { LEAST_FRAME_BYTES = 224, MOST_FRAME_SLOTS = 30000, MOST_INSNS = 100000 };
+enum { LEAST_FRAME_BYTES = 256, MOST_SPILLED_BYTES = 1024, MOST_FRAME_SLOTS = 30000, MOST_INSNS = 100000 };
 
 /* ---- Declarations -------------------------------------------------------------------------------------------------------- */
 
@@ -49,6 +49,7 @@ void translate_add(struct batch *b, const struct batch_function *own) {
   char promised[16];
   snprintf(promised, sizeof promised, "%u", own->frame_bytes ? own->frame_bytes - BATCH_SLACK_BYTES : 0);
   set_attribute(b, function, "warn-stack-size", promised);
+  value_pin_instance(b, function);
   b->natives[own->entry] = function;
 }
 
@@ -163,9 +164,11 @@ static void give_room(struct batch *b) {
   values_forget(b);
 }
 
+/* A guess of what it will take of the native stack that is mostly right saves compiling it twice. */
 static uint32_t frame_bytes_of(const struct ir_function *ir) {
-  uint32_t bytes = ir->frame_slots * 8;
-  return bytes > LEAST_FRAME_BYTES ? bytes : LEAST_FRAME_BYTES;
+  size_t spilled = ir->insns.count < MOST_SPILLED_BYTES ? ir->insns.count : MOST_SPILLED_BYTES;
+  uint32_t bytes = ir->frame_slots * 8, guessed = (LEAST_FRAME_BYTES + (uint32_t)spilled) / 16 * 16;
+  return bytes > guessed ? bytes : guessed;
 }
 
 int translate_refusal(struct job *job, uint32_t entry, uint32_t *frame_bytes) {
@@ -213,6 +216,7 @@ void translate_adapter(struct batch *b, const struct batch_function *own) {
   }
   LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, type), b->natives[own->entry], arguments,
                                        2 + type->param_count, "");
+  value_pin_instance(b, result);
   LLVMSetTailCallKind(result, LLVMTailCallKindNoTail);
   if (type->result_count == 1) value_store_slot(b, b->fp, 0, result);
   LLVMBuildRetVoid(b->builder);

@@ -52,6 +52,16 @@ LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_
   return LLVMFunctionType(result, params, 2 + type->param_count, false);
 }
 
+void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call) {
+  static const char name[] = "swiftself";
+  unsigned kind = LLVMGetEnumAttributeKindForName(name, sizeof name - 1);
+  LLVMAttributeRef attribute = LLVMCreateEnumAttribute(b->context, kind, 0);
+  if (LLVMIsAFunction(function_or_call))
+    LLVMAddAttributeAtIndex(function_or_call, 1, attribute);
+  else
+    LLVMAddCallSiteAttribute(function_or_call, 1, attribute);
+}
+
 LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits) {
   switch (type) {
   case VALUE_I32: return LLVMConstInt(b->types[VALUE_I32], (uint32_t)bits, false);
