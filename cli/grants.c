@@ -65,7 +65,13 @@ static enum cay_status give(struct cli_session *session, const struct policy_dir
   grant.overlay = CAY_OVERLAY_FOLDER;
   grant.scratch_path = folder;
   if (!grant.quota_bytes) grant.quota_bytes = CAY_OVERLAY_MEMORY_BYTES;
-  return cay_wasi_grant(session->wasi, &grant, error);
+  status = cay_wasi_grant(session->wasi, &grant, error);
+  if (status != CAY_ERROR_ARGUMENT) return status;
+  return base_error_set(
+      error, status,
+      "an overlay in memory of %s, which holds the folder for it in /dev/shm, takes a privilege; name a "
+      "folder outside: overlay=FOLDER",
+      dir->host);
 }
 
 static enum cay_status grant_texts(struct cli_session *session, const struct policy_texts *texts,

@@ -86,6 +86,7 @@ static void ignore_signals(void) {
 static _Noreturn void wait_and_remove(int end, int folder, const char *path) {
   char byte;
   setsid();
+  if (chdir("/") != 0) _exit(1);
   ignore_signals();
   cli_os_close_all_but(end, folder);
   while (read(end, &byte, 1) < 0 && errno == EINTR);
@@ -95,7 +96,7 @@ static _Noreturn void wait_and_remove(int end, int folder, const char *path) {
 
 /* It is nobody's child, so that nobody has to wait for it. The other end of the pipe stays open until this process ends. */
 static bool start_removal(int folder, const char *path) {
-  int ends[2], status = 0;
+  int ends[2], status = 1;
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
   pid_t child = fork();
   if (child == 0) {

@@ -142,8 +142,8 @@ enum cay_rights {
  * directories that were there cannot be renamed (EXDEV), names that begin with ".wh." cannot be used (EPERM). */
 enum cay_overlay {
   CAY_OVERLAY_NONE,   /* changes go to the directory */
-  CAY_OVERLAY_MEMORY, /* ... to memory, at most quota_bytes, and are gone with the configuration and its runs. On Linux this
-                         takes CAP_SYS_ADMIN; CAY_ERROR_UNSUPPORTED without it */
+  CAY_OVERLAY_MEMORY, /* ... to memory, about quota_bytes at most, and are gone with the configuration and its runs. On Linux
+                         this takes CAP_SYS_ADMIN; CAY_ERROR_UNSUPPORTED without it */
   CAY_OVERLAY_FOLDER, /* ... to the folder scratch_path, where they stay in the form of an OCI image layer: it is made when
                          it does not exist, is for one configuration at a time, and does not overlap with the directory */
 };

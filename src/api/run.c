@@ -146,6 +146,7 @@ void cay_run_interrupt(cay_run *run) {
 static void time_is_up(void *env, enum base_limit limit) {
   struct cay_run *run = env;
   atomic_store(&run->limits.expired, limit);
+  base_budget_hit(run->limits.budget, limit); /* ends what looks at the budget only */
   engine_interrupt(atomic_load(&run->store));
 }
 
@@ -196,7 +197,6 @@ static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap
   if (trap == ENGINE_TRAP_INTERRUPTED && expired != BASE_LIMIT_COUNT) {
     trap = ENGINE_TRAP_LIMIT;
     limit = expired;
-    base_budget_hit(run->limits.budget, expired);
   }
   run->result.trap = (enum cay_trap)trap;
   run->result.limit = api_limit_of(limit);

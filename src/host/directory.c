@@ -17,7 +17,7 @@
 
 struct host_listing {
   struct host_object *directory;
-  int fd;                       /* -1: synthetic */
+  int fd;                       /* -1: names come from elsewhere */
   struct host_uniform *uniform; /* NULL: names come as the host has them, in `records`, except those of overlays */
   struct host_names names;
   size_t at, len_bytes;
@@ -38,8 +38,9 @@ int host_listing_open(struct host_object *directory, struct host_uniform *unifor
   listing->at_cookie = 0;
   listing->uniform = uniform;
   listing->names = (struct host_names){.budget = directory->budget, .is_overlay = directory->overlaid};
-  listing->fd = directory->synthetic ? -1 : openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (listing->fd < 0 && !directory->synthetic) {
+  bool has_own = !directory->synthetic && !directory->overlaid && !uniform;
+  listing->fd = has_own ? openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (listing->fd < 0 && has_own) {
     int result = host_failed();
     base_budget_give(directory->budget, BASE_LIMIT_MEMORY, sizeof *listing);
     base_free(listing);
@@ -114,8 +115,8 @@ static int read_in_order(struct host_listing *listing, uint64_t cookie, struct h
 }
 
 int host_listing_read(struct host_listing *listing, uint64_t cookie, struct host_entry *out, bool *found) {
-  if (listing->fd < 0) return read_synthetic(listing->directory->synthetic, cookie, out, found);
-  if (listing->uniform || listing->directory->overlaid) return read_in_order(listing, cookie, out, found);
+  if (listing->directory->synthetic) return read_synthetic(listing->directory->synthetic, cookie, out, found);
+  if (listing->fd < 0) return read_in_order(listing, cookie, out, found);
   *found = false;
   int result = move_to(listing, cookie);
   if (result) return result;

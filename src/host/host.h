@@ -195,12 +195,12 @@ enum host_overlay_kind {
   HOST_OVERLAY_FOLDER, /* to a folder of the host, where they stay */
 };
 /* From now on changes beneath a directory of the host go to the folder `scratch_path`, which is made when it does not
- * exist, is for one run at a time and neither lies in the directory nor holds it; or, NULL, to memory, and away with the
- * last object that comes from it. The directory itself stays as it is. Before a quota is set and the directory used. What
+ * exist, is for one run at a time and neither lies in the directory nor holds it; or, NULL, to `memory_bytes` of memory, and
+ * away with the last object that comes from it. The directory itself stays as it is. Before a quota is set and the directory used. What
  * a file is copied for its first change counts as growth of a quota and as WRITTEN of a budget. overlay.c tells how an
  * overlay differs from one directory. SYSTEM, ARGUMENT; UNSUPPORTED: this process may not make a file system in memory. */
 enum cay_status host_directory_set_overlay(struct host_object *directory, const char *scratch_path,
-                                           struct cay_error *error);
+                                           uint64_t memory_bytes, struct cay_error *error);
 /* What `host_path` is, links followed. */
 enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struct cay_error *error);
 /* A directory that exists only for the guest and holds only the entries added to it; it cannot be changed. */

@@ -194,7 +194,7 @@ int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode
 ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count);
 ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count);
 /* A new file system in memory without a name, or -1 with errno: mostly, this needs a privilege. */
-int host_os_memory_folder(void);
+int host_os_memory_folder(uint64_t len_bytes, uint64_t files);
 bool host_os_is_procfs(int fd); /* true as well when nobody can tell */
 int host_os_allocate(int fd, off_t offset, off_t len_bytes);
 ssize_t host_os_random(void *bytes, size_t len_bytes);

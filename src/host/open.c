@@ -28,6 +28,7 @@ struct opening {
   struct host_quota *quota;
   bool walks;                     /* by the walker, whatever the kernel could */
   struct host_overlaid *overlaid; /* what was opened is a directory of an overlay */
+  int exhausted;                  /* HOST_EXHAUSTED, when a budget ended it */
 };
 
 static bool cuts(const struct opening *opening) { return opening->how.open_flags & HOST_OPEN_TRUNCATE; }
@@ -71,16 +72,17 @@ static int open_self(const struct host_place *place, int flags) {
 }
 
 /* The descriptor of the last component, which is no link (LOOP). */
-static int open_last(const struct opening *opening, struct host_place *place, int flags) {
+static int open_last(struct opening *opening, struct host_place *place, int flags) {
   struct host_opening_flags how = {.flags = flags, .mode = 0666, .is_cut = cuts(opening)};
   int result = host_overlay_settle(place, &how);
+  if (host_is_exhausted(result)) return opening->exhausted = result, -HOST_ERROR_DQUOT;
   if (result) return result;
   int fd = openat(place->parent, place->last, how.flags | O_NOFOLLOW, how.mode);
   return fd < 0 ? host_failed() : fd;
 }
 
 /* Opens the last component without following it; follows by hand where that is asked for. */
-static int open_place(const struct opening *opening, struct host_place *place) {
+static int open_place(struct opening *opening, struct host_place *place) {
   int flags = flags_of(opening);
   bool follow = opening->how.open_flags & HOST_OPEN_FOLLOW;
   for (;;) {
@@ -105,6 +107,8 @@ static int open_place(const struct opening *opening, struct host_place *place) {
 static int check_kind(const struct opening *opening, enum host_kind kind) {
   bool is_device = kind == HOST_KIND_CHARACTER_DEVICE || kind == HOST_KIND_BLOCK_DEVICE;
   if (is_device && !(opening->rights & HOST_RIGHT_DEVICE)) return -HOST_ERROR_NOTCAPABLE;
+  /* A directory of an overlay that were one layer alone would be changed where nothing may change. */
+  if (kind == HOST_KIND_DIRECTORY && opening->directory->overlaid && !opening->overlaid) return -HOST_ERROR_IO;
   return kind == HOST_KIND_DIRECTORY && opening->directory->synthetic ? -HOST_ERROR_NOTCAPABLE : 0;
 }
 
@@ -165,12 +169,15 @@ static int adopt(const struct opening *opening, int fd, struct host_object **out
 
 /* ---- Ways to open ------------------------------------------------------------------------------------------------------ */
 
-/* A directory of an overlay is both of its layers, whichever of them was opened. */
+/* A directory of an overlay is both of its layers, whichever of them was opened; anything else of the lower one is not
+ * changed through what comes out. */
 static int open_layers(struct opening *opening, const struct host_place *place, int fd) {
   struct stat status;
   if (fd < 0 || !place->overlay) return fd;
   int result = host_os_stat(fd, &status) != 0 ? host_failed() : 0;
-  if (result == 0 && S_ISDIR(status.st_mode)) result = host_overlay_open(place, &opening->overlaid);
+  bool is_directory = result == 0 && S_ISDIR(status.st_mode);
+  if (is_directory) result = host_overlay_open(place, &opening->overlaid);
+  if (!is_directory && host_overlay_is_lower(place)) opening->rights &= ~(uint32_t)HOST_RIGHT_WRITE;
   if (result == 0) return fd;
   close(fd);
   return result;
@@ -216,9 +223,10 @@ static int open_any(struct opening *opening, struct host_object **self) {
 /* As open_any, of what may have to be made: the kernel does not tell whether it made it, so that what exists is opened
  * first, without making anything. */
 static int open_or_make(struct opening *opening, struct host_object **self) {
-  struct opening existing = *opening;
-  existing.how.open_flags &= ~(uint32_t)HOST_OPEN_CREATE;
-  int fd = opening->how.open_flags & HOST_OPEN_EXCLUSIVE ? -HOST_ERROR_NOENT : open_any(&existing, self);
+  const uint32_t open_flags = opening->how.open_flags;
+  opening->how.open_flags &= ~(uint32_t)HOST_OPEN_CREATE;
+  int fd = open_flags & HOST_OPEN_EXCLUSIVE ? -HOST_ERROR_NOENT : open_any(opening, self);
+  opening->how.open_flags = open_flags;
   if (fd != -HOST_ERROR_NOENT) return fd;
   if (!host_pay_for_entry(opening->directory)) return -HOST_ERROR_DQUOT;
   fd = open_any(opening, self);
@@ -231,7 +239,7 @@ static int open_once(struct opening *opening, struct host_object **out) {
   int fd = (makes ? open_or_make : open_any)(opening, &self);
   if (fd < 0) {
     host_object_release(self);
-    return fd;
+    return opening->exhausted ? opening->exhausted : fd;
   }
   if (!self) return adopt(opening, fd, out);
   assert(self == opening->directory);

@@ -8,6 +8,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -80,14 +81,21 @@ ssize_t host_os_read_directory(int fd, char *records, size_t capacity) {
   return syscall(SYS_getdents64, fd, records, capacity);
 }
 
-int host_os_memory_folder(void) {
+static bool set_number(int context, const char *key, uint64_t number) {
+  char text[24];
+  snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+  return syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, text, 0) == 0;
+}
+
+int host_os_memory_folder(uint64_t len_bytes, uint64_t files) {
+  const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   int folder = -1;
   int context = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
   if (context < 0) return -1;
-  if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0700", 0) == 0 &&
+  if (set_number(context, "size", len_bytes) && set_number(context, "nr_inodes", files) &&
+      syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0700", 0) == 0 &&
       syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-    folder =
-        (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    folder = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
   close(context);
   return folder;
 }

@@ -7,10 +7,11 @@
  * upper folder holds exactly what changed, in the form of an OCI image layer: the file ".wh.NAME" says that NAME of the
  * lower directory is gone, also beside a new NAME. Therefore no name of an overlay begins with ".wh." (PERM).
  *
- * Not the kernel's overlayfs, which needs a privilege, and a mount that others see. Differences to one directory are
- * overlayfs's: a file is another one after it was copied (inode, hard links, what is open for reading meanwhile);
- * directories with a lower part cannot be renamed (XDEV, whereupon programs copy); what is no file, directory or link
- * cannot be opened for writing (NOTSUP).
+ * Not the kernel's overlayfs, which needs a privilege, and a mount that others see. Differences to one directory are mostly
+ * overlayfs's: a file is another one after it was copied (device, inode, hard links, owner, what is open for reading
+ * meanwhile, whose times cannot be set), and it can be changed whatever its mode says; directories with a lower part cannot
+ * be renamed (XDEV, whereupon programs copy); what is no file, directory or link cannot be opened for writing (NOTSUP);
+ * lower names longer than 251 bytes cannot be removed, and lower paths not be longer than 4095.
  *
  * Directories whose upper part does not exist are found again by their path when somebody else may have made it
  * (`changes`): such paths never change, because what has a lower part is never renamed.
@@ -82,9 +83,12 @@ static bool shows_lower(const struct host_layers *directory, const char *name) {
   return directory->upper < 0 || (!is_removed(directory, name) && !has_lost_name(directory));
 }
 
-/* The same, and the lower directory has it. */
+/* The same, and the lower directory has it: what cannot be looked at is there, but no directory. */
 static bool has_lower(const struct host_layers *directory, const char *name, struct stat *status) {
-  return shows_lower(directory, name) && fstatat(directory->lower, name, status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!shows_lower(directory, name)) return false;
+  if (fstatat(directory->lower, name, status, AT_SYMLINK_NOFOLLOW) == 0) return true;
+  *status = (struct stat){0};
+  return errno != ENOENT;
 }
 
 int host_layers_holder(const struct host_layers *directory, const char *name) {
@@ -101,17 +105,24 @@ int host_layers_enter(const struct host_layers *from, const char *name, struct h
   if (from->upper >= 0) out->upper = openat(from->upper, name, flags);
   if (from->upper >= 0 && out->upper < 0 && errno != ENOENT) return host_failed();
   if (shows_lower(from, name)) {
-    /* What is beneath a directory and is none does not show. */
     out->lower = openat(from->lower, name, flags);
-    if (out->lower < 0 && out->upper < 0) return host_failed();
+    /* What is beneath a directory and is none does not show; anything else that fails has to. */
+    bool is_none = out->lower < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
+    if (out->lower < 0 && !(out->upper >= 0 && is_none)) {
+      int result = host_failed();
+      host_layers_close(out);
+      return result;
+    }
   }
   return out->upper < 0 && out->lower < 0 ? -HOST_ERROR_NOENT : 0;
 }
 
-/* A directory is the lower one, whenever its upper part is made. */
+/* A directory is the lower one, whenever its upper part is made. How many directories are in both together is not known,
+ * which one link says to those who count on it. */
 static void identify(struct stat *status, const struct stat *lower) {
   status->st_dev = lower->st_dev;
   status->st_ino = lower->st_ino;
+  status->st_nlink = 1;
 }
 
 int host_layers_stat(const struct host_layers *directory, const char *name, struct stat *out) {
@@ -287,9 +298,10 @@ int host_overlay_open(const struct host_place *place, struct host_overlaid **out
   bool is_self = place->last_kind == HOST_LAST_SELF;
   int result = is_self ? open_again(&place->layers, &layers) : host_layers_enter(&place->layers, place->last, &layers);
   if (result) return result;
-  char path[HOST_PATH_BYTES];
-  int len_bytes = snprintf(path, sizeof path, "%s%s%s", place->directory, !is_self && place->directory[0] ? "/" : "",
-                           is_self ? "" : place->last);
+  char path[HOST_PATH_BYTES] = "";
+  bool is_named = !is_self && layers.lower >= 0;
+  int len_bytes = snprintf(path, sizeof path, "%s%s%s", place->directory, is_named && place->directory[0] ? "/" : "",
+                           is_named ? place->last : "");
   if (len_bytes >= HOST_PATH_BYTES) {
     host_layers_close(&layers);
     return -HOST_ERROR_NAMETOOLONG;
@@ -313,43 +325,68 @@ static int own_directory(struct host_place *place) {
   return 0;
 }
 
-static ssize_t write_all(int fd, const char *bytes, size_t len_bytes, off_t at) {
+static bool write_all(int fd, const char *bytes, size_t len_bytes, off_t at) {
   for (size_t done = 0; done < len_bytes;) {
     ssize_t put = pwrite(fd, bytes + done, len_bytes - done, at + (off_t)done);
-    if (put < 0) return -1;
+    if (put == 0) errno = EIO;
+    if (put <= 0) return false;
     done += (size_t)put;
   }
-  return (ssize_t)len_bytes;
+  return true;
 }
 
-/* The bytes from `at` to `end`; 1 at the end of the file. */
-static int copy_range(int from, int to, off_t at, off_t end, char *buffer) {
+/* A file that is copied: `end` is its length, as far as it turns out to be. */
+struct copying {
+  int from, to;
+  off_t end;
+  char *buffer;
+  const struct base_budget *budget;
+};
+
+static bool is_out_of_time(const struct copying *copying) {
+  return base_budget_hits(copying->budget) & (1u << BASE_LIMIT_TIME | 1u << BASE_LIMIT_CPU_TIME);
+}
+
+static int copy_range(struct copying *copying, off_t at, off_t end) {
   while (at < end) {
+    if (is_out_of_time(copying)) return -HOST_ERROR_INTR;
     size_t want = end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
-    ssize_t got = pread(from, buffer, want, at);
-    if (got <= 0) return got < 0 ? host_failed() : 1;
-    if (write_all(to, buffer, (size_t)got, at) < 0) return host_failed();
+    ssize_t got = pread(copying->from, copying->buffer, want, at);
+    if (got < 0) return host_failed();
+    if (got == 0) copying->end = end = at;
+    if (!write_all(copying->to, copying->buffer, (size_t)got, at)) return host_failed();
     at += got;
   }
   return 0;
 }
 
 /* Holes stay holes where the file system tells them. */
-static int copy_contents(int from, int to, off_t len_bytes) {
-  char *buffer = base_alloc(COPY_BYTES);
-  if (!buffer) return -HOST_ERROR_NOMEM;
+static int copy_ranges(struct copying *copying) {
   int result = 0;
-  for (off_t at = 0; at < len_bytes && result == 0;) {
-    off_t data = lseek(from, at, SEEK_DATA);
+  for (off_t at = 0; at < copying->end && result == 0;) {
+    off_t data = lseek(copying->from, at, SEEK_DATA);
     if (data < 0 && errno == ENXIO) break;
-    off_t hole = data < 0 ? len_bytes : lseek(from, data, SEEK_HOLE);
+    off_t hole = data < 0 ? copying->end : lseek(copying->from, data, SEEK_HOLE);
     if (data < 0) data = at;
-    if (hole < 0 || hole > len_bytes) hole = len_bytes;
-    result = copy_range(from, to, data, hole, buffer);
+    if (hole < 0 || hole > copying->end) hole = copying->end;
+    result = copy_range(copying, data, hole);
     at = hole;
   }
-  base_free(buffer);
-  return result < 0 ? result : 0;
+  return result;
+}
+
+/* `len_bytes` is what the file was said to have; some have less. */
+static int copy_contents(const struct host_place *place, int from, struct host_object *copy, uint64_t len_bytes) {
+  struct copying copying = {.from = from,
+                            .to = copy->fd,
+                            .end = (off_t)len_bytes,
+                            .buffer = base_alloc(COPY_BYTES),
+                            .budget = place->root->budget};
+  if (!copying.buffer) return -HOST_ERROR_NOMEM;
+  int result = copy_ranges(&copying);
+  base_free(copying.buffer);
+  if (result == 0 && (uint64_t)copying.end < len_bytes) result = host_set_size(copy, (uint64_t)copying.end);
+  return result == 0 && fdatasync(copy->fd) != 0 ? host_failed() : result;
 }
 
 /* Pays for a copy as for any other file, and gives it its length. */
@@ -359,16 +396,19 @@ static int pay_for_copy(struct host_place *place, struct host_object *copy, cons
   struct base_budget *budget = place->root->budget;
   int result = copy->quota ? host_quota_opened(copy->quota, made, budget, &copy->quota_file) : 0;
   if (result) return result;
-  if (!base_budget_take(budget, BASE_LIMIT_WRITTEN, len_bytes)) return -HOST_ERROR_DQUOT;
-  return host_set_size(copy, len_bytes);
+  if (!base_budget_take(budget, BASE_LIMIT_WRITTEN, len_bytes)) return HOST_EXHAUSTED + BASE_LIMIT_WRITTEN;
+  result = host_set_size(copy, len_bytes);
+  if (result) base_budget_give(budget, BASE_LIMIT_WRITTEN, len_bytes);
+  return result;
 }
 
-static int fill_copy(struct host_place *place, int from, struct host_object *copy, uint64_t len_bytes) {
+static int fill_copy(struct host_place *place, int from, struct host_object *copy) {
   struct stat made, status;
   if (host_os_stat(copy->fd, &made) != 0 || host_os_stat(from, &status) != 0) return host_failed();
   if (!S_ISREG(status.st_mode)) return -HOST_ERROR_NOTSUP;
+  uint64_t len_bytes = (uint64_t)status.st_size;
   int result = pay_for_copy(place, copy, &made, len_bytes);
-  if (result == 0) result = copy_contents(from, copy->fd, (off_t)len_bytes);
+  if (result == 0) result = copy_contents(place, from, copy, len_bytes);
   const struct timespec times[2] = {status.st_atim, status.st_mtim};
   return result ? result : outcome(futimens(copy->fd, times));
 }
@@ -395,7 +435,7 @@ static int copy_file(struct host_place *place, const struct stat *status) {
   if (from < 0) return host_failed();
   struct host_object *copy = NULL;
   int result = stage(place, status->st_mode, &copy);
-  if (result == 0) result = fill_copy(place, from, copy, (uint64_t)status->st_size);
+  if (result == 0) result = fill_copy(place, from, copy);
   if (result == 0) result = outcome(renameat(upper, STAGING_NAME, upper, place->last));
   if (result) unstage(place);
   host_object_release(copy);
@@ -433,7 +473,7 @@ static int copy_up(struct host_place *place) {
 
 /* ---- Places that are changed --------------------------------------------------------------------------------------------------- */
 
-static bool is_lower(const struct host_place *place) {
+bool host_overlay_is_lower(const struct host_place *place) {
   return place->layers.lower >= 0 && place->parent == place->layers.lower;
 }
 
@@ -442,7 +482,7 @@ int host_overlay_own(struct host_place *place) {
   if (!place->overlay) return 0;
   if (place->last_kind == HOST_LAST_SELF) return own_directory(place);
   if (fstatat(place->parent, place->last, &status, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
-  return is_lower(place) ? copy_up(place) : 0;
+  return host_overlay_is_lower(place) ? copy_up(place) : 0;
 }
 
 int host_overlay_vacant(struct host_place *place) {
@@ -478,8 +518,8 @@ int host_overlay_settle(struct host_place *place, struct host_opening_flags *how
   if (!is_there && errno != ENOENT) return host_failed();
   if (!is_there) return how->flags & O_CREAT ? host_overlay_vacant(place) : -HOST_ERROR_NOENT;
   if (how->flags & O_EXCL) return -HOST_ERROR_EXIST;
-  int result = writes && is_lower(place) ? settle_lower(place, status.st_mode, how) : 0;
-  if (is_lower(place)) how->flags = (how->flags & ~(O_ACCMODE | O_CREAT | O_TRUNC)) | O_RDONLY;
+  int result = writes && host_overlay_is_lower(place) ? settle_lower(place, status.st_mode, how) : 0;
+  if (host_overlay_is_lower(place)) how->flags = (how->flags & ~(O_ACCMODE | O_CREAT | O_TRUNC)) | O_RDONLY;
   return result;
 }
 
@@ -512,7 +552,7 @@ int host_overlay_unlink(struct host_place *place) {
   struct stat status, lower;
   if (fstatat(place->parent, place->last, &status, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
   if (S_ISDIR(status.st_mode)) return -HOST_ERROR_ISDIR;
-  bool is_upper = !is_lower(place);
+  bool is_upper = !host_overlay_is_lower(place);
   int result = own_directory(place);
   if (result == 0 && has_lower(&place->layers, place->last, &lower)) result = hide_lower(&place->layers, place->last);
   return result == 0 && is_upper ? unlink_upper(place, 0) : result;
@@ -574,7 +614,21 @@ static int make_room(struct host_place *new) {
   if (result == -HOST_ERROR_NOENT) return 0;
   if (result) return result == -HOST_ERROR_LOOP ? -HOST_ERROR_NOTDIR : result;
   result = check_empty(new, &directory);
-  if (result == 0 && directory.upper >= 0) result = forget_removed(directory.upper);
+  host_layers_close(&directory);
+  return result;
+}
+
+/* Before a directory takes the place of an empty one: what was beneath that does not come back with the new one, nor when
+ * renaming fails. */
+static int clear_place(struct host_place *new, bool *is_hidden) {
+  struct stat lower;
+  struct host_layers directory;
+  int result = host_layers_enter(&new->layers, new->last, &directory);
+  if (result) return result == -HOST_ERROR_NOENT ? 0 : result;
+  bool has_upper = directory.upper >= 0;
+  if (has_lower(&new->layers, new->last, &lower)) result = hide_lower(&new->layers, new->last);
+  *is_hidden = result == 0 && !has_upper;
+  if (result == 0 && has_upper) result = forget_removed(directory.upper);
   host_layers_close(&directory);
   return result;
 }
@@ -583,12 +637,14 @@ static bool is_same_entry(const struct stat *a, const struct stat *b) {
   return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* 1: both names are the same entry's, and nothing is to be done. */
+enum { NOTHING_TO_DO = 1 };
+
+/* NOTHING_TO_DO: both names are the same entry's. */
 static int check_rename(const struct host_place *old, struct host_place *new, bool *is_directory) {
   struct stat status, there, lower;
   if (fstatat(old->parent, old->last, &status, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
   bool replaces = fstatat(new->parent, new->last, &there, AT_SYMLINK_NOFOLLOW) == 0;
-  if (replaces && is_same_entry(&status, &there)) return 1;
+  if (replaces && is_same_entry(&status, &there)) return NOTHING_TO_DO;
   *is_directory = S_ISDIR(status.st_mode);
   if (!*is_directory) return replaces && S_ISDIR(there.st_mode) ? -HOST_ERROR_ISDIR : 0;
   if (has_lower(&old->layers, old->last, &lower) && S_ISDIR(lower.st_mode)) return -HOST_ERROR_XDEV;
@@ -599,17 +655,17 @@ int host_overlay_rename(struct host_place *old, struct host_place *new) {
   struct stat lower;
   bool is_directory;
   int result = check_rename(old, new, &is_directory);
-  if (result == 0) result = host_overlay_own(old);
+  if (result) return result == NOTHING_TO_DO ? 0 : result;
+  result = host_overlay_own(old);
   if (result == 0) result = own_directory(new);
   if (result == 0 && has_lower(&old->layers, old->last, &lower)) result = hide_lower(&old->layers, old->last);
-  if (result) return result < 0 ? result : 0;
-  /* A directory takes the place of the lower one whole; a file hides what is beneath it anyway. */
-  bool hides = is_directory && has_lower(&new->layers, new->last, &lower);
-  if (hides && (result = hide_lower(&new->layers, new->last))) return result;
+  if (result) return result;
+  bool is_hidden = false;
+  if (is_directory && (result = clear_place(new, &is_hidden))) return result;
   int watched = host_quota_watch(new->quota, new->layers.upper, new->last);
   result = outcome(renameat(old->layers.upper, old->last, new->layers.upper, new->last));
   host_quota_watched(new->quota, watched);
-  if (result && hides) show_lower(&new->layers, new->last);
+  if (result && is_hidden) show_lower(&new->layers, new->last);
   if (is_directory) old->overlay->changes++;
   return result;
 }
@@ -666,12 +722,13 @@ static enum cay_status check_apart(const struct host_overlay *overlay, const cha
 }
 
 enum cay_status host_directory_set_overlay(struct host_object *directory, const char *scratch_path,
-                                           struct cay_error *error) {
+                                           uint64_t memory_bytes, struct cay_error *error) {
   assert(directory->kind == HOST_KIND_DIRECTORY && !directory->overlaid && !directory->synthetic);
   struct host_overlay *overlay = overlay_new();
+  bool is_made = false;
   if (!overlay) return base_error_memory(error);
-  enum cay_status status = scratch_path ? host_scratch_open(scratch_path, &overlay->scratch, error)
-                                        : host_scratch_in_memory(&overlay->scratch, error);
+  enum cay_status status = scratch_path ? host_scratch_open(scratch_path, &is_made, &overlay->scratch, error)
+                                        : host_scratch_in_memory(memory_bytes, &overlay->scratch, error);
   if (status == CAY_OK) {
     const struct host_layers both = {.upper = overlay->scratch, .lower = directory->fd};
     struct host_layers layers;
@@ -683,6 +740,7 @@ enum cay_status host_directory_set_overlay(struct host_object *directory, const 
       status = base_error_memory(error);
   }
   if (status == CAY_OK && scratch_path) status = check_apart(overlay, scratch_path, error);
+  if (status && is_made) rmdir(scratch_path);
   host_overlay_release(overlay);
   return status;
 }

@@ -52,6 +52,8 @@ struct host_opening_flags {
   bool is_cut; /* what was in the file is not needed */
 };
 int host_overlay_settle(struct host_place *place, struct host_opening_flags *how);
+/* Whether what is at the place is the lower layer's. */
+bool host_overlay_is_lower(const struct host_place *place);
 int host_overlay_unlink(struct host_place *place);
 int host_overlay_remove_directory(struct host_place *place);
 int host_overlay_rename(struct host_place *old, struct host_place *new);
@@ -59,8 +61,9 @@ int host_overlay_rename(struct host_place *old, struct host_place *new);
 /* ---- scratch.c ----------------------------------------------------------------------------------------------------------------- */
 
 /* A folder of the host that changes go to, which is made when it does not exist; for one run at a time. */
-enum cay_status host_scratch_open(const char *path, int *out, struct cay_error *error);
-/* One without a name, which goes with its last descriptor. UNSUPPORTED: mostly, this needs a privilege. */
-enum cay_status host_scratch_in_memory(int *out, struct cay_error *error);
+enum cay_status host_scratch_open(const char *path, bool *is_made, int *out, struct cay_error *error);
+/* One of up to `limit_bytes` without a name, which goes with its last descriptor. UNSUPPORTED: mostly, this needs a
+ * privilege. */
+enum cay_status host_scratch_in_memory(uint64_t limit_bytes, int *out, struct cay_error *error);
 
 #endif

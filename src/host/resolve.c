@@ -67,23 +67,23 @@ static bool prepend(struct walk *walk, const char *bytes, size_t len_bytes) {
   return true;
 }
 
-/* The path of the innermost directory in its overlay gets one component more, or one less. */
+/* The path in its overlay of the innermost directory with a lower part gets one component more, or one less. */
 static bool push_name(struct host_place *place, const char *name) {
-  if (!place->overlay) return true;
   size_t len_bytes = strlen(place->directory);
   size_t room = sizeof place->directory - len_bytes;
   return (size_t)snprintf(place->directory + len_bytes, room, "%s%s", len_bytes ? "/" : "", name) < room;
 }
 
 static void pop_name(struct host_place *place) {
-  char *slash = place->overlay ? strrchr(place->directory, '/') : NULL;
+  char *slash = strrchr(place->directory, '/');
   *(slash ? slash : place->directory) = 0;
 }
 
 static int leave(struct walk *walk) {
   if (walk->count == 0) return walk->lost_oldest ? -HOST_ERROR_NAMETOOLONG : -HOST_ERROR_NOTCAPABLE;
-  host_layers_close(&walk->stack[--walk->count]);
-  pop_name(walk->place);
+  struct host_layers *left = &walk->stack[--walk->count];
+  if (left->lower >= 0) pop_name(walk->place);
+  host_layers_close(left);
   return 0;
 }
 
@@ -130,7 +130,7 @@ static int step(struct walk *walk, const char *name) {
   int result = host_layers_enter(innermost(walk), name, &directory);
   if (result) return result == -HOST_ERROR_NOTDIR || result == -HOST_ERROR_LOOP ? expand(walk, name) : result;
   push(walk, &directory);
-  return push_name(walk->place, name) ? 0 : -HOST_ERROR_NAMETOOLONG;
+  return directory.lower < 0 || push_name(walk->place, name) ? 0 : -HOST_ERROR_NAMETOOLONG;
 }
 
 /* Takes the next component off the text; false at the end. */

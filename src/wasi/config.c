@@ -198,18 +198,18 @@ static enum cay_status check_device(const struct wasi_grant *grant, enum host_ki
   return CAY_OK;
 }
 
+/* What is kept in memory has a limit in any case. */
+static uint64_t quota_of(const struct wasi_grant *grant) {
+  bool is_memory = grant->overlay == HOST_OVERLAY_MEMORY && !grant->quota_bytes;
+  return is_memory ? HOST_OVERLAY_MEMORY_BYTES : grant->quota_bytes;
+}
+
 static enum cay_status set_overlay(struct host_object *directory, const struct wasi_grant *grant,
                                    struct cay_error *error) {
   bool is_folder = grant->overlay == HOST_OVERLAY_FOLDER;
   if (is_folder && (!grant->scratch_path || !*grant->scratch_path))
     return base_error_set(error, CAY_ERROR_ARGUMENT, "the folder of the overlay of %s has no name", grant->host_path);
-  return host_directory_set_overlay(directory, is_folder ? grant->scratch_path : NULL, error);
-}
-
-/* What is kept in memory has a limit in any case. */
-static uint64_t quota_of(const struct wasi_grant *grant) {
-  bool is_memory = grant->overlay == HOST_OVERLAY_MEMORY && !grant->quota_bytes;
-  return is_memory ? HOST_OVERLAY_MEMORY_BYTES : grant->quota_bytes;
+  return host_directory_set_overlay(directory, is_folder ? grant->scratch_path : NULL, quota_of(grant), error);
 }
 
 enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {

@@ -17,7 +17,7 @@ static struct host_object *grant_root(uint32_t rights) {
   struct host_object *root = grant("root", rights, resolver);
   static char folder[32];
   snprintf(folder, sizeof folder, "changes%u", ++grants);
-  if (has_overlay && host_directory_set_overlay(root, folder, NULL)) abort();
+  if (has_overlay && host_directory_set_overlay(root, folder, 0, NULL)) abort();
   return root;
 }
 

@@ -3,6 +3,7 @@
  * stamp, and the upper folder holds what changed and nothing else. */
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "scratch.h"
 
@@ -18,14 +19,14 @@ static void remove_all(const char *path) {
 static struct host_object *grant_overlay(const char *path, const char *folder) {
   struct host_object *directory = grant(path, HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO);
   struct cay_error error;
-  if (!folder && host_directory_set_overlay(directory, NULL, &error) == CAY_OK) return directory;
+  if (!folder && host_directory_set_overlay(directory, NULL, 64 << 20, &error) == CAY_OK) return directory;
   if (!folder) {
     static unsigned count;
     static char name[32];
     snprintf(name, sizeof name, "up%u", ++count);
     folder = name;
   }
-  if (host_directory_set_overlay(directory, folder, &error)) {
+  if (host_directory_set_overlay(directory, folder, 0, &error)) {
     fprintf(stderr, "%s\n", error.text);
     abort();
   }
@@ -271,7 +272,7 @@ TEST(quota_and_budget) {
   struct stat status;
   CHECK(stat("up/large", &status) == 0 && status.st_size == 1 << 20 && status.st_blocks * 512 < 1 << 20);
   CHECK_INT(put(root, "a/f", 0, "1"), 0);
-  CHECK_INT(put(root, "b/a/g", 0, "1"), -HOST_ERROR_DQUOT);
+  CHECK_INT(put(root, "b/a/g", 0, "1"), HOST_EXHAUSTED + BASE_LIMIT_WRITTEN);
   CHECK_TEXT(contents(root, "b/a/g"), "/b/a/g");
   host_object_release(root);
   host_object_release(plain_root);
@@ -285,18 +286,161 @@ TEST(folders_that_cannot_be) {
   static const char *const folders[] = {"low", "low/a", ".", "low/../low/new"};
   for (size_t i = 0; i < BASE_ARRAY_LEN(folders); i++) {
     struct host_object *directory = grant("low", HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO);
-    CHECK_INT(host_directory_set_overlay(directory, folders[i], &error), CAY_ERROR_ARGUMENT);
+    CHECK_INT(host_directory_set_overlay(directory, folders[i], 0, &error), CAY_ERROR_ARGUMENT);
     CHECK(strstr(error.text, "lie in each other"));
     host_object_release(directory);
   }
+  CHECK(!is_there("low/new"));
   struct host_object *root = grant_overlay("low", "up"), *other = grant("low", HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO);
-  CHECK_INT(host_directory_set_overlay(other, "up", &error), CAY_ERROR_SYSTEM);
+  CHECK_INT(host_directory_set_overlay(other, "up", 0, &error), CAY_ERROR_SYSTEM);
   CHECK(strstr(error.text, "used by another run"));
   host_object_release(other);
   other = grant("low", HOST_RIGHTS_ALL, HOST_RESOLVER_AUTO);
-  CHECK_INT(host_directory_set_overlay(other, "no/such", &error), CAY_ERROR_SYSTEM);
+  CHECK_INT(host_directory_set_overlay(other, "no/such", 0, &error), CAY_ERROR_SYSTEM);
   CHECK_INT(host_rename_at(root, path_of("f"), other, path_of("f2")), -HOST_ERROR_XDEV);
   host_object_release(other);
+  host_object_release(root);
+  remove_all("low"), remove_all("up");
+}
+
+/* ---- Nothing leads below ------------------------------------------------------------------------------------------------------- */
+
+/* Whatever a directory is opened with, budgets included, what is done in it is done above. */
+TEST(every_way_to_a_directory) {
+  static const char *const paths[] = {"a", "b/a", ".", "a/l", "a/b/..", "empty/", "a/f"};
+  static const uint32_t flags[] = {0,
+                                   HOST_OPEN_CREATE,
+                                   HOST_OPEN_DIRECTORY,
+                                   HOST_OPEN_CREATE | HOST_OPEN_DIRECTORY,
+                                   HOST_OPEN_CREATE | HOST_OPEN_EXCLUSIVE,
+                                   HOST_OPEN_TRUNCATE};
+  build("low");
+  char *before = picture_of("low");
+  struct base_budget *budget = base_budget_new(NULL);
+  struct host_object *uncounted = grant_overlay("low", "up");
+  struct host_object *roots[] = {uncounted, host_object_counted(uncounted, budget, false)}, *object, *file;
+  struct host_time time = {.action = HOST_TIME_SET, .ns = 7};
+  unsigned opened = 0;
+  for (size_t i = 0; i < 2 * BASE_ARRAY_LEN(paths) * BASE_ARRAY_LEN(flags) * 2; i++) {
+    struct host_object *root = roots[i & 1];
+    uint32_t flag = flags[i / 4 % BASE_ARRAY_LEN(flags)] | (i & 2 ? HOST_OPEN_FOLLOW : 0);
+    if (open_with(root, paths[i / 4 / BASE_ARRAY_LEN(flags)], flag, HOST_RIGHT_READ, &object)) continue;
+    opened++;
+    host_set_times(object, time, time);
+    if (host_object_kind(object) == HOST_KIND_DIRECTORY) {
+      if (open_with(object, "made", HOST_OPEN_CREATE, HOST_RIGHT_WRITE, &file) == 0) host_object_release(file);
+      put(object, "f", 0, "changed"), put(object, "g", 0, "changed");
+      host_make_directory_at(object, path_of("dir")), host_unlink_at(object, path_of("g"));
+    }
+    host_object_release(object);
+  }
+  CHECK(opened > 40);
+  host_object_release(roots[1]);
+  host_object_release(roots[0]);
+  base_budget_release(budget);
+  char *after = picture_of("low");
+  CHECK_TEXT(after, before);
+  free(before), free(after);
+  /* Nobody holds the folder any more. */
+  host_object_release(grant_overlay("low", "up"));
+  remove_all("low"), remove_all("up");
+}
+
+/* A file that is open for reading is the one beneath, whose times are nobody's to set. */
+TEST(files_below_keep_their_times) {
+  build("low");
+  char *before = picture_of("low");
+  struct host_object *root = grant_overlay("low", "up"), *file;
+  struct host_time time = {.action = HOST_TIME_SET, .ns = 7};
+  CHECK_INT(open_with(root, "f", 0, HOST_RIGHT_READ, &file), 0);
+  CHECK_INT(host_set_times(file, time, time), -HOST_ERROR_ROFS);
+  host_object_release(file);
+  CHECK_INT(put(root, "f", 0, "x"), 0);
+  CHECK_INT(open_with(root, "f", 0, HOST_RIGHT_READ, &file), 0);
+  CHECK_INT(host_set_times(file, time, time), 0);
+  host_object_release(file);
+  host_object_release(root);
+  char *after = picture_of("low");
+  CHECK_TEXT(after, before);
+  free(before), free(after);
+  remove_all("low"), remove_all("up");
+}
+
+/* A name that cannot be marked as removed cannot be replaced, and what it held does not come back. */
+TEST(what_fails_brings_nothing_back) {
+  char name[300], inside[320];
+  build("low");
+  memset(name, 'n', 253);
+  name[253] = 0;
+  snprintf(inside, sizeof inside, "low/%s", name);
+  mkdir(inside, 0755);
+  snprintf(inside, sizeof inside, "low/%s/secret", name);
+  write_file(inside, "SECRET");
+  struct host_object *root = grant_overlay("low", "up");
+  CHECK_INT(host_unlink_at(root, path_of(inside + 4)), 0);
+  CHECK_TEXT(contents(root, inside + 4), "ENOENT");
+  CHECK_INT(host_make_directory_at(root, path_of("e")), 0);
+  CHECK_INT(host_rename_at(root, path_of("e"), root, path_of(name)), -HOST_ERROR_NAMETOOLONG);
+  CHECK_TEXT(contents(root, inside + 4), "ENOENT");
+  CHECK_INT(host_remove_directory_at(root, path_of(name)), -HOST_ERROR_NAMETOOLONG);
+  CHECK_TEXT(contents(root, inside + 4), "ENOENT");
+  host_object_release(root);
+  remove_all("low"), remove_all("up");
+}
+
+/* Without descriptors things fail, but nothing is taken for absent. */
+TEST(few_descriptors) {
+  struct rlimit limit, low_limit;
+  struct host_stat status;
+  build("low");
+  struct host_object *root = grant_overlay("low", "up");
+  CHECK_INT(put(root, "a/b/new", HOST_OPEN_CREATE, "x"), 0);
+  int first_free = dup(0);
+  close(first_free);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  for (int room = 0; room < 8; room++) {
+    low_limit = (struct rlimit){.rlim_cur = (rlim_t)(first_free + room), .rlim_max = limit.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &low_limit);
+    int result = host_stat_at(root, path_of("a/b/f"), true, &status);
+    int made = host_make_directory_at(root, path_of("a/f"));
+    setrlimit(RLIMIT_NOFILE, &limit);
+    CHECK(result == 0 || result == -HOST_ERROR_MFILE);
+    CHECK(made == -HOST_ERROR_EXIST || made == -HOST_ERROR_MFILE);
+  }
+  CHECK_TEXT(contents(root, "a/f"), "/a/f");
+  host_object_release(root);
+  remove_all("low"), remove_all("up");
+}
+
+/* A directory of both layers does not say how many directories it has; a folder that is made is the user's alone. */
+TEST(links_and_modes) {
+  struct host_stat status;
+  struct stat made;
+  build("low");
+  struct host_object *root = grant_overlay("low", "up");
+  CHECK_INT(put(root, "a/new", HOST_OPEN_CREATE, "x"), 0);
+  CHECK_INT(host_stat_at(root, path_of("a"), true, &status), 0);
+  CHECK_INT(status.links, 1);
+  CHECK(stat("up", &made) == 0 && (made.st_mode & 0777) == 0700);
+  host_object_release(root);
+  remove_all("low"), remove_all("up");
+}
+
+/* Paths with handles may be longer than one path where nothing lies beneath. */
+TEST(long_paths_above) {
+  char name[201];
+  memset(name, 'd', 200);
+  name[200] = 0;
+  build("low");
+  struct host_object *root = grant_overlay("low", "up"), *at = host_object_retain(root), *next;
+  for (int i = 0; i < 60; i++) {
+    CHECK_INT(host_make_directory_at(at, path_of(name)), 0);
+    CHECK_INT(open_with(at, name, HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &next), 0);
+    host_object_release(at);
+    at = next;
+  }
+  CHECK_INT(put(at, "f", HOST_OPEN_CREATE, "deep"), 0);
+  host_object_release(at);
   host_object_release(root);
   remove_all("low"), remove_all("up");
 }
@@ -472,6 +616,12 @@ TEST_MAIN({
   RUN(special_files_are_not_written)
   RUN(quota_and_budget)
   RUN(folders_that_cannot_be)
+  RUN(every_way_to_a_directory)
+  RUN(files_below_keep_their_times)
+  RUN(what_fails_brings_nothing_back)
+  RUN(few_descriptors)
+  RUN(links_and_modes)
+  RUN(long_paths_above)
   RUN(behaves_as_a_directory)
   RUN(threads_share_a_copy)
 })
