@@ -113,11 +113,19 @@ int cli_layers_join(struct cli_layers *layers, struct policy_settings *settings,
                     const struct base_file *module);
 /* Says what the module asks for and was not given, with the lines that give it. */
 void cli_layers_say_missing(const struct cli_layers *layers, const struct policy_settings *settings, const char *path);
-/* Adds that to a report of `inspect`, and what the settings grant, each with where it comes from. */
-void cli_layers_report(const struct cli_layers *layers, const struct policy_settings *settings, bool json,
-                       struct base_text *out);
+/* Adds that to a report of `inspect`, and what the settings grant and limit, each with where it comes from; the `defaults`
+ * are limits for which they have no value. */
+void cli_layers_report(const struct cli_layers *layers, const struct policy_settings *settings,
+                       const struct policy_settings *defaults, bool json, struct base_text *out);
 /* Adds a line for each grant and limit that the settings have, with `indent` in front. */
 void cli_settings_lines(const struct policy_settings *settings, const char *indent, struct base_text *out);
+
+/* ---- Limits (limits.c) ---------------------------------------------------------------------------------------------- */
+
+void cli_limits_set(const struct policy_settings *settings, cay_run *run);
+/* Sets in `defaults`, which are new, the limits that a run has for which the settings say nothing. */
+enum cay_status cli_limits_defaults(const struct policy_settings *settings, const cay_run *run,
+                                    struct policy_settings *defaults, struct cay_error *error);
 
 /* ---- The machine (os_*.c, chosen by the build) ------------------------------------------------------------------------ */
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum unit { BYTES, COUNT, TIME };
@@ -45,14 +46,48 @@ static const struct row *row_of(enum cay_limit limit) {
   return NULL;
 }
 
-void cli_limits_set(struct cli_session *session) {
+void cli_limits_set(const struct policy_settings *settings, cay_run *run) {
+  /* What the machine has must not decide when memory.grow fails. */
+  const uint64_t deterministic_bytes = UINT64_C(4) << 30;
+  if (settings->deterministic) cay_run_set_limit(run, CAY_LIMIT_MEMORY, deterministic_bytes, NULL);
   for (size_t i = 0; i < BASE_ARRAY_LEN(rows); i++) {
     const struct row *row = &rows[i];
-    uint64_t most = policy_number(&session->settings, row->option);
+    uint64_t most = policy_number(settings, row->option);
     if (most == POLICY_NOT_GIVEN || row->limit == CAY_LIMIT_STACK) continue;
     if (most == 0 && row->zero_is_none) most = CAY_NO_LIMIT;
-    cay_run_set_limit(session->run, row->limit, most, NULL);
+    cay_run_set_limit(run, row->limit, most, NULL);
   }
+  if (settings->max_table_elements != POLICY_NOT_GIVEN) cay_run_set_table_elements(run, settings->max_table_elements);
+}
+
+static enum cay_status set_default(const struct policy_settings *settings, enum policy_option option, uint64_t most,
+                                   const char *source, struct policy_settings *defaults, struct cay_error *error) {
+  if (policy_is_given(settings, option) || most == CAY_NO_LIMIT) return CAY_OK;
+  char digits[24];
+  int len = snprintf(digits, sizeof digits, "%" PRIu64, most);
+  char *value = base_arena_alloc(&defaults->arena, (size_t)len + 1, 1);
+  if (!value) return base_error_memory(error);
+  memcpy(value, digits, (size_t)len + 1);
+  defaults->source = source;
+  return policy_set(defaults, option, value, error);
+}
+
+enum cay_status cli_limits_defaults(const struct policy_settings *settings, const cay_run *run,
+                                    struct policy_settings *defaults, struct cay_error *error) {
+  enum cay_status status = CAY_OK;
+  bool is_same_everywhere = settings->deterministic;
+  for (size_t i = 0; !status && i < BASE_ARRAY_LEN(rows); i++) {
+    const struct row *row = &rows[i];
+    bool is_memory = row->limit == CAY_LIMIT_MEMORY, is_threads = row->limit == CAY_LIMIT_THREADS;
+    uint64_t most = is_threads && is_same_everywhere ? 0 : cay_run_limit(run, row->limit);
+    const char *source = is_same_everywhere && (is_memory || is_threads) ? "default of deterministic runs"
+                         : is_memory                                     ? "default: what the machine has"
+                                                                         : "default";
+    status = set_default(settings, row->option, most, source, defaults, error);
+  }
+  if (status) return status;
+  return set_default(settings, POLICY_OPTION_MAX_TABLE_ELEMENTS, api_run_table_elements(run), "default", defaults,
+                     error);
 }
 
 /* ---- What is said ---------------------------------------------------------------------------------------------------- */

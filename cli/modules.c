@@ -68,13 +68,34 @@ int cli_validate(struct cli_words words) {
 
 /* ---- inspect and objdump ------------------------------------------------------------------------------------------------ */
 
+/* What a run would be limited to, without running it. */
+static enum cay_status find_defaults(const struct policy_settings *settings, cay_module *module,
+                                     struct policy_settings *defaults, struct cay_error *error) {
+  cay_run *run = NULL;
+  enum cay_status status = policy_settings_check(settings, true, error);
+  if (!status) status = cay_run_new(module, NULL, &run, error);
+  if (!status) cli_limits_set(settings, run);
+  if (!status) status = cli_limits_defaults(settings, run, defaults, error);
+  cay_run_free(run);
+  return status;
+}
+
 static int show_report(const struct policy_settings *settings, const char *path, const struct cli_layers *layers,
-                       const cay_module *module) {
+                       cay_module *module) {
+  struct cay_error error;
+  struct policy_settings defaults;
   struct base_text out = {0};
   bool json = cli_wants_json(settings);
-  api_module_report(module, path, json ? API_JSON : API_TEXT, &out);
-  cli_layers_report(layers, settings, json, &out);
-  return cli_print(&out, 0);
+  policy_settings_init(&defaults);
+  enum cay_status status = find_defaults(settings, module, &defaults, &error);
+  if (!status) {
+    api_module_report(module, path, json ? API_JSON : API_TEXT, &out);
+    cli_layers_report(layers, settings, &defaults, json, &out);
+  }
+  policy_settings_deinit(&defaults);
+  if (!status) return cli_print(&out, 0);
+  cli_say_error(NULL, &error);
+  return POLICY_EXIT_USAGE;
 }
 
 int cli_inspect(struct cli_words words) {

@@ -205,27 +205,47 @@ void cli_layers_say_missing(const struct cli_layers *layers, const struct policy
 
 /* ---- Reports -------------------------------------------------------------------------------------------------------- */
 
-static size_t value_count(const struct policy_settings *settings, enum policy_option option) {
+static size_t value_count(const struct policy_settings *settings, enum policy_option option, enum policy_group group) {
   const struct policy_option_row *row = &policy_options[option];
-  bool counts = row->manifest && (row->group == POLICY_GROUP_GRANTS || row->group == POLICY_GROUP_LIMITS);
-  return counts ? settings->origins[option].count : 0;
+  return row->manifest && row->group == group ? settings->origins[option].count : 0;
+}
+
+/* A line for each value of the group's options; of one that has none, what the defaults have. */
+static void add_lines(const struct policy_settings *settings, const struct policy_settings *defaults,
+                      enum policy_group group, const char *indent, struct base_text *out) {
+  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
+    const struct policy_settings *from = defaults && !policy_is_given(settings, option) ? defaults : settings;
+    for (size_t i = 0; i < value_count(from, option, group); i++) {
+      base_text_addz(out, indent);
+      policy_flag_write(from, option, i, out);
+      base_text_format(out, "  (%s)\n", policy_origin(from, option, i));
+    }
+  }
 }
 
 void cli_settings_lines(const struct policy_settings *settings, const char *indent, struct base_text *out) {
-  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++)
-    for (size_t i = 0; i < value_count(settings, option); i++) {
-      base_text_addz(out, indent);
-      policy_flag_write(settings, option, i, out);
-      base_text_format(out, "  (%s)\n", policy_origin(settings, option, i));
-    }
+  add_lines(settings, NULL, POLICY_GROUP_GRANTS, indent, out);
+  add_lines(settings, NULL, POLICY_GROUP_LIMITS, indent, out);
+}
+
+static void add_json_items(const struct policy_settings *settings, const struct policy_settings *defaults,
+                           enum policy_group group, struct base_text *out) {
+  bool is_first = true;
+  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
+    const struct policy_settings *from = defaults && !policy_is_given(settings, option) ? defaults : settings;
+    for (size_t i = 0; i < value_count(from, option, group); i++, is_first = false)
+      add_json_item(from, option, i, is_first, out);
+  }
 }
 
 static void report_text(const struct cli_layers *layers, const struct policy_settings *settings,
-                        struct base_text *out) {
+                        const struct policy_settings *defaults, struct base_text *out) {
   struct base_text lines = {0};
-  cli_settings_lines(settings, "  ", &lines);
+  add_lines(settings, NULL, POLICY_GROUP_GRANTS, "  ", &lines);
   base_text_format(out, "granted:%s\n%s", lines.len_bytes ? "" : " arguments and standard streams only",
                    lines.bytes ? lines.bytes : "");
+  base_text_addz(out, "limits:\n");
+  add_lines(settings, defaults, POLICY_GROUP_LIMITS, "  ", out);
   lines.len_bytes = 0;
   struct missing missing = find_missing(layers, settings, false, SIZE_MAX, &lines);
   if (missing.count) base_text_format(out, "asked for in %s, not granted:%s\n", layers->found.name, lines.bytes);
@@ -233,22 +253,21 @@ static void report_text(const struct cli_layers *layers, const struct policy_set
   base_text_deinit(&lines);
 }
 
-/* The report is one object, which gets two more members. */
+/* The report is one object, which gets three more members. */
 static void report_json(const struct cli_layers *layers, const struct policy_settings *settings,
-                        struct base_text *out) {
+                        const struct policy_settings *defaults, struct base_text *out) {
   while (out->len_bytes && out->bytes[out->len_bytes - 1] != '}') out->len_bytes--;
   if (out->len_bytes) out->len_bytes--;
   base_text_addz(out, ",\"granted\":[");
-  bool first = true;
-  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++)
-    for (size_t i = 0; i < value_count(settings, option); i++, first = false)
-      add_json_item(settings, option, i, first, out);
+  add_json_items(settings, NULL, POLICY_GROUP_GRANTS, out);
+  base_text_addz(out, "],\"limits\":[");
+  add_json_items(settings, defaults, POLICY_GROUP_LIMITS, out);
   base_text_addz(out, "],\"not_granted\":[");
   find_missing(layers, settings, true, SIZE_MAX, out);
   base_text_addz(out, "]}\n");
 }
 
-void cli_layers_report(const struct cli_layers *layers, const struct policy_settings *settings, bool json,
-                       struct base_text *out) {
-  (json ? report_json : report_text)(layers, settings, out);
+void cli_layers_report(const struct cli_layers *layers, const struct policy_settings *settings,
+                       const struct policy_settings *defaults, bool json, struct base_text *out) {
+  (json ? report_json : report_text)(layers, settings, defaults, out);
 }

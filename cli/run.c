@@ -39,12 +39,7 @@ static enum cay_unknown_imports unknown_imports(const char *choice) {
 
 static void limit(struct cli_session *session) {
   const struct policy_settings *settings = &session->settings;
-  /* What the machine has must not decide when memory.grow fails. */
-  const uint64_t deterministic_bytes = UINT64_C(4) << 30;
-  if (settings->deterministic) cay_run_set_limit(session->run, CAY_LIMIT_MEMORY, deterministic_bytes, NULL);
-  cli_limits_set(session);
-  if (settings->max_table_elements != POLICY_NOT_GIVEN)
-    cay_run_set_table_elements(session->run, settings->max_table_elements);
+  cli_limits_set(settings, session->run);
   cay_run_set_unknown_imports(session->run, unknown_imports(settings->unknown_imports));
   cay_run_set_digest(session->run, settings->digest);
 }

@@ -129,7 +129,6 @@ int cli_signals_last(void);         /* the one that came; 0: none */
 const char *cli_signal_name(int number); /* NULL: of none that is caught */
 
 /* Limits (limits.c). */
-void cli_limits_set(struct cli_session *session);
 /* Says which limit ended the program or did not let it begin, and how to raise it; returns the exit code. */
 int cli_say_limit(const struct cli_session *session, const struct cay_error *error);
 /* After a trap or the program's own end with `code`: says which limit it had met. Returns the exit code. */

@@ -61,6 +61,8 @@ enum cay_status api_module_disassemble(const cay_module *module, const char *con
 enum cay_status api_run_invoke_text(cay_run *run, const char *name, const char *const *args, size_t arg_count,
                                     struct base_text *out, struct cay_error *error);
 
+/* Most elements of a table, set or not. */
+uint64_t api_run_table_elements(const cay_run *run);
 /* Translates all functions of the run's modules before any of their code runs, in at most `threads` threads, and not each
  * at its first call. `progress` (may be NULL) is called now and then with the functions of one module that are done. To be
  * called before the first start or invoke. */

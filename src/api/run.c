@@ -109,6 +109,9 @@ void cay_run_free(cay_run *run) {
 
 struct api_limits *api_run_limits(const cay_run *run) { return (struct api_limits *)(uintptr_t)&run->limits; }
 void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->engine_limits.table_elements = elements; }
+uint64_t api_run_table_elements(const cay_run *run) {
+  return run->engine_limits.table_elements ? run->engine_limits.table_elements : ENGINE_TABLE_ELEMENTS;
+}
 
 void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all),
                        void *env) {

@@ -62,10 +62,8 @@ void engine_free(struct engine *engine) {
 
 /* ---- Stores ----------------------------------------------------------------------------------------------------- */
 
-enum { DEFAULT_TABLE_ELEMENTS = 10000000 };
-
 static void store_defaults(struct engine_limits *limits) {
-  if (!limits->table_elements) limits->table_elements = DEFAULT_TABLE_ELEMENTS;
+  if (!limits->table_elements) limits->table_elements = ENGINE_TABLE_ELEMENTS;
   if (!limits->instances) limits->instances = UINT32_MAX;
   if (!limits->memories) limits->memories = UINT32_MAX;
   if (!limits->tables) limits->tables = UINT32_MAX;

@@ -348,10 +348,11 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
 void engine_free(struct engine *engine);
 
 /* Of a store; 0 means no limit beyond the specification's. */
+enum { ENGINE_TABLE_ELEMENTS = 10000000 };
 struct engine_limits {
   struct base_budget *budget; /* retained; its MEMORY counts the lengths of memories (touched or not), tables, objects,
                                  its FUEL what code with fuel charges */
-  uint64_t table_elements;  /* of one table; default 10,000,000 */
+  uint64_t table_elements;  /* of one table; 0: ENGINE_TABLE_ELEMENTS */
   uint32_t instances, memories, tables;
 };
 enum cay_status engine_store_new(struct engine *engine, const struct engine_limits *limits,
