@@ -162,7 +162,10 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
     close(fd);
     return own_process(host_path, error);
   }
-  return give(host_object_new(fd, true, HOST_KIND_DIRECTORY, with_create(rights) & HOST_RIGHTS_ALL), out, error);
+  bool looks_first = host_os_holds_devices(fd);
+  struct host_object *object = host_object_new(fd, true, HOST_KIND_DIRECTORY, with_create(rights) & HOST_RIGHTS_ALL);
+  if (object) object->looks_first = looks_first;
+  return give(object, out, error);
 }
 
 enum cay_status host_directory_set_quota(struct host_object *directory, uint64_t limit_bytes, struct cay_error *error) {
@@ -235,6 +238,8 @@ enum cay_status host_grant_file(struct host_object *synthetic, const char *name,
     status = base_error_system(error, errno, "cannot open the directory of %s", grant->host_path);
   else if (host_is_own_process(entry.directory_fd, real))
     status = own_process(grant->host_path, error);
+  else
+    entry.looks_first = host_os_holds_devices(entry.directory_fd);
   struct host_synthetic_entry *added = status || !complete ? NULL : BASE_VEC_PUSH(&synthetic->synthetic->entries);
   if (added) {
     *added = entry;

@@ -23,6 +23,7 @@ struct host_synthetic_entry {
   struct host_quota *quota;
   int directory_fd;
   uint32_t rights;
+  bool looks_first; /* as of an object */
 };
 struct host_synthetic { BASE_VEC(struct host_synthetic_entry) entries; };
 
@@ -52,6 +53,7 @@ struct host_object {
   bool is_terminal;
   _Atomic uint64_t ordinary_device; /* of directories: what lies on it is not on procfs; 0: not known yet */
   bool is_output;        /* what is written counts as output */
+  bool looks_first;      /* a directory: device nodes may be in it, so that what is opened is looked at before */
   int fd;                /* -1: synthetic or in memory */
   struct host_synthetic *synthetic;
   struct host_bytes *memory;
@@ -113,6 +115,7 @@ struct host_place {
   bool wants_directory;     /* a trailing slash */
   enum host_last last_kind; /* SELF: `parent` is the directory itself */
   uint32_t rights;
+  bool looks_first;         /* as of an object */
   struct host_quota *quota; /* borrowed, of a single file; otherwise the root's */
   unsigned links;           /* followed so far */
   const char *last;
@@ -188,8 +191,11 @@ extern const int host_os_directory_flags;
 extern const int host_os_name_flags;
 /* As fstat, but in no case by a call that takes a name: a filter of system calls could not tell an empty name. */
 int host_os_stat(int fd, struct stat *out);
-/* A descriptor, -1 with errno, or HOST_OS_UNAVAILABLE. Leading out of `directory` is EXDEV. */
-int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode);
+/* A descriptor, -1 with errno, or HOST_OS_UNAVAILABLE. Leading out of `directory` is EXDEV, and when it `stays`, another
+ * mount, too. */
+int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode, bool stays);
+/* Whether device nodes are made on the directory's file system, and can be opened there: /dev is such a one. */
+bool host_os_holds_devices(int directory);
 /* As readv and writev without waiting: EAGAIN when it would, EOPNOTSUPP when the descriptor cannot say. */
 ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count);
 ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count);

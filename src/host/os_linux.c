@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -36,12 +37,12 @@ static bool openat2_missing(int directory) {
   return fd < 0 && (errno == ENOSYS || errno == EPERM);
 }
 
-int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode) {
+int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode, bool stays) {
   static atomic_bool missing;
   if (atomic_load_explicit(&missing, memory_order_relaxed)) return HOST_OS_UNAVAILABLE;
   struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
                          .mode = flags & O_CREAT ? mode : 0,
-                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (stays ? RESOLVE_NO_XDEV : 0)};
   /* EAGAIN: a rename or mount happened beside a "..", and the kernel could not prove that it stayed inside. */
   long fd = -1;
   for (int attempt = 0; attempt < 64; attempt++) {
@@ -57,6 +58,14 @@ int host_os_open_beneath(int directory, const char *path, int flags, mode_t mode
   if (failure == EAGAIN) return HOST_OS_UNAVAILABLE;
   errno = failure;
   return -1;
+}
+
+/* A kernel makes its nodes on devtmpfs, which says that it is tmpfs (or ramfs), and devpts; containers have theirs on tmpfs. */
+bool host_os_holds_devices(int directory) {
+  struct statfs system;
+  if (fstatfs(directory, &system) != 0) return true;
+  if (system.f_flags & ST_NODEV) return false;
+  return system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC || system.f_type == DEVPTS_SUPER_MAGIC;
 }
 
 ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count) {

@@ -35,7 +35,7 @@ bool host_resolves_in_kernel(const struct host_object *directory) {
 
 int host_open_beneath(const struct host_object *directory, const char *path, int flags, mode_t mode,
                       bool *unavailable) {
-  int fd = host_os_open_beneath(directory->fd, path, flags, mode);
+  int fd = host_os_open_beneath(directory->fd, path, flags, mode, false);
   *unavailable = fd == HOST_OS_UNAVAILABLE;
   if (*unavailable) return -HOST_ERROR_NOSYS;
   if (fd >= 0) return fd;
@@ -209,6 +209,7 @@ static int find_synthetic(struct host_place *place) {
       place->layers = (struct host_layers){.upper = entry->directory_fd, .lower = -1};
       place->last = entry->host_name;
       place->rights = entry->rights & place->root->rights;
+      place->looks_first = entry->looks_first;
       place->quota = entry->quota;
       return 0;
     }
@@ -263,6 +264,7 @@ static int begin(const struct host_object *root, struct host_path path, bool wal
   host_place_init(out);
   out->rights = root->rights;
   out->quota = root->quota;
+  out->looks_first = true;
   out->links = 0;
   if (root->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
   if (path.len_bytes == 0) return -HOST_ERROR_NOENT;

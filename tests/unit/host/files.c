@@ -2,6 +2,7 @@
 /* Open objects: reading and writing, sizes and times, names in directories, single granted files, special files. */
 #include <errno.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 
 #include "scratch.h"
@@ -352,6 +353,40 @@ TEST(devices) {
   }
 }
 
+/* A device node that is not granted is not even opened for a moment: the kernel tells who opens it. */
+TEST(devices_stay_closed) {
+  struct host_object *object;
+  char events[4096];
+  int watch = inotify_init1(IN_NONBLOCK);
+  if (inotify_add_watch(watch, "/dev/full", IN_OPEN) < 0) {
+    close(watch);
+    return;
+  }
+  for (int resolver = HOST_RESOLVER_AUTO; resolver <= HOST_RESOLVER_WALKER; resolver++) {
+    struct host_object *dev = grant("/dev", HOST_RIGHTS_ALL, (enum host_resolver)resolver);
+    struct host_object *root = grant("/", HOST_RIGHTS_ALL, (enum host_resolver)resolver);
+    CHECK_INT(open_with(dev, "full", 0, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTCAPABLE);
+    CHECK_INT(open_with(dev, "full", HOST_OPEN_CREATE, HOST_RIGHT_WRITE, &object), -HOST_ERROR_NOTCAPABLE);
+    CHECK_INT(open_with(root, "dev/full", HOST_OPEN_TRUNCATE, HOST_RIGHT_WRITE, &object), -HOST_ERROR_NOTCAPABLE);
+    /* A directory that was reached through a mount. */
+    CHECK_INT(open_with(root, "dev", HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &object), 0);
+    struct host_object *inner = object;
+    CHECK_INT(open_with(inner, "full", 0, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTCAPABLE);
+    host_object_release(inner);
+    host_object_release(root);
+    host_object_release(dev);
+  }
+  struct host_object *files;
+  CHECK_INT(host_grant_synthetic(&files, NULL), CAY_OK);
+  CHECK_INT(grant_file(files, "file", "/dev/full", HOST_RIGHT_READ | HOST_RIGHT_WRITE), CAY_OK);
+  CHECK_INT(open_with(files, "file", 0, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTCAPABLE);
+  host_object_release(files);
+  CHECK_INT(read(watch, events, sizeof events), -1);
+  close(open("/dev/full", O_RDONLY));
+  CHECK(read(watch, events, sizeof events) > 0);
+  close(watch);
+}
+
 /* Out of descriptors is an error, not a leak or a crash. */
 TEST(no_descriptors) {
   struct host_object *root = grant(".", HOST_RIGHTS_ALL, HOST_RESOLVER_WALKER), *object;
@@ -386,5 +421,6 @@ TEST_MAIN({
   RUN(inherited_pipes_do_not_block)
   RUN(memory_objects)
   RUN(devices)
+  RUN(devices_stay_closed)
   RUN(no_descriptors)
 })
