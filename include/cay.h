@@ -359,7 +359,9 @@ typedef struct cay_budget cay_budget;
 CAY_API enum cay_status cay_budget_new(cay_budget *parent, cay_budget **out, struct cay_error *error);
 CAY_API cay_budget *cay_budget_retain(cay_budget *budget);
 CAY_API void cay_budget_release(cay_budget *budget);
-/* Not of TIME and STACK, which are each run's own: CAY_ERROR_ARGUMENT. Below what is in use it leaves nothing, until enough
+/* Not of TIME and STACK: CAY_ERROR_ARGUMENT. Runs of a tenant go on at the same time and wait for different things, so that
+ * seconds on the clock add up to nothing that it uses: CPU_TIME does. Set TIME for each run. A stack is reserved by the run
+ * that needs it, in the size of its engine, and given back by its end. Below what is in use it leaves nothing, until enough
  * has been given back. */
 CAY_API enum cay_status cay_budget_set_limit(cay_budget *budget, enum cay_limit limit, uint64_t most,
                                              struct cay_error *error);

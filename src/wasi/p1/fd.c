@@ -90,7 +90,9 @@ int p1_fd_pread(struct p1_call *call) {
   struct p1_buffers buffers;
   size_t done_bytes = 0;
   int result = prepare(call, P1_FD_READ | P1_FD_SEEK, 4, &handle, &buffers);
-  if (result == 0) result = host_read_at(handle->object, buffers.items, buffers.count, p1_u64(call, 3), &done_bytes);
+  bool is_far = result == 0 && p1_is_too_far(call, handle, p1_u64(call, 3));
+  if (result == 0 && !is_far)
+    result = host_read_at(handle->object, buffers.items, buffers.count, p1_u64(call, 3), &done_bytes);
   if (result == HOST_PENDING) return -HOST_ERROR_AGAIN;
   return result ? result : give_count(call, 4, done_bytes);
 }
@@ -100,6 +102,7 @@ int p1_fd_pwrite(struct p1_call *call) {
   struct p1_buffers buffers;
   size_t done_bytes = 0;
   int result = prepare(call, P1_FD_WRITE | P1_FD_SEEK, 4, &handle, &buffers);
+  if (result == 0 && p1_is_too_far(call, handle, p1_u64(call, 3))) result = -HOST_ERROR_FBIG;
   if (result) return result;
   result = host_write_at(handle->object, buffers.items, buffers.count, p1_u64(call, 3), &done_bytes);
   if (result == HOST_PENDING) return -HOST_ERROR_AGAIN;
@@ -108,12 +111,26 @@ int p1_fd_pwrite(struct p1_call *call) {
 
 /* ---- Positions ------------------------------------------------------------------------------------------------------- */
 
+/* Where a uniform run ends a file is known before the host is asked. */
+static int check_seek(const struct p1_call *call, const struct p1_handle *handle, int64_t delta,
+                      enum host_whence whence) {
+  struct host_stat stat;
+  uint64_t from = 0;
+  int result = 0;
+  if (delta <= 0 || !p1_is_too_far(call, handle, UINT64_MAX)) return 0;
+  if (whence == HOST_SEEK_CURRENT) result = host_seek(handle->object, 0, HOST_SEEK_CURRENT, &from);
+  if (whence == HOST_SEEK_END) result = host_stat(handle->object, &stat);
+  if (whence == HOST_SEEK_END && result == 0) from = stat.size_bytes;
+  return result == 0 && p1_is_too_far(call, handle, from + (uint64_t)delta) ? -HOST_ERROR_INVAL : result;
+}
+
 static int seek(struct p1_call *call, uint64_t right, int64_t delta, enum host_whence whence, unsigned argument) {
   struct p1_handle *handle;
   uint64_t position = 0;
   int result = p1_handle_need(call, p1_u32(call, 0), right, &handle);
   uint8_t *out = p1_range(call, p1_u32(call, argument), 8);
   if (result == 0 && !out) result = -HOST_ERROR_FAULT;
+  if (result == 0) result = check_seek(call, handle, delta, whence);
   if (result == 0) result = host_seek(handle->object, delta, whence, &position);
   if (result == 0) base_racy_store_u64(out, position);
   return result;
@@ -146,9 +163,11 @@ int p1_fd_advise(struct p1_call *call) {
 
 int p1_fd_allocate(struct p1_call *call) {
   struct p1_handle *handle;
+  uint64_t offset = p1_u64(call, 1), len_bytes = p1_u64(call, 2), end = offset + len_bytes;
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_ALLOCATE, &handle);
+  if (result == 0 && p1_is_too_far(call, handle, end < offset ? UINT64_MAX : end)) result = -HOST_ERROR_FBIG;
   if (result) return result;
-  return p1_grown(call, handle, host_allocate(handle->object, p1_u64(call, 1), p1_u64(call, 2)));
+  return p1_grown(call, handle, host_allocate(handle->object, offset, len_bytes));
 }
 
 int p1_fd_datasync(struct p1_call *call) {
@@ -166,6 +185,7 @@ int p1_fd_sync(struct p1_call *call) {
 int p1_fd_filestat_set_size(struct p1_call *call) {
   struct p1_handle *handle;
   int result = p1_handle_need(call, p1_u32(call, 0), P1_FD_FILESTAT_SET_SIZE, &handle);
+  if (result == 0 && p1_is_too_far(call, handle, p1_u64(call, 1))) result = -HOST_ERROR_FBIG;
   return result ? result : p1_grown(call, handle, host_set_size(handle->object, p1_u64(call, 1)));
 }
 

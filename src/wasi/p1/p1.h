@@ -233,6 +233,8 @@ char *p1_guest_path(const struct wasi_p1 *p1, const struct p1_handle *directory,
 /* uniform.c: a run that must not depend on the host. */
 /* What the guest may know of attributes: `stat` as it is, or made uniform. */
 int p1_uniform_stat(struct p1_call *call, const struct p1_handle *handle, struct host_stat *stat);
+/* Whether a uniform run has no such place in a file: file systems end at different ones. */
+bool p1_is_too_far(const struct p1_call *call, const struct p1_handle *handle, uint64_t place);
 /* Around the removal of a name (by unlinking, or by renaming over it). */
 struct p1_removed {
   struct host_stat stat;

@@ -19,3 +19,12 @@ struct p1_removed p1_before_removal(struct p1_call *call, const struct p1_use *t
 void p1_after_removal(struct p1_call *call, const struct p1_removed *removed, int result) {
   if (removed->is_known && result == 0) host_uniform_forget(call->p1->uniform, &removed->stat);
 }
+
+/* ---- Places in files --------------------------------------------------------------------------------------------------- */
+
+/* 8 TiB: half of what ext4 can, which has the least among the file systems that programs run on; so a write that begins
+ * before it ends within what each of them can. */
+bool p1_is_too_far(const struct p1_call *call, const struct p1_handle *handle, uint64_t place) {
+  const uint64_t end = UINT64_C(1) << 43;
+  return call->p1->uniform && p1_kind_of(handle) == HOST_KIND_REGULAR && place > end;
+}
