@@ -27,25 +27,35 @@ enum {
 
 /* ---- The stack ---------------------------------------------------------------------------------------------------- */
 
-static bool stack_grow(struct engine_heap_marker *marker) {
+/* In the budget while it lasts; that it has no room is no lack of the guest's. */
+static bool stack_grow(struct engine_heap *heap) {
+  struct engine_heap_marker *marker = &heap->marker;
   size_t capacity = marker->capacity * 2;
   if (capacity > marker->limit) return false;
   bool is_first = marker->words == marker->first;
+  uint64_t added_bytes = (capacity - (is_first ? 0 : marker->capacity)) * sizeof *marker->words;
+  if (!base_budget_try(heap->store->budget, BASE_LIMIT_MEMORY, added_bytes)) return false;
   uint64_t *words = base_resize_array(is_first ? NULL : marker->words, capacity, sizeof *words);
-  if (!words) return false;
+  if (!words) {
+    base_budget_give(heap->store->budget, BASE_LIMIT_MEMORY, added_bytes);
+    return false;
+  }
   if (is_first) memcpy(words, marker->first, sizeof marker->first);
   marker->words = words;
   marker->capacity = capacity;
   return true;
 }
 
-static inline bool stack_has_room(struct engine_heap_marker *marker, size_t words) {
-  return BASE_LIKELY(marker->capacity - marker->count >= words) || stack_grow(marker);
+static inline bool stack_has_room(struct engine_heap *heap, size_t words) {
+  return BASE_LIKELY(heap->marker.capacity - heap->marker.count >= words) || stack_grow(heap);
 }
 
 static void stack_reset(struct engine_heap *heap) {
   struct engine_heap_marker *marker = &heap->marker;
-  if (marker->words != marker->first) base_free(marker->words);
+  if (marker->words != marker->first) {
+    base_free(marker->words);
+    base_budget_give(heap->store->budget, BASE_LIMIT_MEMORY, marker->capacity * sizeof *marker->words);
+  }
   marker->words = marker->first;
   marker->capacity = HEAP_MARK_WORDS;
   marker->count = 0;
@@ -85,7 +95,7 @@ static inline void visit(struct engine_heap *heap, uint64_t reference) {
   struct engine_heap_block *block = engine_heap_block_of(reference);
   if (!set_mark(heap, block, reference)) return;
   struct engine_heap_marker *marker = &heap->marker;
-  if (stack_has_room(marker, 1))
+  if (stack_has_room(heap, 1))
     marker->words[marker->count++] = reference;
   else
     overflow(heap, block);
@@ -98,7 +108,7 @@ static void scan_array(struct engine_heap *heap, struct engine_array *array, uin
   struct engine_heap_marker *marker = &heap->marker;
   if (to - from > SLICE_ELEMENTS) {
     to = from + SLICE_ELEMENTS;
-    if (!stack_has_room(marker, 2)) {
+    if (!stack_has_room(heap, 2)) {
       overflow(heap, engine_heap_block_of(engine_ref_of(array)));
       return;
     }

@@ -511,6 +511,8 @@ struct host_wait {
 
 struct host_loop;
 enum cay_status host_loop_new(struct host_loop **out, struct cay_error *error);
+/* Counts what waiting needs; before the first wait. */
+void host_loop_set_budget(struct host_loop *loop, struct base_budget *budget);
 void host_loop_free(struct host_loop *loop);
 /* Waits until at least one of `waits` is ready, HOST_CLOCK_MONOTONIC reaches `deadline_ns`, or the loop is woken.
  * Returns how many are ready (0: deadline), -INTR when woken, or another error. A deadline of 0 only looks. */

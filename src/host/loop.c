@@ -22,6 +22,7 @@ struct host_loop {
   int wake_read;
   struct pollfd *fds; /* [0] is the wake pipe */
   size_t capacity;
+  struct base_budget *budget; /* which `fds` are in; NULL: nothing is counted */
 };
 
 enum cay_status host_loop_new(struct host_loop **out, struct cay_error *error) {
@@ -40,8 +41,15 @@ void host_loop_free(struct host_loop *loop) {
     close(loop->wake_read);
     close(atomic_load(&loop->wake_write));
   }
+  base_budget_give(loop->budget, BASE_LIMIT_MEMORY, loop->capacity * sizeof *loop->fds);
+  base_budget_release(loop->budget);
   base_free(loop->fds);
   base_free(loop);
+}
+
+void host_loop_set_budget(struct host_loop *loop, struct base_budget *budget) {
+  assert(!loop->budget && !loop->capacity);
+  loop->budget = base_budget_retain(budget);
 }
 
 void host_loop_wake(struct host_loop *loop) {
@@ -75,6 +83,22 @@ static bool make_pipe(struct host_loop *loop) {
 static bool always_ready(const struct host_object *object) {
   return object->fd < 0 || object->kind == HOST_KIND_REGULAR || object->kind == HOST_KIND_DIRECTORY ||
          object->kind == HOST_KIND_BLOCK_DEVICE;
+}
+
+static bool make_room(struct host_loop *loop, size_t count) {
+  size_t capacity = loop->capacity ? loop->capacity : 8;
+  if (count <= loop->capacity) return true;
+  while (capacity < count) capacity *= 2;
+  uint64_t added_bytes = (capacity - loop->capacity) * sizeof *loop->fds;
+  if (!base_budget_take(loop->budget, BASE_LIMIT_MEMORY, added_bytes)) return false;
+  struct pollfd *fds = base_resize_array(loop->fds, capacity, sizeof *fds);
+  if (!fds) {
+    base_budget_give(loop->budget, BASE_LIMIT_MEMORY, added_bytes);
+    return false;
+  }
+  loop->fds = fds;
+  loop->capacity = capacity;
+  return true;
 }
 
 /* Fills the poll table; returns how many waits are ready already. */
@@ -136,8 +160,7 @@ static struct timespec *time_left(uint64_t deadline_ns, struct timespec *out) {
 
 int host_loop_wait(struct host_loop *loop, struct host_wait *waits, size_t count, uint64_t deadline_ns) {
   if (deadline_ns != 0 && !make_pipe(loop)) return host_failed();
-  if (count + 1 > loop->capacity && !base_vec_grow((void **)&loop->fds, &loop->capacity, count + 1, sizeof *loop->fds))
-    return -HOST_ERROR_NOMEM;
+  if (!make_room(loop, count + 1)) return -HOST_ERROR_NOMEM;
   deadline_ns = prepare(loop, waits, count) > 0 ? 0 : soonest(waits, count, deadline_ns);
   for (;;) {
     if (host_loop_woken(loop)) return -HOST_ERROR_INTR;

@@ -165,7 +165,9 @@ static enum cay_status thread_init(struct wasi_p1_thread *thread, struct wasi_p1
   for (unsigned i = 0; i < 2 * p1_function_count; i++)
     thread->bindings[i] = (struct p1_binding){
         .own = thread, .function = &p1_functions[i % p1_function_count], .is_unstable = i >= p1_function_count};
-  return host_loop_new(&thread->loop, error);
+  enum cay_status status = host_loop_new(&thread->loop, error);
+  if (status == CAY_OK) host_loop_set_budget(thread->loop, p1->budget);
+  return status;
 }
 
 static void thread_deinit(struct wasi_p1_thread *thread) {
@@ -332,6 +334,7 @@ enum cay_status wasi_p1_set_budget(struct wasi_p1 *p1, struct base_budget *budge
   assert(!p1->budget);
   p1->budget = base_budget_retain(budget);
   if (p1->uniform) host_uniform_set_budget(p1->uniform, budget);
+  host_loop_set_budget(p1->main.loop, budget);
   for (size_t fd = 0; fd < p1->handle_count && status == CAY_OK; fd++)
     if (p1->handles[fd]) status = count_handle(p1, fd, error);
   return status;

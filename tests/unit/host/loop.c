@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The event loop: deadlines, readiness, and being woken from threads and signal handlers at any moment. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
@@ -176,6 +177,31 @@ TEST(seeded_random) {
   CHECK_INT(host_random_fill(&real, other, sizeof other), 0);
 }
 
+/* What waiting for many needs is in the budget, and can be refused. */
+TEST(waiting_is_counted) {
+  enum { MANY = 1000 };
+  struct host_loop *counted;
+  struct cay_error error;
+  struct base_budget *budget = base_budget_new(NULL);
+  struct host_object *file = object_of(open(".", O_RDONLY), HOST_RIGHT_READ);
+  static struct host_wait waits[MANY];
+  for (size_t i = 0; i < MANY; i++) waits[i] = (struct host_wait){.object = file, .interest = HOST_READABLE};
+  CHECK_INT(host_loop_new(&counted, &error), CAY_OK);
+  host_loop_set_budget(counted, budget);
+  base_budget_set_limit(budget, BASE_LIMIT_MEMORY, 4000);
+  CHECK_INT(host_loop_wait(counted, waits, 2, 0), 2);
+  CHECK(base_budget_used(budget, BASE_LIMIT_MEMORY) >= 2 * 8);
+  CHECK_INT(host_loop_wait(counted, waits, MANY, 0), -HOST_ERROR_NOMEM);
+  CHECK_INT(base_budget_last_hit(budget), BASE_LIMIT_MEMORY);
+  base_budget_set_limit(budget, BASE_LIMIT_MEMORY, 100000);
+  CHECK_INT(host_loop_wait(counted, waits, MANY, 0), MANY);
+  CHECK(base_budget_used(budget, BASE_LIMIT_MEMORY) >= MANY * 8);
+  host_loop_free(counted);
+  CHECK_INT(base_budget_used(budget, BASE_LIMIT_MEMORY), 0);
+  host_object_release(file);
+  base_budget_release(budget);
+}
+
 TEST_MAIN({
   struct cay_error error;
   scratch_enter();
@@ -189,5 +215,6 @@ TEST_MAIN({
   RUN(clocks)
   RUN(sources)
   RUN(seeded_random)
+  RUN(waiting_is_counted)
   host_loop_free(loop);
 })
