@@ -148,6 +148,29 @@ def untested_options():
             if not re.search(r'--%s\b' % name, text) and not re.search(r' -%s' % letters.get(name, '!'), text)]
 
 
+def wrong_exit_codes():
+    """What the table of exit codes, the code of the limits, the documentation and the transcripts say differently."""
+    root = HERE.parent.parent
+    table = (root / 'src/policy/options.def').read_text(encoding='utf-8')
+    numbers = {name: int(number) for name, number in re.findall(r'^POLICY_EXIT\((\w+), (\d+),', table, re.M)}
+    options = dict(re.findall(r'^POLICY_OPTION\((\w+), \w+, "([^"]+)"', table, re.M))
+    rows = (root / 'docs/command.md').read_text(encoding='utf-8').split('## Exit codes')[1].split('##')[0]
+    told = {int(number) for number in re.findall(r'^\| (\d+) \|', rows, re.M)}
+    for first, last, text in re.findall(r'^\| (\d+) to (\d+) \|(.*)', rows, re.M):
+        told |= {int(number) for number in re.findall(r'\b(\d+)\b', text)} & set(range(int(first), int(last) + 1))
+    for number in sorted(told ^ set(numbers.values())):
+        yield 'docs/command.md and the table of options do not both have the exit code %d' % number
+    limits = (root / 'docs/capabilities.md').read_text(encoding='utf-8')
+    for option, name in re.findall(r'POLICY_OPTION_(\w+), POLICY_EXIT_(\w+)', (root / 'cli/limits.c').read_text()):
+        if not re.search(r'^\| `--%s` \|.*\| %d \|$' % (options[option], numbers[name]), limits, re.M):
+            yield 'docs/capabilities.md does not say that --%s ends with %d' % (options[option], numbers[name])
+    steps = [step for path in (HERE / 'cases').glob('*.txt') for step in read_steps(path)]
+    seen = {step.code for step in steps}
+    seen |= {int(number) for step in steps for line in step.out + step.err for number in re.findall(r'^(\d+)\b', line)}
+    for number in sorted(set(numbers.values()) - seen):
+        yield 'no transcript ends with the exit code %d' % number
+
+
 def main():
     cay = os.path.abspath(sys.argv[1])
     tiers = tiers_of(cay)
@@ -176,6 +199,9 @@ def main():
                     failed += 1
     for name in untested_options() if len(sys.argv) == 2 else []:
         print('FAILED: no transcript uses --%s' % name)
+        failed += 1
+    for problem in wrong_exit_codes() if len(sys.argv) == 2 else []:
+        print('FAILED: %s' % problem)
         failed += 1
     print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
     sys.exit(failed != 0)
