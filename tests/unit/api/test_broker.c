@@ -93,37 +93,59 @@ TEST(requests) {
   CHECK_INT(strlen(read.path), sizeof request.path - 1);
 }
 
-TEST(one_descriptor_comes_along) {
-  int ends[2], got;
+static int ends[2];
+static void connect_ends(void) { CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0); }
+static void close_ends(void) { close(ends[0]), close(ends[1]); }
+
+static bool receive(int *fd) {
   char bytes[8];
   size_t len_bytes;
-  CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+  return broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, fd) && len_bytes == 3;
+}
+static bool receives_nothing(void) {
+  int fd = 0;
+  return !receive(&fd) && fd == -1;
+}
+
+TEST(one_descriptor_comes_along) {
+  char bytes[8];
+  size_t len_bytes;
+  int got, next;
+  connect_ends();
   CHECK(broker_send_with(ends[0], "abc", 3, STDIN_FILENO));
-  CHECK(broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got));
-  CHECK(len_bytes == 3 && got > ends[1] && fcntl(got, F_GETFD) == FD_CLOEXEC);
-  int next = got;
+  CHECK(receive(&next) && next > ends[1] && fcntl(next, F_GETFD) == FD_CLOEXEC);
+  close(next);
+  CHECK(broker_send_with(ends[0], "123456789", 9, STDIN_FILENO));
+  CHECK(receives_nothing()); /* it is too long */
+  CHECK(broker_send_with(ends[0], "abc", 3, STDIN_FILENO));
+  CHECK(broker_receive(ends[1], bytes, sizeof bytes, &len_bytes, 0)); /* who wants none gets none */
+  CHECK(broker_send(ends[0], "abc", 3));
+  CHECK(receive(&got) && got == -1);
+  got = dup(0);
+  CHECK_INT(got, next); /* nothing was kept */
   close(got);
-  /* Two of them, or a packet that is too long, are none, and nothing is kept. */
+  shutdown(ends[0], SHUT_WR);
+  CHECK(receives_nothing());
+  close_ends();
+}
+
+/* In the padding behind one there is room for another. */
+TEST(two_descriptors) {
   char control[CMSG_SPACE(2 * sizeof(int))] = {0};
   struct iovec part = {"abc", 3};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(2 * sizeof(int))};
   memcpy(CMSG_DATA(header), (int[]){0, 1}, 2 * sizeof(int));
+  connect_ends();
+  int before = dup(0);
+  close(before);
   CHECK_INT(sendmsg(ends[0], &message, 0), 3);
-  CHECK(!broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
-  CHECK(broker_send_with(ends[0], "123456789", 9, STDIN_FILENO));
-  CHECK(!broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
-  CHECK(broker_send_with(ends[0], "abc", 3, STDIN_FILENO));
-  CHECK(broker_receive(ends[1], bytes, sizeof bytes, &len_bytes, 0)); /* who wants none gets none */
-  CHECK(broker_send(ends[0], "abc", 3));
-  CHECK(broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
-  got = dup(0);
-  CHECK_INT(got, next);
-  close(got);
-  close(ends[0]);
-  CHECK(!broker_receive_with(ends[1], bytes, sizeof bytes, &len_bytes, &got) && got == -1);
-  close(ends[1]);
+  CHECK(receives_nothing());
+  int after = dup(0);
+  CHECK_INT(after, before);
+  close(after);
+  close_ends();
 }
 
 /* ---- A broker, and who asks it ---------------------------------------------------------------------------------------------- */
@@ -131,8 +153,7 @@ TEST(one_descriptor_comes_along) {
 static pid_t server;
 
 static int start(int lookup_ms) {
-  int ends[2];
-  CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  connect_ends();
   fflush(NULL);
   server = fork();
   if (server == 0) broker_serve(ends[1], run, network, lookup_ms);
@@ -172,12 +193,12 @@ struct answer {
 
 /* The error that came of a name, or -1: the pipe was closed without an answer. */
 static int looked_up(int socket, const char *name, struct answer *answer) {
-  int ends[2];
-  CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
-  send_name(socket, name, ends[1]);
-  close(ends[1]);
-  ssize_t got = read(ends[0], answer, sizeof *answer);
-  close(ends[0]);
+  int pipe_ends[2];
+  CHECK_INT(pipe2(pipe_ends, O_CLOEXEC), 0);
+  send_name(socket, name, pipe_ends[1]);
+  close(pipe_ends[1]);
+  ssize_t got = read(pipe_ends[0], answer, sizeof *answer);
+  close(pipe_ends[0]);
   if (got == 0) return -1;
   CHECK_INT(got, 8 + 21 * answer->count);
   return (int)answer->error;
@@ -316,6 +337,7 @@ int main(void) {
   setup();
   RUN(requests)
   RUN(one_descriptor_comes_along)
+  RUN(two_descriptors)
   RUN(names_are_answered)
   RUN(no_rules_no_names)
   RUN(lies_end_it)
