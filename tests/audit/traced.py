@@ -59,7 +59,7 @@ NAMED = {'openat': [0], 'openat2': [0], 'mkdirat': [0], 'unlinkat': [0], 'rename
 NETWORK = {'accept', 'accept4', 'connect', 'socket', 'bind', 'listen'}
 HARMLESS = set('futex brk mmap munmap madvise mprotect clock_gettime exit_group exit rt_sigprocmask rt_sigaction rt_sigreturn '
                'sigaltstack sched_yield getrandom epoll_wait epoll_pwait epoll_ctl poll ppoll tgkill getpid gettid close fcntl '
-               'restart_syscall read write readv writev pread64 pwrite64 preadv pwritev fstat getdents64 lseek recvmsg sendmsg '
+               'restart_syscall read write readv writev pread64 pwrite64 preadv pwritev fstat fstatfs getdents64 lseek recvmsg sendmsg '
                'pipe2 eventfd2 epoll_create1 getsockname getpeername fsync fdatasync clock_nanosleep getsockopt ftruncate'.split())
 
 
