@@ -7,9 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void say(const char *what, long long result) {
-  printf("%s: %s\n", what, result < 0 ? strerror(errno) : "done");
-}
+static void say(const char *what, long long result) { printf("%s: %s\n", what, result < 0 ? strerror(errno) : "done"); }
 
 static void try(int fd, long long place) {
   char byte = 0;
