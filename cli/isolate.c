@@ -23,26 +23,47 @@ static struct api_broker *broker; /* NULL: this process looks at the host itself
 
 /* ---- The wall -------------------------------------------------------------------------------------------------------- */
 
-static void say_report(const struct cli_session *session, const struct policy_wall_report *report) {
+/* What a bug in cay could give the program where the part is missing; NULL: nothing that another part does not stop. */
+static const char *risk(enum policy_wall_part part) {
+  if (part == POLICY_WALL_FILES) return "a bug in cay could open files that were not granted";
+  return part == POLICY_WALL_CALLS ? "a bug in cay could make any system call" : NULL;
+}
+
+/* Returns -1 to go on: a wall that nobody asked for is as good as the system lets it be, and never silently less. */
+static int say_report(const struct cli_session *session, const struct policy_wall_report *report) {
+  bool is_weak = false;
   for (enum policy_wall_part part = 0; part < POLICY_WALL_PART_COUNT; part++) {
+    const char *said = risk(part);
+    if (report->parts[part].holds || !(said || session->settings.verbose)) continue;
     char text[POLICY_WALL_TEXT_BYTES];
-    if (report->parts[part].holds) continue;
     policy_wall_part_text(report, part, text);
-    cli_say("%s: the wall around cay's own process lacks a part: %s: %s", session->file, policy_wall_part_name(part),
-            text);
+    cli_say("%s: the wall around cay's own process lacks %s (%s)%s%s", session->file, policy_wall_part_name(part), text,
+            said ? ": " : "", said ? said : "");
+    is_weak |= said != NULL;
   }
+  if (!is_weak) return -1;
+  if (!session->settings.isolate) {
+    cli_say_more("\"cay doctor\" says what helps; --isolate none goes without the wall, and without this note");
+    return -1;
+  }
+  cli_say_more("--isolate %s runs nothing without it; \"cay doctor\" says what helps", session->settings.isolate);
+  cli_say_more("without --isolate the program runs with the parts that there are");
+  return POLICY_EXIT_USAGE;
 }
 
 int cli_enter_wall(struct cli_session *session) {
-  struct cay_error error;
+  struct cay_error missing, error;
   struct policy_wall_report report;
   if (session->settings.isolate ? is_chosen(session, "none") : !policy_wall_is_default()) return -1;
-  if (api_run_wall(session->run, session->wasi, &report, &broker, &error)) {
+  if (api_run_wall(session->run, session->wasi, &report, &broker, &missing, &error)) {
     cli_say_error("--isolate", &error);
     return POLICY_EXIT_USAGE;
   }
-  if (session->settings.verbose) say_report(session, &report);
-  return -1;
+  if (missing.status != CAY_OK) {
+    cli_say_error(session->file, &missing);
+    cli_say_more("so messages cannot say where links lead, nor lines of the program's source");
+  }
+  return say_report(session, &report);
 }
 
 enum api_path_kind cli_path_kind(const char *path) { return api_path_kind(broker, path); }

@@ -205,13 +205,11 @@ bool cli_os_child_begin(int parent) {
   struct pollfd fds[INHERITED_MAX];
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) return false;
   for (int fd = 0; fd < INHERITED_MAX; fd++) fds[fd] = (struct pollfd){.fd = fd};
-  /* One call for all; where the limit of descriptors is lower than that, as many as it allows. */
-  nfds_t count = INHERITED_MAX;
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count) count = (nfds_t)limit.rlim_cur;
-  if (poll(fds, count, 0) < 0) return false;
-  for (nfds_t fd = FIRST_INHERITED; fd < count; fd++) is_inherited[fd] = !(fds[fd].revents & POLLNVAL);
-  syscall(SYS_close_range, (unsigned)INHERITED_MAX, ~0U, 0);
+  /* One call for all, which a limit of descriptors that is lower forbids; there may be such above the limit. */
+  bool is_told = poll(fds, INHERITED_MAX, 0) >= 0;
+  for (int fd = FIRST_INHERITED; fd < INHERITED_MAX; fd++)
+    is_inherited[fd] = is_told ? !(fds[fd].revents & POLLNVAL) : fcntl(fd, F_GETFD) >= 0;
+  base_os_close_from(INHERITED_MAX, -1);
   return true;
 }
 

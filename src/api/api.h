@@ -86,13 +86,14 @@ uint64_t api_run_cpu_ns(const cay_run *run);
  * open, by the only thread of the process, before the first start or invoke, which may start threads. On an error nothing
  * holds. */
 enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_wall_report *report,
-                             struct api_broker **broker, struct cay_error *error);
+                             struct api_broker **broker, struct cay_error *missing, struct cay_error *error);
 
 /* What a confined process cannot find out for itself, a child answers that was started before: the broker. api_run_wall
  * starts one, `*broker`, when there will be something to ask, else it is NULL. The run's backtraces then come through it,
- * too. It gives no rights away. */
+ * too. It gives no rights away. Where no process can be started, a run whose program looks no names up goes on without:
+ * `missing->status` then says why, else it is CAY_OK. */
 void api_broker_dismiss(struct api_broker *broker); /* no questions any more; NULL allowed */
-void api_broker_free(struct api_broker *broker);    /* waits for its end; NULL allowed; after the run, when it has one */
+void api_broker_free(struct api_broker *broker);    /* waits a second for its end; NULL allowed; after the run */
 /* About the host's files; without a broker the process looks itself. NULL, ABSENT: there is none, or nothing is known. */
 enum api_path_kind { API_PATH_ABSENT, API_PATH_DIRECTORY, API_PATH_OTHER };
 enum api_path_kind api_path_kind(struct api_broker *broker, const char *path);

@@ -3,9 +3,13 @@
  * fails in a way that matters: without an answer a message lacks a detail. After the first question without one nothing
  * is asked any more. A lookup of a name is sent off together with the pipe that its answer comes through.
  *
+ * The broker's end is not certain: it may have been stopped, or be in a call to a file system that does not answer. So this
+ * side never waits for it without a limit, and leaves it behind rather than hang; it ends by itself when it can.
+ *
  * Threads: any may ask, one at a time. */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -19,21 +23,27 @@ struct api_broker {
   pthread_mutex_t lock;
   struct inspect_source source;
   cay_run *run;
-  int socket; /* -1: ended */
+  struct host_network *network; /* NULL: none */
+  int socket;
+  bool is_over; /* no questions any more, which the broker has been told */
   pid_t process;
   char reply[BROKER_REPLY_BYTES + 1];
 };
 
 /* ---- Asking -------------------------------------------------------------------------------------------------------------- */
 
+static void end_questions(struct api_broker *broker) {
+  broker->is_over = true;
+  shutdown(broker->socket, SHUT_WR);
+}
+
 /* The bytes of the answer, in broker->reply, with a NUL behind them; 0: none. Under the lock. */
 static size_t ask(struct api_broker *broker, const struct broker_request *request) {
   size_t len_bytes = 0;
-  if (broker->socket < 0) return 0;
+  if (broker->is_over) return 0;
   if (!broker_send(broker->socket, request, broker_request_bytes(request)) ||
       !broker_receive(broker->socket, broker->reply, BROKER_REPLY_BYTES, &len_bytes, BROKER_CLIENT_MS)) {
-    close(broker->socket);
-    broker->socket = -1;
+    end_questions(broker);
     return 0;
   }
   broker->reply[len_bytes] = 0;
@@ -100,7 +110,7 @@ static int look_up(void *env, const char *name, int fd) {
   struct broker_request request;
   if (!path_request(&request, BROKER_NAME, name)) return -HOST_ERROR_INVAL;
   pthread_mutex_lock(&broker->lock);
-  bool is_sent = broker->socket >= 0 && broker_send_with(broker->socket, &request, broker_request_bytes(&request), fd);
+  bool is_sent = !broker->is_over && broker_send_with(broker->socket, &request, broker_request_bytes(&request), fd);
   pthread_mutex_unlock(&broker->lock);
   return is_sent ? 0 : -HOST_ERROR_AGAIN;
 }
@@ -117,7 +127,10 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
     return base_error_system(error, errno, "no socket for the broker");
   }
   pid_t process = fork();
-  if (process == 0) broker_serve(ends[1], run, network, BROKER_NAME_MS);
+  if (process == 0) {
+    close(ends[0]); /* with a copy of it the broker would never see that it is closed */
+    broker_serve(ends[1], run, network, BROKER_NAME_MS);
+  }
   int failure = errno;
   close(ends[1]);
   if (process < 0) {
@@ -128,6 +141,8 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
   pthread_mutex_init(&broker->lock, NULL);
   broker->run = run;
   broker->process = process;
+  broker->network = network;
+  broker->is_over = false;
   broker->socket = ends[0];
   broker->source = (struct inspect_source){find, broker};
   api_run_set_source(run, &broker->source);
@@ -139,16 +154,26 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
 int api_broker_process(const struct api_broker *broker) { return broker ? (int)broker->process : 0; }
 
 void api_broker_dismiss(struct api_broker *broker) {
-  if (!broker || broker->socket < 0) return;
-  close(broker->socket);
-  broker->socket = -1;
+  if (broker && !broker->is_over) end_questions(broker);
+}
+
+/* Whether the other end is closed, as it is when the broker ends. */
+static bool ends_in_time(int socket) {
+  struct pollfd fd = {.fd = socket}; /* of which POLLHUP is told in any case */
+  uint64_t deadline_ns = base_os_monotonic_ns() + (uint64_t)BROKER_END_MS * 1000000;
+  int ready;
+  do ready = poll(&fd, 1, BROKER_END_MS);
+  while (ready < 0 && errno == EINTR && base_os_monotonic_ns() < deadline_ns);
+  return ready > 0;
 }
 
 void api_broker_free(struct api_broker *broker) {
   if (!broker) return;
   api_broker_dismiss(broker);
-  while (waitpid(broker->process, NULL, 0) < 0 && errno == EINTR) {
+  if (broker->network) host_network_set_resolver(broker->network, NULL, NULL);
+  while (ends_in_time(broker->socket) && waitpid(broker->process, NULL, 0) < 0 && errno == EINTR) {
   }
+  close(broker->socket);
   pthread_mutex_destroy(&broker->lock);
   base_free(broker);
 }

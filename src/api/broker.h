@@ -46,6 +46,7 @@ enum {
   BROKER_READER_MS = 10 * 1000,
   BROKER_CLIENT_MS = 15 * 1000,
   BROKER_NAME_MS = 10 * 1000, /* what a lookup may take */
+  BROKER_END_MS = 1000,       /* what is waited for the broker's end */
 };
 _Static_assert((int)BROKER_NAME_MS < (int)HOST_LOOKUP_MS, "who asked hears of the end of a lookup, and not of silence");
 

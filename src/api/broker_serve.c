@@ -10,12 +10,14 @@
  * started by the first question and stays; when it dies or takes too long there are no positions any more.
  *
  * Names are looked up by children, too, one for each: the C library loads code for that, reads what strangers send and
- * waits for them. Such a child asks for nothing that the network rules do not name (host_network_answer), writes its answer
- * to the descriptor that came with the question, which the broker itself never touches, and is ended when it takes too long.
+ * waits for them. Such a child changes no file, as far as the system can see to that. It asks for nothing that the network
+ * rules do not name (host_network_answer), writes its answer to the descriptor that came with the question, which the broker
+ * itself never touches, and is ended when it takes too long.
  *
  * Invariants: 1. The broker reads no byte that the module's author chose but a packet's, whose size is checked. 2. It has no
- * descriptor but its socket and the reader's; what comes with a question is closed before the next one. 3. It ends with
- * the process that it serves, and its children with it. */
+ * descriptor but its socket and the reader's; what comes with a question is closed before the next one. 3. It ends when the
+ * other end of its socket is closed, as the kernel does when the process that it serves ends, however that came; behind the
+ * wall a signal at the end of that process would not leave it (Landlock 6). Its children end with it, by such a signal. */
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -55,9 +57,14 @@ struct server {
 static void be_alone(int kept) {
   const uint64_t all = UINT64_MAX;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
-  syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (kept > 0) syscall(SYS_close_range, 0U, (unsigned)kept - 1, 0);
-  syscall(SYS_close_range, (unsigned)kept + 1, ~0U, 0);
+  base_os_close_from(0, kept);
+}
+
+/* A child of the broker (`parent`) is alone, too, and ends when the broker does. */
+static void be_child(int kept, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  be_alone(kept);
 }
 
 /* ---- The reader of debug information --------------------------------------------------------------------------------------- */
@@ -70,13 +77,12 @@ _Noreturn static void read_for(int socket, const cay_run *run) {
   char reply[BROKER_REPLY_BYTES], bytes[sizeof request];
   size_t len_bytes, count = api_run_modules(run, 0, &module);
   struct inspect_reader *reader = inspect_reader_new();
-  be_alone(socket);
   for (size_t i = 0; reader && i < count; i++) {
     api_run_modules(run, i, &module);
     inspect_reader_open(reader, module);
   }
   setrlimit(RLIMIT_DATA, &memory);
-  policy_wall_enter_reader();
+  if (!policy_wall_enter_reader()) _exit(1); /* no positions are better than a reader that can do more than read */
   while (reader && broker_receive(socket, bytes, sizeof bytes, &len_bytes, BROKER_FOREVER) &&
          broker_request_parse(bytes, len_bytes, count, &request, NULL) == CAY_OK) {
     api_run_modules(run, request.module, &module);
@@ -103,8 +109,13 @@ static bool start_reader(struct server *server) {
   int ends[2];
   if (server->reader_socket >= 0) return true;
   if (server->reader_lost || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return false;
+  pid_t broker = getpid();
   server->reader = fork();
-  if (server->reader == 0) read_for(ends[1], server->run);
+  if (server->reader == 0) {
+    close(ends[0]); /* with a copy of it the reader would never see that it is closed */
+    be_child(ends[1], broker);
+    read_for(ends[1], server->run);
+  }
   close(ends[1]);
   server->reader_socket = ends[0];
   if (server->reader < 0) lose_reader(server);
@@ -140,8 +151,7 @@ static size_t answer_path_kind(struct server *server, const char *path) {
 /* ---- Names -------------------------------------------------------------------------------------------------------------------- */
 
 _Noreturn static void look_up_for(int fd, const struct host_network *network, const char *name) {
-  be_alone(fd);
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  policy_wall_enter_lookup();
   host_network_answer(network, name, fd);
   _exit(0);
 }
@@ -149,8 +159,11 @@ _Noreturn static void look_up_for(int fd, const struct host_network *network, co
 /* Without an answer the descriptor is closed, which is one, too. */
 static void answer_name(struct server *server, const char *name, int fd) {
   if (!server->network || server->lookup_count == LOOKUPS_MAX || server->name_questions++ >= NAME_QUESTIONS_MAX) return;
-  pid_t child = fork();
-  if (child == 0) look_up_for(fd, server->network, name);
+  pid_t broker = getpid(), child = fork();
+  if (child == 0) {
+    be_child(fd, broker);
+    look_up_for(fd, server->network, name);
+  }
   if (child < 0) return;
   uint64_t deadline_ns = base_os_monotonic_ns() + (uint64_t)server->lookup_ms * 1000000;
   server->lookups[server->lookup_count].process = child;

@@ -221,8 +221,7 @@ void api_run_set_source(cay_run *run, const struct inspect_source *source);
 
 /* ---- The broker (broker.c), in the command only ---------------------------------------------------------------------------- */
 
-/* `network` (NULL: none) has its names looked up by the broker from then on, and has to end before it is freed or not look
- * any up any more. */
+/* `network` (NULL: none) has its names looked up by the broker until it is freed, when nobody may use the network. */
 enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
                                struct cay_error *error);
 int api_broker_process(const struct api_broker *broker); /* NULL: 0 */

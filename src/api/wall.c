@@ -27,6 +27,7 @@ static void add_place(void *env, const struct host_reach *reach) {
 struct ports {
   BASE_VEC(struct policy_wall_ports) items;
   bool failed, any; /* of TCP or UDP */
+  bool names;       /* are looked up */
 };
 
 /* What a rule lets sockets do; accepting needs none of their own. */
@@ -34,6 +35,7 @@ static void add_rule(void *env, const struct host_net_rule *rule) {
   struct ports *ports = env;
   if (rule->denies || !(rule->directions & (HOST_NET_CONNECT | HOST_NET_LISTEN))) return;
   ports->any = true;
+  ports->names |= rule->directions & HOST_NET_CONNECT && (rule->what == HOST_NET_NAME || rule->what == HOST_NET_ANY);
   if (!(rule->protocols & HOST_NET_TCP)) return;
   struct policy_wall_ports *added = BASE_VEC_PUSH(&ports->items);
   ports->failed |= !added;
@@ -51,15 +53,23 @@ static void places_deinit(struct places *places) {
 }
 
 /* What calls no WASI is denied nothing; without debug information, too, there is nothing to ask, and the fork is saved. */
-static bool needs_broker(const cay_run *run) {
+static bool may_ask(const cay_run *run) {
   const struct module *module;
   for (size_t i = 0; i < api_run_modules(run, i, &module); i++)
     if (inspect_has_positions(module)) return true;
   return api_run_uses_wasi(run) || api_run_makes_sockets(run);
 }
 
+/* Messages can do without a broker, names cannot. */
+static enum cay_status start_broker(cay_run *run, const cay_wasi *wasi, bool has_names, struct api_broker **broker,
+                                    struct cay_error *missing, struct cay_error *error) {
+  if (!may_ask(run)) return CAY_OK;
+  enum cay_status status = api_broker_new(run, wasi ? wasi->network : NULL, broker, has_names ? error : missing);
+  return has_names ? status : CAY_OK;
+}
+
 enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_wall_report *report,
-                             struct api_broker **broker, struct cay_error *error) {
+                             struct api_broker **broker, struct cay_error *missing, struct cay_error *error) {
   struct places places = {0};
   struct ports ports = {0};
   if (api_run_tier(run)->prepare) api_run_tier(run)->prepare();
@@ -76,8 +86,9 @@ enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_w
                              .code_bytes = base_code_arena_bytes(),
                              .code_change = base_code_change()};
   *broker = NULL;
+  *missing = (struct cay_error){.status = CAY_OK};
   enum cay_status status = places.failed || ports.failed ? base_error_memory(error) : CAY_OK;
-  if (status == CAY_OK && needs_broker(run)) status = api_broker_new(run, wasi ? wasi->network : NULL, broker, error);
+  if (status == CAY_OK) status = start_broker(run, wasi, ports.names, broker, missing, error);
   wall.child = api_broker_process(*broker);
   if (status == CAY_OK) policy_wall_enter(&wall, report);
   places_deinit(&places);

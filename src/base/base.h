@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "cay_error.h"
 
@@ -258,6 +259,13 @@ enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct
 void base_file_deinit(struct base_file *file);
 /* All of it, in as many writes as that takes; false: errno says why. */
 bool base_os_write_all(int fd, const char *bytes, size_t len_bytes);
+/* Closes all descriptors from `first` on but `kept` (-1: none), also those above the limit of them, which may have been lowered.
+ * For a child that will not need what it was started with. */
+void base_os_close_from(int first, int kept);
+/* sendmsg and setsockopt (of an int), such that a filter of system calls sees the flags and options. */
+struct msghdr;
+ssize_t base_os_sendmsg(int socket, const struct msghdr *message, int flags);
+int base_os_setsockopt(int socket, int level, int option, int value);
 
 /* Loads the internal shared object libcay-NAME.so, which carries a third-party library that is not needed at every
  * start, and returns the address of its `symbol`; it stays loaded. NULL and CAY_ERROR_UNSUPPORTED when it is not

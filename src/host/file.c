@@ -96,7 +96,7 @@ static int socket_read(const struct host_object *object, struct iovec *iovecs, i
 
 static int socket_write(const struct host_object *object, struct iovec *iovecs, int count, size_t *done_bytes) {
   struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
-  return finish(ON_GUEST(sendmsg(object->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)), done_bytes);
+  return finish(ON_GUEST(base_os_sendmsg(object->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)), done_bytes);
 }
 
 /* Whether the errors of a call with RWF_NOWAIT say that the descriptor or the kernel cannot do it at all. */

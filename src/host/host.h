@@ -425,7 +425,7 @@ enum { HOST_LOOKUP_MS = 15 * 1000 };
 /* Sees to it that host_network_answer is called for `name` and `fd`, by whom and where it likes, and returns at once: 0 or
  * -HOST_ERROR_x. `fd` is borrowed; the answer is that there is none when its last copy is closed. Any thread. */
 typedef int host_net_resolver(void *env, const char *name, int fd);
-/* Before the network is used. Without it, a new thread of this process answers. */
+/* While nobody uses the network. Without one (NULL), a new thread of this process answers. */
 void host_network_set_resolver(struct host_network *network, host_net_resolver *resolve, void *env);
 /* For resolvers: asks the system for `name`, if the rules allow that, leaves out what they do not allow to be connected to, and
  * writes what is left to `fd`. May take as long as it likes. */

@@ -39,8 +39,7 @@ enum cay_status host_network_new(struct host_network **out, struct cay_error *er
   if (!network) return base_error_memory(error);
   atomic_init(&network->references, 1);
   pthread_mutex_init(&network->lock, NULL);
-  network->resolve = host_lookup_in_thread;
-  network->resolve_env = network;
+  host_network_set_resolver(network, NULL, NULL);
   *out = network;
   return CAY_OK;
 }
@@ -93,8 +92,8 @@ enum cay_status host_network_add(struct host_network *network, const struct host
 }
 
 void host_network_set_resolver(struct host_network *network, host_net_resolver *resolve, void *env) {
-  network->resolve = resolve;
-  network->resolve_env = env;
+  network->resolve = resolve ? resolve : host_lookup_in_thread;
+  network->resolve_env = resolve ? env : network;
 }
 
 int host_network_ask(struct host_network *network, const char *name, int fd) {

@@ -63,14 +63,13 @@ static int adopt(int fd, enum host_kind kind, struct host_network *network, stru
 
 /* Each socket is of one family, so that no address has two forms in it. */
 static int keep_to_family(int fd, bool is_v6) {
-  int on = 1;
-  return is_v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0 ? -1 : 0;
+  return is_v6 && base_os_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, true) != 0 ? -1 : 0;
 }
 
 static int listen_on(const union host_sockaddr *address, socklen_t len_bytes, int *out) {
-  int fd = make_socket(address->any.sa_family, SOCK_STREAM), on = 1;
+  int fd = make_socket(address->any.sa_family, SOCK_STREAM);
   if (fd < 0) return fd;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  base_os_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, true);
   *out = fd;
   if (keep_to_family(fd, address->any.sa_family == AF_INET6) == 0 && bind(fd, &address->any, len_bytes) == 0 &&
       listen(fd, SOMAXCONN) == 0)
@@ -208,7 +207,7 @@ int host_receive(struct host_object *socket, const struct host_buffer *buffers, 
 static int send_some(const struct host_object *socket, struct iovec *iovecs, int count, size_t *done_bytes) {
   struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
   BASE_RACY_BEGIN();
-  ssize_t sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  ssize_t sent = base_os_sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   BASE_RACY_END();
   if (sent < 0) return pending_or_failed();
   *done_bytes = (size_t)sent;
@@ -333,7 +332,7 @@ int host_send_to(struct host_object *socket, const struct host_buffer *buffers, 
                            .msg_iov = iovecs,
                            .msg_iovlen = (size_t)iovec_count};
   BASE_RACY_BEGIN();
-  ssize_t sent = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  ssize_t sent = base_os_sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   BASE_RACY_END();
   result = sent < 0 ? pending_or_failed() : 0;
   if (sent >= 0) *done_bytes = (size_t)sent;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Part of the door of `policy` (policy.h includes it): the second wall, which confines the whole process, for good, to
- * what one guest was granted. Behind it a bug in cay gives an attacker what the guest was granted, and no more.
+ * what one guest was granted. Behind it a bug in cay gives an attacker what the guest was granted, and little more: where
+ * paths were granted, attributes of other files and where links lead; where some may be written, too, the times of the user's
+ * other files, because Landlock knows of none of them.
  *
  * It is for the command only: a library never confines its host. It is entered once, by the only thread of the process,
  * when everything is open and loaded. What is open stays usable; nothing new comes but what `struct policy_wall` names.
@@ -76,5 +78,9 @@ void policy_wall_enter(const struct policy_wall *wall, struct policy_wall_report
 /* For a process that reads what a stranger wrote, and answers: from now on it reads and writes descriptors that are open
  * and takes memory, and nothing else. */
 bool policy_wall_enter_reader(void);
+
+/* For a process that has the C library talk to strangers, which may read any file and load code: from now on it gets no new
+ * privileges, changes no file, runs no program and signals nobody outside, where the system has Landlock. */
+void policy_wall_enter_lookup(void);
 
 #endif

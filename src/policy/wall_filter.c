@@ -41,7 +41,7 @@ enum check {
   WALL_ALWAYS,
   WALL_READER,
   WALL_NAMED,
-  WALL_NAMED_1,
+  WALL_NAMED_1, /* has no row: what CHANGE_1 becomes */
   WALL_CHANGE,
   WALL_CHANGE_1,
   WALL_CHANGE_0_2,
@@ -63,6 +63,9 @@ enum check {
   WALL_ACCEPT,
   WALL_SOCKET,
   WALL_SOCKETS,
+  WALL_OPTION,
+  WALL_SEND_2,
+  WALL_SEND_3,
   WALL_SOCKETCALL,
   WALL_DEADLY,
   CHECK_COUNT,
@@ -243,13 +246,23 @@ static place check_socket(struct assembler *self) {
   return load(self, 0, LOWER, if_one_of(self, families, BASE_ARRAY_LEN(families), load(self, 1, LOWER, type)));
 }
 
-/* What is let through for sockets that are there, then with listeners, then with the right to make some. */
+static place check_option(struct assembler *self) {
+  place reuse = load(self, 2, LOWER, if_equal(self, SO_REUSEADDR, allow(self), deny(self)));
+  place only = load(self, 2, LOWER, if_equal(self, IPV6_V6ONLY, allow(self), deny(self)));
+  return load(self, 1, LOWER, if_equal(self, SOL_SOCKET, reuse, if_equal(self, IPPROTO_IPV6, only, deny(self))));
+}
+
+static place check_send(struct assembler *self, unsigned index) {
+  return load(self, index, LOWER, if_any(self, MSG_FASTOPEN, deny(self), allow(self)));
+}
+
+/* What is let through for sockets that are there, then with listeners, then with the right to make some. What would have to
+ * be looked at behind the pointer (flags for sending to an address, options) has calls of its own, which cay uses. */
 static place check_socketcall(struct assembler *self) {
-  static const uint32_t calls[] = {SYS_GETSOCKNAME, SYS_GETPEERNAME, SYS_SEND,     SYS_RECV,
-                                   SYS_SENDTO,      SYS_RECVFROM,    SYS_SHUTDOWN, SYS_GETSOCKOPT,
-                                   SYS_SENDMSG,     SYS_RECVMSG,     SYS_ACCEPT4,  SYS_SOCKET,
-                                   SYS_BIND,        SYS_CONNECT,     SYS_LISTEN,   SYS_SETSOCKOPT};
-  enum { TRANSFERS = 10, ACCEPTS };
+  static const uint32_t calls[] = {SYS_GETSOCKNAME, SYS_GETPEERNAME, SYS_SEND,    SYS_RECV,    SYS_RECVFROM,
+                                   SYS_SHUTDOWN,    SYS_GETSOCKOPT,  SYS_RECVMSG, SYS_ACCEPT4, SYS_SOCKET,
+                                   SYS_BIND,        SYS_CONNECT,     SYS_LISTEN};
+  enum { TRANSFERS = 8, ACCEPTS };
   const struct policy_wall *wall = self->wall;
   return argument_is_one_of(self, 0, calls,
                             wall->sockets     ? BASE_ARRAY_LEN(calls)
@@ -299,6 +312,9 @@ static place arguments(struct assembler *self, enum check check) {
   case WALL_CONTROL: return argument_is_one_of(self, 1, controls, BASE_ARRAY_LEN(controls));
   case WALL_FLAGS: return argument_is_one_of(self, 1, flags, BASE_ARRAY_LEN(flags));
   case WALL_SOCKET: return check_socket(self);
+  case WALL_OPTION: return check_option(self);
+  case WALL_SEND_2: return check_send(self, 2);
+  case WALL_SEND_3: return check_send(self, 3);
   case WALL_SOCKETCALL: return check_socketcall(self);
   case WALL_NAMING: return argument_is_one_of(self, 0, namings, BASE_ARRAY_LEN(namings));
   default: assert(false); return deny(self);
@@ -312,9 +328,10 @@ static place arguments(struct assembler *self, enum check check) {
 static enum check simplify(const struct policy_wall *wall, bool may_change, enum check check) {
   if (!wall) {
     bool is_memory = check == WALL_MAP || check == WALL_PROTECT || check == WALL_REMAP;
-    return check == WALL_READER                                           ? WALL_ALWAYS
-           : is_memory || check == WALL_NOT_THERE || check == WALL_DEADLY ? check
-                                                                          : WALL_REFUSED;
+    bool is_send = check == WALL_SEND_2 || check == WALL_SEND_3;
+    return check == WALL_READER                                                      ? WALL_ALWAYS
+           : is_memory || is_send || check == WALL_NOT_THERE || check == WALL_DEADLY ? check
+                                                                                     : WALL_REFUSED;
   }
   bool may_name = wall->path_count > 0;
   switch (check) {
@@ -329,7 +346,8 @@ static enum check simplify(const struct policy_wall *wall, bool may_change, enum
   case WALL_THREAD: return wall->threads ? check : WALL_REFUSED;
   case WALL_THREADS: return wall->threads ? WALL_ALWAYS : WALL_REFUSED;
   case WALL_ACCEPT: return wall->listeners || wall->sockets ? WALL_ALWAYS : WALL_REFUSED;
-  case WALL_SOCKET: return wall->sockets ? check : WALL_REFUSED;
+  case WALL_SOCKET:
+  case WALL_OPTION: return wall->sockets ? check : WALL_REFUSED;
   case WALL_SOCKETS: return wall->sockets ? WALL_ALWAYS : WALL_REFUSED;
   default: return check;
   }

@@ -13,7 +13,10 @@
  * Of the network it knows TCP ports, one a rule. What may be connected to or listened on is held to them where they are
  * few; a grant of many ports is one of any here, and addresses are cay's own matter.
  *
- * What it does not know in any version: asking for attributes (stat), and what was open before. */
+ * What it does not know in any version: asking for attributes (stat) and for where a link leads, changing times, and what was
+ * open before. The filter of system calls leaves the questions out where no path was granted, and times where none was
+ * granted to write, but cannot see which file a name means. Rejected: times through descriptors only, which links cannot
+ * have. */
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,8 +87,8 @@ static uint64_t allowed(const struct policy_wall_path *path) {
       {HOST_RIGHT_LIST, 0, FS_READ_DIR},
       {HOST_RIGHT_WRITE, FS_WRITE_FILE | FS_TRUNCATE, 0},
       {HOST_RIGHT_MUTATE, 0, FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SYM | FS_REFER},
-      /* What was made can be written by the descriptor that made it, which the kernel calls opening for writing. */
-      {HOST_RIGHT_CREATE, 0, FS_MAKE_DIR | FS_MAKE_REG | FS_WRITE_FILE},
+      /* What was made can be written and cut by the descriptor that made it, which the kernel calls opening for writing. */
+      {HOST_RIGHT_CREATE, 0, FS_MAKE_DIR | FS_MAKE_REG | FS_WRITE_FILE | FS_TRUNCATE},
       {HOST_RIGHT_DEVICE, FS_IOCTL_DEV, 0},
   };
   uint64_t fs = 0;
@@ -137,6 +140,19 @@ bool wall_landlock_enter(const struct policy_wall *wall, struct wall_landlock *o
   bool holds = fd >= 0 && add_paths(fd, &ruleset, wall) && add_all_ports(fd, &ruleset, wall) &&
                syscall(SYS_landlock_restrict_self, fd, 0) == 0;
   if (!holds) out->failure = errno;
+  if (fd >= 0) close(fd);
+  return holds;
+}
+
+bool wall_landlock_only_read(void) {
+  static const struct policy_wall no_paths;
+  int version = version_of_kernel();
+  if (!version) return false;
+  struct ruleset ruleset = what_is_known(version, &no_paths);
+  ruleset.handled_fs &= ~(uint64_t)(FS_READ_FILE | FS_READ_DIR | FS_IOCTL_DEV);
+  ruleset.handled_net &= ~(uint64_t)NET_CONNECT_TCP; /* to name servers */
+  int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
+  bool holds = fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
   if (fd >= 0) close(fd);
   return holds;
 }

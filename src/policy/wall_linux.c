@@ -103,6 +103,13 @@ bool policy_wall_enter_reader(void) {
   return wall_filter_make(NULL, &filter) && install(&filter);
 }
 
+void policy_wall_enter_lookup(void) {
+  struct policy_wall_report report;
+  enter_privileges(&report);
+  enter_capabilities(&report);
+  wall_landlock_only_read();
+}
+
 /* ---- The report, in words ---------------------------------------------------------------------------------------------- */
 
 static void tell_files(const struct policy_wall_report *report, char out[POLICY_WALL_TEXT_BYTES]) {

@@ -18,3 +18,5 @@ void policy_wall_part_text(const struct policy_wall_report *report, enum policy_
 }
 
 bool policy_wall_enter_reader(void) { return false; }
+
+void policy_wall_enter_lookup(void) {}

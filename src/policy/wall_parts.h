@@ -23,5 +23,7 @@ struct wall_landlock {
 };
 /* Confines this thread to the wall's paths; it can get no new privileges any more. */
 bool wall_landlock_enter(const struct policy_wall *wall, struct wall_landlock *out);
+/* The same, for reading anything and changing nothing. */
+bool wall_landlock_only_read(void);
 
 #endif

@@ -62,6 +62,16 @@ static int try_connect(void) {
   return fd < 0 ? -1 : connect(fd, (struct sockaddr *)&to, sizeof to);
 }
 
+/* The listener that was granted (--listen: descriptor of its own) connects, with data in its first packet. */
+static int try_fast_open(void) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  for (int fd = 3; fd < 64; fd++)
+    if (shutdown(fd, SHUT_RD) == 0 && sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (void *)&to, sizeof to) < 0 &&
+        errno != ENOTCONN)
+      return errno == EINPROGRESS || errno == ECONNREFUSED ? 0 : -1; /* it was sent */
+  return -1;
+}
+
 static int try_map(int protection) {
   return mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
@@ -85,6 +95,7 @@ static int attempt(const char *what) {
   if (strcmp(what, "memory") == 0) return open("/proc/self/mem", O_RDWR);
   if (strcmp(what, "connect") == 0) return try_connect();
   if (strcmp(what, "dial") == 0) return try_dial();
+  if (strcmp(what, "fastopen") == 0) return try_fast_open();
   if (strcmp(what, "netlink") == 0) return socket(AF_NETLINK, SOCK_RAW, 0);
   if (strcmp(what, "lookup") == 0) return try_lookup("localhost");
   if (strcmp(what, "lookup-other") == 0) return try_lookup("example.org");

@@ -9,7 +9,8 @@ usage: run.py CAY BUILD_FOLDER CC
    made sockets, what the grants name can be connected to and looked up, and nothing else.
 2. strace: between the system call that closes the wall (seccomp) and the end of the process, a run without grants opens,
    asks about and connects to nothing. With grants and --audit, what is opened is what the log says, and the reverse.
-3. A single granted file that is replaced: behind the wall the new one is refused, without it is reached."""
+3. A single granted file that is replaced: behind the wall the new one is refused, without it is reached.
+4. Calls that fail (strace, too): the run goes on, and what the wall lacks is said, or the run refused."""
 import json
 import os
 import re
@@ -134,9 +135,52 @@ def test_sockets(folder, holed):
     check('no sockets in WASI 0.1', 'stopped: dial: Operation not permitted' in got.stderr, got)
 
 
+def test_fast_open(folder, holed):
+    """A granted listener is not turned into a connection."""
+    for isolate, told in ('wall', 'stopped: fastopen: Operation not permitted\n'), ('none', 'holed: fastopen'):
+        got = run(folder, [holed, 'run', '--isolate', isolate, '--listen', '127.0.0.1:0', 'guest.wasm'], CAY_HOLE='fastopen')
+        check('fastopen with %s' % isolate, told in got.stderr, got)
+
+
+def injected(folder, inject, *command, **variables):
+    """A run some of whose system calls fail."""
+    return run(folder, ['strace', '-f', '-o', '/dev/null', '-e', 'trace=' + inject.split(':')[0], '-e', 'inject=' + inject, *command],
+               **variables)
+
+
+def test_failures(folder):
+    """Without a call that the system may lack the run goes on, to its end, or says what is missing."""
+    if not shutil.which('strace'):
+        skip('failures', 'strace is not installed')
+        return
+    for isolate in 'wall', 'process':
+        got = injected(folder, 'close_range:error=ENOSYS', CAY, 'run', '--isolate', isolate, 'guest.wasm')
+        check('no close_range, %s' % isolate, got.stdout == '1\n' and got.returncode == 0, got)
+    # What came along is closed, wherever it stands and whatever the limits are.
+    script = 'exec 40</etc/passwd; ulimit -n %d; exec strace -f -o log -e trace=read,close,close_range %s "$0" run --isolate process guest.wasm'
+    for limit in 30, 256:
+        for inject in '', '-e inject=close_range:error=ENOSYS':
+            got = run(folder, ['bash', '-c', script % (limit, inject), CAY])
+            log = (folder / 'log').read_text()
+            check('40 closed, limit %d %s' % (limit, inject), got.returncode == 0 and re.search(r'close\(40\) += 0', log),
+                  (got, log[-3000:]))
+    for part, inject in ('Landlock', 'landlock_create_ruleset:error=EOPNOTSUPP'), ('seccomp', 'seccomp:error=EINVAL'):
+        said = 'the wall around cay\'s own process lacks ' + part
+        got = injected(folder, inject, CAY, 'run', 'guest.wasm')
+        check('%s is missing' % part, got.stdout == '1\n' and got.returncode == 0 and said in got.stderr and '--isolate none' in got.stderr, got)
+        got = injected(folder, inject, CAY, 'run', '--isolate', 'none', 'guest.wasm')
+        check('%s is not wanted' % part, got.stdout == '1\n' and got.returncode == 0 and got.stderr == '', got)
+        for isolate in 'wall', 'process':
+            got = injected(folder, inject, CAY, 'run', '--isolate', isolate, 'guest.wasm')
+            check('no %s with %s' % (part, isolate), got.stdout == '' and got.returncode == 125 and said in got.stderr, got)
+    got = injected(folder, 'clone,clone3,fork:error=EAGAIN', CAY, 'run', '--isolate', 'wall', 'guest.wasm')
+    check('no broker', got.stdout == '1\n' and got.returncode == 0 and 'the broker cannot be started' in got.stderr, got)
+
+
 def test_hole(folder):
     holed = link_hole(folder)
     test_sockets(folder, holed)
+    test_fast_open(folder, holed)
     for tier in tiers():
         for what, expected in STOPPED.items():
             got = run(folder, [holed, 'run', '--isolate', 'wall', 'guest.wasm'], CAY_HOLE=what, CAY_TIER=tier)
@@ -220,6 +264,7 @@ def main():
                 test_hole(folder)
                 test_strace(folder)
                 test_replaced(folder)
+                test_failures(folder)
     print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
     return failed != 0
 

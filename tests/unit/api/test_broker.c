@@ -328,6 +328,36 @@ TEST(broker_of_a_run) {
   host_network_release(network);
 }
 
+/* A broker that was stopped is left behind, and the network goes on without it. */
+TEST(no_wait_for_the_stopped) {
+  struct api_broker *broker;
+  struct host_object *lookup;
+  struct host_net_address found[4];
+  size_t count;
+  int status;
+  begin();
+  CHECK_INT(api_broker_new(run, network, &broker, &error), CAY_OK);
+  pid_t process = api_broker_process(broker);
+  kill(process, SIGSTOP);
+  CHECK_INT(waitpid(process, &status, WUNTRACED), process);
+  uint64_t start_ns = base_os_monotonic_ns();
+  api_broker_free(broker);
+  CHECK(base_os_monotonic_ns() - start_ns < UINT64_C(10000000000));
+  CHECK_INT(waitpid(process, &status, WNOHANG), 0);
+  kill(process, SIGCONT);
+  CHECK_INT(waitpid(process, &status, 0), process);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK_INT(host_network_lookup(network, "127.1", &lookup, NULL), 0);
+  struct host_loop *loop;
+  struct host_wait wait = {.object = lookup, .interest = HOST_READABLE};
+  CHECK_INT(host_loop_new(&loop, NULL), CAY_OK);
+  CHECK_INT(host_loop_wait(loop, &wait, 1, base_os_monotonic_ns() + UINT64_C(5000000000)), 1);
+  CHECK_INT(host_lookup_finish(lookup, found, 4, &count), 0);
+  host_object_release(lookup);
+  host_loop_free(loop);
+  host_network_release(network);
+}
+
 static void teardown(void) {
   cay_run_free(run);
   cay_engine_free(engine);
@@ -343,6 +373,7 @@ int main(void) {
   RUN(lies_end_it)
   RUN(nobody_waits)
   RUN(broker_of_a_run)
+  RUN(no_wait_for_the_stopped)
   teardown();
   printf("%d checks, %d failed\n", test_checks, test_failures);
   return test_failures != 0;

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -216,7 +217,6 @@ enum {
   WALL_ALWAYS,
   WALL_READER,
   WALL_NAMED,
-  WALL_NAMED_1,
   WALL_CHANGE,
   WALL_CHANGE_1,
   WALL_CHANGE_0_2,
@@ -238,6 +238,9 @@ enum {
   WALL_ACCEPT,
   WALL_SOCKET,
   WALL_SOCKETS,
+  WALL_OPTION,
+  WALL_SEND_2,
+  WALL_SEND_3,
   WALL_SOCKETCALL,
   WALL_DEADLY,
 };
@@ -272,6 +275,7 @@ TEST(whole_table) {
     case WALL_CHILD:
     case WALL_SOCKET:
     case WALL_SOCKETS:
+    case WALL_OPTION:
     case WALL_ACCEPT:
     case WALL_REFUSED: CHECK_INT(got, refused); break;
     default: CHECK(got == allowed || got == refused);
@@ -282,10 +286,11 @@ TEST(whole_table) {
     uint32_t got = answer(number, 0, 0, 0, 0);
     int check = check_of(number);
     bool is_memory = check == WALL_MAP || check == WALL_PROTECT || check == WALL_REMAP;
-    CHECK_INT(got, check == WALL_READER || is_memory ? allowed
-                   : check == WALL_DEADLY            ? killed
-                   : check == WALL_NOT_THERE         ? not_there
-                                                     : refused);
+    bool is_send = check == WALL_SEND_2 || check == WALL_SEND_3;
+    CHECK_INT(got, check == WALL_READER || is_memory || is_send ? allowed
+                   : check == WALL_DEADLY                       ? killed
+                   : check == WALL_NOT_THERE                    ? not_there
+                                                                : refused);
   }
 }
 
@@ -351,6 +356,27 @@ TEST(sockets) {
   CHECK_INT(answer(accept, 3, 0, 0, 0), allowed);
 }
 
+TEST(sending_and_options) {
+  const uint32_t sendto_ = number_of(44, 206), sendmsg_ = number_of(46, 211), option = number_of(54, 208);
+  const uint64_t flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  const struct policy_wall wall = {.sockets = true};
+  for (int reads_only = 0; reads_only < 2; reads_only++) {
+    make(reads_only ? NULL : &wall);
+    CHECK_INT(answer(sendto_, 3, 1, 1, flags), allowed);
+    CHECK_INT(answer(sendto_, 3, 1, 1, flags | MSG_FASTOPEN), refused);
+    CHECK_INT(answer(sendmsg_, 3, 1, flags, MSG_FASTOPEN), allowed);
+    CHECK_INT(answer(sendmsg_, 3, 1, MSG_FASTOPEN, 0), refused);
+  }
+  make(&wall);
+  CHECK_INT(answer(option, 3, SOL_SOCKET, SO_REUSEADDR, 0), allowed);
+  CHECK_INT(answer(option, 3, SOL_SOCKET, SO_ATTACH_FILTER, 0), refused);
+  CHECK_INT(answer(option, 3, IPPROTO_IPV6, IPV6_V6ONLY, 0), allowed);
+  CHECK_INT(answer(option, 3, IPPROTO_IPV6, SO_REUSEADDR, 0), refused);
+  CHECK_INT(answer(option, 3, IPPROTO_TCP, SO_REUSEADDR, 0), refused);
+  make(&(struct policy_wall){.listeners = true});
+  CHECK_INT(answer(option, 3, SOL_SOCKET, SO_REUSEADDR, 0), refused);
+}
+
 TEST(names_of_files) {
   const uint32_t open = number_of(257, 56), unlink = number_of(263, 35), times = number_of(280, 88);
   const uint64_t current = (uint32_t)-100;
@@ -371,4 +397,4 @@ TEST(names_of_files) {
 }
 
 TEST_MAIN({RUN(numbers) RUN(other_processors) RUN(whole_table) RUN(code) RUN(threads_signals_children) RUN(sockets)
-               RUN(names_of_files)})
+               RUN(sending_and_options) RUN(names_of_files)})
