@@ -100,14 +100,14 @@ built() { # CPU
 # qemu-user keeps an entry for every page that a program reserves: memories that reserve a terabyte take it gigabytes and
 # minutes. A limit of address space makes cay modest; CPUs with guard pages get 64 GiB of addresses (-R).
 # What makes many instances all the same is left to the soak run:
-# embed-oom makes one for every allocation, tiers memories hundreds of large ones. And it takes descriptors from a socket that
-# the program made no room for (two_descriptors).
+# embed-oom and capi-oom make one for every allocation, tiers memories hundreds of large ones. And it takes descriptors from
+# a socket that the program made no room for (two_descriptors).
 modest() { [ "$1" = i686 ] || ulimit -v 100000000; }
 unit_tests() { # CPU
   local folder=$cross/$1 names
   mapfile -t names < <(meson introspect --tests "$folder" | python3 -c 'import json, sys
 for test in json.load(sys.stdin):
-    is_slow = sys.argv[1] != "i686" and not sys.argv[2] and test["name"] in ("embed-oom", "tiers memories")
+    is_slow = sys.argv[1] != "i686" and not sys.argv[2] and test["name"] in ("embed-oom", "capi-oom", "tiers memories")
     if not is_slow and not any(suite.endswith("native") for suite in test["suite"]):
         print(test["name"])' "$1" "${CAY_CROSS_ALL:-}")
   modest "$1"
