@@ -3,8 +3,9 @@
  * worth showing only when the program then failed (or when --verbose asks). Each one is kept once, and only the first
  * few, with the option of the least right that would allow it.
  *
- * The program chooses the names that it asks for, and people copy what a message proposes (proposals.c). Where a link leads out of a granted directory the message says where to. The host's files are looked at
- * only after the program has ended, and by another process (isolate.c). */
+ * The program chooses the names that it asks for, and people copy what a message proposes (proposals.c). Where a link leads
+ * out of a granted directory the message says where to. The host's files are looked at only after the program has ended, and
+ * by another process (isolate.c). */
 #include "cli/run.h"
 
 enum { CALLERS = 8 };
@@ -261,7 +262,7 @@ void cli_denials_add(void *denials_opaque, const cay_denial *denial) {
       denial->reason, copy(denial->call), copy(denial->guest_path), copy(denial->preopen), copy(denial->host_path),
       NULL,           denial->rights,     denial->is_exclusive,     copy(denial->rule),    copy(denial->listener)};
   if (denials->kept == CLI_DENIALS || !item.call || !item.guest_path) {
-    denials->left_out++;
+    denials->has_more = true;
     denial_deinit(&item);
     return;
   }
@@ -279,7 +280,7 @@ size_t cli_denials_say(const struct cli_denials *denials, struct policy_settings
     said += is_said;
     base_text_deinit(&text);
   }
-  if (denials->left_out) cli_say_more("and %zu more denials", denials->left_out);
+  if (denials->has_more) cli_say_more("and more denials: --audit FILE keeps all of them");
   return said;
 }
 

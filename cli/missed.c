@@ -72,19 +72,18 @@ static bool blames_a_file(const struct missed *missed) {
 
 /* What a library would find: names with and without the leading slash are the same to it. */
 static bool is_granted(const struct policy_settings *settings, const char *path) {
-  bool found = false;
+  struct policy_settings parts = {0}; /* only its arena is used */
   char *plain = policy_learn_path(path);
-  for (size_t i = 0; plain && i < settings->dir.count && !found; i++) {
-    const char *guest = strstr(settings->dir.items[i], "::"), *rights = guest ? strstr(guest + 2, "::") : NULL;
-    guest = guest ? guest + 2 : settings->dir.items[i];
-    char *name = base_string_copy(guest, rights ? (size_t)(rights - guest) : strlen(guest));
-    char *folder = name ? policy_learn_path(name) : NULL;
+  bool found = !plain;
+  for (size_t i = 0; i < settings->dir.count && !found; i++) {
+    struct policy_dir dir;
+    char *folder = policy_dir_parse(&parts, settings->dir.items[i], &dir, NULL) ? NULL : policy_learn_path(dir.guest);
     found = !folder || policy_learn_holds(folder, plain);
-    base_free(name);
     base_free(folder);
   }
+  base_arena_deinit(&parts.arena);
   base_free(plain);
-  return found || !plain;
+  return found;
 }
 
 /* A file may be read or changed, and a new one made in its place: all that could be meant is proposed. */

@@ -16,7 +16,8 @@ struct cli_denial {
 };
 struct cli_denials {
   struct cli_denial items[CLI_DENIALS];
-  size_t kept, left_out;
+  size_t kept;
+  bool has_more; /* than are kept */
   cay_run *run; /* whose calls are kept with each denial; NULL: nobody's */
 };
 /* For cay_wasi_set_denied, with the denials as env. */

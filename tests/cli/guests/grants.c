@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What grants other than ro and rw do: fill PATH BYTES (in pieces of 100; says how many were written and why no more),
- * append PATH TEXT, list PATH, remove PATH, rename OLD NEW, folder PATH, link OLD NEW, clock, random. */
+ * append PATH TEXT, list PATH, remove PATH, rename OLD NEW, folder PATH, link OLD NEW, new PATH COUNT (as many files with
+ * numbers behind that name, twice), clock, random. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,17 @@ static int random_bytes(void) {
   return 0;
 }
 
+/* Fails when one of them cannot be made. */
+static int make_many(const char *path, int count) {
+  int failures = 0;
+  for (int i = 0; i < 2 * count; i++) {
+    char name[128];
+    snprintf(name, sizeof name, "%s%d", path, i % count);
+    failures += open(name, O_WRONLY | O_CREAT, 0666) < 0;
+  }
+  return failures > 0;
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "clock") == 0) return clocks();
@@ -73,6 +85,7 @@ int main(int argc, char **argv) {
   if (strcmp(what, "folder") == 0) return mkdir(argv[2], 0777) ? failed(argv[2]) : 0;
   if (argc < 4) return 2;
   if (strcmp(what, "fill") == 0) return fill(argv[2], atol(argv[3]));
+  if (strcmp(what, "new") == 0) return make_many(argv[2], atoi(argv[3]));
   if (strcmp(what, "append") == 0) return append(argv[2], argv[3]);
   if (strcmp(what, "rename") == 0) return rename(argv[2], argv[3]) ? failed(argv[2]) : 0;
   if (strcmp(what, "link") == 0) return link(argv[2], argv[3]) ? failed(argv[2]) : 0;
