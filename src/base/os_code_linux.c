@@ -2,8 +2,9 @@
 /* The arena of executable memory, on Linux.
  *
  * Pages of a memory file, mapped twice: executable and read-only for running, writable for writing at an address that
- * nobody can guess. Publishing code costs no system call, and no page is both. The file is sparse: what was not touched,
- * or was given back (a hole is punched), takes no memory. Where the system refuses executable memory files, the arena is
+ * nobody can guess. Publishing code costs no system call, and no page is both. Where pages need not be mapped anew the file
+ * is closed then: by its descriptor code could be written without knowing that address. The file is sparse: what was not
+ * touched, or was given back (a hole is punched), takes no memory. Where the system refuses executable memory files, the arena is
  * anonymous memory instead: pages are written, then flipped to executable, and a granule is a page.
  *
  * Rejected: changing the protection for each function in any case (6 us and a shootdown of other CPUs' address
@@ -34,7 +35,7 @@ static size_t unit_count, first_free; /* units below are taken */
 static _Atomic(uint8_t *) arena;
 static size_t arena_bytes;
 static uint8_t *writable; /* NULL: pages are flipped */
-static int file = -1;
+static int file = -1;     /* open while it is mapped, and longer where pages are mapped anew */
 static bool is_child, is_single;
 
 uint8_t *base_code_arena(void) { return atomic_load_explicit(&arena, memory_order_relaxed); }
@@ -140,12 +141,12 @@ static uint8_t *map_twice(size_t bytes) {
   }
   if (executable != MAP_FAILED) {
     writable = map_writable(executable, bytes);
-    if (writable) return executable;
-    munmap(executable, bytes);
+    if (writable && MAPS_ANEW) return executable;
+    if (!writable) munmap(executable, bytes);
   }
   close(file);
   file = -1;
-  return NULL;
+  return writable ? executable : NULL;
 }
 
 /* Of a limited address space only a part. */
@@ -217,8 +218,7 @@ bool base_code_take(size_t bytes, struct base_code_chunk *out) {
 static bool wipe(const struct base_code_chunk *chunk) {
   if (!writable) return base_os_decommit(chunk->run, chunk->bytes);
   off_t offset = chunk->run - base_code_arena();
-  return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)chunk->bytes) == 0 &&
-         map_anew(chunk->run, chunk->bytes, offset);
+  return madvise(writable + offset, chunk->bytes, MADV_REMOVE) == 0 && map_anew(chunk->run, chunk->bytes, offset);
 }
 
 void base_code_give(const struct base_code_chunk *chunk) {
