@@ -55,8 +55,8 @@ all_tiers_of() { # COMMAND
   fi
 }
 
-# Those that start at once. The other one compiles a program for seconds before it starts: the official suite, the
-# differential test and the unit tests run in it, whatever starts programs by the hundred does not.
+# Those that start at once. The other one compiles a program for seconds before it starts: the official suite and the unit
+# tests run in it, whatever starts programs by the hundred does not.
 tiers_of() { # COMMAND
   if [ -n "${CAY_TIERS:-}" ]; then all_tiers_of "$1"; else all_tiers_of "$1" | sed 's/\boptimized\b *//'; fi
 }

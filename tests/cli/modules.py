@@ -171,6 +171,9 @@ def files():
         'many-memories.wasm': command([b'\0\x10'] * 100),
         'objects.wasm': objects(),
         'deep.wasm': deep,
+        # Memory is zero: dividing 1 by what is loaded from there traps at the division, beyond memory at the load.
+        'loads-divisor.wasm': module([((I32,), (I32,))], funcs=[0], memory=(1, None), exports=[('divide', 0, 0)],
+                                     bodies=[body(b'\x41\1\x20\0\x28\2\0\x6d')]),
         'unreachable.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\0')]),
         'divide.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
                               bodies=[body(b'\x41\1\x41\0\x6d\x1a')]),

@@ -651,6 +651,11 @@ static uint32_t line_at(const struct compiled *function, uint32_t site) {
   return low > 0 ? function->lines[low - 1].offset : 0;
 }
 
+static uint32_t place_at(const struct compiled *function, const struct ir_function *ir, uint32_t site) {
+  uint32_t line = line_at(function, site);
+  return line & WIRE_LINE_EXACT ? line & ~WIRE_LINE_EXACT : optimizer_place_of(ir, line);
+}
+
 static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   struct baseline_code *code = object;
   void *interp = interpreter_at(code, place);
@@ -663,7 +668,7 @@ static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   uint32_t position = position_in(function, site), offset = UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
   if (ir && function->kind != COMPILED_BASELINE)
-    offset = optimizer_place_of(ir, line_at(function, position));
+    offset = place_at(function, ir, position);
   else if (ir)
     offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
   compiler_give(code, compiler, function->bytes);

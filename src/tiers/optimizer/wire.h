@@ -44,7 +44,9 @@ struct wire_function {
 };
 
 /* From byte `position` of the batch's code on, up to the next line, the code belongs to the wasm instruction at `offset` in
- * the module's bytes; 0: to none. Ascending. */
+ * the module's bytes; 0: to none. With WIRE_LINE_EXACT it raises that one's trap; without it, it may be part of what loads an
+ * operand. Ascending. */
+#define WIRE_LINE_EXACT (UINT32_C(1) << 31)
 struct wire_line {
   uint32_t position, offset;
 };

@@ -132,6 +132,8 @@ static void translate_code(struct batch *b) {
   LLVMPositionBuilderAtEnd(b->entry_builder, entry);
   LLVMPositionBuilderAtEnd(b->builder, body);
   set_position(b, b->ir->insns.count ? b->ir->insns.items[0].offset : 0);
+  if (b->ir->insns.count && b->ir->insns.items[b->ir->insns.count - 1].offset >= WIRE_LINE_EXACT)
+    b->refusal = WIRE_REASON_TOO_LARGE;
   if (!add_locals(b)) b->refusal = WIRE_REASON_TOO_LARGE;
   for (size_t i = 0; i < b->ir->insns.count && b->refusal < 0; i++) translate_insn(b, &b->ir->insns.items[i]);
   if (!control_has_ended(b)) LLVMBuildUnreachable(b->builder);
