@@ -19,6 +19,7 @@ char *policy_arena_copy(struct policy_settings *settings, const char *text, size
 static bool is_nothing(const char *component, size_t len) { return len == 0 || (len == 1 && *component == '.'); }
 
 void policy_path_clean(char *path) {
+  if (!*path) return; /* there is no room for a "." */
   char *const start = path + (*path == '/');
   const char *from = start;
   char *to = start;

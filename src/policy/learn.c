@@ -43,6 +43,7 @@ struct policy_learn {
 /* ---- Paths --------------------------------------------------------------------------------------------------------- */
 
 char *policy_learn_path(const char *path) {
+  if (!*path) path = ".";
   char *out = base_string_copy(path, strlen(path));
   if (out) policy_path_clean(out);
   return out;

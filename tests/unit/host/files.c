@@ -367,11 +367,15 @@ TEST(devices_stay_closed) {
     struct host_object *root = grant("/", HOST_RIGHTS_ALL, (enum host_resolver)resolver);
     CHECK_INT(open_with(dev, "full", 0, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTCAPABLE);
     CHECK_INT(open_with(dev, "full", HOST_OPEN_CREATE, HOST_RIGHT_WRITE, &object), -HOST_ERROR_NOTCAPABLE);
-    CHECK_INT(open_with(root, "dev/full", HOST_OPEN_TRUNCATE, HOST_RIGHT_WRITE, &object), -HOST_ERROR_NOTCAPABLE);
-    /* A directory that was reached through a mount. */
-    CHECK_INT(open_with(root, "dev", HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &object), 0);
+    /* A directory that was reached through a mount; but emulators have another root. */
+    int result = open_with(root, "dev", HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &object);
     struct host_object *inner = object;
-    CHECK_INT(open_with(inner, "full", 0, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTCAPABLE);
+    if (result == 0) {
+      CHECK_INT(open_with(root, "dev/full", HOST_OPEN_TRUNCATE, HOST_RIGHT_WRITE, &object), -HOST_ERROR_NOTCAPABLE);
+      CHECK_INT(open_with(inner, "full", 0, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTCAPABLE);
+    } else {
+      CHECK_INT(result, -HOST_ERROR_NOENT);
+    }
     host_object_release(inner);
     host_object_release(root);
     host_object_release(dev);
