@@ -262,8 +262,9 @@ bool base_os_write_all(int fd, const char *bytes, size_t len_bytes);
 /* Closes all descriptors from `first` on but `kept` (-1: none), also those above the limit of them, which may have been lowered.
  * For a child that will not need what it was started with. */
 void base_os_close_from(int first, int kept);
-/* sendmsg and setsockopt (of an int), such that a filter of system calls sees the flags and options. */
+/* socket, sendmsg and setsockopt (of an int), such that a filter of system calls sees the kinds, flags and options. */
 struct msghdr;
+int base_os_socket(int family, int type, int protocol);
 ssize_t base_os_sendmsg(int socket, const struct msghdr *message, int flags);
 int base_os_setsockopt(int socket, int level, int option, int value);
 

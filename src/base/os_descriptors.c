@@ -62,6 +62,14 @@ ssize_t base_os_sendmsg(int socket, const struct msghdr *message, int flags) {
   return sendmsg(socket, message, flags);
 }
 
+int base_os_socket(int family, int type, int protocol) {
+#if defined(__i386__) && defined(SYS_socket)
+  long result = syscall(SYS_socket, family, type, protocol);
+  if (result >= 0 || errno != ENOSYS) return (int)result;
+#endif
+  return socket(family, type, protocol);
+}
+
 int base_os_setsockopt(int socket, int level, int option, int value) {
 #if defined(__i386__) && defined(SYS_setsockopt)
   long result = syscall(SYS_setsockopt, socket, level, option, &value, sizeof value);

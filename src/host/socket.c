@@ -48,7 +48,7 @@ static bool parse_address(const char *text, union host_sockaddr *out, socklen_t 
 
 /* A new socket, not waiting; the descriptor or -host error. */
 static int make_socket(int family, int type) {
-  int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int fd = base_os_socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   return fd < 0 ? host_failed() : fd;
 }
 

@@ -257,11 +257,11 @@ static place check_send(struct assembler *self, unsigned index) {
 }
 
 /* What is let through for sockets that are there, then with listeners, then with the right to make some. What would have to
- * be looked at behind the pointer (flags for sending to an address, options) has calls of its own, which cay uses. */
+ * be looked at behind the pointer (kinds of sockets, flags for sending to an address, options) has calls of its own, which
+ * cay uses. */
 static place check_socketcall(struct assembler *self) {
-  static const uint32_t calls[] = {SYS_GETSOCKNAME, SYS_GETPEERNAME, SYS_SEND,    SYS_RECV,    SYS_RECVFROM,
-                                   SYS_SHUTDOWN,    SYS_GETSOCKOPT,  SYS_RECVMSG, SYS_ACCEPT4, SYS_SOCKET,
-                                   SYS_BIND,        SYS_CONNECT,     SYS_LISTEN};
+  static const uint32_t calls[] = {SYS_GETSOCKNAME, SYS_GETPEERNAME, SYS_SEND,    SYS_RECV, SYS_RECVFROM, SYS_SHUTDOWN,
+                                   SYS_GETSOCKOPT,  SYS_RECVMSG,     SYS_ACCEPT4, SYS_BIND, SYS_CONNECT,  SYS_LISTEN};
   enum { TRANSFERS = 8, ACCEPTS };
   const struct policy_wall *wall = self->wall;
   return argument_is_one_of(self, 0, calls,

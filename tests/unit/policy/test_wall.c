@@ -93,8 +93,8 @@ static int change_times_of_descriptor(void) { return result(futimens(single, NUL
 static int change_mode(void) { return result(fchmodat(granted, "f", 0777, 0)); }
 static int truncate_by_name(void) { return result(truncate("/etc/passwd", 0)); }
 
-static int make_socket(void) { return result(socket(AF_INET, SOCK_STREAM, 0)); }
-static int make_netlink(void) { return result(socket(AF_NETLINK, SOCK_RAW, 0)); }
+static int make_socket(void) { return result(base_os_socket(AF_INET, SOCK_STREAM, 0)); }
+static int make_netlink(void) { return result(base_os_socket(AF_NETLINK, SOCK_RAW, 0)); }
 static int connect_somewhere(void) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   return result(connect(single, (struct sockaddr *)&to, sizeof to));
@@ -103,14 +103,16 @@ static int bind_somewhere(void) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   return result(bind(single, (struct sockaddr *)&to, sizeof to));
 }
-static int make_unix(void) { return result(socket(AF_UNIX, SOCK_STREAM, 0)); }
-static int make_raw(void) { return result(socket(AF_INET, SOCK_RAW, IPPROTO_UDP)); }
-static int make_multipath(void) { return result(socket(AF_INET, SOCK_STREAM, 262)); }
-static int make_datagram(void) { return result(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+static int make_unix(void) { return result(base_os_socket(AF_UNIX, SOCK_STREAM, 0)); }
+static int make_raw(void) { return result(base_os_socket(AF_INET, SOCK_RAW, IPPROTO_UDP)); }
+static int make_multipath(void) { return result(base_os_socket(AF_INET, SOCK_STREAM, 262)); }
+static int make_datagram(void) {
+  return result(base_os_socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 enum { PORT = 9, OTHER_PORT = 11 }; /* nobody listens there */
 static int with_port(int (*use)(int, const struct sockaddr *, socklen_t), uint16_t port) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  int fd = base_os_socket(AF_INET, SOCK_STREAM, 0);
   return fd < 0 ? errno : result(use(fd, (struct sockaddr *)&at, sizeof at));
 }
 static int connect_port(void) { return with_port(connect, PORT); }
@@ -119,7 +121,7 @@ static int bind_any_port(void) { return with_port(bind, 0); }
 static int bind_other_port(void) { return with_port(bind, 61234); }
 static int abstract_socket(void) {
   struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "\0cay"};
-  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  int fd = base_os_socket(AF_UNIX, SOCK_DGRAM, 0);
   return fd < 0 ? errno : result(sendto(fd, "", 1, 0, (struct sockaddr *)&to, sizeof to));
 }
 /* What waited for connections connects: the first packet brings data. */
@@ -265,7 +267,7 @@ static void setup(void) {
   arena += page;
   code_file = memfd_create("code", 0);
   CHECK_INT(ftruncate(code_file, (off_t)(ARENA_PAGES * page)), 0);
-  listener = socket(AF_INET, SOCK_STREAM, 0);
+  listener = base_os_socket(AF_INET, SOCK_STREAM, 0);
   CHECK_INT(listen(listener, 1), 0);
   other = fork();
   if (other == 0) {
