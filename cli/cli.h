@@ -145,8 +145,6 @@ void cli_os_cpu_name(char *out, size_t capacity);
 bool cli_os_child_begin(int parent);
 /* Closes what was noted, when nothing more is opened by a name like /dev/fd/63. */
 void cli_os_child_close(void);
-/* Closes every descriptor but two. */
-void cli_os_close_all_but(int a, int b);
 /* Processors that this process may use, at least 1. */
 unsigned cli_os_cpu_count(void);
 

@@ -217,19 +217,3 @@ void cli_os_child_close(void) {
   for (int fd = FIRST_INHERITED; fd < INHERITED_MAX; fd++)
     if (is_inherited[fd]) close(fd);
 }
-
-/* ---- A process that keeps nothing ----------------------------------------------------------------------------------------- */
-
-static void close_from_to(unsigned first, unsigned last) {
-  struct rlimit limit;
-  if (first > last || syscall(SYS_close_range, first, last, 0) == 0) return;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max <= last) last = (unsigned)limit.rlim_max;
-  for (unsigned fd = first; fd < last; fd++) close((int)fd);
-}
-
-void cli_os_close_all_but(int a, int b) {
-  int low = a < b ? a : b, high = a < b ? b : a;
-  for (int fd = 0; fd < high; fd++)
-    if (fd != low) close(fd);
-  close_from_to((unsigned)high + 1, ~0U);
-}

@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 size_t cli_os_checks(struct cli_check checks[CLI_CHECKS]) {
   size_t bytes = sizeof(size_t) > 4 ? (size_t)(UINT64_C(8) << 30) : (size_t)64 << 20;
@@ -22,8 +21,3 @@ void cli_os_child_close(void) {}
 void cli_os_cpu_name(char *out, size_t capacity) { snprintf(out, capacity, "unknown"); }
 
 unsigned cli_os_cpu_count(void) { return 1; }
-
-void cli_os_close_all_but(int a, int b) {
-  for (int fd = 0, end = (int)sysconf(_SC_OPEN_MAX); fd < end; fd++)
-    if (fd != a && fd != b) close(fd);
-}

@@ -67,8 +67,9 @@ static void remove_names(struct removal *removal) {
   closedir(names);
 }
 
-static void remove_tree(int folder, const char *path) {
-  struct removal removal = {.folder = folder};
+static void remove_tree(const char *path) {
+  struct removal removal = {.folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  if (removal.folder < 0) return;
   do {
     removal.progress = false;
     remove_names(&removal);
@@ -82,27 +83,27 @@ static void ignore_signals(void) {
     if (number != SIGKILL && number != SIGSTOP) signal(number, SIG_IGN);
 }
 
-/* It keeps nothing of the command's but its own two descriptors. */
-static _Noreturn void wait_and_remove(int end, int folder, const char *path) {
+/* It keeps nothing of the command's but its end of the pipe. */
+static _Noreturn void wait_and_remove(int end, const char *path) {
   char byte;
   setsid();
   if (chdir("/") != 0) _exit(1);
   ignore_signals();
-  cli_os_close_all_but(end, folder);
+  base_os_close_from(0, end);
   while (read(end, &byte, 1) < 0 && errno == EINTR);
-  remove_tree(folder, path);
+  remove_tree(path);
   _exit(0);
 }
 
 /* It is nobody's child, so that nobody has to wait for it. The other end of the pipe stays open until this process ends. */
-static bool start_removal(int folder, const char *path) {
+static bool start_removal(const char *path) {
   int ends[2], status = 1;
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
   pid_t child = fork();
   if (child == 0) {
     pid_t grandchild = fork();
     if (grandchild != 0) _exit(grandchild < 0);
-    wait_and_remove(ends[0], folder, path);
+    wait_and_remove(ends[0], path);
   }
   while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR);
   close(ends[0]);
@@ -113,9 +114,7 @@ static bool start_removal(int folder, const char *path) {
 
 static bool make_in(const char *parent, char *path, size_t capacity) {
   if ((size_t)snprintf(path, capacity, "%s/cay-overlay-XXXXXX", parent) >= capacity || !mkdtemp(path)) return false;
-  int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  bool is_kept = folder >= 0 && start_removal(folder, path);
-  if (folder >= 0) close(folder);
+  bool is_kept = start_removal(path);
   if (!is_kept) rmdir(path);
   return is_kept;
 }
