@@ -120,12 +120,11 @@ static int open_place(struct opening *opening, struct host_place *place) {
 
 /* The grant of a single file does not become the grant of a directory that replaced it; a device has to be granted as
  * one. */
-static int check_kind(const struct opening *opening, enum host_kind kind) {
-  bool is_node = kind == HOST_KIND_CHARACTER_DEVICE || kind == HOST_KIND_BLOCK_DEVICE;
-  if (is_node && !(opening->rights & HOST_RIGHT_DEVICE)) return -HOST_ERROR_NOTCAPABLE;
+static int check_kind(const struct opening *opening, mode_t mode) {
+  if (is_device(mode) && !(opening->rights & HOST_RIGHT_DEVICE)) return -HOST_ERROR_NOTCAPABLE;
   /* A directory of an overlay that were one layer alone would be changed where nothing may change. */
-  if (kind == HOST_KIND_DIRECTORY && opening->directory->overlaid && !opening->overlaid) return -HOST_ERROR_IO;
-  return kind == HOST_KIND_DIRECTORY && opening->directory->synthetic ? -HOST_ERROR_NOTCAPABLE : 0;
+  if (S_ISDIR(mode) && opening->directory->overlaid && !opening->overlaid) return -HOST_ERROR_IO;
+  return S_ISDIR(mode) && opening->directory->synthetic ? -HOST_ERROR_NOTCAPABLE : 0;
 }
 
 /* A file of a grant with a quota: what it takes is counted from now on, and what it loses. */
@@ -147,7 +146,7 @@ enum { BY_HAND = 1 }; /* it has to be opened once more, so */
 static int check(const struct opening *opening, int fd, struct stat *status) {
   if (host_os_stat(fd, status) != 0) return host_failed();
   if (!opening->walks && host_leads_to_procfs(opening->directory, fd, status)) return BY_HAND;
-  return check_kind(opening, host_kind_of_mode(status->st_mode));
+  return check_kind(opening, status->st_mode);
 }
 
 /* Makes the object; takes over the descriptor. */

@@ -145,12 +145,7 @@ int host_layers_stat_self(const struct host_layers *directory, struct stat *out)
 
 /* ---- Copying directories to the upper side ------------------------------------------------------------------------------ */
 
-/* What only moves a copy into a directory does not change it. */
-static void copy_in(int directory, const struct stat *before) {
-  const struct timespec times[2] = {before->st_atim, before->st_mtim};
-  utimensat(directory, ".", times, 0);
-}
-
+/* Also of a directory that a copy was made in ("."), which does not change it for whoever looks. */
 static int set_times_of(int directory, const char *name, const struct stat *from) {
   const struct timespec times[2] = {from->st_atim, from->st_mtim};
   return outcome(utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW));
@@ -164,7 +159,7 @@ static int copy_directory(struct host_overlay *overlay, const struct host_layers
   if (mkdirat(from->upper, name, (status.st_mode & 0777) | 0700) != 0) return host_failed();
   overlay->changes++;
   int result = set_times_of(from->upper, name, &status);
-  copy_in(from->upper, &before);
+  set_times_of(from->upper, ".", &before);
   return result;
 }
 
@@ -194,10 +189,13 @@ static int open_again(const struct host_layers *layers, struct host_layers *out)
   return 0;
 }
 
+static bool is_same_entry(const struct stat *a, const struct stat *b) {
+  return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 static bool is_same(int a, int b) {
   struct stat first, second;
-  return host_os_stat(a, &first) == 0 && host_os_stat(b, &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
+  return host_os_stat(a, &first) == 0 && host_os_stat(b, &second) == 0 && is_same_entry(&first, &second);
 }
 
 /* Goes from the root to the directory with a lower part that was found at `path` as `lower`. */
@@ -453,20 +451,24 @@ static int copy_link(const struct host_place *place, const struct stat *status) 
   return result ? result : set_times_of(place->layers.upper, place->last, status);
 }
 
+static int copy_entry(struct host_place *place, const struct stat *status) {
+  struct stat before;
+  int upper = place->layers.upper, result = -HOST_ERROR_NOTSUP;
+  if (host_os_stat(upper, &before) != 0) return host_failed();
+  if (S_ISREG(status->st_mode)) result = copy_file(place, status);
+  if (S_ISLNK(status->st_mode)) result = copy_link(place, status);
+  set_times_of(upper, ".", &before);
+  return result;
+}
+
 /* What is at the place of the lower directory. */
 static int copy_up(struct host_place *place) {
-  struct stat status, before;
+  struct stat status;
   int result = own_directory(place);
   if (result) return result;
   if (fstatat(place->layers.lower, place->last, &status, AT_SYMLINK_NOFOLLOW) != 0) return host_failed();
-  if (host_os_stat(place->layers.upper, &before) != 0) return host_failed();
-  if (S_ISDIR(status.st_mode))
-    result = copy_directory(place->overlay, &place->layers, place->last);
-  else if (S_ISREG(status.st_mode))
-    result = copy_file(place, &status);
-  else
-    result = S_ISLNK(status.st_mode) ? copy_link(place, &status) : -HOST_ERROR_NOTSUP;
-  copy_in(place->layers.upper, &before);
+  result = S_ISDIR(status.st_mode) ? copy_directory(place->overlay, &place->layers, place->last)
+                                   : copy_entry(place, &status);
   if (result == 0) place->parent = place->layers.upper;
   return result;
 }
@@ -631,10 +633,6 @@ static int clear_place(struct host_place *new, bool *is_hidden) {
   if (result == 0 && has_upper) result = forget_removed(directory.upper);
   host_layers_close(&directory);
   return result;
-}
-
-static bool is_same_entry(const struct stat *a, const struct stat *b) {
-  return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 enum { NOTHING_TO_DO = 1 };

@@ -161,7 +161,6 @@ static bool is_dots(const char *name) { return strcmp(name, ".") == 0 || strcmp(
 
 static bool add(struct host_names *names, const char *bytes) {
   enum { PLACE_BYTES = 32 }; /* of a name, besides its own bytes */
-  if (is_dots(bytes)) return true;
   uint64_t counted_bytes = PLACE_BYTES + strlen(bytes);
   if (!base_budget_take(names->budget, BASE_LIMIT_MEMORY, counted_bytes)) return false;
   names->counted_bytes += counted_bytes;
@@ -180,7 +179,7 @@ static int read_all(struct host_names *names, DIR *directory, const struct host_
     errno = 0;
     const struct dirent *entry = readdir(directory);
     if (!entry) return errno ? host_failed() : 0;
-    if (names->is_overlay && !is_dots(entry->d_name) && !shows(layers, fd, entry->d_name)) continue;
+    if (is_dots(entry->d_name) || (names->is_overlay && !shows(layers, fd, entry->d_name))) continue;
     if (!add(names, entry->d_name)) return -HOST_ERROR_NOMEM;
   }
 }
