@@ -36,44 +36,9 @@
 
 #include "host/host.h"
 
-enum check {
-  WALL_REFUSED, /* no row */
-  WALL_ALWAYS,
-  WALL_READER,
-  WALL_NAMED,
-  WALL_NAMED_1, /* has no row: what CHANGE_1 becomes */
-  WALL_CHANGE,
-  WALL_CHANGE_1,
-  WALL_CHANGE_0_2,
-  WALL_TIMES,
-  WALL_DESCRIBE,
-  WALL_LIST,
-  WALL_MAP,
-  WALL_PROTECT,
-  WALL_REMAP,
-  WALL_THREAD,
-  WALL_THREADS,
-  WALL_NOT_THERE,
-  WALL_SELF,
-  WALL_CHILD,
-  WALL_LOOK,
-  WALL_CONTROL,
-  WALL_FLAGS,
-  WALL_NAMING,
-  WALL_ACCEPT,
-  WALL_SOCKET,
-  WALL_SOCKETS,
-  WALL_OPTION,
-  WALL_SEND_2,
-  WALL_SEND_3,
-  WALL_SOCKETCALL,
-  WALL_DEADLY,
-  CHECK_COUNT,
-};
-
 struct row {
   uint32_t number;
-  enum check check;
+  enum wall_check check;
 };
 static const struct row rows[] = {
 #include "wall_calls.gen.h"
@@ -81,7 +46,7 @@ static const struct row rows[] = {
 enum { ROW_COUNT = BASE_ARRAY_LEN(rows), RANGES_MAX = 2 * ROW_COUNT + 1, NUMBERS_MAX = 1024 };
 struct range {
   uint32_t first; /* to the next range's first */
-  enum check check;
+  enum wall_check check;
 };
 
 /* Ranges that nearly all have one answer: `usual`. The others are single numbers, so that each takes one comparison, where
@@ -91,7 +56,7 @@ struct stretch {
   uint16_t first, count; /* ranges */
   uint8_t usual;
 };
-_Static_assert(RANGES_MAX <= UINT16_MAX && CHECK_COUNT <= UINT8_MAX, "small, to take no more pages of the stack");
+_Static_assert(RANGES_MAX <= UINT16_MAX && WALL_CHECK_COUNT <= UINT8_MAX, "small, to take no more pages of the stack");
 
 /* ---- An assembler ---------------------------------------------------------------------------------------------------- */
 
@@ -105,7 +70,7 @@ struct assembler {
   const struct policy_wall *wall;
   struct range ranges[RANGES_MAX];
   struct stretch stretches[RANGES_MAX];
-  place answers[CHECK_COUNT];
+  place answers[WALL_CHECK_COUNT];
   bool failed;
 };
 
@@ -293,7 +258,7 @@ static place check_describe(struct assembler *self) {
   return load(self, 2, LOWER, if_any(self, AT_EMPTY_PATH, allow(self), named));
 }
 
-static place arguments(struct assembler *self, enum check check) {
+static place arguments(struct assembler *self, enum wall_check check) {
   static const uint32_t controls[] = {TCGETS, TCGETS2, FIONREAD}, namings[] = {PR_SET_VMA, PR_SET_NAME},
                         flags[] = {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC};
   switch (check) {
@@ -325,7 +290,7 @@ static place arguments(struct assembler *self, enum check check) {
 
 /* Rows that the wall has no use for are as if they were not there, those that need no look at arguments ALWAYS, and those
  * that look at the same ones the same. */
-static enum check simplify(const struct policy_wall *wall, bool may_change, enum check check) {
+static enum wall_check simplify(const struct policy_wall *wall, bool may_change, enum wall_check check) {
   if (!wall) {
     bool is_memory = check == WALL_MAP || check == WALL_PROTECT || check == WALL_REMAP;
     bool is_send = check == WALL_SEND_2 || check == WALL_SEND_3;
@@ -364,7 +329,7 @@ static size_t make_ranges(const struct policy_wall *wall, struct range *out) {
   for (uint32_t number = 0; number <= NUMBERS_MAX; number++)
     if (number == 0 || checks[number] != checks[number - 1]) {
       assert(count < RANGES_MAX);
-      out[count++] = (struct range){number, (enum check)checks[number]};
+      out[count++] = (struct range){number, (enum wall_check)checks[number]};
     }
   return count;
 }
@@ -373,7 +338,7 @@ static size_t make_ranges(const struct policy_wall *wall, struct range *out) {
 
 static void put_answers(struct assembler *self) {
   static const struct {
-    enum check check;
+    enum wall_check check;
     uint32_t action;
   } answers[] = {{WALL_DEADLY, SECCOMP_RET_KILL_PROCESS},
                  {WALL_NOT_THERE, SECCOMP_RET_ERRNO | ENOSYS},
@@ -383,13 +348,13 @@ static void put_answers(struct assembler *self) {
     self->answers[answers[i].check] = put(self, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answers[i].action));
 }
 
-static place leaf(struct assembler *self, enum check check) {
+static place leaf(struct assembler *self, enum wall_check check) {
   if (!self->answers[check]) self->answers[check] = arguments(self, check);
   return self->answers[check];
 }
 
 /* How many ranges from the first on belong to one stretch: those of the usual answer, and single numbers of others. */
-static size_t stretch_length(const struct range *ranges, size_t count, enum check usual) {
+static size_t stretch_length(const struct range *ranges, size_t count, enum wall_check usual) {
   size_t length = 0;
   for (size_t exceptions = 0; length < count; length++) {
     const struct range *range = &ranges[length];
@@ -416,7 +381,7 @@ static size_t make_stretches(const struct range *ranges, size_t count, struct st
 /* The last stretch has no end: behind the numbers of the processor it holds those of another kind. */
 static place if_exception(struct assembler *self, const struct stretch *stretch, bool is_last) {
   enum { FIRST_FOREIGN = 0x40000000 }; /* x32's bit; no processor has a call of such a number */
-  place next = leaf(self, (enum check)stretch->usual);
+  place next = leaf(self, (enum wall_check)stretch->usual);
   if (is_last) next = if_least(self, FIRST_FOREIGN, self->answers[WALL_DEADLY], next);
   for (size_t i = 0; i < stretch->count; i++) {
     const struct range *range = &self->ranges[stretch->first + i];

@@ -7,6 +7,42 @@
 
 #include "policy/policy.h"
 
+/* What is looked at before a system call is let through: the words of wall.def, and what becomes of them. */
+enum wall_check {
+  WALL_REFUSED, /* no row */
+  WALL_ALWAYS,
+  WALL_READER,
+  WALL_NAMED,
+  WALL_NAMED_1, /* has no row: what CHANGE_1 becomes */
+  WALL_CHANGE,
+  WALL_CHANGE_1,
+  WALL_CHANGE_0_2,
+  WALL_TIMES,
+  WALL_DESCRIBE,
+  WALL_LIST,
+  WALL_MAP,
+  WALL_PROTECT,
+  WALL_REMAP,
+  WALL_THREAD,
+  WALL_THREADS,
+  WALL_NOT_THERE,
+  WALL_SELF,
+  WALL_CHILD,
+  WALL_LOOK,
+  WALL_CONTROL,
+  WALL_FLAGS,
+  WALL_NAMING,
+  WALL_ACCEPT,
+  WALL_SOCKET,
+  WALL_SOCKETS,
+  WALL_OPTION,
+  WALL_SEND_2,
+  WALL_SEND_3,
+  WALL_SOCKETCALL,
+  WALL_DEADLY,
+  WALL_CHECK_COUNT,
+};
+
 enum { WALL_FILTER_MAX = 448 };
 struct wall_filter {
   struct sock_filter code[WALL_FILTER_MAX]; /* the last `count` of them */

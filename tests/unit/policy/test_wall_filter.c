@@ -212,38 +212,6 @@ TEST(other_processors) {
 }
 
 /* Every number up to the largest, against the table. */
-enum {
-  WALL_REFUSED,
-  WALL_ALWAYS,
-  WALL_READER,
-  WALL_NAMED,
-  WALL_CHANGE,
-  WALL_CHANGE_1,
-  WALL_CHANGE_0_2,
-  WALL_TIMES,
-  WALL_DESCRIBE,
-  WALL_LIST,
-  WALL_MAP,
-  WALL_PROTECT,
-  WALL_REMAP,
-  WALL_THREAD,
-  WALL_THREADS,
-  WALL_NOT_THERE,
-  WALL_SELF,
-  WALL_CHILD,
-  WALL_LOOK,
-  WALL_CONTROL,
-  WALL_FLAGS,
-  WALL_NAMING,
-  WALL_ACCEPT,
-  WALL_SOCKET,
-  WALL_SOCKETS,
-  WALL_OPTION,
-  WALL_SEND_2,
-  WALL_SEND_3,
-  WALL_SOCKETCALL,
-  WALL_DEADLY,
-};
 static const struct {
   uint32_t number;
   int check;
