@@ -483,7 +483,7 @@ static void *interpreter_at(const struct baseline_code *code, const void *positi
 }
 
 /* The caller of an optimized frame: another one, or compiled code that a thunk came from. */
-static bool optimized_caller(struct baseline_code *code, uint64_t *fp, struct baseline_caller *out) {
+bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller *out) {
   for (;;) {
     const void *site = (const void *)(uintptr_t)fp[1];
     uint64_t *outer = (uint64_t *)(uintptr_t)fp[0];
@@ -506,7 +506,7 @@ static bool optimized_caller(struct baseline_code *code, uint64_t *fp, struct ba
 /* Who called the frame of `function` at `fp`; false: it is its activation's first. */
 static bool caller_of(struct baseline_code *code, const struct compiled *function, uint64_t *fp,
                       struct baseline_caller *out) {
-  if (BASE_UNLIKELY(function->kind != COMPILED_BASELINE)) return optimized_caller(code, fp, out);
+  if (BASE_UNLIKELY(function->kind != COMPILED_BASELINE)) return baseline_optimized_caller(code, fp, out);
   uint32_t d;
   out->site = (const void *)(uintptr_t)fp[function->link_slot];
   if (!baseline_call_distance(code, out->site, &d)) return false;
@@ -517,10 +517,6 @@ static bool caller_of(struct baseline_code *code, const struct compiled *functio
 bool baseline_is_optimized(void *code, const void *site) {
   const struct compiled *function = find(code, site);
   return function && function->kind != COMPILED_BASELINE;
-}
-
-bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller *out) {
-  return optimized_caller(code, fp, out);
 }
 
 static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
