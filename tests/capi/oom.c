@@ -5,23 +5,9 @@
 #include <cay.h>
 #include <wasm.h>
 
+#include "failing.h"
 #include "modules.h"
 #include "test.h"
-
-static unsigned long allocations, allowed;
-static long live;
-
-static void *failing_resize(void *owner, void *old, size_t new_bytes) {
-  if (new_bytes == 0) {
-    live -= old != NULL;
-    free(old);
-    return NULL;
-  }
-  if (++allocations > allowed) return NULL;
-  void *memory = realloc(old, new_bytes);
-  live += memory && !old;
-  return memory;
-}
 
 static int finalizers_due, finalizers_run;
 static void note_end(void *info) { finalizers_run++; }

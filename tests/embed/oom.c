@@ -6,24 +6,9 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include "failing.h"
 #include "modules.h"
 #include "test.h"
-
-static unsigned long allocations, allowed;
-static long live;
-
-/* malloc with a header that keeps alignment, so that the count of live blocks is exact. */
-static void *failing_resize(void *owner, void *old, size_t new_bytes) {
-  if (new_bytes == 0) {
-    live -= old != NULL;
-    free(old);
-    return NULL;
-  }
-  if (++allocations > allowed) return NULL;
-  void *memory = realloc(old, new_bytes);
-  live += memory && !old;
-  return memory;
-}
 
 static int open_descriptors(void) {
   DIR *folder = opendir("/proc/self/fd");

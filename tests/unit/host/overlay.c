@@ -80,23 +80,34 @@ static bool is_there(const char *path) {
   return lstat(path, &status) == 0;
 }
 
-static const char *names_in(struct host_object *root, const char *path) {
-  static char text[1024];
+/* The names in a directory, in order: "name ", or with kinds "name:kind/". */
+static int list(struct host_object *root, const char *path, bool has_kinds, char *out, size_t capacity) {
   struct host_object *directory;
+  struct host_uniform *uniform = has_kinds ? host_uniform_new(0) : NULL;
   struct host_listing *listing = NULL;
-  struct host_entry entry;
+  struct host_entry entry = {0};
   bool found = true;
-  if (open_with(root, path, HOST_OPEN_DIRECTORY | HOST_OPEN_FOLLOW, HOST_RIGHT_READ, &directory)) return "cannot open";
-  text[0] = 0;
-  int result = host_listing_open(directory, NULL, &listing);
+  out[0] = 0;
+  int result = open_with(root, path, HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &directory);
+  if (result == 0) result = host_listing_open(directory, uniform, &listing);
   for (uint64_t at = 0; result == 0 && found; at = entry.next_cookie) {
     result = host_listing_read(listing, at, &entry, &found);
-    if (result == 0 && found && entry.name[0] != '.')
-      snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", entry.name);
+    size_t len_bytes = strlen(out);
+    if (result || !found || entry.name[0] == '.') continue;
+    if (has_kinds)
+      snprintf(out + len_bytes, capacity - len_bytes, "%s:%d/", entry.name, entry.kind);
+    else
+      snprintf(out + len_bytes, capacity - len_bytes, "%s ", entry.name);
   }
   host_listing_close(listing);
+  host_uniform_free(uniform);
   host_object_release(directory);
-  return result ? host_error_name((enum host_error) - result) : text;
+  return result;
+}
+
+static const char *names_in(struct host_object *root, const char *path) {
+  static char text[1024];
+  return list(root, path, false, text, sizeof text) ? "cannot open" : text;
 }
 
 static int put(struct host_object *root, const char *path, uint32_t flags, const char *text) {
@@ -504,28 +515,10 @@ static int act(struct host_object *root, unsigned what, const char *path, const 
   }
 }
 
-/* The names and kinds in a directory, "name:kind/" each. */
-static void list(struct host_object *root, const char *path, char *out, size_t capacity) {
-  struct host_object *directory;
-  struct host_uniform *uniform = host_uniform_new(0);
-  struct host_listing *listing = NULL;
-  struct host_entry entry;
-  bool found = true;
-  CHECK_INT(open_with(root, path, HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &directory), 0);
-  CHECK_INT(host_listing_open(directory, uniform, &listing), 0);
-  out[0] = 0;
-  for (uint64_t at = 0; found; at = entry.next_cookie)
-    if (host_listing_read(listing, at, &entry, &found) == 0 && found && entry.name[0] != '.')
-      snprintf(out + strlen(out), capacity - strlen(out), "%s:%d/", entry.name, entry.kind);
-  host_listing_close(listing);
-  host_uniform_free(uniform);
-  host_object_release(directory);
-}
-
 /* The same names, kinds and contents, all the way down. */
 static void compare(struct host_object *const roots[2], const char *path) {
   char names[2][1024], inside[256], text[256], *rest = NULL;
-  for (int i = 0; i < 2; i++) list(roots[i], path, names[i], sizeof names[i]);
+  for (int i = 0; i < 2; i++) CHECK_INT(list(roots[i], path, true, names[i], sizeof names[i]), 0);
   CHECK_TEXT(names[1], names[0]);
   for (char *name = strtok_r(names[0], "/", &rest); name; name = strtok_r(NULL, "/", &rest)) {
     char *colon = strchr(name, ':');
