@@ -214,11 +214,17 @@ bool base_code_take(size_t bytes, struct base_code_chunk *out) {
   return done;
 }
 
+/* By the descriptor while there is one: emulators answer madvise() without doing anything. */
+static bool punch_hole(off_t offset, size_t bytes) {
+  if (file >= 0) return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)bytes) == 0;
+  return madvise(writable + offset, bytes, MADV_REMOVE) == 0;
+}
+
 /* Makes the pages as they were before: zero. False: the system did not, and they must not be used again. */
 static bool wipe(const struct base_code_chunk *chunk) {
   if (!writable) return base_os_decommit(chunk->run, chunk->bytes);
   off_t offset = chunk->run - base_code_arena();
-  return madvise(writable + offset, chunk->bytes, MADV_REMOVE) == 0 && map_anew(chunk->run, chunk->bytes, offset);
+  return punch_hole(offset, chunk->bytes) && map_anew(chunk->run, chunk->bytes, offset);
 }
 
 void base_code_give(const struct base_code_chunk *chunk) {

@@ -156,9 +156,8 @@ static place if_in_arena(struct assembler *self, place yes) {
   const uint64_t start = self->wall->code;
   const uint32_t bytes = (uint32_t)self->wall->code_bytes, low = (uint32_t)start, high = (uint32_t)(start >> 32);
   assert(self->wall->code_bytes <= UINT32_MAX);
-  place fits =
-      compute(self, BPF_ALU | BPF_NEG, 0,
-              compute(self, BPF_ALU | BPF_ADD | BPF_K, bytes, test(self, BPF_JGE | BPF_X, 0, yes, deny(self))));
+  place fits = compute(self, BPF_ALU | BPF_NEG, 0,
+                       compute(self, BPF_ALU | BPF_ADD, bytes, test(self, BPF_JGE | BPF_X, 0, yes, deny(self))));
   place inside = compute(self, BPF_ALU | BPF_SUB | BPF_K, low, if_above(self, bytes, deny(self), fits));
   place below = deny(self);
   if ((start + bytes - 1) >> 32 != high) /* the arena goes on where another upper half begins */

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Other CPUs: cross-builds everything with assertions and runs the unit tests, the smoke tests of a few guests, deterministic
-# runs, whose digests must be those of this machine, and the official core suite, in every tier of the build, under qemu-user (a tenth of the suite) or, for i686, as it is. With names,
-# those CPUs only; a CPU whose C library or emulator is not there and cannot be installed is a visible skip.
+# runs, whose digests must be those of this machine, and the official core suite, in every tier of the build: under
+# qemu-user a tenth of it, for i686 the whole. With names, those CPUs only; a CPU whose C library or emulator is not there
+# and cannot be installed is a visible skip.
 #
 # Each CPU is a file tests/cross/CPU.ini for Meson. The unit tests whose suite is `native` start the command by name and
 # are left out, and so is the test that makes 17,000 memories with guard pages: qemu-user 7.2 needs a fifth of a second
