@@ -360,11 +360,10 @@ static __attribute__((noinline)) int call_out(const struct interp_insn *ip, uint
 static __attribute__((noinline)) int tail_out(const struct interp_insn *site, uint64_t *fp,
                                               struct engine_instance *inst, struct engine_function *function,
                                               bool is_first) {
-  struct engine_activation *activation = engine_publish(inst, site, fp - site->d);
+  struct engine_activation *activation = engine_publish(inst, is_first ? NULL : site, fp - site->d);
   if (!is_first || !function->instance) return (int)engine_call_from_guest(inst->thread, function, fp);
   activation->function = function;
   activation->instance = function->instance;
-  activation->site = NULL;
   return INTERP_AGAIN;
 }
 

@@ -3,7 +3,7 @@
 //! tables. Instructions drawn one by one hardly ever stand next to each other in these ways, and it is just these
 //! neighbours that a translator joins.
 //!
-//! The bits of NaNs never show: wherever they would (stores, globals, results, copysign, reinterpretation), a NaN is
+//! The bits of NaNs never show: wherever they would (stores, globals, arguments, results, copysign, reinterpretation), a NaN is
 //! replaced by the canonical one first.
 //!
 //! What a proposal adds has a file of its own: vectors, memories and atomics, references and objects, exceptions.
@@ -388,9 +388,11 @@ impl Body<'_> {
         self.indexed(CALL, callee as u32);
     }
 
+    /// A callee that is imported sees them.
     fn args(&mut self, of_type: usize, depth: usize) {
         for &param in &self.plan.types[of_type].params {
             self.expr(param, depth);
+            self.canonical(param);
         }
     }
 
