@@ -36,7 +36,7 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
   size_t page_bytes = base_os_page_bytes();
   size_t stack_bytes = options->stack_bytes ? options->stack_bytes : ENGINE_STACK_BYTES;
   if (stack_bytes < ENGINE_STACK_MIN_BYTES) stack_bytes = ENGINE_STACK_MIN_BYTES;
-  if (stack_bytes > SIZE_MAX / 8) {
+  if (stack_bytes > SIZE_MAX / 8 / engine_native_factor(engine)) {
     base_free(engine);
     return base_error_set(error, CAY_ERROR_LIMIT, "a stack of %zu bytes does not fit the address space", stack_bytes);
   }

@@ -169,6 +169,7 @@ struct engine_stack {
   uint64_t *values, *values_end;      /* grows upwards */
   uint8_t *native_low, *native_high;  /* grows downwards */
   size_t value_bytes, native_bytes;   /* mapped sizes, guards included */
+  unsigned native_factor;             /* engine_tier.native_factor, at least 1 */
   struct engine_stack *next;          /* in the store's pool */
 };
 
@@ -292,6 +293,8 @@ struct engine_tier {
                           void *env, struct cay_error *error);
   /* For people: what became of the code object's functions. NULL: nothing but the usual. */
   void (*report)(const void *code, struct base_text *out);
+  /* How many times as large as the stack of values the native stack is; 0: as large. */
+  unsigned native_factor;
 };
 
 /* Called by a tier (or the engine) where a trap starts: records trap and backtrace in the thread; returns the trap

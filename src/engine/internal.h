@@ -223,6 +223,7 @@ uint64_t engine_data_length(const struct engine_instance *instance, uint32_t dat
 /* Room on the native stack that is kept for surfaces and the engine itself beyond options.stack_bytes. */
 enum { ENGINE_NATIVE_MARGIN_BYTES = 256 * 1024, ENGINE_STACK_MIN_BYTES = 64 * 1024, ENGINE_GUARD_BYTES = 64 * 1024 };
 
+unsigned engine_native_factor(const struct engine *engine); /* of its tier, at least 1 */
 struct engine_stack *engine_stack_take(struct engine_store *store); /* NULL: no memory */
 void engine_stack_give(struct engine_store *store, struct engine_stack *stack);
 void engine_stacks_free(struct engine_store *store);

@@ -17,12 +17,18 @@ struct layout {
   size_t guard_bytes, value_bytes, native_bytes, total_bytes;
 };
 
+unsigned engine_native_factor(const struct engine *engine) {
+  unsigned factor = engine->options.tier->native_factor;
+  return factor ? factor : 1;
+}
+
 static struct layout layout_of(const struct engine *engine) {
   struct layout layout;
   size_t page_bytes = base_os_page_bytes();
   layout.guard_bytes = page_bytes > ENGINE_GUARD_BYTES ? page_bytes : ENGINE_GUARD_BYTES;
   layout.value_bytes = engine->options.stack_bytes;
-  layout.native_bytes = engine_arch_switches ? engine->options.stack_bytes + ENGINE_NATIVE_MARGIN_BYTES : 0;
+  size_t native_bytes = engine->options.stack_bytes * engine_native_factor(engine) + ENGINE_NATIVE_MARGIN_BYTES;
+  layout.native_bytes = engine_arch_switches ? native_bytes : 0;
   layout.total_bytes = 3 * layout.guard_bytes + layout.value_bytes + layout.native_bytes;
   return layout;
 }
@@ -51,6 +57,7 @@ static struct engine_stack *stack_new(const struct engine *engine) {
   stack->values_end = (uint64_t *)(values + layout.value_bytes);
   stack->native_low = native;
   stack->native_high = native + layout.native_bytes;
+  stack->native_factor = engine_native_factor(engine);
   stack->value_bytes = layout.value_bytes + 2 * layout.guard_bytes;
   stack->native_bytes = layout.native_bytes + layout.guard_bytes;
   assert(stack->value_bytes + stack->native_bytes == layout.total_bytes);

@@ -557,21 +557,13 @@ static bool add_side(struct test *test, struct side *side) {
   return true;
 }
 
-/* The tier that is not finished (docs/optimizer-plan.md) takes part when CAY_TIERS in the environment names it;
- * CAY_HELPER_FOLDER: where cay-llvm is. */
-static bool takes_part(const struct engine_tier *tier) {
-  const char *wanted = getenv("CAY_TIERS");
-  return strcmp(tier->name, "optimized") != 0 || (wanted && strstr(wanted, "optimized"));
-}
-
+/* CAY_HELPER_FOLDER: where cay-llvm is. */
 static bool make_sides(struct test *test, const char *reference) {
 #if TIERS_HAS_OPTIMIZER
   tiers_optimized_look_in(getenv("CAY_HELPER_FOLDER"));
 #endif
   for (const struct engine_tier *const *tier = tiers_all; *tier; tier++)
-    if (takes_part(*tier) &&
-        (!add_side(test, side_cay_new(*tier, false)) || !add_side(test, side_cay_new(*tier, true))))
-      return false;
+    if (!add_side(test, side_cay_new(*tier, false)) || !add_side(test, side_cay_new(*tier, true))) return false;
   return add_side(test, side_reference_new(reference));
 }
 

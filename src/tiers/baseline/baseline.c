@@ -647,11 +647,6 @@ static uint32_t line_at(const struct compiled *function, uint32_t site) {
   return low > 0 ? function->lines[low - 1].offset : 0;
 }
 
-static uint32_t place_at(const struct compiled *function, const struct ir_function *ir, uint32_t site) {
-  uint32_t line = line_at(function, site);
-  return line & WIRE_LINE_EXACT ? line & ~WIRE_LINE_EXACT : optimizer_place_of(ir, line);
-}
-
 static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   struct baseline_code *code = object;
   void *interp = interpreter_at(code, place);
@@ -659,14 +654,13 @@ static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   const void *site = baseline_site((uintptr_t)place);
   const struct compiled *function = find(code, site);
   assert(function);
-  struct compiler *compiler = function ? compiler_take(code) : NULL;
-  if (!compiler) return UINT32_MAX;
+  if (!function) return UINT32_MAX;
   uint32_t position = position_in(function, site), offset = UINT32_MAX;
+  if (function->kind != COMPILED_BASELINE) return line_at(function, position);
+  struct compiler *compiler = compiler_take(code);
+  if (!compiler) return UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
-  if (ir && function->kind != COMPILED_BASELINE)
-    offset = place_at(function, ir, position);
-  else if (ir)
-    offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
+  if (ir) offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
   compiler_give(code, compiler, function->bytes);
   return offset;
 }
@@ -717,5 +711,6 @@ const struct engine_tier tiers_optimized = {.name = "optimized",
                                             .prepare = optimizer_prepare,
                                             .settle = optimizer_settle,
                                             .report = optimizer_report,
+                                            .native_factor = BASELINE_NATIVE_FACTOR,
                                             MEMBERS};
 #endif

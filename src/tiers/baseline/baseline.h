@@ -75,6 +75,9 @@ struct baseline_runtime {
 };
 extern const struct baseline_runtime baseline_runtime;
 
+/* Where there is optimized code, whose frames on the native stack may be larger than those of values, how many times as large
+ * the native stack is as that of values. */
+enum { BASELINE_NATIVE_FACTOR = 16 };
 /* Runs the activation's function on this stack; as engine_tier.invoke. */
 enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation);
 /* engine_tier.fault */

@@ -48,14 +48,14 @@ static uint64_t *caller_frame(struct engine_instance *inst, const void *site, ui
 /* The native stack that is left for C code below compiled code. */
 enum { NATIVE_KEPT_BYTES = 128 * 1024 };
 
-/* A call in compiled code takes at least as much of the value stack as of the native stack, so that a limit of the former
- * is one of the latter, too. Where host functions have used up much native stack, that is less than what there is. */
+/* A call in compiled code takes at least as much of the value stack as of the native stack, in optimized code a share of it
+ * (BASELINE_NATIVE_FACTOR), so that a limit of the former is one of the latter, too. Where host functions have used up much native stack, that is less than what there is. */
 static uint64_t *limit_from(const struct engine_thread *thread, uint64_t *base_fp) {
   static_assert(IR_LINK_SLOTS * sizeof(uint64_t) >= 16, "of a frame in compiled code");
   uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = (uintptr_t)thread->stack->native_low;
   size_t left = here > low + NATIVE_KEPT_BYTES ? here - low - NATIVE_KEPT_BYTES : 0;
   size_t values = base_fp < thread->value_limit ? (size_t)((char *)thread->value_limit - (char *)base_fp) : 0;
-  size_t slots = left / sizeof *base_fp;
+  size_t slots = left / sizeof *base_fp / thread->stack->native_factor;
   return left < values && baseline_native_frame_bytes ? base_fp + slots : thread->value_limit;
 }
 
@@ -232,11 +232,10 @@ BRIDGE(baseline_tail_away) {
   bool looks_after = r1 & LOOKS_AFTER, is_first = site == NO_SITE;
   struct engine_function *function = (struct engine_function *)(uintptr_t)(r1 & ~(uint64_t)LOOKS_AFTER);
   uint64_t *caller = caller_frame(inst, site, fp);
-  struct engine_activation *activation = engine_publish(inst, site, caller);
+  struct engine_activation *activation = engine_publish(inst, is_first ? NULL : site, caller);
   if (is_first && function->instance) {
     activation->function = function;
     activation->instance = function->instance;
-    activation->site = NULL;
     engine_arch_leave(activation->native_sp, AGAIN);
   }
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);

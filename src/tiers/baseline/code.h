@@ -87,8 +87,6 @@ void optimizer_report(const void *code, struct base_text *out);
 /* engine_tier.code_new of tiers_optimized (optimizer/install.c). */
 enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error);
-/* The offset of the wasm instruction that faulted or called, when the line table says `offset` (optimizer/place.c). */
-uint32_t optimizer_place_of(const struct ir_function *ir, uint32_t offset);
 /* Where `bytes` of code may be put, in a chunk that has room for that and for `place_count` more places. NULL: nowhere. */
 struct chunk *baseline_room_locked(struct baseline_code *code, size_t bytes, size_t place_count, size_t *offset);
 /* `entry` has code now, which is what runs when it is called. */

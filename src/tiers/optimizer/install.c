@@ -154,11 +154,9 @@ static enum cay_status optimize(struct baseline_code *code, struct cay_error *er
   return status;
 }
 
-/* Locals that can be read at any moment are no thing for registers; and where runs are the same on every machine, which is
- * where NaNs are canonical, stacks end at the same call in every tier. */
+/* Locals that can be read at any moment are no thing for registers. */
 static bool can_be_optimized(const struct baseline_code *code) {
-  const struct engine_code_options *options = &code->made_with;
-  return baseline_thunk_bytes && code_entry_count(code) > 0 && !options->exact_locals && !options->canonical_nans;
+  return baseline_thunk_bytes && code_entry_count(code) > 0 && !code->made_with.exact_locals;
 }
 
 enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,

@@ -44,9 +44,7 @@ struct wire_function {
 };
 
 /* From byte `position` of the batch's code on, up to the next line, the code belongs to the wasm instruction at `offset` in
- * the module's bytes; 0: to none. With WIRE_LINE_EXACT it raises that one's trap; without it, it may be part of what loads an
- * operand. Ascending. */
-#define WIRE_LINE_EXACT (UINT32_C(1) << 31)
+ * the module's bytes; 0: to none. Ascending. */
 struct wire_line {
   uint32_t position, offset;
 };
@@ -56,7 +54,6 @@ struct wire_line {
   X(EXCEPTIONS, "exceptions")                                                            \
   X(REFERENCES, "references that are collected")                                         \
   X(TAIL_CALL, "tail calls")                                                             \
-  X(ATOMICS, "atomic instructions")                                                      \
   X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
   X(TOO_LARGE, "a frame or body too large")                                              \
   X(FAILED, "LLVM could not compile it")

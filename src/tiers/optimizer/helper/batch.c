@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* One LLVM module: made, optimized, compiled.
  *
- * A function's frame on the value stack is at least as large as on the native one, so that the one limit that prologues ask
- * for serves both. How large the native one is, LLVM says when it is done; where that is more than was promised, the batch is
- * made once more. A function that turns out not to be translatable has the batch made once more, too, without it. */
+ * How much a function takes of the native stack, LLVM says when it is done. Where that is more than its share of the value
+ * stack allows (translate.c), or where a function turns out not to be translatable, the batch is made once more without it. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,13 +67,15 @@ static struct batch_function *find_function(struct batch *b, unsigned entry) {
 /* "stack frame size (N) exceeds limit (M) in function 'fK'" */
 static void hear(LLVMDiagnosticInfoRef info, void *batch) {
   char *text = LLVMGetDiagInfoDescription(info);
-  unsigned long long bytes, limit;
+  struct batch *b = batch;
   unsigned entry;
   struct batch_function *function;
   const char *at = strstr(text, "frame size (");
-  if (at && sscanf(at, "frame size (%llu) exceeds limit (%llu) in function 'f%u'", &bytes, &limit, &entry) == 3 &&
-      (function = find_function(batch, entry)))
-    function->native_bytes = bytes < UINT32_MAX / 2 ? (uint32_t)bytes : UINT32_MAX / 2;
+  if (at && sscanf(at, "frame size (%*u) exceeds limit (%*u) in function 'f%u'", &entry) == 1 &&
+      (function = find_function(b, entry))) {
+    function->refusal = WIRE_REASON_TOO_LARGE;
+    b->is_again = true;
+  }
   LLVMDisposeMessage(text);
 }
 
@@ -98,6 +99,7 @@ static void tear_down(struct batch *b) {
   base_free(b->natives);
   BASE_VEC_DEINIT(&b->stale);
   BASE_VEC_DEINIT(&b->known_slots);
+  BASE_VEC_DEINIT(&b->users);
   LLVMDisposeBuilder(b->builder);
   LLVMDisposeBuilder(b->entry_builder);
   LLVMDisposeDIBuilder(b->debug);
@@ -135,21 +137,6 @@ static bool emit(struct batch *b, struct object_code *out) {
 
 enum outcome { COMPILED, AGAIN, FAILED };
 
-/* Functions that promised too little are given more; those that take too much altogether are refused. */
-static bool promise_more(struct batch *b) {
-  enum { MOST_NATIVE_BYTES = 1 << 15 };
-  bool is_more = false;
-  for (uint32_t i = 0; i < b->function_count; i++) {
-    struct batch_function *own = &b->functions[i];
-    if (own->native_bytes == 0 || own->refusal >= 0) continue;
-    is_more = true;
-    if (own->native_bytes > MOST_NATIVE_BYTES) own->refusal = WIRE_REASON_TOO_LARGE;
-    own->frame_bytes = (own->native_bytes + BATCH_SLACK_BYTES + 31) / 16 * 16;
-    own->native_bytes = 0;
-  }
-  return is_more;
-}
-
 static enum outcome translate(struct batch *b) {
   bool is_refused = false;
   for (uint32_t i = 0; i < b->function_count; i++)
@@ -176,9 +163,8 @@ static enum outcome compile(struct batch *b, struct object_code *out) {
     return FAILED;
   }
   LLVMDisposeMessage(message);
-  if (!optimize(b)) return FAILED;
-  if (!emit(b, out)) return FAILED;
-  return promise_more(b) ? AGAIN : COMPILED;
+  if (!optimize(b) || !places_settle(b) || !emit(b, out)) return FAILED;
+  return b->is_again ? AGAIN : COMPILED;
 }
 
 bool batch_compile(struct job *job, struct batch_function *functions, uint32_t count, struct object_code *out) {

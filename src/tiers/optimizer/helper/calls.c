@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Calls, and what functions of the runtime do.
  *
- * A callee's frame begins behind the caller's. Native code takes its arguments in registers and returns a single result in
+ * A callee's frame begins where its arguments stand in the caller's, as in every tier. Native code takes its arguments in registers and returns a single result in
  * one; several results are in its frame. Everything else takes arguments and results in the frame. Whether a function of this
  * instance has native code is asked at run time, where it is not of the same batch: a table says so. */
 #include <stddef.h>
@@ -17,16 +17,8 @@ struct call {
   LLVMValueRef frame; /* the callee's */
 };
 
-static LLVMValueRef callee_frame(struct batch *b) { return value_field(b, b->fp, b->own->frame_bytes); }
-
-static void note_outgoing(struct batch *b, const struct module_func_type *type) {
-  uint32_t slots = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
-  if (slots > b->outgoing_slots) b->outgoing_slots = slots;
-}
-
 static struct call call_begin(struct batch *b, const struct module_func_type *type, uint32_t slot) {
-  note_outgoing(b, type);
-  return (struct call){type, slot, callee_frame(b)};
+  return (struct call){type, slot, value_slot_address(b, b->fp, slot)};
 }
 
 /* Calls native code; its single result, or NULL. */
@@ -193,6 +185,7 @@ static void build_call_ref(struct batch *b, const struct ir_insn *insn) {
 
 void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm) {
   LLVMTypeRef i64 = b->types[VALUE_I64];
+  b->needs_frame = true;
   LLVMValueRef arguments[] = {b->inst, b->fp, LLVMConstInt(i64, operands, false), LLVMConstInt(i64, imm, false),
                               LLVMConstInt(i64, helper, false)};
   control_call_runtime(b, offsetof(struct baseline_runtime, help), arguments, 5);
@@ -208,13 +201,16 @@ static int operand_count(uint16_t op) {
   case MODULE_OP_MEMORY_GROW:
   case MODULE_OP_TABLE_GET: return 1;
   case MODULE_OP_TABLE_SET:
-  case MODULE_OP_TABLE_GROW: return 2;
+  case MODULE_OP_TABLE_GROW:
+  case MODULE_OP_MEMORY_ATOMIC_NOTIFY: return 2;
   case MODULE_OP_MEMORY_FILL:
   case MODULE_OP_MEMORY_COPY:
   case MODULE_OP_MEMORY_INIT:
   case MODULE_OP_TABLE_FILL:
   case MODULE_OP_TABLE_COPY:
-  case MODULE_OP_TABLE_INIT: return 3;
+  case MODULE_OP_TABLE_INIT:
+  case MODULE_OP_MEMORY_ATOMIC_WAIT32:
+  case MODULE_OP_MEMORY_ATOMIC_WAIT64: return 3;
   default: return -1;
   }
 }

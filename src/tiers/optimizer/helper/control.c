@@ -33,23 +33,13 @@ LLVMValueRef control_trap_number(struct batch *b, enum engine_trap trap) {
   return LLVMConstInt(b->types[VALUE_I64], trap, false);
 }
 
-/* The rest of the block is of the instruction itself, not of what it loads. */
-static void set_exact_position(struct batch *b, LLVMMetadataRef place) {
-  LLVMMetadataRef exact =
-      LLVMDIBuilderCreateDebugLocation(b->context, LLVMDILocationGetLine(place) | WIRE_LINE_EXACT, 0, b->scope, NULL);
-  LLVMSetCurrentDebugLocation2(b->builder, exact);
-}
-
 static void build_raise(struct batch *b, LLVMValueRef trap) {
-  LLVMMetadataRef place = LLVMGetCurrentDebugLocation2(b->builder);
-  set_exact_position(b, place);
   LLVMValueRef arguments[] = {b->inst, value_convert(b, trap, VALUE_I64)};
   control_call_runtime(b, offsetof(struct baseline_runtime, raise), arguments, 2);
   unsigned id = LLVMLookupIntrinsicID("llvm.trap", 9);
   LLVMValueRef stop = LLVMGetIntrinsicDeclaration(b->llvm, id, NULL, 0);
   LLVMBuildCall2(b->builder, LLVMIntrinsicGetType(b->context, id, NULL, 0), stop, NULL, 0, "");
   LLVMBuildUnreachable(b->builder);
-  LLVMSetCurrentDebugLocation2(b->builder, place);
 }
 
 void control_trap_if(struct batch *b, LLVMValueRef condition, LLVMValueRef trap) {
@@ -79,11 +69,10 @@ static void build_poll(struct batch *b) {
   LLVMPositionBuilderAtEnd(b->builder, next);
 }
 
-/* Room for the frame and what calls need beyond it. When the limit was only taken away so that the thread looks, there is one
- * again afterwards, which is asked anew. */
+/* When the limit was only taken away so that the thread looks, there is one again afterwards, which is asked anew. */
 void control_check_room(struct batch *b) {
   LLVMBasicBlockRef check = control_block(b), full = control_block(b), next = control_block(b);
-  uint64_t bytes = b->own->frame_bytes + (uint64_t)b->outgoing_slots * 8;
+  uint64_t bytes = (uint64_t)b->ir->frame_slots * 8;
   LLVMBuildBr(b->builder, check);
   LLVMPositionBuilderAtEnd(b->builder, check);
   LLVMValueRef end = LLVMBuildPtrToInt(b->builder, value_field(b, b->fp, bytes), b->types[VALUE_I64], "");

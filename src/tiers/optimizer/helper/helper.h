@@ -33,13 +33,9 @@ struct job {
 /* A function of a batch. */
 struct batch_function {
   uint32_t entry;
-  uint32_t frame_bytes;  /* of the value stack; as much as it takes of the native one at least */
-  uint32_t native_bytes; /* what LLVM said that it takes of that, when it is more than promised */
+  uint32_t native_limit; /* bytes that it may take of the native stack, as far as LLVM tells */
   int refusal;           /* enum wire_reason, or -1 */
 };
-
-/* What a call takes of the native stack besides what LLVM tells: return address, saved registers, adapter and thunk. */
-enum { BATCH_SLACK_BYTES = 160 };
 
 /* A slot whose value is known: a temporary that the current run of code has written or read. */
 struct known {
@@ -62,6 +58,7 @@ struct batch {
   unsigned invariant_kind, weights_kind;
   LLVMValueRef invariant, unlikely; /* the metadata */
   bool has_meanings;      /* semantic functions are called */
+  bool is_again;          /* a function was refused that is in here */
   LLVMValueRef *natives;  /* by entry: f<N>, or NULL */
 
   /* The function that is being translated. */
@@ -75,7 +72,8 @@ struct batch {
   LLVMBasicBlockRef *labels;
   BASE_VEC(uint32_t) stale;      /* slots */
   BASE_VEC(uint32_t) known_slots;
-  uint32_t outgoing_slots;       /* that calls need beyond the frame */
+  BASE_VEC(LLVMValueRef) users;  /* while places are settled */
+  bool needs_frame;              /* something is in it that is not in registers */
   int refusal;
 };
 
@@ -86,8 +84,9 @@ LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_
 /* The instance's argument of a native function, or of a call of one, is in a register that functions keep: it stays there. */
 void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call);
 LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits);
-/* The same for arithmetic: LLVM takes x * 1 for x, but a signaling NaN that is multiplied is quiet afterwards. So it must not
- * know the numbers with which it could leave an operation out. */
+/* The same for arithmetic: LLVM takes x * 1 for x, but a signaling NaN that is multiplied is quiet afterwards; and for x what
+ * is x, or when that is no number a certain NaN, but NaNs have signs. So it must not know the numbers with which it could
+ * leave an operation out. */
 LLVMValueRef value_number(struct batch *b, enum value_type type, uint64_t bits);
 /* The value of a slot as it is, or as one of the type, which is of the same class. */
 LLVMValueRef value_read_any(struct batch *b, uint32_t slot, enum ir_class cls);
@@ -126,7 +125,10 @@ void control_branch_unlikely(struct batch *b, LLVMValueRef condition, LLVMBasicB
 bool control_insn(struct batch *b, const struct ir_insn *insn); /* control.c */
 bool numeric_insn(struct batch *b, const struct ir_insn *insn); /* numeric.c */
 bool memory_insn(struct batch *b, const struct ir_insn *insn);  /* memory.c */
+bool atomic_insn(struct batch *b, const struct ir_insn *insn);  /* atomics.c */
 bool call_insn(struct batch *b, const struct ir_insn *insn);    /* calls.c */
+/* Where an access of so many bytes goes; bounds are checked where there are no guard pages. */
+LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t bytes);
 void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm);
 /* Calls the semantic function of an instruction. */
 LLVMValueRef numeric_call(struct batch *b, uint16_t op, LLVMValueRef *arguments, unsigned count);
@@ -138,11 +140,14 @@ bool numeric_prepare(struct job *job, LLVMContextRef context);
 bool translate_function(struct batch *b, struct batch_function *own);
 /* Declares it, before any is translated. */
 void translate_add(struct batch *b, const struct batch_function *own);
-/* Why a function cannot be translated, or -1, as far as can be said without trying; and the least frame that it needs. */
-int translate_refusal(struct job *job, uint32_t entry, uint32_t *frame_bytes);
+/* Why a function cannot be translated, or -1, as far as can be said without trying; and own->native_limit. */
+int translate_refusal(struct job *job, struct batch_function *own);
 void translate_adapter(struct batch *b, const struct batch_function *own);
 /* The native function, or NULL when it is not of this batch. */
 LLVMValueRef translate_declare(struct batch *b, uint32_t entry);
+
+/* Gives instructions the locations by which faults and calls are told from one another (places.c). False: no memory. */
+bool places_settle(struct batch *b);
 
 /* ---- Objects (object.c) -------------------------------------------------------------------------------------------------- */
 

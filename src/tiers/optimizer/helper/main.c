@@ -40,10 +40,12 @@ static bool tell(const void *bytes, size_t count) {
 
 /* ---- LLVM ---------------------------------------------------------------------------------------------------------------- */
 
-/* Merging equal code at the ends of blocks would merge traps of different places. Every function has its frame from its first
+/* Merging equal code at the ends of blocks would merge traps of different places, and pushing arguments what is loaded and
+ * calls. Every function has its frame from its first
  * instruction on, since the walker of frames finds it by its frame pointer wherever a fault is. */
 static void set_options(void) {
-  static const char *const options[] = {"cay-llvm", "-enable-tail-merge=0", "-enable-shrink-wrap=0"};
+  static const char *const options[] = {"cay-llvm", "-enable-tail-merge=0", "-enable-shrink-wrap=0",
+                                        "-no-x86-call-frame-opt"};
   LLVMParseCommandLineOptions((int)BASE_ARRAY_LEN(options), options, NULL);
 }
 
@@ -122,8 +124,7 @@ static uint32_t choose(struct job *job, uint32_t first, struct batch_function *o
   size_t bytes = 0;
   for (*count = 0; at < all && bytes < BODY_BYTES; at++) {
     struct batch_function function = {.entry = at};
-    function.refusal =
-        module->features_used & thrown ? WIRE_REASON_EXCEPTIONS : translate_refusal(job, at, &function.frame_bytes);
+    function.refusal = module->features_used & thrown ? WIRE_REASON_EXCEPTIONS : translate_refusal(job, &function);
     if (function.refusal >= 0) {
       refuse(answer, at, function.refusal);
       continue;

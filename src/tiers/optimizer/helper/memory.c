@@ -51,7 +51,7 @@ static void check_bounds(struct batch *b, LLVMValueRef at, uint32_t bytes, LLVMV
   control_trap_if(b, LLVMBuildICmp(b->builder, LLVMIntUGT, at, last, ""), trap);
 }
 
-static LLVMValueRef find_place(struct batch *b, const struct ir_insn *insn, uint32_t bytes) {
+LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t bytes) {
   uint32_t index = insn->c;
   bool is_64 = b->job->module->memories[index].limits.is_64, is_const = insn->flags & IR_A_CONST;
   LLVMValueRef address = is_const ? LLVMConstNull(b->types[VALUE_I64])
@@ -88,16 +88,16 @@ static bool is_signed(const struct module_op_info *row) {
   return len > 2 && strcmp(row->mnemonic + len - 2, "_s") == 0;
 }
 
-/* A float is read as an integer: if it is used as one, the load would belong to the instruction that does so. */
 static void build_load(struct batch *b, const struct ir_insn *insn, const struct module_op_info *row) {
   uint32_t bytes = 1u << row->access_log2;
   enum value_type type = value_type_of(row->results[0]);
-  bool is_float = type == VALUE_F32 || type == VALUE_F64;
-  LLVMValueRef place = find_place(b, insn, bytes);
+  LLVMValueRef place = memory_place(b, insn, bytes);
+  if (type == VALUE_F32 || type == VALUE_F64) {
+    value_write(b, insn->d, read_memory(b, place, b->types[type]));
+    return;
+  }
   LLVMValueRef value = read_memory(b, place, integer_of(b, bytes));
-  if (is_float)
-    value = LLVMBuildBitCast(b->builder, value, b->types[type], "");
-  else if (bytes < (type == VALUE_I32 ? 4u : 8u))
+  if (bytes < (type == VALUE_I32 ? 4u : 8u))
     value = is_signed(row) ? LLVMBuildSExt(b->builder, value, b->types[type], "")
                            : LLVMBuildZExt(b->builder, value, b->types[type], "");
   value_write(b, insn->d, value);
@@ -107,7 +107,7 @@ static void build_store(struct batch *b, const struct ir_insn *insn, const struc
   uint32_t bytes = 1u << row->access_log2;
   enum value_type type = value_type_of(row->params[1]);
   LLVMValueRef value = insn->flags & IR_B_CONST ? value_const(b, type, insn->konst) : value_read(b, insn->b, type);
-  LLVMValueRef place = find_place(b, insn, bytes);
+  LLVMValueRef place = memory_place(b, insn, bytes);
   if ((type == VALUE_I32 && bytes < 4) || (type == VALUE_I64 && bytes < 8))
     value = LLVMBuildTrunc(b->builder, value, integer_of(b, bytes), "");
   write_memory(b, place, value);
@@ -115,7 +115,7 @@ static void build_store(struct batch *b, const struct ir_insn *insn, const struc
 
 static void build_vector_load(struct batch *b, const struct ir_insn *insn, const struct module_op_info *row) {
   uint32_t bytes = 1u << row->access_log2;
-  LLVMValueRef place = find_place(b, insn, bytes);
+  LLVMValueRef place = memory_place(b, insn, bytes);
   LLVMValueRef value = read_memory(b, place, bytes == 16 ? b->types[VALUE_V128] : integer_of(b, bytes));
   value_write(b, insn->d, bytes == 16 ? value : numeric_call(b, insn->op, &value, 1));
 }

@@ -9,7 +9,8 @@
 
 #include "tiers/optimizer/helper/helper.h"
 
-enum { LEAST_FRAME_BYTES = 256, MOST_SPILLED_BYTES = 1024, MOST_FRAME_SLOTS = 30000, MOST_INSNS = 100000 };
+/* SLACK_BYTES: what a call takes of the native stack besides what LLVM tells: return address, adapter, thunk. */
+enum { SLACK_BYTES = 128, MOST_INSNS = 100000 };
 
 /* ---- Declarations -------------------------------------------------------------------------------------------------------- */
 
@@ -47,7 +48,7 @@ void translate_add(struct batch *b, const struct batch_function *own) {
   snprintf(name, sizeof name, "f%u", own->entry);
   LLVMValueRef function = add_function(b, name, value_function_type(b, type_of_entry(b, own->entry)));
   char promised[16];
-  snprintf(promised, sizeof promised, "%u", own->frame_bytes ? own->frame_bytes - BATCH_SLACK_BYTES : 0);
+  snprintf(promised, sizeof promised, "%u", own->native_limit);
   set_attribute(b, function, "warn-stack-size", promised);
   value_pin_instance(b, function);
   b->natives[own->entry] = function;
@@ -80,25 +81,27 @@ static bool add_locals(struct batch *b) {
 /* ---- Refusals ---------------------------------------------------------------------------------------------------------------- */
 
 static int refusal_of(const struct ir_function *ir) {
-  if (ir->frame_slots > MOST_FRAME_SLOTS || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
+  if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
   if (ir->tries.count > 0) return WIRE_REASON_EXCEPTIONS;
   if (ir->nodes.count > 0 || ir->local_references.count > 0) return WIRE_REASON_REFERENCES;
   for (size_t i = 0; i < ir->insns.count; i++) {
     const struct ir_insn *insn = &ir->insns.items[i];
     if (insn->op == IR_RETURN_CALL || insn->op == IR_RETURN_CALL_INDIRECT || insn->op == IR_RETURN_CALL_REF)
       return WIRE_REASON_TAIL_CALL;
-    if (insn->op < MODULE_OP_COUNT && (module_ops[insn->op].flags & MODULE_OP_ATOMIC)) return WIRE_REASON_ATOMICS;
   }
   return -1;
 }
 
-/* Whether it calls nothing, nor asks the runtime for anything that needs room: then it needs no check for any. */
-static bool is_leaf(const struct ir_function *ir) {
-  for (size_t i = 0; i < ir->insns.count; i++) {
-    uint16_t op = ir->insns.items[i].op;
-    if (op == IR_CALL || op == IR_CALL_INDIRECT || op == IR_CALL_REF) return false;
-  }
-  return true;
+static bool is_call(const struct ir_insn *insn) {
+  return insn->op == IR_CALL || insn->op == IR_CALL_INDIRECT || insn->op == IR_CALL_REF;
+}
+
+/* How far the frames of what it calls lie above its own, in slots, at least; UINT32_MAX: it calls nothing. */
+static uint32_t least_distance(const struct ir_function *ir) {
+  uint32_t least = UINT32_MAX;
+  for (size_t i = 0; i < ir->insns.count; i++)
+    if (is_call(&ir->insns.items[i]) && ir->insns.items[i].d < least) least = ir->insns.items[i].d;
+  return least;
 }
 
 /* ---- The function ------------------------------------------------------------------------------------------------------------- */
@@ -122,23 +125,28 @@ static void translate_insn(struct batch *b, const struct ir_insn *insn) {
     values_forget(b);
   }
   set_position(b, insn->offset);
-  if (!control_insn(b, insn) && !memory_insn(b, insn) && !numeric_insn(b, insn) && !call_insn(b, insn))
+  if (!control_insn(b, insn) && !memory_insn(b, insn) && !numeric_insn(b, insn) && !atomic_insn(b, insn) &&
+      !call_insn(b, insn))
     b->refusal = WIRE_REASON_INSTRUCTION;
 }
 
-/* Room is checked first, but what calls need of it is known last. */
+/* What calls nothing and has nothing in its frame needs no room for it; but where runs are the same on every machine, the
+ * stack ends at the same call, too. */
+static bool needs_room(const struct batch *b) {
+  return b->needs_frame || least_distance(b->ir) != UINT32_MAX || (b->job->flags & WIRE_CANONICAL_NANS);
+}
+
+/* Room is checked first, but whether it is needed is known last. */
 static void translate_code(struct batch *b) {
   LLVMBasicBlockRef entry = control_block(b), start = control_block(b), body = control_block(b);
   LLVMPositionBuilderAtEnd(b->entry_builder, entry);
   LLVMPositionBuilderAtEnd(b->builder, body);
   set_position(b, b->ir->insns.count ? b->ir->insns.items[0].offset : 0);
-  if (b->ir->insns.count && b->ir->insns.items[b->ir->insns.count - 1].offset >= WIRE_LINE_EXACT)
-    b->refusal = WIRE_REASON_TOO_LARGE;
   if (!add_locals(b)) b->refusal = WIRE_REASON_TOO_LARGE;
   for (size_t i = 0; i < b->ir->insns.count && b->refusal < 0; i++) translate_insn(b, &b->ir->insns.items[i]);
   if (!control_has_ended(b)) LLVMBuildUnreachable(b->builder);
   LLVMPositionBuilderAtEnd(b->builder, start);
-  if (!is_leaf(b->ir)) control_check_room(b);
+  if (needs_room(b)) control_check_room(b);
   LLVMBuildBr(b->builder, body);
   LLVMBuildBr(b->entry_builder, start);
 }
@@ -166,17 +174,21 @@ static void give_room(struct batch *b) {
   values_forget(b);
 }
 
-/* A guess of what it will take of the native stack that is mostly right saves compiling it twice. */
-static uint32_t frame_bytes_of(const struct ir_function *ir) {
-  size_t spilled = ir->insns.count < MOST_SPILLED_BYTES ? ir->insns.count : MOST_SPILLED_BYTES;
-  uint32_t bytes = ir->frame_slots * 8, guessed = (LEAST_FRAME_BYTES + (uint32_t)spilled) / 16 * 16;
-  return bytes > guessed ? bytes : guessed;
+/* The native stack is so many times as large as that of values (bridge.c), so a function may take so many times of the
+ * former what it takes of the latter where it calls others. One that calls none is the last on the stack. */
+static uint32_t native_limit_of(const struct ir_function *ir) {
+  enum { MOST_NATIVE_BYTES = 1 << 15 };
+  uint64_t bytes = (uint64_t)least_distance(ir) * 8 * BASELINE_NATIVE_FACTOR;
+  uint64_t slack = SLACK_BYTES + (uint64_t)ir->param_slots * 8;
+  if (bytes <= slack) return 0;
+  return bytes - slack < MOST_NATIVE_BYTES ? (uint32_t)(bytes - slack) : MOST_NATIVE_BYTES;
 }
 
-int translate_refusal(struct job *job, uint32_t entry, uint32_t *frame_bytes) {
-  const struct ir_function *ir = ir_translate(job->frontend, job->module, job->module->imported_func_count + entry);
+int translate_refusal(struct job *job, struct batch_function *own) {
+  const struct ir_function *ir =
+      ir_translate(job->frontend, job->module, job->module->imported_func_count + own->entry);
   if (!ir) return WIRE_REASON_TOO_LARGE;
-  *frame_bytes = frame_bytes_of(ir);
+  own->native_limit = native_limit_of(ir);
   return refusal_of(ir);
 }
 
@@ -187,7 +199,7 @@ bool translate_function(struct batch *b, struct batch_function *own) {
   b->function = b->natives[own->entry];
   b->inst = LLVMGetParam(b->function, 0);
   b->fp = LLVMGetParam(b->function, 1);
-  b->outgoing_slots = 0;
+  b->needs_frame = false;
   b->refusal = -1;
   bool done = b->ir && make_room(b);
   if (done) {

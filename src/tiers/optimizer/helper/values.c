@@ -73,14 +73,17 @@ LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t b
   }
 }
 
-static bool is_identity(enum value_type type, uint64_t bits) {
-  if (type == VALUE_F32) bits = (uint32_t)bits << 1 == 0x7F000000u ? 1 : (uint32_t)bits << 1;
-  if (type == VALUE_F64) bits = bits << 1 == UINT64_C(0x7FE0000000000000) ? 1 : bits << 1;
-  return (type == VALUE_F32 || type == VALUE_F64) && bits <= 1;
+/* 0, 1, -1 and NaNs. */
+static bool is_telling(enum value_type type, uint64_t bits) {
+  const uint64_t one_32 = 0x3F800000, infinity_32 = 0x7F800000;
+  const uint64_t one_64 = UINT64_C(0x3FF0000000000000), infinity_64 = UINT64_C(0x7FF0000000000000);
+  uint64_t magnitude = bits & (type == VALUE_F32 ? UINT32_MAX >> 1 : UINT64_MAX >> 1);
+  if (type == VALUE_F32) return magnitude == 0 || magnitude == one_32 || magnitude > infinity_32;
+  return type == VALUE_F64 && (magnitude == 0 || magnitude == one_64 || magnitude > infinity_64);
 }
 
 LLVMValueRef value_number(struct batch *b, enum value_type type, uint64_t bits) {
-  if (!is_identity(type, bits)) return value_const(b, type, bits);
+  if (!is_telling(type, bits)) return value_const(b, type, bits);
   char name[40];
   snprintf(name, sizeof name, "number.%d.%llx", type, (unsigned long long)bits);
   LLVMValueRef number = LLVMGetNamedGlobal(b->llvm, name);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Which wasm instruction a fault is said to be at, made sure of when the LLVM module is optimized and not yet compiled.
+ *
+ * A location follows an instruction of LLVM to the machine's instruction that does it, unless the two are not one to one:
+ * where the machine can load and do something with what it has loaded, the location is the latter's, or lost. What is
+ * selected for an access must be that access alone, or something that can be given the access's location:
+ *
+ *  1. Of all that register code was made into, only guest accesses, which may fault, and calls, whose return addresses tell
+ *     where they were made, need locations. Everything else has none of its own.
+ *  2. What computes with a number that was loaded, right where it may be merged with the load, has the load's: the newest
+ *     one's, since volatile accesses keep their order and what is merged with one stands where it stood.
+ *  3. Where the machine's instruction loads, computes and stores, the load is what faults. So a store right behind a load from
+ *     the same place, which cannot fault any more, has the load's location, too.
+ *  4. Any other number that is loaded is handed on by a line of assembly without instructions, through which LLVM does not
+ *     look: an extension, an address, a comparison of other width. Merging those is what loses locations. */
+#include <string.h>
+
+#include "tiers/optimizer/helper/helper.h"
+
+static bool is_access(LLVMValueRef insn) {
+  LLVMOpcode opcode = LLVMGetInstructionOpcode(insn);
+  bool is_one = opcode == LLVMLoad || opcode == LLVMStore || opcode == LLVMAtomicRMW || opcode == LLVMAtomicCmpXchg;
+  return is_one && LLVMGetVolatile(insn);
+}
+
+static bool is_load(LLVMValueRef insn) { return LLVMIsALoadInst(insn) && LLVMGetVolatile(insn); }
+
+/* A call that is one in machine code. */
+static bool is_call(LLVMValueRef insn) {
+  if (LLVMGetInstructionOpcode(insn) != LLVMCall) return false;
+  LLVMValueRef callee = LLVMGetCalledValue(insn);
+  return !LLVMIsAInlineAsm(callee) && LLVMGetIntrinsicID(callee) == 0;
+}
+
+static bool is_placed(LLVMValueRef insn) { return is_access(insn) || is_call(insn); }
+
+/* ---- Stores ----------------------------------------------------------------------------------------------------------- */
+
+/* Two addresses that are the same, as far as can be seen without asking what they are made of. */
+static bool is_same_place(LLVMValueRef one, LLVMValueRef other) {
+  if (one == other) return true;
+  if (!LLVMIsAGetElementPtrInst(one) || !LLVMIsAGetElementPtrInst(other)) return false;
+  int count = LLVMGetNumOperands(one);
+  bool is_same = count == LLVMGetNumOperands(other);
+  for (int i = 0; is_same && i < count; i++)
+    is_same = LLVMGetOperand(one, (unsigned)i) == LLVMGetOperand(other, (unsigned)i);
+  return is_same;
+}
+
+/* Whether `store` writes back what `access`, the newest one before it, has read. */
+static bool writes_back(LLVMValueRef store, LLVMValueRef access) {
+  return access && LLVMIsALoadInst(access) && LLVMIsAStoreInst(store) &&
+         LLVMTypeOf(LLVMGetOperand(store, 0)) == LLVMTypeOf(access) &&
+         is_same_place(LLVMGetOperand(store, 1), LLVMGetOperand(access, 0));
+}
+
+/* ---- What is merged with a load ----------------------------------------------------------------------------------------- */
+
+static LLVMValueRef only_user(LLVMValueRef value) {
+  LLVMUseRef use = LLVMGetFirstUse(value);
+  if (!use || LLVMGetNextUse(use)) return NULL;
+  LLVMValueRef user = LLVMGetUser(use);
+  return LLVMGetInstructionParent(user) == LLVMGetInstructionParent(value) && !LLVMIsAPHINode(user) ? user : NULL;
+}
+
+static bool is_narrow(const struct batch *b, LLVMTypeRef type) { return type == b->i8 || type == b->i16; }
+
+/* Computes with numbers of one type what the machine's instruction for it may read one of from memory. */
+static bool is_arithmetic(LLVMValueRef insn) {
+  LLVMOpcode opcode = LLVMGetInstructionOpcode(insn);
+  return opcode == LLVMICmp || opcode == LLVMFCmp || (LLVMIsABinaryOperator(insn) && opcode != LLVMShl);
+}
+
+/* Whether all users take the number as it is: a cast may be drawn before the computation, and then is what is merged. */
+static bool has_plain_users(LLVMValueRef value) {
+  for (LLVMUseRef use = LLVMGetFirstUse(value); use; use = LLVMGetNextUse(use)) {
+    LLVMValueRef user = LLVMGetUser(use);
+    if (LLVMIsACastInst(user) || LLVMIsAGetElementPtrInst(user)) return false;
+  }
+  return true;
+}
+
+static bool may_be_merged(const struct batch *b, LLVMValueRef load) {
+  if (is_narrow(b, LLVMTypeOf(load))) return false;
+  LLVMValueRef user = only_user(load);
+  while (user && LLVMIsABitCastInst(user)) user = only_user(user);
+  if (!user || !is_arithmetic(user)) return false;
+  return LLVMIsACmpInst(user) || has_plain_users(user);
+}
+
+/* Gives what uses `value` in its block its location, but for what has one. What the newest load has marked, with all that uses
+ * it, an older one need not go through again. False: no memory. */
+static bool spread(struct batch *b, LLVMValueRef value, LLVMMetadataRef place) {
+  b->users.count = 0;
+  LLVMBasicBlockRef block = LLVMGetInstructionParent(value);
+  for (;;) {
+    for (LLVMUseRef use = LLVMGetFirstUse(value); use; use = LLVMGetNextUse(use)) {
+      LLVMValueRef user = LLVMGetUser(use);
+      if (LLVMGetInstructionParent(user) != block || is_placed(user) || LLVMIsAPHINode(user)) continue;
+      if (LLVMInstructionGetDebugLoc(user)) continue;
+      LLVMValueRef *next = BASE_VEC_PUSH(&b->users);
+      if (!next) return false;
+      LLVMInstructionSetDebugLoc(user, place);
+      *next = user;
+    }
+    if (b->users.count == 0) return true;
+    value = b->users.items[--b->users.count];
+  }
+}
+
+/* ---- What is kept apart --------------------------------------------------------------------------------------------------- */
+
+static bool is_float(const struct batch *b, LLVMTypeRef type) {
+  return type == b->types[VALUE_F32] || type == b->types[VALUE_F64] || LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+}
+
+/* The value as LLVM does not know it, before the builder's place. */
+static LLVMValueRef hand_on(struct batch *b, LLVMValueRef value) {
+  static char integer[] = "=r,0", floating[] = "=x,0";
+  LLVMTypeRef own = LLVMTypeOf(value), type = LLVMFunctionType(own, &own, 1, false);
+  char *constraints = is_float(b, own) ? floating : integer;
+  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, strlen(constraints), false, false,
+                                       LLVMInlineAsmDialectATT, false);
+  return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
+}
+
+/* All users of `value` but `first`, which is made of it, use `instead`. */
+static void replace(LLVMValueRef value, LLVMValueRef first, LLVMValueRef instead) {
+  LLVMReplaceAllUsesWith(value, instead);
+  LLVMSetOperand(first, 0, value);
+}
+
+/* A narrow number is extended, which the load does in passing. */
+static void keep_apart(struct batch *b, LLVMValueRef load) {
+  LLVMValueRef extended = only_user(load), value = load;
+  if (extended && (LLVMIsAZExtInst(extended) || LLVMIsASExtInst(extended))) value = extended;
+  LLVMPositionBuilderBefore(b->builder, LLVMGetNextInstruction(value));
+  LLVMSetCurrentDebugLocation2(b->builder, NULL);
+  if (value == load && is_narrow(b, LLVMTypeOf(load))) {
+    LLVMValueRef wide = LLVMBuildZExt(b->builder, load, b->types[VALUE_I32], "");
+    replace(load, wide, LLVMBuildTrunc(b->builder, hand_on(b, wide), LLVMTypeOf(load), ""));
+  } else {
+    LLVMValueRef handed = hand_on(b, value);
+    replace(value, handed, handed);
+  }
+}
+
+/* ---- All of it -------------------------------------------------------------------------------------------------------------- */
+
+static void clear(struct batch *b, LLVMBasicBlockRef block) {
+  LLVMValueRef access = NULL;
+  for (LLVMValueRef insn = LLVMGetFirstInstruction(block); insn; insn = LLVMGetNextInstruction(insn)) {
+    if (!is_placed(insn)) LLVMInstructionSetDebugLoc(insn, NULL);
+    if (writes_back(insn, access)) LLVMInstructionSetDebugLoc(insn, LLVMInstructionGetDebugLoc(access));
+    if (is_placed(insn)) access = is_access(insn) ? insn : NULL;
+    if (is_load(insn) && !may_be_merged(b, insn)) keep_apart(b, insn);
+  }
+}
+
+/* The newest load first: who has a location then keeps it. */
+static bool settle(struct batch *b, LLVMBasicBlockRef block) {
+  clear(b, block);
+  for (LLVMValueRef insn = LLVMGetLastInstruction(block); insn; insn = LLVMGetPreviousInstruction(insn)) {
+    LLVMMetadataRef place = is_load(insn) ? LLVMInstructionGetDebugLoc(insn) : NULL;
+    if (place && !spread(b, insn, place)) return false;
+  }
+  return true;
+}
+
+bool places_settle(struct batch *b) {
+  for (LLVMValueRef function = LLVMGetFirstFunction(b->llvm); function; function = LLVMGetNextFunction(function))
+    for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block))
+      if (!settle(b, block)) return false;
+  return true;
+}
