@@ -301,17 +301,56 @@ typedef struct cay_value {
   } of;
 } cay_value;
 
+/* The same in a call that boxes nothing: which member counts, the function's type says. A v128 takes two slots, its low
+ * half first; references cannot be passed this way. */
+typedef union cay_slot {
+  int32_t i32;
+  uint32_t u32;
+  int64_t i64;
+  uint64_t u64;
+  float f32;
+  double f64;
+} cay_slot;
+
 /* One instance of a module with its memories, tables and handles, and what became of it. */
 typedef struct cay_run cay_run;
 
 /* Prepares a run; nothing of the guest is executed yet. `wasi` NULL: the program may not import WASI. The run retains
  * the module; the engine must outlive it. */
 CAY_API enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **out, struct cay_error *error);
+/* Ends it, or gives it back to its pool; nothing of it runs. */
 CAY_API void cay_run_free(cay_run *run);
 
 /* Lets the program import the exports of `module` under `name`. It is instantiated, its `_initialize` called, when the
  * run starts, in the order of these calls; it may import WASI and the ones before it. */
 CAY_API enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error);
+
+/* Functions of the host that programs may import. Counted by references; not to be changed any more once a run has them,
+ * and then any thread may use them. */
+typedef struct cay_imports cay_imports;
+/* The call that a function of the host was made by, while it lasts. */
+typedef struct cay_caller cay_caller;
+/* `slots` holds the arguments and gets the results. Anything but CAY_OK ends the guest's call with the trap CAY_TRAP_HOST and
+ * the text that was written to `error` (CAY_ERROR_MEMORY: as for lack of memory). It runs on the stack of whoever called
+ * the guest, and may call the run again (cay_run_call). */
+typedef enum cay_status (*cay_callback)(void *env, cay_caller *caller, cay_slot *slots, struct cay_error *error);
+CAY_API enum cay_status cay_imports_new(cay_imports **out, struct cay_error *error);
+CAY_API void cay_imports_release(cay_imports *imports);
+/* Provides `module` `name` with this type; `env` is passed on and stays the caller's. A later one of the same name
+ * replaces an earlier. CAY_ERROR_UNSUPPORTED: references. */
+CAY_API enum cay_status cay_imports_add(cay_imports *imports, const char *module, const char *name,
+                                        const enum cay_type *params, size_t param_count, const enum cay_type *results,
+                                        size_t result_count, cay_callback callback, void *env, struct cay_error *error);
+/* The run keeps a reference. Before it is opened, once, else CAY_ERROR_ARGUMENT. Threads that the guest starts do not get
+ * them: a module that imports both is CAY_ERROR_LINK. */
+CAY_API enum cay_status cay_run_set_imports(cay_run *run, cay_imports *imports, struct cay_error *error);
+/* The calling guest's run, and the memory that it works on, as cay_run_memory. */
+CAY_API cay_run *cay_caller_run(cay_caller *caller);
+CAY_API void *cay_caller_memory(cay_caller *caller, size_t *len_bytes);
+/* Something of the embedder's that goes with the run; NULL at first. */
+CAY_API void cay_run_set_user(cay_run *run, void *user);
+CAY_API void *cay_run_user(const cay_run *run);
+
 enum cay_unknown_imports {
   CAY_UNKNOWN_ERROR,   /* an import that nothing provides is CAY_ERROR_LINK */
   CAY_UNKNOWN_TRAP,    /* a function that traps when called */
@@ -387,6 +426,27 @@ CAY_API enum cay_status cay_run_start(cay_run *run, struct cay_error *error);
 CAY_API enum cay_status cay_run_invoke(cay_run *run, const char *name, const cay_value *args, size_t arg_count,
                                        cay_value *results, size_t result_capacity, size_t *result_count,
                                        struct cay_error *error);
+/* Instantiates and initialises as above, if that has not happened, and calls nothing else. */
+CAY_API enum cay_status cay_run_open(cay_run *run, struct cay_error *error);
+
+/* An exported function, looked up once for all runs of its module: the module's, to which it belongs. */
+typedef struct cay_function cay_function;
+/* Errors: CAY_ERROR_ARGUMENT: no such function; CAY_ERROR_UNSUPPORTED: it takes or returns references. */
+CAY_API enum cay_status cay_module_function(const cay_module *module, const char *name, const cay_function **out,
+                                            struct cay_error *error);
+/* How many slots its arguments and its results take. */
+CAY_API size_t cay_function_params(const cay_function *function, const cay_module *module);
+CAY_API size_t cay_function_results(const cay_function *function, const cay_module *module);
+/* The type (enum cay_type) of parameter or result `index`; 0 past the end. */
+CAY_API int cay_function_param_type(const cay_function *function, const cay_module *module, size_t index);
+CAY_API int cay_function_result_type(const cay_function *function, const cay_module *module, size_t index);
+/* As cay_run_invoke, in some nanoseconds: `slots` holds the arguments and gets the results, and has room for whichever are
+ * more (NULL: there are none). Times are counted only where there is a limit of them. CAY_ERROR_ARGUMENT: a function of another module. */
+CAY_API enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slot *slots,
+                                     struct cay_error *error);
+/* The memory that the module exports as "memory", else its first: address and length, NULL and 0 before it is opened and
+ * when there is none. Both are valid until the guest runs the next time; what the guest may know, the host may write. */
+CAY_API void *cay_run_memory(cay_run *run, size_t *len_bytes);
 /* Makes the current start or invoke, or the next one, end with CAY_ERROR_INTERRUPTED as soon as possible, also when
  * it waits in a WASI call. Any thread, any signal handler; the run must exist. */
 CAY_API void cay_run_interrupt(cay_run *run);
@@ -441,12 +501,55 @@ CAY_API const char *cay_run_backtrace(cay_run *run, size_t max_frames);
 /* The calls that are running now, in the same form, the WASI function first. Only for the callbacks of this run that tell of a call; valid until the next call of this function or of cay_run_backtrace. */
 CAY_API const char *cay_run_calls(cay_run *run, size_t max_frames);
 
+/* ---- Pools: starts in a microsecond ---------------------------------------------------------------------------------- */
+
+/* Many runs of one module that all begin where a first one was prepared to be: memories are shared until somebody writes to
+ * them, and an instance that was used is restored instead of made. Nothing of one use is seen by the next: memories, tables,
+ * globals, handles, clocks, random numbers, limits and what was used of them are as in the beginning. What a program changed
+ * outside, in files and quotas of grants, stays changed.
+ *
+ *   cay_pool *pool; cay_run *run;
+ *   cay_pool_new(module, &(cay_pool_setup){.wasi = wasi}, &pool, &error);
+ *   cay_pool_take(pool, &run, &error);     (a run like any other, already opened)
+ *   cay_run_call(run, function, slots, &error);
+ *   cay_run_free(run);                     (gives it back)
+ *   cay_pool_free(pool);
+ *
+ * Threads: any may take; a run is given back by the thread that uses it. Idle runs own no stack and no descriptor. */
+typedef struct cay_pool cay_pool;
+/* Zero-initialise, so that fields to come mean nothing. */
+typedef struct cay_pool_setup {
+  const cay_wasi *wasi;  /* has to live as long as the pool; NULL: the program may not import WASI */
+  cay_imports *imports;  /* retained; NULL: none */
+  enum cay_unknown_imports unknown_imports;
+  /* Called once with the first run, which is opened: what it calls in it (not cay_run_start of a command) is what all runs
+   * have behind them. Anything but CAY_OK is what cay_pool_new returns. NULL: nothing. */
+  enum cay_status (*prepare)(void *env, cay_run *run, struct cay_error *error);
+  void *env;
+  size_t kept; /* how many idle runs are kept at most; 64 when 0 */
+} cay_pool_setup;
+/* `setup` NULL: everything zero. It is copied. Errors: as of cay_run_open; _UNSUPPORTED: a module with shared memories, or one
+ * whose objects (structs, arrays, exceptions) exist after it was prepared. */
+CAY_API enum cay_status cay_pool_new(cay_module *module, const cay_pool_setup *setup, cay_pool **out,
+                                     struct cay_error *error);
+/* After its runs. */
+CAY_API void cay_pool_free(cay_pool *pool);
+/* A run in the state of the prepared one, its handles and limits those of a new one; limits and a budget can be set. Who
+ * interrupts it has to have ended before it is freed. It takes no digest. CAY_ERROR_MEMORY when there is no idle one and no
+ * memory for another. */
+CAY_API enum cay_status cay_pool_take(cay_pool *pool, cay_run **out, struct cay_error *error);
+/* How many idle runs there are. */
+CAY_API size_t cay_pool_idle(cay_pool *pool);
+
 /* ---- wasm.h and more ------------------------------------------------------------------------------------------------- */
 
 /* What wasm.h, the standard C API, leaves out of the objects that it is about. Include wasm.h for the types. */
 struct wasm_config_t;
 struct wasm_engine_t;
 struct wasm_store_t;
+struct wasm_func_t;
+struct wasm_functype_t;
+struct wasm_trap_t;
 
 /* Kinds of wasm_valkind_t and wasm_externkind_t beyond the standard's, of what modules import and export. */
 enum cay_wasm_valkind {
@@ -460,6 +563,13 @@ CAY_API cay_engine_config *cay_wasm_config(struct wasm_config_t *config);
 /* wasm_store_new, with a budget for memories, tables, objects and fuel (NULL: none), which the store retains. */
 CAY_API enum cay_status cay_wasm_store_new(struct wasm_engine_t *engine, cay_budget *budget,
                                            struct wasm_store_t **out, struct cay_error *error);
+/* wasm_func_call without boxing: `slots` holds the arguments and gets the results, and has room for whichever are more. */
+CAY_API struct wasm_trap_t *cay_wasm_func_call(const struct wasm_func_t *func, cay_slot *slots);
+/* wasm_func_new_with_env, likewise: the callback finds the arguments in `slots` and leaves its results there. NULL also for
+ * a type with references. */
+typedef struct wasm_trap_t *(*cay_wasm_callback)(void *env, cay_slot *slots);
+CAY_API struct wasm_func_t *cay_wasm_func_new(struct wasm_store_t *store, const struct wasm_functype_t *type,
+                                              cay_wasm_callback callback, void *env, void (*finalizer)(void *env));
 /* Why the last function that failed in the store did: status, offset in the module, text. It stays until another fails;
  * before the first its text is empty. */
 CAY_API const struct cay_error *cay_wasm_store_error(const struct wasm_store_t *store);

@@ -2,15 +2,27 @@
 # names only those. Each counts as one.
 # shellcheck shell=bash
 . tools/parts.sh
+. tools/abi.sh
 
-CHECKS="format tidy layers ops banned sizes files links shell needed exported install"
+CHECKS="format tidy layers ops banned sizes files links shell needed exported abi install"
 # What the command may be linked with; everything else is loaded when it is needed (docs/dependencies.md).
 LIBRARIES_ALLOWED='libc\.so\.6|libm\.so\.6'
 FORMAT_VERSION=22
 
 check_layers() { python3 tools/check_layers.py; }
 check_banned() { python3 tools/check_banned.py; }
-check_sizes() { python3 tools/check_size.py; }
+
+# Files and functions, and what an embedder ships.
+LIBRARY_BYTES_MAX=$((4 << 20))
+check_sizes() { python3 tools/check_size.py && check_library_size build/src/api/libcay.so; }
+check_library_size() {
+  local bytes
+  [ -f "$1" ] || return 0
+  size "$1"
+  bytes=$(stat -Lc %s "$1")
+  [ "$bytes" -le "$LIBRARY_BYTES_MAX" ] || { echo "$1 takes $bytes bytes, more than $LIBRARY_BYTES_MAX"; return 1; }
+}
+
 check_files() { python3 tools/check_files.py; }
 check_ops() { python3 tools/check_ops.py; }
 check_links() { python3 tools/check_links.py; }

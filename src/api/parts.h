@@ -92,11 +92,47 @@ bool api_cpu_look(struct api_cpu *cpu, uint64_t *wait_ns);
 /* What all of them have computed until now, beyond the limit, too. */
 uint64_t api_cpu_total_ns(struct api_cpu *cpu);
 
+/* ---- Calls without boxing ------------------------------------------------------------------------------------------------ */
+
+/* 32 bits of an embedder's, zero-extended in place. They were just written, as were their neighbours perhaps at another time:
+ * a load of all 64 bits would have to wait for both, so none may be made of this. */
+static inline uint64_t api_low_half(const void *slot) { return *(const volatile uint32_t *)slot; }
+
+/* Numbers in slots that somebody else filled, as the engine has them. */
+static inline void api_slots_take(const module_type *types, uint32_t count, uint64_t *slots) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (types[i] == MODULE_I32 || types[i] == MODULE_F32) *(volatile uint64_t *)slots = api_low_half(slots);
+    slots += module_type_slots(types[i]);
+    __asm__(""); /* there is one or two: no loop to be unrolled */
+  }
+}
+/* Whether they can pass all values of the type: it has no references. */
+static inline bool api_slots_fit(const struct module_func_type *type) {
+  for (uint32_t i = 0; i < type->param_count; i++)
+    if (module_type_is_ref(type->params[i])) return false;
+  for (uint32_t i = 0; i < type->result_count; i++)
+    if (module_type_is_ref(type->results[i])) return false;
+  return true;
+}
+
+/* Defines the functions in a linker (host_function.c). */
+enum cay_status api_imports_define(const cay_imports *imports, struct engine_linker *linker, struct engine_store *store,
+                                   struct cay_error *error);
+cay_imports *api_imports_retain(cay_imports *imports);
+/* The memory that surfaces work on; NULL and 0 when there is none. */
+static inline void *api_memory_of(const struct engine_instance *instance, size_t *len_bytes) {
+  const struct engine_memory *memory = instance->module->memory_count ? instance->host_memory : NULL;
+  *len_bytes = memory ? (size_t)memory->len_bytes : 0;
+  return memory ? memory->base : NULL;
+}
+
 /* ---- Limits (limits.c) ----------------------------------------------------------------------------------------------- */
 
 struct api_limits {
   struct base_budget *budget; /* the run's own */
+  uint64_t memory_bytes, stack_bytes; /* usual limits */
   bool has_begun, has_parent;
+  bool is_used; /* something of it, or of the run, is not as it was in the beginning */
   _Atomic(enum base_limit) expired; /* the time that is over; BASE_LIMIT_COUNT: none */
   struct api_cpu cpu;
   struct api_cpu_thread first; /* thread of a call */
@@ -106,6 +142,8 @@ struct api_limits {
 /* With what is set when nothing is said: the machine's memory, 4096 handles, API_MAX_THREADS threads. */
 enum cay_status api_limits_init(struct api_limits *limits, uint64_t stack_bytes, struct cay_error *error);
 void api_limits_deinit(struct api_limits *limits);
+/* As new, but for what is held. */
+void api_limits_restart(struct api_limits *limits);
 enum cay_limit api_limit_of(enum base_limit limit); /* BASE_LIMIT_COUNT: none */
 struct base_budget *api_budget(const cay_budget *budget); /* the one that it is; NULL allowed */
 /* The limit that refused last, BASE_LIMIT_COUNT: none did. */
@@ -218,6 +256,21 @@ size_t api_run_modules(const cay_run *run, size_t index, const struct module **o
 /* Who reads debug information for its backtraces; borrowed. */
 struct inspect_source;
 void api_run_set_source(cay_run *run, const struct inspect_source *source);
+
+/* ---- Pools (pool.c, run.c) ------------------------------------------------------------------------------------------- */
+
+/* Makes a new run one of the pool and opens it: as usual, or, with a snapshot, in its state. */
+enum cay_status api_run_pool(cay_run *run, struct cay_pool *pool, const struct engine_snapshot *snapshot,
+                             struct cay_error *error);
+/* The state of an opened run, which then has it as an idle one. */
+enum cay_status api_run_snapshot(cay_run *run, const cay_wasi *wasi, struct engine_snapshot **out,
+                                 struct cay_error *error);
+/* Makes it an idle one again; false: it is good for nothing but to be destroyed. */
+bool api_run_restore(cay_run *run, const cay_wasi *wasi);
+/* What cay_run_free does with a run of no pool. */
+void api_run_destroy(cay_run *run);
+cay_run **api_run_next(cay_run *run); /* the pool's link */
+void api_pool_give(struct cay_pool *pool, cay_run *run);
 
 /* ---- The broker (broker.c), in the command only ---------------------------------------------------------------------------- */
 

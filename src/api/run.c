@@ -35,7 +35,12 @@ struct cay_run {
   struct engine_limits engine_limits;
   struct api_limits limits;
   enum cay_unknown_imports unknown_imports;
-  unsigned eager_threads; /* 0: functions are translated at their first call */
+  cay_imports *imports;                   /* NULL: none */
+  void *user;                             /* the embedder's */
+  struct cay_pool *pool;                  /* NULL: none */
+  const struct engine_snapshot *snapshot; /* that it is opened in; NULL: it initialises itself */
+  cay_run *next;                          /* the pool's */
+  unsigned eager_threads;                 /* 0: functions are translated at their first call */
   void (*eager_progress)(void *env, uint32_t done, uint32_t all);
   void *eager_env;
 
@@ -54,6 +59,7 @@ struct cay_run {
 
   atomic_bool interrupt_wanted;
   struct cay_result result;
+  bool has_result; /* something in it is the last call's */
   struct base_text backtrace;
   const struct inspect_source *source; /* of debug information; NULL: this process reads it */
 };
@@ -91,6 +97,13 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
 }
 
 void cay_run_free(cay_run *run) {
+  if (run && run->pool)
+    api_pool_give(run->pool, run);
+  else
+    api_run_destroy(run);
+}
+
+void api_run_destroy(cay_run *run) {
   if (!run) return;
   api_threads_free(run->threads);
   if (run->linker) engine_linker_free(run->linker);
@@ -101,6 +114,7 @@ void cay_run_free(cay_run *run) {
     cay_module_release(run->preloads.items[i].module);
   }
   BASE_VEC_DEINIT(&run->preloads);
+  cay_imports_release(run->imports);
   cay_module_release(run->module);
   base_text_deinit(&run->backtrace);
   api_limits_deinit(&run->limits);
@@ -123,6 +137,16 @@ void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *en
 void api_run_set_said(cay_run *run, void (*said)(void *env, const char *bytes, size_t len_bytes), void *env) {
   if (run->p1) wasi_p1_set_said(run->p1, said, env);
 }
+
+enum cay_status cay_run_set_imports(cay_run *run, cay_imports *imports, struct cay_error *error) {
+  if (run->opened || run->imports)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "a run gets functions of the host once, before it is opened");
+  run->imports = api_imports_retain(imports);
+  return CAY_OK;
+}
+
+void cay_run_set_user(cay_run *run, void *user) { run->user = user; }
+void *cay_run_user(const cay_run *run) { return run->user; }
 
 void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) { run->unknown_imports = policy; }
 
@@ -165,6 +189,7 @@ static void withdraw_interrupts(struct cay_run *run, bool interrupted, bool by_t
 
 static void result_reset(struct cay_run *run) {
   run->result = (struct cay_result){.trap_offset = CAY_ERROR_NO_OFFSET};
+  run->has_result = false;
   base_text_deinit(&run->backtrace);
   run->reported = NULL;
 }
@@ -195,6 +220,7 @@ static enum base_limit limit_of_trap(const struct cay_run *run, enum engine_trap
 /* Turns a trap into result and error. */
 static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
   if (trap == ENGINE_TRAP_NONE) return CAY_OK;
+  run->has_result = true;
   struct engine_thread *thread = reported_thread(run);
   enum base_limit expired = atomic_load(&run->limits.expired), limit = limit_of_trap(run, trap, thread);
   if (trap == ENGINE_TRAP_INTERRUPTED && expired != BASE_LIMIT_COUNT) {
@@ -359,6 +385,7 @@ static bool eager_goes_on(void *env, uint32_t done, uint32_t all) {
 static enum cay_status link_instance(struct cay_run *run, struct module *module, const char *name,
                                      struct engine_instance **out, struct cay_error *error) {
   enum cay_status status = engine_linker_instance_new(run->linker, module, name, out, error);
+  if (status == CAY_OK) (*out)->host_data = run;
   if (module == run->module->module && api_run_tier(run)->settle) api_run_tier(run)->settle(); /* the last one */
   if (status == CAY_OK && run->eager_threads)
     status = (*out)->tier->translate_all((*out)->code, run->eager_threads, eager_goes_on, run, error);
@@ -374,6 +401,11 @@ static enum cay_status instantiate(struct cay_run *run, struct module *module, c
   if (status == CAY_OK) status = api_define_memories(run->linker, run->store, module, NULL, error);
   if (status == CAY_OK) status = api_define_missing(run->linker, run->store, module, run->unknown_imports, error);
   if (status != CAY_OK) return status;
+  if (run->snapshot) {
+    status = engine_linker_instance_new(run->linker, module, name, out, error);
+    if (status == CAY_OK) (*out)->host_data = run;
+    return status == CAY_OK ? engine_snapshot_bind(run->snapshot, run->store, error) : status;
+  }
   status = link_instance(run, module, name, out, error);
   if (status == CAY_ERROR_TRAP) return result_of_trap(run, engine_store_thread(run->store)->trap, error);
   if (status != CAY_OK || !has_initialize || is_command(module)) return status;
@@ -435,8 +467,9 @@ static enum cay_status make_threads(struct cay_run *run, struct cay_error *error
                                          .cpu = &run->limits.cpu,
                                          .define = define_in_thread,
                                          .env = run};
-  if (run->preloads.count)
-    return base_error_set(error, CAY_ERROR_LINK, "a module that starts threads cannot be run with preloaded modules");
+  if (run->preloads.count || run->imports)
+    return base_error_set(error, CAY_ERROR_LINK, "a module that starts threads cannot be run with %s",
+                          run->imports ? "functions of the host" : "preloaded modules");
   enum cay_status status = api_threads_check(setup.module, error);
   if (status == CAY_OK) status = api_threads_new(&setup, &run->threads, error);
   if (status == CAY_OK) status = api_threads_define(run->threads, run->linker, run->store, error);
@@ -464,6 +497,7 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
   atomic_store(&run->store, store);
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
   status = engine_linker_new(store, &run->linker, error);
+  if (status == CAY_OK && run->imports) status = api_imports_define(run->imports, run->linker, store, error);
   if (status == CAY_OK && run->p1) status = define_wasi(run, error);
   if (status == CAY_OK && run->is_deterministic && api_uses_threads(run->module->module))
     return base_error_set(error, CAY_ERROR_LINK,
@@ -508,7 +542,7 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
 
 static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **timeout, struct cay_error *error) {
   result_reset(run);
-  run->limits.has_begun = true;
+  run->limits.has_begun = run->limits.is_used = true;
   base_budget_forget_hits(run->limits.budget);
   if (run->threads) api_threads_begin(run->threads);
   if (!run->store && !run->opened) {
@@ -584,23 +618,144 @@ enum cay_status cay_run_start(cay_run *run, struct cay_error *error) {
     run->started = true;
     status = call_entry(run, run->instance, "_start", error);
     run->result.exited |= status == CAY_OK;
+    run->has_result = true;
   }
   status = limits_end(run, timeout, status, error);
   return status == CAY_ERROR_EXIT ? CAY_OK : status;
 }
 
-enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, struct cay_error *error) {
+/* Function `index` of the module; UINT32_MAX: none, the instance is only opened. */
+static enum cay_status call_index(cay_run *run, uint32_t index, uint64_t *slots, struct cay_error *error) {
   struct api_timeout *timeout = NULL;
   enum cay_status status = limits_begin(run, &timeout, error);
   if (status == CAY_OK) status = open_instance(run, error);
-  struct engine_extern function;
-  if (status == CAY_OK) {
-    bool found = engine_export(run->instance, name, strlen(name), &function);
-    assert(found && function.kind == MODULE_FUNC);
-    if (found) status = result_of_trap(run, engine_call(run->store, function.func, slots), error);
-    if (status == CAY_OK) digest_results(run, function.func->type, slots);
+  if (status == CAY_OK && index != UINT32_MAX) {
+    struct engine_function *function = run->instance->functions[index];
+    status = result_of_trap(run, engine_call(run->store, function, slots), error);
+    if (status == CAY_OK) digest_results(run, function->type, slots);
   }
   return limits_end(run, timeout, status, error);
+}
+
+enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, struct cay_error *error) {
+  const struct module_export *export = module_export_find(run->module->module, name, strlen(name));
+  assert(export && export->kind == MODULE_FUNC);
+  return call_index(run, export->index, slots, error);
+}
+
+enum cay_status cay_run_open(cay_run *run, struct cay_error *error) { return call_index(run, UINT32_MAX, NULL, error); }
+
+/* ---- Calls without boxing -------------------------------------------------------------------------------------------------- */
+
+static const struct module_export *export_of(const cay_function *function) { return (const void *)function; }
+
+static const struct module_func_type *type_of(const cay_function *function, const cay_module *module) {
+  return module_func_type_of(module->module, export_of(function)->index);
+}
+
+size_t cay_function_params(const cay_function *function, const cay_module *module) {
+  return type_of(function, module)->param_slots;
+}
+
+size_t cay_function_results(const cay_function *function, const cay_module *module) {
+  return type_of(function, module)->result_slots;
+}
+
+int cay_function_param_type(const cay_function *function, const cay_module *module, size_t index) {
+  const struct module_func_type *type = type_of(function, module);
+  return index < type->param_count ? (int)type->params[index] : 0;
+}
+
+int cay_function_result_type(const cay_function *function, const cay_module *module, size_t index) {
+  const struct module_func_type *type = type_of(function, module);
+  return index < type->result_count ? (int)type->results[index] : 0;
+}
+
+enum cay_status cay_module_function(const cay_module *module, const char *name, const cay_function **out,
+                                    struct cay_error *error) {
+  const struct module_func_type *type = export_type(module->module, name, error);
+  if (!type) return CAY_ERROR_ARGUMENT;
+  char text[128];
+  if (!api_slots_fit(type))
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "the function has the type %s, and slots take no references",
+                          module_func_type_text(type, text, sizeof text));
+  *out = (const void *)module_export_find(module->module, name, strlen(name));
+  return CAY_OK;
+}
+
+/* An opened run that has nothing to begin and to end around a call. */
+static bool is_plain(const struct cay_run *run) {
+  return run->instance && !run->threads && !run->wants_digest && !base_budget_has_times(run->limits.budget);
+}
+
+/* In a call of the run itself, which a function of the host makes: it is the outer one that begins, ends and reports. */
+static bool is_running(const struct cay_run *run) { return run->store && engine_store_thread(run->store)->top; }
+
+/* What begins a call otherwise, where there is something to do. */
+static void begin_plain(struct cay_run *run) {
+  run->limits.has_begun = run->limits.is_used = true;
+  if (BASE_UNLIKELY(run->has_result)) result_reset(run);
+  if (BASE_UNLIKELY(base_budget_hits(run->limits.budget))) base_budget_forget_hits(run->limits.budget);
+}
+
+static enum cay_status call_ended(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
+  enum cay_status status = result_of_trap(run, trap, error);
+  if (!is_running(run)) withdraw_interrupts(run, status == CAY_ERROR_INTERRUPTED, false);
+  return status;
+}
+
+enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slot *slots, struct cay_error *error) {
+  const struct module *module = run->module->module;
+  const struct module_export *export = export_of(function);
+  if (BASE_UNLIKELY(export < module->exports || export >= module->exports + module->export_count))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "the function is of another module than the run");
+  uint64_t *raw = (uint64_t *)slots;
+  const struct module_func_type *type = module_func_type_of(module, export->index);
+  api_slots_take(type->params, type->param_count, raw);
+  if (BASE_LIKELY(!is_running(run))) {
+    if (BASE_UNLIKELY(!is_plain(run))) return call_index(run, export->index, raw, error);
+    begin_plain(run);
+  }
+  enum engine_trap trap = engine_call(run->store, run->instance->functions[export->index], raw);
+  return BASE_LIKELY(trap == ENGINE_TRAP_NONE) ? CAY_OK : call_ended(run, trap, error);
+}
+
+void *cay_run_memory(cay_run *run, size_t *len_bytes) {
+  *len_bytes = 0;
+  run->limits.is_used = true; /* the host may write */
+  return run->instance ? api_memory_of(run->instance, len_bytes) : NULL;
+}
+
+/* ---- Pools -------------------------------------------------------------------------------------------------------------- */
+
+cay_run **api_run_next(cay_run *run) { return &run->next; }
+
+enum cay_status api_run_pool(cay_run *run, struct cay_pool *pool, const struct engine_snapshot *snapshot,
+                             struct cay_error *error) {
+  run->pool = pool;
+  run->snapshot = snapshot;
+  enum cay_status status = cay_run_open(run, error);
+  if (status == CAY_OK && snapshot) api_limits_restart(&run->limits);
+  return status;
+}
+
+enum cay_status api_run_snapshot(cay_run *run, const cay_wasi *wasi, struct engine_snapshot **out,
+                                 struct cay_error *error) {
+  enum cay_status status = engine_snapshot_take(run->store, out, error);
+  if (status == CAY_OK) status = engine_snapshot_bind(*out, run->store, error);
+  return status != CAY_OK || api_run_restore(run, wasi) ? status : base_error_memory(error);
+}
+
+bool api_run_restore(cay_run *run, const cay_wasi *wasi) {
+  run->user = NULL;
+  if (!run->limits.is_used && !atomic_load_explicit(&run->interrupt_wanted, memory_order_relaxed)) return true;
+  if (run->threads || !engine_store_restore(run->store)) return false;
+  atomic_store_explicit(&run->interrupt_wanted, false, memory_order_relaxed);
+  if (run->p1 && wasi_p1_reset(run->p1, wasi->config, NULL) != CAY_OK) return false;
+  result_reset(run);
+  run->started = false;
+  api_limits_restart(&run->limits);
+  return true;
 }
 
 size_t api_run_modules(const cay_run *run, size_t index, const struct module **out) {

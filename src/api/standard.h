@@ -115,6 +115,7 @@ struct standard_host_function {
   wasm_store_t *store;
   wasm_func_callback_t plain; /* NULL: `with_env` */
   wasm_func_callback_with_env_t with_env;
+  cay_wasm_callback fast; /* NULL: one of the others */
   void *env;
   void (*finalizer)(void *);
 };

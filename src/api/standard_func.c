@@ -30,11 +30,39 @@ static enum engine_trap failed(struct engine_thread *thread, enum cay_status sta
   return status == CAY_ERROR_MEMORY ? ENGINE_TRAP_OUT_OF_MEMORY : ENGINE_TRAP_HOST; /* host_error says why */
 }
 
+/* Numbers, which is what nearly all calls pass; false: something else. The kinds of both sides count in the same order, one
+ * down and one up, and 32 bits lie in the low half of 64. */
+static_assert(MODULE_I32 - MODULE_I64 == WASM_I64 - WASM_I32 && MODULE_I32 - MODULE_F32 == WASM_F32 - WASM_I32 &&
+                  MODULE_I32 - MODULE_F64 == WASM_F64 - WASM_I32 && WASM_I32 == 0 && WASM_F64 == 3,
+              "a number's kind is its distance from i32");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as the guest's memory is");
+
+static bool number_out(module_type type, uint64_t slot, wasm_val_t *out) {
+  uint32_t kind = (uint32_t)MODULE_I32 - type;
+  if (kind > WASM_F64) return false;
+  out->kind = (wasm_valkind_t)kind;
+  out->of.i64 = (int64_t)slot;
+  return true;
+}
+
+static bool number_in(module_type type, const wasm_val_t *value, uint64_t *slot) {
+  uint32_t kind = (uint32_t)MODULE_I32 - type;
+  if (kind & 1) /* i64, f64 */
+    *slot = (uint64_t)value->of.i64;
+  else
+    *slot = api_low_half(&value->of.i32);
+  return kind == value->kind && kind <= WASM_F64;
+}
+
 static bool args_out(wasm_store_t *store, const struct engine_function *function, const uint64_t *slots,
                      wasm_val_vec_t *args) {
   const struct module_func_type *type = function->type;
   for (; args->size < type->param_count; args->size++) {
     module_type param = type->params[args->size];
+    if (BASE_LIKELY(number_out(param, *slots, &args->data[args->size]))) {
+      slots++;
+      continue;
+    }
     if (!standard_value_out(store, param, is_traced(function, param), slots, &args->data[args->size])) return false;
     slots += module_type_slots(param);
   }
@@ -46,6 +74,7 @@ static enum engine_trap results_in(wasm_store_t *store, struct engine_call *call
   const struct module_func_type *type = call->function->type;
   struct cay_error *error = &call->thread->host_error;
   for (uint32_t i = 0; i < type->result_count; i++) {
+    if (BASE_LIKELY(number_in(type->results[i], &results->data[i], &slots[i]))) continue;
     enum cay_status status = standard_value_in(store, NULL, type->results[i], &results->data[i], &slots[i], error);
     if (status == CAY_OK) continue;
     base_error_prefix(error, "result %" PRIu32 " of the host's function", i);
@@ -54,25 +83,38 @@ static enum engine_trap results_in(wasm_store_t *store, struct engine_call *call
   return ENGINE_TRAP_NONE;
 }
 
-static enum engine_trap callback_run(const struct standard_host_function *host, struct engine_call *call,
-                                     const wasm_val_vec_t *args, wasm_val_vec_t *results, uint64_t *slots) {
-  wasm_trap_t *trap = host->plain ? host->plain(args, results) : host->with_env(host->env, args, results);
-  if (!trap) return results_in(host->store, call, results, slots);
+/* The callback's trap ends the guest's call. */
+static enum engine_trap thrown(const struct standard_host_function *host, wasm_trap_t *trap) {
   standard_trap_locate(host->store, trap);
   assert(!host->store->thrown);
   host->store->thrown = trap;
   return ENGINE_TRAP_HOST;
 }
 
+static enum engine_trap callback_run(const struct standard_host_function *host, struct engine_call *call,
+                                     const wasm_val_vec_t *args, wasm_val_vec_t *results, uint64_t *slots) {
+  wasm_trap_t *trap = host->plain ? host->plain(args, results) : host->with_env(host->env, args, results);
+  return trap ? thrown(host, trap) : results_in(host->store, call, results, slots);
+}
+
+static enum engine_trap fast_function(struct engine_call *call, uint64_t *slots) {
+  const struct standard_host_function *host = call->env;
+  wasm_trap_t *trap = host->fast(host->env, (cay_slot *)slots);
+  if (BASE_UNLIKELY(trap != NULL)) return thrown(host, trap);
+  api_slots_take(call->function->type->results, call->function->type->result_count, slots);
+  return ENGINE_TRAP_NONE;
+}
+
 static enum engine_trap host_function(struct engine_call *call, uint64_t *slots) {
   const struct standard_host_function *host = call->env;
   const struct module_func_type *type = call->function->type;
-  wasm_val_t few[2 * FEW] = {0};
+  wasm_val_t few[2 * FEW];
   size_t count = (size_t)type->param_count + type->result_count;
   wasm_val_t *values = room(few, BASE_ARRAY_LEN(few), count, sizeof *values);
   if (!values) return ENGINE_TRAP_OUT_OF_MEMORY;
   wasm_val_vec_t args = {0, values}, results = {type->result_count, values + type->param_count};
-  for (uint32_t i = 0; i < type->result_count; i++) results.data[i].kind = standard_kind_of(type->results[i]);
+  for (uint32_t i = 0; i < type->result_count; i++)
+    results.data[i] = (wasm_val_t){.kind = standard_kind_of(type->results[i])};
   enum engine_trap trap = ENGINE_TRAP_OUT_OF_MEMORY;
   if (args_out(host->store, call->function, slots, &args)) trap = callback_run(host, call, &args, &results, slots);
   values_end(values, args.size);
@@ -99,6 +141,7 @@ static enum cay_status args_in(wasm_store_t *store, const struct engine_function
                                uint64_t *slots, struct cay_error *error) {
   const struct module_func_type *type = function->type;
   for (uint32_t i = 0; i < type->param_count; i++) {
+    if (BASE_LIKELY(number_in(type->params[i], &args->data[i], &slots[i]))) continue;
     enum cay_status status =
         standard_value_in(store, function->instance, type->params[i], &args->data[i], &slots[i], error);
     if (status == CAY_OK) continue;
@@ -117,6 +160,7 @@ static enum cay_status results_out(wasm_store_t *store, const struct engine_func
                           type->result_count, results->size);
   for (uint32_t i = 0; i < type->result_count; i++) {
     module_type result = type->results[i];
+    if (BASE_LIKELY(number_out(result, slots[i], &results->data[i]))) continue;
     if (standard_value_out(store, result, is_traced(function, result), &slots[i], &results->data[i])) continue;
     values_end(results->data, i);
     return base_error_memory(error);
@@ -151,6 +195,18 @@ wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args,
   return trap;
 }
 
+wasm_trap_t *cay_wasm_func_call(const wasm_func_t *func, cay_slot *slots) {
+  wasm_store_t *store = func->ref.store;
+  if (!store) return standard_trap_new(NULL, "the function's store was deleted");
+  struct engine_function *function = standard_inner(&func->ref);
+  uint64_t *raw = (uint64_t *)slots;
+  if (BASE_UNLIKELY(!api_slots_fit(function->type)))
+    return standard_trap_new(store, "the function takes or returns references, which slots do not");
+  api_slots_take(function->type->params, function->type->param_count, raw);
+  enum engine_trap trap = engine_call(store->inner, function, raw);
+  return BASE_LIKELY(trap == ENGINE_TRAP_NONE) ? NULL : standard_trap_of_call(store, trap);
+}
+
 /* ---- Functions ---------------------------------------------------------------------------------------------------------------------- */
 
 /* `out` has room for all of them. */
@@ -180,7 +236,8 @@ static enum cay_status function_new(wasm_store_t *store, const wasm_functype_t *
                                   .param_slots = (uint32_t)params,
                                   .result_slots = (uint32_t)results};
   if (status == CAY_OK)
-    status = engine_function_new(store->inner, &type, host_function, host, NULL, NULL, out, &store->error);
+    status = engine_function_new(store->inner, &type, host->fast ? fast_function : host_function, host, NULL, NULL, out,
+                                 &store->error);
   if (types != few) base_free(types);
   return status;
 }
@@ -218,6 +275,20 @@ wasm_func_t *wasm_func_new_with_env(wasm_store_t *store, const wasm_functype_t *
   return host_new(
       store, type,
       &(struct standard_host_function){.store = store, .with_env = callback, .env = env, .finalizer = finalizer});
+}
+
+wasm_func_t *cay_wasm_func_new(wasm_store_t *store, const wasm_functype_t *type, cay_wasm_callback callback, void *env,
+                               void (*finalizer)(void *)) {
+  for (size_t i = 0; i < type->params.size + type->results.size; i++) {
+    const wasm_valtype_t *value =
+        i < type->params.size ? type->params.data[i] : type->results.data[i - type->params.size];
+    if (!wasm_valkind_is_ref(value->kind)) continue;
+    base_error_set(&store->error, CAY_ERROR_UNSUPPORTED, "slots take no references");
+    return NULL;
+  }
+  return host_new(
+      store, type,
+      &(struct standard_host_function){.store = store, .fast = callback, .env = env, .finalizer = finalizer});
 }
 
 static const struct module_func_type *type_of(const wasm_func_t *func) {

@@ -191,6 +191,8 @@ void base_sha256_hex(const uint8_t digest[BASE_SHA256_BYTES], char out[BASE_SHA2
 size_t base_os_page_bytes(void);
 /* Reserves address space without access. NULL when the system refuses. */
 void *base_os_reserve(size_t bytes);
+/* Accessible at once, and zero: one mapping, which the system may make one of with its neighbours. NULL: no room. */
+void *base_os_map(size_t bytes);
 /* Makes [address, address+bytes) of a reservation readable and writable, zeroed on first commit. */
 bool base_os_commit(void *address, size_t bytes);
 /* Takes access away again and gives the pages back. */
@@ -307,7 +309,12 @@ struct base_budget *base_budget_retain(struct base_budget *budget); /* NULL allo
 void base_budget_release(struct base_budget *budget);               /* NULL allowed */
 /* Before the first use. */
 void base_budget_set_limit(struct base_budget *budget, enum base_limit limit, uint64_t most);
-void base_budget_set_parent(struct base_budget *budget, struct base_budget *parent); /* which it had none of */
+/* Gives a budget that has none a parent, which gets what is used already; false: one above has not so much, and nothing
+ * happened. And takes it away again, with what is held (memory, handles, threads); what was used up stays used there. */
+bool base_budget_join(struct base_budget *budget, struct base_budget *parent);
+void base_budget_leave(struct base_budget *budget); /* without a parent: nothing */
+/* Begins to count anew, with what is held now, in a budget without a parent. */
+void base_budget_restart(struct base_budget *budget);
 /* All of `amount` or nothing. A refusal is noted as a hit, unless it is only tried. */
 bool base_budget_take(struct base_budget *budget, enum base_limit limit, uint64_t amount);
 bool base_budget_try(struct base_budget *budget, enum base_limit limit, uint64_t amount);
@@ -321,6 +328,8 @@ void base_budget_hit(struct base_budget *budget, enum base_limit limit);
 uint32_t base_budget_hits(const struct base_budget *budget);
 enum base_limit base_budget_last_hit(const struct base_budget *budget);
 void base_budget_forget_hits(struct base_budget *budget);
+/* Whether it or one above it limits a time. */
+bool base_budget_has_times(const struct base_budget *budget);
 /* How much can be taken now, and whose limit that is: the budget's own or that of one above it. */
 uint64_t base_budget_left(const struct base_budget *budget, enum base_limit limit);
 const struct base_budget *base_budget_tightest(const struct base_budget *budget, enum base_limit limit);

@@ -42,12 +42,6 @@ struct base_budget *base_budget_new(struct base_budget *parent) {
   return budget;
 }
 
-void base_budget_set_parent(struct base_budget *budget, struct base_budget *parent) {
-  assert(!budget->parent);
-  for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) assert(budget->counters[i].used == 0);
-  budget->parent = base_budget_retain(parent);
-}
-
 struct base_budget *base_budget_retain(struct base_budget *budget) {
   if (budget) atomic_fetch_add_explicit(&budget->references, 1, memory_order_relaxed);
   return budget;
@@ -108,6 +102,38 @@ static uint64_t take_up(struct base_budget *budget, enum base_limit limit, uint6
   return above;
 }
 
+static bool is_held(size_t limit) {
+  return limit == BASE_LIMIT_MEMORY || limit == BASE_LIMIT_HANDLES || limit == BASE_LIMIT_THREADS;
+}
+
+bool base_budget_join(struct base_budget *budget, struct base_budget *parent) {
+  assert(!budget->parent);
+  size_t i = 0;
+  while (i < BASE_LIMIT_COUNT && base_budget_try(parent, (enum base_limit)i, budget->counters[i].used)) i++;
+  bool has_joined = i == BASE_LIMIT_COUNT;
+  while (!has_joined && i-- > 0) base_budget_give(parent, (enum base_limit)i, budget->counters[i].used);
+  if (has_joined) budget->parent = base_budget_retain(parent);
+  return has_joined;
+}
+
+void base_budget_leave(struct base_budget *budget) {
+  for (size_t i = 0; budget->parent && i < BASE_LIMIT_COUNT; i++)
+    if (is_held(i)) base_budget_give(budget->parent, (enum base_limit)i, budget->counters[i].used);
+  base_budget_release(budget->parent);
+  budget->parent = NULL;
+}
+
+void base_budget_restart(struct base_budget *budget) {
+  assert(!budget->parent);
+  for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) {
+    struct counter *counter = &budget->counters[i];
+    if (!is_held(i)) atomic_store_explicit(&counter->used, 0, memory_order_relaxed);
+    atomic_store_explicit(&counter->peak, atomic_load_explicit(&counter->used, memory_order_relaxed),
+                          memory_order_relaxed);
+  }
+  base_budget_forget_hits(budget);
+}
+
 bool base_budget_try(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
   return amount == 0 || take_up(budget, limit, amount, false) == amount;
 }
@@ -149,6 +175,7 @@ void base_budget_forget_hits(struct base_budget *budget) {
 
 static uint64_t left_here(const struct base_budget *budget, enum base_limit limit) {
   uint64_t most = limit_of(&budget->counters[limit]);
+  if (most == BASE_NO_LIMIT) return BASE_NO_LIMIT; /* whatever was used */
   uint64_t used = atomic_load_explicit(&budget->counters[limit].used, memory_order_relaxed);
   return used < most ? most - used : 0;
 }
@@ -162,6 +189,14 @@ const struct base_budget *base_budget_tightest(const struct base_budget *budget,
 
 uint64_t base_budget_left(const struct base_budget *budget, enum base_limit limit) {
   return budget ? left_here(base_budget_tightest(budget, limit), limit) : BASE_NO_LIMIT;
+}
+
+bool base_budget_has_times(const struct base_budget *budget) {
+  for (; budget; budget = budget->parent)
+    if (limit_of(&budget->counters[BASE_LIMIT_TIME]) != BASE_NO_LIMIT ||
+        limit_of(&budget->counters[BASE_LIMIT_CPU_TIME]) != BASE_NO_LIMIT)
+      return true;
+  return false;
 }
 
 uint32_t base_budget_hits(const struct base_budget *budget) {

@@ -10,7 +10,20 @@
 #include <time.h>
 #include <unistd.h>
 
-size_t base_os_page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+/* Asked for once; two threads that ask at the same time get the same answer. */
+size_t base_os_page_bytes(void) {
+  static _Atomic size_t page_bytes;
+  size_t known = atomic_load_explicit(&page_bytes, memory_order_relaxed);
+  if (known) return known;
+  known = (size_t)sysconf(_SC_PAGESIZE);
+  atomic_store_explicit(&page_bytes, known, memory_order_relaxed);
+  return known;
+}
+
+void *base_os_map(size_t bytes) {
+  void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return address == MAP_FAILED ? NULL : address;
+}
 
 void *base_os_reserve(size_t bytes) {
   void *address = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

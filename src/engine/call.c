@@ -11,7 +11,8 @@
  *  2. store->guest_sp is NULL exactly when code of this store's call runs on the guest's native stack; otherwise it is
  *     where that stack may be continued.
  *  3. thread->value_top is above every slot in use whenever a host function runs.
- *  4. Every function here leaves thread->top, value_top, host_sp and store->guest_sp, host_frame as it found them. */
+ *  4. Every function here leaves thread->top, value_top and store->guest_sp, host_frame as it found them; host_sp means
+ *     something only while there is a stack. */
 #include "engine/internal.h"
 
 static uint32_t slots_needed(const struct module_func_type *type) {
@@ -51,89 +52,114 @@ static bool fits(const struct engine_thread *thread, const uint64_t *base_fp, co
 
 /* ---- Into the guest ------------------------------------------------------------------------------------------------ */
 
-struct entry {
-  struct engine_thread *thread;
-  struct engine_function *function;
-  uint64_t *base_fp;
-  const void *site; /* NULL: at the start */
-};
-
-/* Runs a guest function on the native stack it is called on; arguments and results at base_fp. */
-static int enter(void *arg) {
-  struct entry *entry = arg;
-  struct engine_thread *thread = entry->thread;
-  struct engine_instance *instance = entry->function->instance;
-  struct engine_activation activation = {.previous = thread->top,
-                                         .function = entry->function,
-                                         .instance = instance,
-                                         .site = entry->site,
-                                         .fp = entry->base_fp,
-                                         .base_fp = entry->base_fp};
-  thread->top = &activation;
-  enum engine_trap trap = instance->tier->invoke(thread, &activation);
-  assert(thread->top == &activation);
-  thread->top = activation.previous;
-  return (int)trap;
+static struct engine_activation activation_of(struct engine_thread *thread, struct engine_function *function,
+                                              uint64_t *fp, const void *site) {
+  return (struct engine_activation){.previous = thread->top,
+                                    .function = function,
+                                    .instance = function->instance,
+                                    .site = site, /* NULL: at the start */
+                                    .fp = fp,
+                                    .base_fp = fp};
 }
 
-/* As enter, but switches to the guest's native stack when it is not on it. */
-static enum engine_trap enter_switching(struct engine_store *store, struct entry *entry) {
-  struct engine_thread *thread = &store->thread;
-  if (!engine_arch_switches || !on_host_stack(store)) return (enum engine_trap)enter(entry);
-  void *guest_sp = store->guest_sp, *host_sp = thread->host_sp;
-  struct engine_native host_native = store->host_native;
-  struct engine_native native = {thread->stack->native_low,
-                                 (size_t)(thread->stack->native_high - thread->stack->native_low)};
-  store->guest_sp = NULL;
-  int trap = engine_stack_switch(native, guest_sp, enter, entry, &thread->host_sp, &store->host_native);
-  store->guest_sp = guest_sp;
-  thread->host_sp = host_sp;
-  store->host_native = host_native;
+/* Runs the linked activation on the native stack that this is called on; arguments and results at base_fp. */
+static int enter(void *arg) {
+  struct engine_activation *activation = arg;
+  struct engine_instance *instance = activation->instance;
+  return (int)instance->tier->invoke(instance->thread, activation);
+}
+
+static enum engine_trap enter_here(struct engine_thread *thread, struct engine_function *function, uint64_t *fp,
+                                   const void *site) {
+  struct engine_activation activation = activation_of(thread, function, fp, site);
+  thread->top = &activation;
+  int trap = enter(&activation);
+  assert(thread->top == &activation);
+  thread->top = activation.previous;
   return (enum engine_trap)trap;
 }
 
-static enum engine_trap call_at(struct engine_store *store, struct engine_function *function, uint64_t *slots,
-                                uint64_t *base_fp) {
-  const struct module_func_type *type = function->type;
-  struct entry entry = {&store->thread, function, base_fp, NULL};
-  if (type->param_slots) memcpy(base_fp, slots, type->param_slots * sizeof *slots);
-  enum engine_trap trap = enter_switching(store, &entry);
-  if (trap == ENGINE_TRAP_NONE && type->result_slots) memcpy(slots, base_fp, type->result_slots * sizeof *slots);
+/* As enter, on the guest's native stack, which goes on at `sp`. */
+static int enter_there(struct engine_store *store, void *sp, struct engine_activation *activation) {
+  struct engine_thread *thread = &store->thread;
+  struct engine_native host_native = store->host_native;
+  struct engine_native native = {thread->stack->native_low,
+                                 (size_t)(thread->stack->native_high - thread->stack->native_low)};
+  int trap = engine_stack_switch(native, sp, enter, activation, &thread->host_sp, &store->host_native);
+  if (ENGINE_ANNOUNCES_SWITCHES) store->host_native = host_native;
   return trap;
 }
 
-static void stack_set(struct engine_store *store, struct engine_stack *stack) {
-  struct engine_thread *thread = &store->thread;
-  assert(!thread->stack && !thread->top && !store->guest_sp);
+/* Nearly always one or two: nothing that a wide copy or a call of one would be worth its checks for. */
+static void copy_slots(uint64_t *to, const uint64_t *from, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    to[i] = from[i];
+    __asm__("" ::: "memory"); /* compilers would make it one */
+  }
+}
+
+static void stack_set(struct engine_thread *thread, struct engine_stack *stack) {
+  assert(!thread->stack && !thread->top && !thread->store->guest_sp);
   thread->stack = stack;
   thread->value_top = stack->values;
-  store->guest_sp = engine_arch_switches ? stack->native_high : NULL;
-  engine_thread_limit(thread, stack->values_end);
+  if (BASE_UNLIKELY(thread->value_limit != stack->values_end)) engine_thread_limit(thread, stack->values_end);
 }
 
-static void stack_unset(struct engine_store *store) {
-  struct engine_thread *thread = &store->thread;
-  assert(!thread->top);
-  engine_stack_give(store, thread->stack);
+static void stack_unset(struct engine_thread *thread) {
+  assert(!thread->top && !thread->store->guest_sp);
+  engine_stack_give(thread->stack);
   thread->stack = NULL;
   thread->value_top = NULL;
-  thread->host_sp = NULL;
-  store->guest_sp = NULL;
-  atomic_store_explicit(&thread->stack_limit, NULL, memory_order_relaxed); /* as an interruption would */
 }
 
+/* Makes `thread` the one whose memories the calling host thread's faults are looked up in; returns the one before. */
+static struct engine_thread *faults_enter(struct engine_thread *thread) {
+  struct engine_thread *before = engine_host_thread.running;
+  engine_host_thread.running = thread;
+  return before;
+}
+
+BASE_COLD static enum engine_trap no_stack(struct engine_thread *thread) {
+  return engine_trap_raise(thread, ENGINE_TRAP_OUT_OF_MEMORY);
+}
+
+/* What a call costs is this function: it is kept straight, and what it calls inline or rare. */
 static enum engine_trap call_outermost(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
   struct engine_thread *thread = &store->thread;
-  if (store->has_guarded && !engine_faults_thread()) return engine_trap_raise(thread, ENGINE_TRAP_OUT_OF_MEMORY);
+  if (BASE_UNLIKELY(!engine_host_thread.has_signal_stack) && store->has_guarded && !engine_faults_thread())
+    return no_stack(thread);
   struct engine_stack *stack = engine_stack_take(store);
-  if (!stack) return engine_trap_raise(thread, ENGINE_TRAP_OUT_OF_MEMORY);
-  stack_set(store, stack);
-  struct engine_thread *interrupted_one = engine_faults_enter(thread);
-  enum engine_trap trap = call_at(store, function, slots, stack->values);
-  engine_faults_enter(interrupted_one);
-  stack_unset(store);
-  engine_fuel_settle(thread);
-  return trap;
+  if (BASE_UNLIKELY(!stack)) return no_stack(thread);
+  stack_set(thread, stack);
+  uint64_t *values = stack->values;
+  struct engine_thread *interrupted_one = faults_enter(thread);
+  struct engine_activation activation = activation_of(thread, function, values, NULL);
+  thread->top = &activation;
+  copy_slots(values, slots, function->type->param_slots);
+  int trap = engine_arch_switches ? enter_there(store, stack->native_high, &activation) : enter(&activation);
+  if (BASE_LIKELY(trap == ENGINE_TRAP_NONE)) copy_slots(slots, values, function->type->result_slots);
+  assert(thread->top == &activation);
+  thread->top = NULL;
+  faults_enter(interrupted_one);
+  stack_unset(thread);
+  if (BASE_UNLIKELY(thread->fuel != 0)) engine_fuel_settle(thread);
+  return (enum engine_trap)trap;
+}
+
+/* From a function of the host, which runs on the guest's native stack or, when it was switched to, on the host's. */
+static enum engine_trap enter_nested(struct engine_store *store, struct engine_function *function, uint64_t *fp) {
+  struct engine_thread *thread = &store->thread;
+  if (!engine_arch_switches || !store->guest_sp) return enter_here(thread, function, fp, NULL);
+  void *guest_sp = store->guest_sp, *host_sp = thread->host_sp;
+  struct engine_activation activation = activation_of(thread, function, fp, NULL);
+  thread->top = &activation;
+  store->guest_sp = NULL;
+  int trap = enter_there(store, guest_sp, &activation);
+  store->guest_sp = guest_sp;
+  thread->host_sp = host_sp;
+  assert(thread->top == &activation);
+  thread->top = activation.previous;
+  return (enum engine_trap)trap;
 }
 
 static enum engine_trap call_nested(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
@@ -142,9 +168,11 @@ static enum engine_trap call_nested(struct engine_store *store, struct engine_fu
   assert(value_top >= thread->stack->values && value_top < thread->stack->values_end);
   if (!has_headroom(store) || !guest_has_headroom(store) || !fits(thread, value_top, function->type))
     return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
-  struct engine_thread *other = engine_faults_enter(thread); /* a call of another store may be in between */
-  enum engine_trap trap = call_at(store, function, slots, value_top);
-  engine_faults_enter(other);
+  struct engine_thread *other = faults_enter(thread); /* a call of another store may be in between */
+  copy_slots(value_top, slots, function->type->param_slots);
+  enum engine_trap trap = enter_nested(store, function, value_top);
+  if (trap == ENGINE_TRAP_NONE) copy_slots(slots, value_top, function->type->result_slots);
+  faults_enter(other);
   thread->value_top = value_top;
   return trap;
 }
@@ -208,10 +236,7 @@ enum engine_trap engine_call_from_guest(struct engine_thread *thread, struct eng
   assert(thread->top && thread->stack);
   if (!fits(thread, slots, function->type) || !has_headroom(store))
     return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
-  if (function->instance) {
-    struct entry entry = {thread, function, slots, NULL};
-    return (enum engine_trap)enter(&entry);
-  }
+  if (function->instance) return enter_here(thread, function, slots, NULL);
   thread->value_top = slots + slots_needed(function->type);
   return host_call(store, thread->top->instance, function, slots);
 }
@@ -220,7 +245,6 @@ bool engine_can_nest(const struct engine_thread *thread) { return has_headroom(t
 
 enum engine_trap engine_go_on_from_guest(struct engine_thread *thread, struct engine_function *function, uint64_t *fp,
                                          const void *site) {
-  struct entry entry = {thread, function, fp, site};
   assert(site && function->instance);
-  return (enum engine_trap)enter(&entry);
+  return enter_here(thread, function, fp, site);
 }

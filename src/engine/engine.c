@@ -48,6 +48,8 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
   if (ENGINE_SANITIZED || sizeof(void *) < 8) engine->options.explicit_bounds = true;
   engine->has_faults = !engine->options.explicit_bounds && engine->options.tier->fault && engine_arch_redirects &&
                        engine_faults_install();
+  engine->stack_mapped_bytes = engine_stack_mapped_bytes(engine);
+  engine->native_factor = engine_native_factor(engine);
   *out = engine;
   return CAY_OK;
 }
@@ -55,6 +57,7 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
 void engine_free(struct engine *engine) {
   if (!engine) return;
   assert(!engine->codes && !engine->module_types); /* the stores go first */
+  engine_stacks_free();
   engine_types_deinit(&engine->types);
   pthread_mutex_destroy(&engine->lock);
   base_free(engine);
@@ -104,7 +107,7 @@ void engine_store_free(struct engine_store *store) {
   for (struct engine_memory *memory = store->memories; memory; memory = memory->next) engine_memory_deinit(memory);
   for (struct engine_table *table = store->tables; table; table = table->next) engine_table_deinit(table);
   engine_shared_drop(store, 0);
-  engine_stacks_free(store);
+  engine_stack_free(store->reserved_stack);
   engine_heap_free(store->heap);
   base_arena_deinit(&store->arena);
   base_budget_give(store->budget, BASE_LIMIT_MEMORY, store->bytes_used);
@@ -180,7 +183,7 @@ bool engine_thread_looks(struct engine_thread *thread) {
 /* A request that comes in between is a new one. */
 void engine_interrupt_clear(struct engine_store *store) {
   atomic_store(&store->thread.interrupted, false);
-  engine_thread_limit(&store->thread, store->thread.stack ? store->thread.value_limit : NULL);
+  engine_thread_limit(&store->thread, store->thread.value_limit);
 }
 
 void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), void *env) {

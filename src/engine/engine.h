@@ -70,6 +70,7 @@ struct engine_memory {
   uint64_t max_pages;
   struct module_memory_type type;
   bool guarded;
+  bool is_merged; /* shares a mapping with others, which it may not split */
   size_t reserved_bytes;
   struct engine_store *store;    /* NULL: shared */
   struct engine_shared *shared;  /* NULL: not shared */
@@ -164,19 +165,21 @@ struct engine_instance {
 
 /* ---- Stacks, activations, threads ------------------------------------------------------------------------------- */
 
-/* Value stack and native stack, mapped together, each with guard pages; a pair belongs to a call, not an instance. */
+/* Value stack and native stack, mapped together, each with guard pages; a pair belongs to a call, not an instance. This
+ * lies in the mapping itself. */
 struct engine_stack {
   uint64_t *values, *values_end;      /* grows upwards */
   uint8_t *native_low, *native_high;  /* grows downwards */
-  size_t value_bytes, native_bytes;   /* mapped sizes, guards included */
   unsigned native_factor;             /* engine_tier.native_factor, at least 1 */
-  struct engine_stack *next;          /* in the store's pool */
+  void *mapping;
+  size_t mapped_bytes;
+  struct engine_stack *next;          /* among those that a host thread keeps */
 };
 
 /* One entry into guest code, linked on the native stack. Tiers keep `site`, `fp` and `instance` current whenever
  * control leaves guest code (host call, nested call, trap), so that frames can be walked at any such moment. */
 struct engine_activation {
-  struct engine_activation *previous;
+  struct engine_activation *previous; /* NULL: nothing else is on the guest's stacks */
   struct engine_function *function;   /* that was entered */
   struct engine_instance *instance;
   const void *site;                   /* the tier's position in the innermost frame; NULL: none yet, or no longer */
@@ -443,6 +446,20 @@ enum cay_status engine_linker_instantiate(struct engine_linker *linker, struct m
 /* The same without running the start function, as engine_instance_new. */
 enum cay_status engine_linker_instance_new(struct engine_linker *linker, struct module *module, const char *name,
                                            struct engine_instance **out, struct cay_error *error);
+
+/* ---- Snapshots (snapshot.c) ------------------------------------------------------------------------------------------ */
+
+struct engine_snapshot;
+/* What the instances of a store, in which nothing runs, hold now. UNSUPPORTED: with shared memories, and while objects of the
+ * guest exist. */
+enum cay_status engine_snapshot_take(struct engine_store *store, struct engine_snapshot **out, struct cay_error *error);
+void engine_snapshot_free(struct engine_snapshot *snapshot); /* NULL allowed; after the stores that are bound to it */
+/* Makes a store what the snapshot's was: one in which engine_instance_new was called for the same modules, with the same kinds of
+ * imports, in the same order, or the snapshot's own. MEMORY: the store is good for nothing but to be freed. */
+enum cay_status engine_snapshot_bind(const struct engine_snapshot *snapshot, struct engine_store *store,
+                                     struct cay_error *error);
+/* Makes a bound store, in which nothing runs, that once more. False: as MEMORY above. */
+bool engine_store_restore(struct engine_store *store);
 
 /* ---- Calls ------------------------------------------------------------------------------------------------------------ */
 

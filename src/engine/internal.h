@@ -65,6 +65,8 @@ struct engine {
   struct engine_module_types *module_types;
   struct engine_code *codes;
   bool has_faults; /* the fault handler is installed, so that guard pages may be used */
+  size_t stack_mapped_bytes; /* of a pair of stacks */
+  unsigned native_factor;    /* engine_native_factor */
 };
 
 /* The type of functions without type indices; NULL: out of memory. Locks, as all of these do. */
@@ -137,7 +139,8 @@ struct engine_store {
   struct engine_root_span *root_spans;
   struct engine_host_global *host_globals; /* made by the host with types that are traced */
 
-  struct engine_stack *stack_pool;
+  struct engine_restore *restore; /* what engine_store_restore brings it to; NULL: it is bound to no snapshot */
+  struct engine_stack *reserved_stack; /* for the next call; NULL: the host thread has one, or makes one */
   struct engine_host_frame *host_frame;
   /* Where the guest's native stack was left by the innermost switch to the host's; NULL: we are on it (or in no call).
    * Nested calls continue below. */
@@ -166,6 +169,8 @@ const char *engine_budget_text(const struct base_budget *budget, char out[ENGINE
 void engine_fuel_settle(struct engine_thread *thread);
 
 void engine_memory_deinit(struct engine_memory *memory);
+/* As many bytes as whole pages of the system take. */
+uint64_t engine_os_pages(uint64_t bytes);
 /* Gives a zeroed memory, whose `store` or `shared` is set, its type, its budget and a place. */
 enum cay_status engine_memory_set_up(struct engine_memory *memory, struct engine_store *store,
                                      const struct module_memory_type *type, struct cay_error *error);
@@ -223,29 +228,76 @@ uint64_t engine_data_length(const struct engine_instance *instance, uint32_t dat
 /* Room on the native stack that is kept for surfaces and the engine itself beyond options.stack_bytes. */
 enum { ENGINE_NATIVE_MARGIN_BYTES = 256 * 1024, ENGINE_STACK_MIN_BYTES = 64 * 1024, ENGINE_GUARD_BYTES = 64 * 1024 };
 
+/* What a host thread has of the engine's. The static model, so that the handler of faults, which reads `running`, never
+ * enters the lazy allocation of thread-local storage. */
+struct engine_host_thread {
+  struct engine_thread *running; /* whose memories the thread's faults are looked up in; NULL: none */
+  struct engine_stack *stacks;   /* idle ones, for its next calls, of whatever store */
+  bool has_signal_stack;
+  bool has_end; /* its stacks are freed when it ends */
+};
+extern _Thread_local struct engine_host_thread engine_host_thread __attribute__((tls_model("initial-exec")));
+
 unsigned engine_native_factor(const struct engine *engine); /* of its tier, at least 1 */
-struct engine_stack *engine_stack_take(struct engine_store *store); /* NULL: no memory */
-void engine_stack_give(struct engine_store *store, struct engine_stack *stack);
-void engine_stacks_free(struct engine_store *store);
+size_t engine_stack_mapped_bytes(const struct engine *engine); /* for engine->stack_mapped_bytes */
+/* Of the same sizes as the engine's calls need. */
+static inline bool engine_stack_fits(const struct engine_stack *stack, const struct engine *engine) {
+  return stack->mapped_bytes == engine->stack_mapped_bytes && stack->native_factor == engine->native_factor;
+}
+/* The store's own, one of the thread's that is large enough, or a new one; NULL: no memory. */
+struct engine_stack *engine_stack_find(struct engine_store *store);
+void engine_stack_keep(struct engine_stack *stack);
+void engine_stack_free(struct engine_stack *stack); /* NULL allowed */
+static inline struct engine_stack *engine_stack_take(struct engine_store *store) {
+  struct engine_stack *stack = engine_host_thread.stacks;
+  if (BASE_UNLIKELY(!stack || store->reserved_stack || !engine_stack_fits(stack, store->engine)))
+    return engine_stack_find(store);
+  engine_host_thread.stacks = stack->next;
+  return stack;
+}
+static inline void engine_stack_give(struct engine_stack *stack) {
+  if (BASE_UNLIKELY(engine_host_thread.stacks || !engine_host_thread.has_end)) {
+    engine_stack_keep(stack);
+    return;
+  }
+  stack->next = NULL;
+  engine_host_thread.stacks = stack;
+}
+/* Frees those that the calling thread keeps. */
+void engine_stacks_free(void);
 /* Calls fn(arg) on the stack `to` with the stack pointer at `sp`, writes the stack pointer that was left to `*old_sp`
- * and the bounds of the stack that was left, where known, to `*old` (may be NULL). */
+ * and the bounds of the stack that was left, where a sanitizer knows them, to `*old` (may be NULL). */
+#if ENGINE_ANNOUNCES_SWITCHES
 int engine_stack_switch(struct engine_native to, void *sp, int (*fn)(void *), void *arg, void **old_sp,
                         struct engine_native *old);
+#else
+static inline int engine_stack_switch(struct engine_native to, void *sp, int (*fn)(void *), void *arg, void **old_sp,
+                                      struct engine_native *old) {
+  (void)to, (void)old;
+  return engine_arch_switch_call(sp, fn, arg, old_sp);
+}
+#endif
 
 /* ---- Faults and the operating system (os_*.c) --------------------------------------------------------------------- */
 
 /* Installs the process-wide handler once; false: not on this system. */
 bool engine_faults_install(void);
-/* Gives the calling host thread a signal stack (once); false: no memory. */
+/* Gives the calling host thread, which has none yet, a signal stack; false: no memory. */
 bool engine_faults_thread(void);
-/* Makes `thread` the one whose memories the calling host thread's faults are looked up in; returns the one before. */
-struct engine_thread *engine_faults_enter(struct engine_thread *thread);
 /* Asks store and tier whether the fault is the guest's; in the signal handler. */
 bool engine_fault_redirect(struct engine_thread *thread, uintptr_t address, void *machine_context);
 /* Bytes of address space that the process may use; UINT64_MAX: no limit. */
 uint64_t engine_os_address_space(void);
 /* Makes a readable and writable mapping larger, moving it where it has to; what is added is zero. NULL: no room. */
 void *engine_os_extend(void *address, size_t old_bytes, size_t new_bytes);
+/* How many mappings the process may have; asked for once. */
+size_t engine_os_map_limit(void);
+/* Images of memories: files without a name that nobody changes any more. -1: the system has none to give. */
+int engine_os_image_new(const uint8_t *bytes, size_t len_bytes);
+void engine_os_image_free(int image); /* -1 is allowed */
+/* Maps the whole image at a place that is mapped, copy-on-write, readable and writable. */
+bool engine_os_image_map(int image, uint8_t *address, size_t len_bytes);
+bool engine_os_image_read(int image, uint8_t *to, size_t len_bytes);
 /* The calling thread's own stack; asked for once per thread. */
 struct engine_native engine_os_stack(void);
 

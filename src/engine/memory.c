@@ -36,16 +36,30 @@ enum { PAGE_LOG2 = 16 };
 static uint8_t empty_byte;
 struct engine_memory engine_empty_memory = {.base = &empty_byte, .type = {.page_log2 = PAGE_LOG2}};
 
-/* Address space that the memories of the process have reserved, and the guarded ones' part of it. */
+/* Address space that the memories of the process have reserved, the guarded ones' part of it, and how many memories have
+ * mappings of their own. */
 static atomic_ullong reserved_total, guarded_total;
+static atomic_size_t separate_count;
 
-static void set_reserved(struct engine_memory *memory, size_t bytes) {
-  atomic_fetch_add(&reserved_total, bytes);
-  atomic_fetch_sub(&reserved_total, memory->reserved_bytes);
-  memory->reserved_bytes = bytes;
+/* A memory takes three mappings: what is accessible, of this what a snapshot's image lies in, and what is reserved. All of them
+ * together may take half of what the process may have. Fewer than FEW are few on any system that is asked. */
+enum { SEPARATE_MAPPINGS = 3, FEW_SEPARATE = 4096 };
+static bool is_crowded(void) {
+  size_t count = atomic_load(&separate_count);
+  return count >= FEW_SEPARATE && (count + 1) * SEPARATE_MAPPINGS > engine_os_map_limit() / 2;
 }
 
-static uint64_t round_to_os_page(uint64_t bytes) {
+/* What a memory has reserved from now on; 0: nothing any more. */
+static void set_reserved(struct engine_memory *memory, size_t bytes, bool is_merged) {
+  bool was_separate = memory->reserved_bytes && !memory->is_merged, is_separate = bytes && !is_merged;
+  atomic_fetch_add(&reserved_total, bytes);
+  atomic_fetch_sub(&reserved_total, memory->reserved_bytes);
+  atomic_fetch_add(&separate_count, (size_t)is_separate - (size_t)was_separate);
+  memory->reserved_bytes = bytes;
+  memory->is_merged = is_merged;
+}
+
+uint64_t engine_os_pages(uint64_t bytes) {
   uint64_t page = base_os_page_bytes();
   return (bytes + page - 1) & ~(page - 1);
 }
@@ -58,7 +72,7 @@ static bool guard_affordable(void) {
 
 static bool reserve_guarded(struct engine_memory *memory, struct engine_store *store, uint64_t len_bytes) {
   if (!store->engine->has_faults || memory->type.limits.is_64 || memory->type.page_log2 != PAGE_LOG2) return false;
-  if (!guard_affordable()) return false;
+  if (!guard_affordable() || is_crowded()) return false;
   uint8_t *base = base_os_reserve((size_t)GUARDED_BYTES);
   if (!base) return false;
   if (!base_os_commit(base, (size_t)len_bytes)) {
@@ -68,7 +82,7 @@ static bool reserve_guarded(struct engine_memory *memory, struct engine_store *s
   atomic_fetch_add(&guarded_total, GUARDED_BYTES);
   memory->base = base;
   memory->guarded = true;
-  set_reserved(memory, (size_t)GUARDED_BYTES);
+  set_reserved(memory, (size_t)GUARDED_BYTES, false);
   store->has_guarded = true;
   return true;
 }
@@ -76,7 +90,7 @@ static bool reserve_guarded(struct engine_memory *memory, struct engine_store *s
 static uint8_t *reserve_and_commit(uint64_t capacity, uint64_t len_bytes) {
   if (capacity > SIZE_MAX / 2) return NULL;
   uint8_t *base = base_os_reserve((size_t)capacity);
-  if (base && !base_os_commit(base, (size_t)round_to_os_page(len_bytes))) {
+  if (base && !base_os_commit(base, (size_t)engine_os_pages(len_bytes))) {
     base_os_release(base, (size_t)capacity);
     base = NULL;
   }
@@ -95,13 +109,20 @@ static void capacities(const struct engine_memory *memory, uint64_t len_bytes, u
   out[0] = is_generous && doubled < least ? least : doubled;
   out[1] = doubled;
   out[2] = len_bytes;
-  for (int i = 0; i < 3; i++) out[i] = round_to_os_page(out[i] ? out[i] : 1);
+  for (int i = 0; i < 3; i++) out[i] = engine_os_pages(out[i] ? out[i] : 1);
+}
+
+/* Nothing but what is accessible, so that the system makes one mapping of it and its neighbours. */
+static uint8_t *place_merged(uint64_t *capacity, uint64_t len_bytes) {
+  *capacity = engine_os_pages(len_bytes ? len_bytes : 1);
+  return *capacity > SIZE_MAX / 2 ? NULL : base_os_map((size_t)*capacity);
 }
 
 /* Places `len_bytes` in a new mapping with room to grow where there is space for that, and copies what is there. */
 static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
   uint64_t candidates[3], capacity = 0;
-  uint8_t *base = NULL;
+  uint8_t *base = is_crowded() ? place_merged(&capacity, len_bytes) : NULL;
+  bool is_merged = base != NULL;
   capacities(memory, len_bytes, candidates);
   for (size_t i = 0; !base && i < BASE_ARRAY_LEN(candidates); i++)
     base = reserve_and_commit(capacity = candidates[i], len_bytes);
@@ -111,7 +132,7 @@ static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
     base_os_release(memory->base, memory->reserved_bytes);
   }
   memory->base = base;
-  set_reserved(memory, (size_t)capacity);
+  set_reserved(memory, (size_t)capacity, is_merged);
   return true;
 }
 
@@ -119,15 +140,15 @@ static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
  * may take a quarter of a limited address space, and no more than a terabyte. */
 static bool reserve_whole(struct engine_memory *memory, uint64_t len_bytes) {
   uint64_t space = engine_os_address_space() / 4, capacity = memory->max_pages << memory->type.page_log2;
-  uint64_t needed = round_to_os_page(len_bytes ? len_bytes : 1);
+  uint64_t needed = engine_os_pages(len_bytes ? len_bytes : 1);
   if (space > GENEROUS_BYTES_64) space = GENEROUS_BYTES_64;
   if (capacity > space) capacity = space;
-  capacity = capacity > needed ? round_to_os_page(capacity) : needed;
+  capacity = capacity > needed ? engine_os_pages(capacity) : needed;
   while (!(memory->base = reserve_and_commit(capacity, len_bytes))) {
     if (capacity == needed) return false;
-    capacity = capacity / 2 > needed ? round_to_os_page(capacity / 2) : needed;
+    capacity = capacity / 2 > needed ? engine_os_pages(capacity / 2) : needed;
   }
-  set_reserved(memory, (size_t)capacity);
+  set_reserved(memory, (size_t)capacity, false);
   if (memory->max_pages > capacity >> memory->type.page_log2) memory->max_pages = capacity >> memory->type.page_log2;
   return true;
 }
@@ -140,14 +161,14 @@ static bool place(struct engine_memory *memory, struct engine_store *store, uint
 /* Without a copy and without room to spare: the mapping itself becomes larger. */
 static bool explicit_extend(struct engine_memory *memory, uint64_t len_bytes) {
   assert(!memory->guarded);
-  uint64_t mapped = round_to_os_page(memory->len_bytes), wanted = round_to_os_page(len_bytes);
+  uint64_t mapped = engine_os_pages(memory->len_bytes), wanted = engine_os_pages(len_bytes);
   if (mapped == 0 || wanted > SIZE_MAX / 2) return false;
   if (memory->reserved_bytes > mapped) base_os_release(memory->base + mapped, memory->reserved_bytes - (size_t)mapped);
-  set_reserved(memory, (size_t)mapped);
+  set_reserved(memory, (size_t)mapped, memory->is_merged);
   uint8_t *base = engine_os_extend(memory->base, (size_t)mapped, (size_t)wanted);
   if (!base) return false;
   memory->base = base;
-  set_reserved(memory, (size_t)wanted);
+  set_reserved(memory, (size_t)wanted, false);
   return true;
 }
 
@@ -217,7 +238,7 @@ enum cay_status engine_memory_new(struct engine_store *store, const struct modul
 
 void engine_memory_deinit(struct engine_memory *memory) {
   base_os_release(memory->base, memory->reserved_bytes);
-  set_reserved(memory, 0);
+  set_reserved(memory, 0, false);
   if (memory->guarded) atomic_fetch_sub(&guarded_total, GUARDED_BYTES);
 }
 
@@ -231,13 +252,13 @@ void engine_memories_drop(struct engine_store *store, uint32_t count) {
 }
 
 bool engine_memory_commit(struct engine_memory *memory, uint64_t len_bytes) {
-  uint64_t from = round_to_os_page(memory->len_bytes), to = round_to_os_page(len_bytes);
+  uint64_t from = engine_os_pages(memory->len_bytes), to = engine_os_pages(len_bytes);
   assert(to <= memory->reserved_bytes);
   return base_os_commit(memory->base + from, (size_t)(to - from));
 }
 
 static bool grow_mapping(struct engine_memory *memory, uint64_t len_bytes) {
-  if (round_to_os_page(len_bytes) <= memory->reserved_bytes) return engine_memory_commit(memory, len_bytes);
+  if (engine_os_pages(len_bytes) <= memory->reserved_bytes) return engine_memory_commit(memory, len_bytes);
   assert(!memory->guarded);
   if (memory->len_bytes > COPIED_BYTES_MAX && explicit_extend(memory, len_bytes)) return true;
   return explicit_move(memory, len_bytes) || explicit_extend(memory, len_bytes);

@@ -22,10 +22,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_installed;
 static pthread_key_t stack_key;
 
-/* The static model, so that the handler never enters the lazy allocation of thread-local storage. */
-static _Thread_local struct engine_thread *current __attribute__((tls_model("initial-exec")));
-static _Thread_local bool has_signal_stack __attribute__((tls_model("initial-exec")));
-
 /* The default action: restored, it hits the same instruction again, or the signal that was sent. */
 static void default_action(int number, const siginfo_t *details) {
   struct sigaction action = {.sa_handler = SIG_DFL};
@@ -55,7 +51,7 @@ static void pass_on(int number, siginfo_t *details, void *machine_context) {
 }
 
 static void handle(int number, siginfo_t *details, void *machine_context) {
-  struct engine_thread *thread = current;
+  struct engine_thread *thread = engine_host_thread.running;
   if (thread && details->si_code > 0 && engine_fault_redirect(thread, (uintptr_t)details->si_addr, machine_context))
     return;
   pass_on(number, details, machine_context);
@@ -94,15 +90,8 @@ static bool signal_stack_new(void) {
 }
 
 bool engine_faults_thread(void) {
-  if (has_signal_stack) return true;
   stack_t now;
   bool has_one = sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE);
-  has_signal_stack = has_one || signal_stack_new();
-  return has_signal_stack;
-}
-
-struct engine_thread *engine_faults_enter(struct engine_thread *thread) {
-  struct engine_thread *before = current;
-  current = thread;
-  return before;
+  engine_host_thread.has_signal_stack = has_one || signal_stack_new();
+  return engine_host_thread.has_signal_stack;
 }

@@ -150,6 +150,9 @@ void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *
 struct wasi_p1;
 enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error);
 void wasi_p1_free(struct wasi_p1 *p1); /* NULL allowed; after the store that uses it */
+/* Between calls, of a surface with a budget and without other threads: it is as new, with the handles of the configuration that
+ * it was made of. CAY_ERROR_MEMORY, _LIMIT: it is good for nothing but to be freed. */
+enum cay_status wasi_p1_reset(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error);
 /* From now on a budget, which is retained, counts what the guest does through its handles, the handles and the memory that
  * calls need. To be called once, before the first call. A guest that has used up what it may read, write or send ends with
  * ENGINE_TRAP_LIMIT. CAY_ERROR_LIMIT: there are more handles already. */

@@ -63,6 +63,56 @@ static enum cay_status run_program(cay_engine *engine, const void *bytes, size_t
   return status;
 }
 
+static enum cay_status never(void *env, cay_caller *caller, cay_slot *slots, struct cay_error *error) {
+  (void)env, (void)caller, (void)slots, (void)error;
+  return CAY_ERROR_TRAP;
+}
+
+static enum cay_status imports_new(cay_imports **out, struct cay_error *error) {
+  static const enum cay_type i32 = CAY_I32;
+  cay_imports *imports = NULL;
+  enum cay_status status = cay_imports_new(&imports, error);
+  if (status == CAY_OK) status = cay_imports_add(imports, "host", "never", &i32, 1, &i32, 1, never, NULL, error);
+  if (status == CAY_OK)
+    *out = imports;
+  else
+    cay_imports_release(imports);
+  return status;
+}
+
+/* A run, another one beside it, and one more that may be the first one again. */
+static enum cay_status use_pool(cay_pool *pool, struct cay_error *error) {
+  cay_run *one = NULL, *other = NULL, *again = NULL;
+  enum cay_status status = cay_pool_take(pool, &one, error);
+  if (status == CAY_OK) status = cay_pool_take(pool, &other, error);
+  if (status == CAY_OK) status = cay_run_start(one, error);
+  cay_run_free(one);
+  if (status == CAY_OK) status = cay_pool_take(pool, &again, error);
+  if (status == CAY_OK) status = cay_run_start(again, error);
+  cay_run_free(again);
+  cay_run_free(other);
+  return status;
+}
+
+static enum cay_status run_pool(cay_engine *engine, const void *bytes, size_t len_bytes, struct cay_error *error) {
+  cay_module *module = NULL;
+  cay_wasi *wasi = NULL;
+  cay_imports *imports = NULL;
+  cay_pool *pool = NULL;
+  enum cay_status status = cay_module_load(engine, bytes, len_bytes, &module, error);
+  if (status == CAY_OK) status = cay_wasi_new(&wasi, error);
+  if (status == CAY_OK) status = configure(wasi, error);
+  if (status == CAY_OK) status = imports_new(&imports, error);
+  cay_pool_setup setup = {.wasi = wasi, .imports = imports};
+  if (status == CAY_OK) status = cay_pool_new(module, &setup, &pool, error);
+  if (status == CAY_OK) status = use_pool(pool, error);
+  cay_pool_free(pool);
+  cay_imports_release(imports);
+  cay_wasi_free(wasi);
+  cay_module_release(module);
+  return status;
+}
+
 static const char *tier;
 
 static enum cay_status engine_new(cay_engine **out, struct cay_error *error) {
@@ -82,6 +132,7 @@ static enum cay_status run_all(void) {
   enum cay_status status = expect(engine_new(&engine, &error), &error, "engine");
   if (status == CAY_OK) status = expect(run_program(engine, hello, sizeof hello, NULL, &error), &error, "hello");
   if (status == CAY_OK) status = expect(run_program(engine, open_file, sizeof open_file, NULL, &error), &error, "open");
+  if (status == CAY_OK) status = expect(run_pool(engine, open_file, sizeof open_file, &error), &error, "pool");
   if (status == CAY_OK) status = expect(run_program(engine, kinds, sizeof kinds, "boom", &error), &error, "boom");
   if (status == CAY_OK) status = expect(run_program(engine, objects, sizeof objects, NULL, &error), &error, "objects");
   if (status == CAY_OK) status = expect(run_program(engine, objects, sizeof objects, "boom", &error), &error, "throw");

@@ -85,6 +85,7 @@ static enum engine_trap run(struct engine_activation *activation) {
 }
 
 enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation) {
+  if (!activation->previous) return run(activation); /* the native stack is all there */
   uint64_t *before = thread->value_limit, *limit = limit_from(thread, activation->base_fp);
   if (BASE_LIKELY(limit == before)) return run(activation);
   engine_thread_limit(thread, limit);

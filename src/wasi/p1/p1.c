@@ -51,6 +51,7 @@ struct engine_thread *wasi_p1_teller(const struct wasi_p1 *p1) { return p1->tell
 
 static enum engine_trap enter(struct engine_call *engine_call, uint64_t *slots) {
   const struct p1_binding *binding = engine_call->env;
+  atomic_store_explicit(&binding->own->p1->is_used, true, memory_order_relaxed);
   if (!engine_call->caller) return no_memory(engine_call, binding->function);
   struct p1_call call = {.p1 = binding->own->p1,
                          .own = binding->own,
@@ -267,9 +268,7 @@ static enum cay_status add_preopens(struct wasi_p1 *p1, const struct wasi_config
     if (from->is_synthetic && p1->tells) to->directory = host_object_retain(from->directory);
     if (!copy_text(from->guest_path, &to->guest_path) || !copy_text(from->host_path, &to->host_path))
       return base_error_memory(error);
-    struct p1_opened opened = {.preopen = (int32_t)i, .socket = -1};
     enum cay_status status = add_rule(p1, from, to, error);
-    if (status == CAY_OK) status = add_handle(p1, from->directory, opened, error);
     if (status) return status;
   }
   return CAY_OK;
@@ -279,11 +278,32 @@ static enum cay_status add_sockets(struct wasi_p1 *p1, const struct wasi_config 
   for (size_t i = 0; i < config->sockets.count; i++) {
     struct wasi_socket *to = BASE_VEC_PUSH(&p1->sockets);
     if (!to || !copy_text(config->sockets.items[i].rule, &to->rule)) return base_error_memory(error);
-    struct p1_opened opened = {.preopen = -1, .socket = (int32_t)i};
-    enum cay_status status = add_handle(p1, config->sockets.items[i].object, opened, error);
-    if (status) return status;
   }
   return CAY_OK;
+}
+
+/* Streams, directories, sockets, in this order. */
+static enum cay_status add_handles(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
+  enum cay_status status = add_streams(p1, config, error);
+  for (size_t i = 0; status == CAY_OK && i < config->preopens.count; i++)
+    status = add_handle(p1, config->preopens.items[i].directory,
+                        (struct p1_opened){.preopen = (int32_t)i, .socket = -1}, error);
+  for (size_t i = 0; status == CAY_OK && i < config->sockets.count; i++)
+    status =
+        add_handle(p1, config->sockets.items[i].object, (struct p1_opened){.preopen = -1, .socket = (int32_t)i}, error);
+  if (status == CAY_OK) close_streams(p1, config);
+  return status;
+}
+
+/* What a guest's calls change besides handles. */
+static enum cay_status set_state(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
+  p1->clocks = config->clocks;
+  p1->random = config->random;
+  p1->env_count = (uint32_t)config->env.count;
+  p1->once_told = p1->once_refused = 0;
+  if (config->is_uniform && !(p1->uniform = host_uniform_new(config->clocks.realtime_ns)))
+    return base_error_memory(error);
+  return join(config->env.items, config->env.count, "environment variables", &p1->env, error);
 }
 
 enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error) {
@@ -292,27 +312,19 @@ enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **o
   p1->hooks = config->hooks;
   p1->tells_uses = p1->hooks.permit || p1->hooks.accessed;
   p1->tells = p1->tells_uses || p1->hooks.denied;
-  p1->clocks = config->clocks;
-  p1->random = config->random;
-  if (config->is_uniform && !(p1->uniform = host_uniform_new(config->clocks.realtime_ns))) {
-    base_free(p1);
-    return base_error_memory(error);
-  }
   p1->arg_count = (uint32_t)config->args.count;
-  p1->env_count = (uint32_t)config->env.count;
   pthread_mutex_init(&p1->lock, NULL);
   pthread_mutex_init(&p1->told_lock, NULL);
   enum cay_status status = thread_init(&p1->main, p1, error);
   if (status == CAY_OK) status = join(config->args.items, config->args.count, "arguments", &p1->args, error);
-  if (status == CAY_OK) status = join(config->env.items, config->env.count, "environment variables", &p1->env, error);
-  if (status == CAY_OK) status = add_streams(p1, config, error);
+  if (status == CAY_OK) status = set_state(p1, config, error);
   if (status == CAY_OK) status = add_preopens(p1, config, error);
   if (status == CAY_OK) status = add_sockets(p1, config, error);
+  if (status == CAY_OK) status = add_handles(p1, config, error);
   if (status) {
     wasi_p1_free(p1);
     return status;
   }
-  close_streams(p1, config);
   *out = p1;
   return CAY_OK;
 }
@@ -329,20 +341,47 @@ static enum cay_status count_handle(struct wasi_p1 *p1, size_t fd, struct cay_er
   return base_error_set(error, CAY_ERROR_LIMIT, "the program is granted more handles than its limits allow");
 }
 
-enum cay_status wasi_p1_set_budget(struct wasi_p1 *p1, struct base_budget *budget, struct cay_error *error) {
+/* `budget` counts what is there. */
+static enum cay_status count_all(struct wasi_p1 *p1, struct base_budget *budget, struct cay_error *error) {
   enum cay_status status = CAY_OK;
-  assert(!p1->budget);
-  p1->budget = base_budget_retain(budget);
+  p1->budget = budget;
   if (p1->uniform) host_uniform_set_budget(p1->uniform, budget);
-  host_loop_set_budget(p1->main.loop, budget);
   for (size_t fd = 0; fd < p1->handle_count && status == CAY_OK; fd++)
     if (p1->handles[fd]) status = count_handle(p1, fd, error);
   return status;
 }
 
+enum cay_status wasi_p1_set_budget(struct wasi_p1 *p1, struct base_budget *budget, struct cay_error *error) {
+  assert(!p1->budget);
+  host_loop_set_budget(p1->main.loop, budget);
+  return count_all(p1, base_budget_retain(budget), error);
+}
+
+static void handles_free(struct wasi_p1 *p1) {
+  for (size_t i = 0; i < p1->handle_count; i++) p1_handle_release(p1->handles[i]);
+  p1->handle_count = p1->lowest_free = 0;
+  host_uniform_free(p1->uniform); /* after the listings */
+  p1->uniform = NULL;
+}
+
+enum cay_status wasi_p1_reset(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
+  struct base_budget *budget = p1->budget;
+  wasi_p1_clear(p1);
+  if (!atomic_load_explicit(&p1->is_used, memory_order_relaxed)) return CAY_OK;
+  atomic_store_explicit(&p1->is_used, false, memory_order_relaxed);
+  handles_free(p1);
+  base_text_deinit(&p1->env);
+  p1->budget = NULL; /* what is granted is counted as such */
+  enum cay_status status = set_state(p1, config, error);
+  if (status == CAY_OK) status = add_handles(p1, config, error);
+  if (status == CAY_OK) return count_all(p1, budget, error);
+  p1->budget = budget;
+  return status;
+}
+
 void wasi_p1_free(struct wasi_p1 *p1) {
   if (!p1) return;
-  for (size_t i = 0; i < p1->handle_count; i++) p1_handle_release(p1->handles[i]);
+  handles_free(p1);
   for (size_t i = 0; i < p1->preopens.count; i++) {
     host_object_release(p1->preopens.items[i].directory);
     base_free(p1->preopens.items[i].guest_path);
@@ -353,7 +392,6 @@ void wasi_p1_free(struct wasi_p1 *p1) {
   BASE_VEC_DEINIT(&p1->sockets);
   BASE_VEC_DEINIT(&p1->preopens);
   base_free(p1->handles);
-  host_uniform_free(p1->uniform); /* after the listings */
   base_text_deinit(&p1->args);
   base_text_deinit(&p1->env);
   thread_deinit(&p1->main);

@@ -111,6 +111,7 @@ struct wasi_p1 {
   uint32_t arg_count, env_count;
   struct wasi_hooks hooks;
   bool tells, tells_uses;      /* whether denials or uses; whether uses */
+  atomic_bool is_used;         /* there was a call */
   _Atomic uint32_t once_told, once_refused; /* bits 1 << enum p1_once; environment changes before its bit is set */
   pthread_mutex_t told_lock;   /* held while hooks.trace or hooks.denied runs */
   struct engine_thread *teller; /* whose call it is about */

@@ -51,7 +51,7 @@ TEST(takes_a_part) {
 /* What is left is what the tightest of a budget and those above it has. */
 TEST(the_tightest_decides) {
   struct base_budget *tenant = base_budget_new(NULL), *own = base_budget_new(NULL);
-  base_budget_set_parent(own, tenant);
+  CHECK(base_budget_join(own, tenant));
   base_budget_set_limit(own, BASE_LIMIT_SENT, 10);
   base_budget_set_limit(tenant, BASE_LIMIT_SENT, 12);
   CHECK_INT(base_budget_left(own, BASE_LIMIT_SENT), 10);
@@ -124,6 +124,18 @@ static void *take_and_give(void *opaque) {
   return (void *)refused;
 }
 
+TEST(what_was_used_is_no_limit) {
+  struct base_budget *parent = base_budget_new(NULL), *child = base_budget_new(parent);
+  CHECK(base_budget_take(child, BASE_LIMIT_CPU_TIME, 1000));
+  CHECK(base_budget_left(child, BASE_LIMIT_CPU_TIME) == BASE_NO_LIMIT);
+  CHECK(!base_budget_has_times(child) && !base_budget_has_times(NULL));
+  base_budget_set_limit(parent, BASE_LIMIT_CPU_TIME, 3000);
+  CHECK(base_budget_has_times(child));
+  CHECK_INT(base_budget_left(child, BASE_LIMIT_CPU_TIME), 2000);
+  base_budget_release(child);
+  base_budget_release(parent);
+}
+
 TEST(threads_never_pass_the_limit) {
   struct base_budget *budget = base_budget_new(NULL);
   pthread_t threads[TAKERS];
@@ -138,4 +150,5 @@ TEST(threads_never_pass_the_limit) {
 
 TEST_MAIN(RUN(nobody_is_without_limit) RUN(takes_up_to_the_limit) RUN(takes_a_part) RUN(the_tightest_decides)
               RUN(children_share_what_the_parent_has) RUN(peaks_are_of_what_was_taken)
-                  RUN(a_limit_below_what_is_used_leaves_nothing) RUN(threads_never_pass_the_limit))
+                  RUN(a_limit_below_what_is_used_leaves_nothing) RUN(what_was_used_is_no_limit)
+                      RUN(threads_never_pass_the_limit))
