@@ -127,10 +127,7 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
     return base_error_system(error, errno, "no socket for the broker");
   }
   pid_t process = fork();
-  if (process == 0) {
-    close(ends[0]); /* with a copy of it the broker would never see that it is closed */
-    broker_serve(ends[1], run, network, BROKER_NAME_MS);
-  }
+  if (process == 0) broker_serve(ends[1], run, network, BROKER_NAME_MS);
   int failure = errno;
   close(ends[1]);
   if (process < 0) {

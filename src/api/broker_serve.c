@@ -48,10 +48,12 @@ struct server {
   } lookups[LOOKUPS_MAX];
   unsigned lookup_count;
   unsigned file_questions, name_questions;
-  char *reply; /* BROKER_REPLY_BYTES */
+  /* Here and not on the stack, so that their pages are not touched before the first question: */
+  char question[sizeof(struct broker_request)];
+  char reply[BROKER_REPLY_BYTES];
 };
 
-/* Leaves the process nothing but `kept`. Signals are for the process that is served: the terminal sends them to all. All by
+/* Leaves the process nothing but `kept`: with a copy of the other end it would never see that it is closed. Signals are for the process that is served: the terminal sends them to all. All by
  * one function of the C library, because each page of it that is new to the process takes a microsecond of the guest's
  * start where there is one processor. */
 static void be_alone(int kept) {
@@ -112,7 +114,6 @@ static bool start_reader(struct server *server) {
   pid_t broker = getpid();
   server->reader = fork();
   if (server->reader == 0) {
-    close(ends[0]); /* with a copy of it the reader would never see that it is closed */
     be_child(ends[1], broker);
     read_for(ends[1], server->run);
   }
@@ -219,13 +220,12 @@ static size_t answer(struct server *server, const struct broker_request *request
 static bool serve_one(struct server *server) {
   struct broker_request request;
   const struct module *module;
-  char bytes[sizeof request];
   size_t len_bytes;
   int fd;
   wait_for_question(server);
-  if (!broker_receive_with(server->socket, bytes, sizeof bytes, &len_bytes, &fd)) return false;
+  if (!broker_receive_with(server->socket, server->question, sizeof server->question, &len_bytes, &fd)) return false;
   size_t module_count = api_run_modules(server->run, 0, &module);
-  bool is_good = broker_request_parse(bytes, len_bytes, module_count, &request, NULL) == CAY_OK &&
+  bool is_good = broker_request_parse(server->question, len_bytes, module_count, &request, NULL) == CAY_OK &&
                  (fd >= 0) == (request.kind == BROKER_NAME);
   if (is_good && request.kind == BROKER_NAME)
     answer_name(server, request.path, fd);
@@ -236,9 +236,12 @@ static bool serve_one(struct server *server) {
 }
 
 _Noreturn void broker_serve(int socket, const cay_run *run, const struct host_network *network, int lookup_ms) {
-  char reply[BROKER_REPLY_BYTES];
-  struct server server = {
-      .run = run, .network = network, .socket = socket, .lookup_ms = lookup_ms, .reader_socket = -1, .reply = reply};
+  static struct server server;
+  server.run = run;
+  server.reader_socket = -1;
+  server.network = network;
+  server.socket = socket;
+  server.lookup_ms = lookup_ms;
   be_alone(socket);
   while (serve_one(&server)) {
   }

@@ -44,6 +44,8 @@ static const struct row rows[] = {
 #include "wall_calls.gen.h"
 };
 enum { ROW_COUNT = BASE_ARRAY_LEN(rows), RANGES_MAX = 2 * ROW_COUNT + 1, NUMBERS_MAX = 1024 };
+/* About how many calls processors have, each of which the kernel tries. */
+enum { NUMBERS_TRIED = 470 };
 struct range {
   uint32_t first; /* to the next range's first */
   enum wall_check check;
@@ -393,14 +395,16 @@ static uint32_t first_number(const struct assembler *self, size_t stretch) {
   return self->ranges[self->stretches[stretch].first].first;
 }
 
-/* From stretch `begin` to `end`. Each step halves the numbers, as far as stretches allow it. */
-static place search(struct assembler *self, size_t begin, size_t end, bool has_last) {
+/* From stretch `begin` to `end`, the first number behind it. Each step halves the numbers, as far as stretches allow it. */
+static place search(struct assembler *self, size_t begin, size_t end, uint32_t end_number, bool has_last) {
   if (begin + 1 == end) return if_exception(self, &self->stretches[begin], has_last);
-  uint32_t first = first_number(self, begin), middle = first + (first_number(self, end - 1) - first) / 2;
+  uint32_t first = first_number(self, begin), middle = first + (end_number - first) / 2;
   size_t half = begin + 1;
   while (half + 1 < end && first_number(self, half) < middle) half++;
-  place upper = search(self, half, end, has_last);
-  return if_least(self, first_number(self, half), upper, search(self, begin, half, false));
+  if (half > begin + 1 && middle - first_number(self, half - 1) < first_number(self, half) - middle) half--;
+  uint32_t half_number = first_number(self, half);
+  place upper = search(self, half, end, end_number, has_last);
+  return if_least(self, half_number, upper, search(self, begin, half, half_number, false));
 }
 
 bool wall_filter_make(const struct policy_wall *wall, struct wall_filter *out) {
@@ -415,7 +419,7 @@ bool wall_filter_make(const struct policy_wall *wall, struct wall_filter *out) {
   put_answers(&self);
   for (size_t i = 0; i < range_count; i++) leaf(&self, self.ranges[i].check); /* first, to be at hand for all */
   place number =
-      compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), search(&self, 0, count, true));
+      compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), search(&self, 0, count, NUMBERS_TRIED, true));
   compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch),
           if_equal(&self, POLICY_AUDIT_ARCH, number, self.answers[WALL_DEADLY]));
   return !self.failed;
