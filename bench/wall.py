@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What the second wall adds to the start of `hello`: --isolate wall and process beside none, and a native program for
-scale. `./x bench wall [--rounds N] [--tier TIER]`, 400 rounds as normal.
+scale. `./x bench wall [--rounds N] [--tier TIER]`, 400 rounds as normal, started by bench/starts.c.
 
 Judged as bench/lib/overhead.py says. `process` starts a second process and has no bar."""
 
@@ -20,11 +20,11 @@ BAR_MS = 0.3
 ROUNDS = 400
 
 
-def start_ms(command):
+def check(command):
+    """And warms caches."""
     sample = run(command)
     if sample.output != b"hello\n":
         raise Failed(f"{command[0]}: printed {sample.output!r}")
-    return sample.wall_s * 1000
 
 
 def measure(setting, report, rounds):
@@ -35,10 +35,10 @@ def measure(setting, report, rounds):
                (("without", "none"), ("again", "none"), ("wall", "wall"), ("process", "process"))}
     streams["native, static"] = [native]
     for command in streams.values():
-        start_ms(command)  # warms caches
+        check(command)
     load = os.getloadavg()[0]
-    overhead.compare_starts(report, "start of hello", f"Start of hello ({setting.tier}), whole processes", streams, start_ms, rounds,
-                            {"wall": BAR_MS, "process": None})
+    overhead.compare_starts(report, "start of hello", f"Start of hello ({setting.tier}), whole processes", streams,
+                            setting.tool("starts"), rounds, {"wall": BAR_MS, "process": None})
     report.tables[-1]["note"] = f"load of the machine: {load:.1f} before, {os.getloadavg()[0]:.1f} after"
 
 
