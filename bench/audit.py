@@ -18,13 +18,12 @@ from report import Report
 from setting import ROOT, Setting, arguments, finish
 
 BAR = 1.03
-ROUNDS_OF_GUEST_KIB = 48 * 1024  # about that much JSON is read in a run
+ROUNDS_OF_GUEST_KIB = 12 * 1024  # about that much JSON is read in a run
 
 
 def prepare(setting, kib):
     """The guest, and a folder with a JSON file of `kib` KiB, always the same."""
-    folder = setting.work / f"json-{kib}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = setting.scratch(f"json-{kib}")
     chosen = random.Random(1)
     table = []
     while len(json.dumps(table)) < kib * 1024:
@@ -36,7 +35,8 @@ def prepare(setting, kib):
 def streams_of(setting, kib, tier):
     module, folder = prepare(setting, kib)
     rest = ["--dir", f"{folder}::/d", module, "/d", str(max(1, ROUNDS_OF_GUEST_KIB // kib))]
-    log, chain = setting.work / "audit.log", setting.work / "audit-chain.log"
+    logs = setting.scratch("audit")
+    log, chain = logs / "audit.log", logs / "audit-chain.log"
     return {"without": setting.cay_run(*rest, tier=tier), "again": setting.cay_run(*rest, tier=tier),
             "audit": setting.cay_run("--audit", log, *rest, tier=tier),
             "chain": setting.cay_run("--audit", chain, "--audit-chain", *rest, tier=tier)}, [log, chain]

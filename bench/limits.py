@@ -18,7 +18,7 @@ from report import Report
 from setting import Setting, arguments, finish
 
 BAR = 1.02
-SHA256_ROUNDS = 4000
+SHA256_ROUNDS = 500
 ALL = {"--max-memory": "1G", "--timeout": "1h", "--cpu-time": "1h", "--max-handles": "100", "--max-threads": "4",
        "--max-created": "1000000", "--max-read": "100G", "--max-written": "100G", "--max-sent": "1G", "--max-output": "1G",
        "--stack": "16M"}
@@ -29,26 +29,23 @@ def flags(limits):
     return [word for pair in limits.items() for word in pair]
 
 
-def programs(setting):
+def programs(setting, folder):
     """{name: what follows the flags}"""
     sha256, _ = kernels.build(setting, "sha256")
     sqlite = guests.find("speedtest1.wasm") / "bin" / "speedtest1.wasm"
-    folder = setting.work / "limits"
-    folder.mkdir(exist_ok=True)
     return {"SHA-256": ["--invoke", "run", sha256, str(SHA256_ROUNDS)],
-            "SQLite in memory": [sqlite, "--memdb", "--size", "30"],
-            "SQLite in a file": ["--dir", f"{folder}::/d", "--env", "SQLITE_TMPDIR=/d", sqlite, "--size", "20", "/d/bench.db"]}
+            "SQLite in memory": [sqlite, "--memdb", "--size", "4"],
+            "SQLite in a file": ["--dir", f"{folder}::/d", "--env", "SQLITE_TMPDIR=/d", sqlite, "--size", "4", "/d/bench.db"]}
 
 
-def sample(setting, command):
-    (setting.work / "limits" / "bench.db").unlink(missing_ok=True)
-    return run(command)
+def measure(setting, report, name, rest, rounds, folder):
+    def sample(command):
+        (folder / "bench.db").unlink(missing_ok=True)
+        return run(command)
 
-
-def measure(setting, report, name, rest, rounds):
     streams = {"without": setting.cay_run(*rest), "again": setting.cay_run(*rest),
                "limits": setting.cay_run(*flags(ALL), *rest), "and fuel": setting.cay_run(*flags(ALL | FUEL), *rest)}
-    overhead.compare(report, name, f"{name} ({setting.tier})", streams, lambda command: sample(setting, command),
+    overhead.compare(report, name, f"{name} ({setting.tier})", streams, sample,
                      lambda done: guests.answer(done.output), rounds, {"limits": BAR, "and fuel": None})
 
 
@@ -59,8 +56,9 @@ def main():
     try:
         setting = Setting(options)
         report = Report(setting.machine())
-        for name, rest in programs(setting).items():
-            measure(setting, report, name, rest, options.rounds)
+        folder = setting.scratch("limits")
+        for name, rest in programs(setting, folder).items():
+            measure(setting, report, name, rest, options.rounds, folder)
     except Failed as failure:
         sys.exit(f"bench: {failure}")
     return finish(report, options)

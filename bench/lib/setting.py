@@ -2,6 +2,7 @@
 """Where things are: the command under test, the compiler, and the folder for what the benchmarks build."""
 
 import argparse
+import atexit
 import os
 import pathlib
 import platform
@@ -33,6 +34,16 @@ class Setting:
         version = subprocess.run([self.compiler, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
         return (f"{model[1] if model else platform.machine()}, {len(os.sched_getaffinity(0))} processors, load "
                 f"{os.getloadavg()[0]:.1f}; {platform.system()} {platform.release()}; {version}; {self.cay}")
+
+    def scratch(self, name):
+        """An empty folder for what is read and written while it is measured: in memory where the system has a place for
+        that, because how long a disk makes one wait, and what the kernel does meanwhile, is chance."""
+        place = pathlib.Path("/dev/shm")
+        folder = (place if os.access(place, os.W_OK) else self.work) / f"cay-bench-{os.getuid()}-{name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def tool(self, name):
         """A program of bench/, which is part of the Meson build that made the command under test."""

@@ -418,8 +418,8 @@ bool wall_filter_make(const struct policy_wall *wall, struct wall_filter *out) {
   out->count = 0;
   put_answers(&self);
   for (size_t i = 0; i < range_count; i++) leaf(&self, self.ranges[i].check); /* first, to be at hand for all */
-  place number =
-      compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), search(&self, 0, count, NUMBERS_TRIED, true));
+  place number = compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr),
+                         search(&self, 0, count, NUMBERS_TRIED, true));
   compute(&self, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch),
           if_equal(&self, POLICY_AUDIT_ARCH, number, self.answers[WALL_DEADLY]));
   return !self.failed;
