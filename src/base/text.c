@@ -8,11 +8,14 @@
 #include <assert.h>
 #include <stdio.h>
 
+enum { FIRST_BYTES = 64 }; /* most texts are put together from pieces and never get longer */
+
 static bool text_reserve(struct base_text *text, size_t more_bytes) {
   if (text->failed) return false;
   size_t wanted;
   if (__builtin_add_overflow(text->len_bytes, more_bytes, &wanted) || wanted == SIZE_MAX ||
-      (wanted + 1 > text->capacity && !base_vec_grow((void **)&text->bytes, &text->capacity, wanted + 1, 1))) {
+      (wanted + 1 > text->capacity &&
+       !base_vec_grow((void **)&text->bytes, &text->capacity, wanted < FIRST_BYTES ? FIRST_BYTES : wanted + 1, 1))) {
     text->failed = true;
     return false;
   }

@@ -35,7 +35,7 @@
 #define O_PATH O_RDONLY
 #endif
 
-enum { BUFFER_BYTES = 65536, FLUSH_NS = 1000000000, ABOVE_MAX = 4096, TAIL_BYTES = 1 << 20, SHOWN_BYTES = 8192 };
+enum { BUFFER_BYTES = 65536, ABOVE_MAX = 4096, TAIL_BYTES = 1 << 20, SHOWN_BYTES = 8192 };
 
 struct place {
   dev_t device;
@@ -50,7 +50,10 @@ struct policy_audit {
   struct place file;
   BASE_VEC(struct place) above; /* the directory that holds the file, and all above it */
   struct base_text line, buffer;
-  uint64_t flushed_ns, uses;
+  uint64_t flushed_ns, now_ns; /* by the clock of the lines' times */
+  uint64_t uses;
+  uint64_t second; /* since 1970, as `second_text` has it */
+  struct base_text second_text;
   bool is_chained, has_failed;
   char hash[BASE_SHA256_HEX_BYTES];
   struct cay_error failure;
@@ -89,17 +92,39 @@ static void add_digits(struct base_text *text, unsigned value, unsigned count, c
   add(text, digits, count + (after != 0));
 }
 
-void policy_audit_time(struct base_text *text, uint64_t ns) {
+enum { NS_PER_S = 1000000000 };
+
+static void add_second(struct base_text *text, uint64_t since_1970) {
   int year;
-  unsigned month, day, second = (unsigned)(ns / 1000000000 % 86400);
-  civil_date((int64_t)(ns / 1000000000 / 86400), &year, &month, &day);
+  unsigned month, day, second = (unsigned)(since_1970 % 86400);
+  civil_date((int64_t)(since_1970 / 86400), &year, &month, &day);
   add_digits(text, (unsigned)year, 4, '-');
   add_digits(text, month, 2, '-');
   add_digits(text, day, 2, 'T');
   add_digits(text, second / 3600, 2, ':');
   add_digits(text, second / 60 % 60, 2, ':');
   add_digits(text, second % 60, 2, '.');
-  add_digits(text, (unsigned)(ns % 1000000000), 9, 'Z');
+}
+
+static void add_fraction(struct base_text *text, uint64_t ns) { add_digits(text, (unsigned)(ns % NS_PER_S), 9, 'Z'); }
+
+void policy_audit_time(struct base_text *text, uint64_t ns) {
+  add_second(text, ns / NS_PER_S);
+  add_fraction(text, ns);
+}
+
+/* The same; of many lines in one second its text is made once. */
+static void add_time(struct policy_audit *audit, uint64_t ns) {
+  struct base_text *second_text = &audit->second_text;
+  if (!second_text->len_bytes || second_text->failed || audit->second != ns / NS_PER_S) {
+    second_text->len_bytes = 0;
+    second_text->failed = false;
+    audit->second = ns / NS_PER_S;
+    add_second(second_text, audit->second);
+  }
+  audit->line.failed |= second_text->failed;
+  add(&audit->line, second_text->bytes, second_text->len_bytes);
+  add_fraction(&audit->line, ns);
 }
 
 /* Of a name that is long or not UTF-8 a readable part is told, and the hash of all its bytes: a program can neither make
@@ -117,16 +142,22 @@ static void add_unusual(struct base_text *text, const char *lead, const char *va
   base_text_format(text, "%.*s_sha256\":\"%s\"", (int)strlen(lead) - 2, lead, hex);
 }
 
+/* Of the bytes of a JSON text; not the zero at the end. */
+static const bool stands_as_it_is[UINT8_MAX + 1] = {
+    [' ' ... '"' - 1] = true, ['"' + 1 ... '\\' - 1] = true, ['\\' + 1 ... '~'] = true};
+
 /* `lead` is `,"call":`, in front of the value. */
-static void add_field(struct base_text *text, const char *lead, const char *value) {
-  size_t len_bytes = value ? strlen(value) : 0, plain_bytes = 0;
+static inline void add_field(struct base_text *text, const char *lead, const char *value) {
   add(text, lead, strlen(lead));
-  while (plain_bytes < len_bytes && value[plain_bytes] >= 0x20 && value[plain_bytes] < 0x7F &&
-         value[plain_bytes] != '"' && value[plain_bytes] != '\\')
-    plain_bytes++;
   if (!value) {
     add(text, "null", 4);
-  } else if (plain_bytes == len_bytes && len_bytes < SHOWN_BYTES) { /* nearly always */
+    return;
+  }
+  size_t len_bytes = 0;
+  while (stands_as_it_is[(uint8_t)value[len_bytes]]) len_bytes++;
+  bool is_plain = !value[len_bytes]; /* nearly always */
+  if (!is_plain) len_bytes += strlen(value + len_bytes);
+  if (is_plain && len_bytes < SHOWN_BYTES) {
     add(text, "\"", 1);
     add(text, value, len_bytes);
     add(text, "\"", 1);
@@ -139,15 +170,16 @@ static void add_field(struct base_text *text, const char *lead, const char *valu
 
 /* "read|write" as an array. */
 static void add_words(struct base_text *text, const char *words) {
-  base_text_addz(text, ",\"right\":[");
+  add(text, ",\"right\":[", 10);
   for (const char *word = words; *word;) {
-    size_t len_bytes = strcspn(word, "|");
-    base_text_addz(text, word == words ? "\"" : ",\"");
-    base_text_add(text, word, len_bytes);
-    base_text_addz(text, "\"");
+    size_t len_bytes = 0;
+    while (word[len_bytes] && word[len_bytes] != '|') len_bytes++;
+    add(text, word == words ? "\"" : ",\"", word == words ? 1 : 2);
+    add(text, word, len_bytes);
+    add(text, "\"", 1);
     word += len_bytes + (word[len_bytes] == '|');
   }
-  base_text_addz(text, "]");
+  add(text, "]", 1);
 }
 
 /* Lines "  2: name at file:line" become an array of "name at file:line". */
@@ -175,9 +207,9 @@ static void begin_line(struct policy_audit *audit, const char *record) {
   struct base_text *line = &audit->line;
   line->len_bytes = 0;
   line->failed = false;
-  base_text_addz(line, record);
-  base_text_addz(line, ",\"time\":\"");
-  policy_audit_time(line, now_ns());
+  add(line, record, strlen(record));
+  audit->now_ns = now_ns();
+  add_time(audit, audit->now_ns);
   add(line, audit->instance, strlen(audit->instance));
 }
 
@@ -195,7 +227,7 @@ static enum cay_status write_buffer(struct policy_audit *audit, struct cay_error
     return fail(audit, audit->failure.status, error);
   }
   audit->buffer.len_bytes = 0;
-  audit->flushed_ns = base_os_monotonic_ns();
+  audit->flushed_ns = audit->now_ns;
   return CAY_OK;
 }
 
@@ -208,30 +240,32 @@ static enum cay_status end_line(struct policy_audit *audit, struct cay_error *er
     base_text_addz(line, audit->hash);
     base_text_addz(line, "\"");
   }
-  base_text_addz(line, "}\n");
+  add(line, "}\n", 2);
   if (!line->failed) base_text_add(&audit->buffer, line->bytes, line->len_bytes);
   if (line->failed || audit->buffer.failed) return fail(audit, base_error_memory(&audit->failure), error);
   return CAY_OK;
 }
 
+/* A clock that was set back makes a very long time of it. */
 static bool is_due(const struct policy_audit *audit) {
-  return audit->buffer.len_bytes >= BUFFER_BYTES || base_os_monotonic_ns() - audit->flushed_ns >= FLUSH_NS;
+  return audit->buffer.len_bytes >= BUFFER_BYTES || audit->now_ns - audit->flushed_ns >= NS_PER_S;
 }
 
 static enum cay_status add_use(struct policy_audit *audit, const struct policy_audit_use *use,
                                struct cay_error *error) {
   struct base_text *line = &audit->line;
-  begin_line(audit, "{\"record\":\"use\"");
+  begin_line(audit, "{\"record\":\"use\",\"time\":\"");
   if (use->thread)
     base_text_format(line, ",\"thread\":%u", use->thread);
   else
-    base_text_addz(line, ",\"thread\":0");
+    add(line, ",\"thread\":0", 11);
   add_field(line, ",\"call\":", use->call);
   add_words(line, use->rights);
   add_field(line, ",\"object\":", use->object);
   if (use->listener) add_field(line, ",\"listener\":", use->listener);
   add_field(line, ",\"host\":", use->host_path);
-  add_field(line, ",\"decision\":", use->reason ? "deny" : "allow");
+  const char *decision = use->reason ? ",\"decision\":\"deny\"" : ",\"decision\":\"allow\"";
+  add(line, decision, strlen(decision));
   add_field(line, ",\"rule\":", use->rule);
   add_field(line, ",\"result\":", use->result);
   if (use->reason) add_field(line, ",\"reason\":", use->reason);
@@ -350,6 +384,7 @@ static void audit_free(struct policy_audit *audit) {
   BASE_VEC_DEINIT(&audit->above);
   base_text_deinit(&audit->line);
   base_text_deinit(&audit->buffer);
+  base_text_deinit(&audit->second_text);
   base_free(audit->path);
   base_free(audit->instance);
   pthread_mutex_destroy(&audit->lock);
@@ -361,7 +396,7 @@ static enum cay_status begin(struct policy_audit *audit, struct cay_error *error
   if (!status) status = check_file(audit, error);
   if (!status) status = read_tail(audit, error);
   if (status) return status;
-  begin_line(audit, "{\"record\":\"begin\"");
+  begin_line(audit, "{\"record\":\"begin\",\"time\":\"");
   status = end_line(audit, error);
   return status ? status : write_buffer(audit, error);
 }
@@ -395,7 +430,7 @@ enum cay_status policy_audit_close(struct policy_audit *audit, struct cay_error 
   if (!audit) return CAY_OK;
   enum cay_status status = audit->has_failed ? fail(audit, audit->failure.status, error) : CAY_OK;
   if (!status) {
-    begin_line(audit, "{\"record\":\"end\"");
+    begin_line(audit, "{\"record\":\"end\",\"time\":\"");
     base_text_format(&audit->line, ",\"uses\":%llu", (unsigned long long)audit->uses);
     status = end_line(audit, error);
   }

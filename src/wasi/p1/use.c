@@ -141,15 +141,15 @@ static void describe_path(struct p1_call *call, const struct p1_use *use, struct
     return;
   }
   telling->access.preopen = preopen->guest_path;
+  telling->access.rule = preopen->rule;
   if (!holds_zero(use->path)) add_host_path(&telling->host_path, preopen, text_of(&telling->object));
-  if (preopen->rule) base_text_addz(&telling->rule, preopen->rule);
 }
 
-/* telling_deinit afterwards. */
+/* telling_deinit afterwards. What only denials have is set by set_denial. */
 static void describe(struct p1_call *call, const struct p1_use *use, struct telling *telling) {
-  *telling = (struct telling){
-      .access = {
-          .call = call->function->name, .rights = use->rights, .is_exclusive = use->is_exclusive, .kind = use->kind}};
+  telling->object = telling->host_path = telling->rule = (struct base_text){0};
+  telling->access = (struct wasi_access){
+      .call = call->function->name, .rights = use->rights, .is_exclusive = use->is_exclusive, .kind = use->kind};
   if (use->object) {
     telling->access.object = use->object;
     telling->access.rule = use->rule;
