@@ -66,11 +66,12 @@ static void add_guest_path(struct base_text *text, const char *directory, struct
 char *p1_guest_path(const struct wasi_p1 *p1, const struct p1_handle *directory, struct host_path path) {
   struct base_text text = {0};
   add_guest_path(&text, directory_name(p1, directory), path);
-  struct base_text cut = {0};
-  if (!text.failed) add_cut(&cut, text.bytes, text.len_bytes, GUEST_PATH_BYTES_MAX);
-  base_text_deinit(&text);
-  if (cut.failed) base_text_deinit(&cut);
-  return cut.bytes;
+  if (!text.failed && text.len_bytes > GUEST_PATH_BYTES_MAX) {
+    text.len_bytes = GUEST_PATH_BYTES_MAX;
+    base_text_addz(&text, "...");
+  }
+  if (text.failed) base_text_deinit(&text);
+  return text.bytes;
 }
 
 /* What follows the granted directory in a guest path; NULL when it does not lie beneath it as it is written. */
