@@ -18,7 +18,7 @@ from report import Report
 from setting import ROOT, Setting, arguments, finish
 
 BAR = 1.03
-ROUNDS_OF_GUEST_KIB = 12 * 1024  # about that much JSON is read in a run
+ROUNDS_OF_GUEST_KIB = 32 * 1024  # about that much JSON is read in a run
 
 
 def prepare(setting, kib):
