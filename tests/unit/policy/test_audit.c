@@ -2,6 +2,7 @@
 /* The audit log: its lines, its chain and what breaks it, what it refuses to lie in. */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "policy/parts.h"
@@ -59,6 +60,35 @@ TEST(lines) {
   struct stat status;
   CHECK_INT(stat("plain", &status), 0);
   CHECK_INT(status.st_mode & 0777, 0600);
+}
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Lines of one second and of the next: each has the time at which it was made. */
+TEST(times_of_lines) {
+  struct policy_audit *audit = NULL;
+  const struct policy_audit_use use = {.call = "path_open", .object = "/a", .result = "OK", .rights = "read"};
+  char bounds[3][64];
+  CHECK_INT(policy_audit_open("timed", "app.wasm", false, &audit, &error), CAY_OK);
+  for (int i = 0; i < 3; i++) {
+    uint64_t before_ns = now_ns();
+    snprintf(bounds[i], sizeof bounds[i], "%s", time_of(before_ns));
+    CHECK_INT(policy_audit_add(audit, &use, &error), CAY_OK);
+    if (i == 1) usleep((useconds_t)(1000000 - before_ns / 1000 % 1000000));
+  }
+  CHECK_INT(policy_audit_close(audit, &error), CAY_OK);
+  load("timed");
+  char *text = base_string_copy((const char *)file.bytes, file.len_bytes), *line = text;
+  for (int i = 0; i < 3 && line; i++) {
+    line = strstr(line + 1, "{\"record\":\"use\",\"time\":\"");
+    CHECK(line && strncmp(line + 24, bounds[i], 30) >= 0);
+    CHECK(line && strncmp(line + 24, i < 2 ? bounds[i + 1] : time_of(now_ns()), 30) <= 0);
+  }
+  base_free(text);
 }
 
 /* The number of the broken line, 0: none. */
@@ -216,5 +246,5 @@ static void leave(void) {
 TEST_MAIN({
   enter();
   RUN(times)
-  RUN(lines) RUN(unusual_names) RUN(chains) RUN(going_on) RUN(failing_writes) RUN(guards) leave();
+  RUN(lines) RUN(times_of_lines) RUN(unusual_names) RUN(chains) RUN(going_on) RUN(failing_writes) RUN(guards) leave();
 })
