@@ -22,6 +22,9 @@ enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_inte
 extern const struct engine_tier tiers_optimized;
 /* Where cay-llvm is looked for first, by programs that are not beside it. The text is the caller's; before it is started. */
 void tiers_optimized_look_in(const char *folder);
+/* For tests: of modules that are made code of from now on, about half of the functions stay in the baseline; `seed` tells which,
+ * 0: none for this reason. */
+void tiers_optimized_mix(uint32_t seed);
 #endif
 /* All of this build, the one that is taken when nothing is asked for first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The differential test: generated modules in every tier of cay, with guard pages and with explicit bounds, and on a
- * reference, all in this process and in lock-step.
+/* The differential test: generated modules in every tier of cay, with guard pages and with explicit bounds, in a mix of
+ * optimized functions and others, and on a reference, all in this process and in lock-step.
  *
  *   diff GENERATOR REFERENCE FOLDER COUNT [SEED]
  *
@@ -564,6 +564,9 @@ static bool make_sides(struct test *test, const char *reference) {
 #endif
   for (const struct engine_tier *const *tier = tiers_all; *tier; tier++)
     if (!add_side(test, side_cay_new(*tier, false)) || !add_side(test, side_cay_new(*tier, true))) return false;
+#if TIERS_HAS_OPTIMIZER
+  if (!add_side(test, side_cay_mixed(&tiers_optimized))) return false;
+#endif
   return add_side(test, side_reference_new(reference));
 }
 

@@ -95,6 +95,8 @@ struct side_kind {
 /* NULL after a message. */
 struct engine_tier;
 struct side *side_cay_new(const struct engine_tier *tier, bool is_checked); /* explicit bounds, a heap to be stressed */
+/* The optimizing tier with about half of the functions in the baseline, others in each module. */
+struct side *side_cay_mixed(const struct engine_tier *tier);
 struct side *side_reference_new(const char *library_path);
 
 /* ---- Values ----------------------------------------------------------------------------------------------------- */

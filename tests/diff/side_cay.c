@@ -15,7 +15,7 @@ struct cay_import {
 struct cay_side {
   struct side side;
   const struct engine_tier *tier;
-  bool is_checked;
+  bool is_checked, is_mixed;
   struct engine *engine;
   struct engine_store *store;
   struct engine_instance *instance;       /* NULL until it is made */
@@ -292,6 +292,13 @@ static enum cay_status make_import(struct cay_side *cay, uint32_t position, stru
   return engine_global_new(cay->store, type, slots, &out->global, error);
 }
 
+/* A number that is never 0 and the same for the same module decides. */
+static void mix_functions(const struct cay_side *cay, size_t number) {
+#if TIERS_HAS_OPTIMIZER
+  tiers_optimized_mix(cay->is_mixed ? (uint32_t)number | 1u << 31 : 0);
+#endif
+}
+
 static enum side_outcome instantiate(struct side *side, const uint8_t *bytes, size_t len_bytes) {
   struct cay_side *cay = cay_of(side);
   struct cay_error error = {0};
@@ -303,6 +310,7 @@ static enum side_outcome instantiate(struct side *side, const uint8_t *bytes, si
       !engine_heap_set_stress(cay->store, true))
     abort();
   for (uint32_t i = 0; i < import_count && status == CAY_OK; i++) status = make_import(cay, i, &error);
+  mix_functions(cay, len_bytes);
   if (status == CAY_OK)
     status = engine_instantiate(cay->store, side->module, cay->imports, "generated", &cay->instance, &error);
   if (status == CAY_OK) cay->types = cay->instance->types;
@@ -395,4 +403,12 @@ struct side *side_cay_new(const struct engine_tier *tier, bool is_checked) {
   fprintf(stderr, "%s\n", error.text);
   free(cay);
   return NULL;
+}
+
+struct side *side_cay_mixed(const struct engine_tier *tier) {
+  struct side *side = side_cay_new(tier, false);
+  if (!side) return NULL;
+  snprintf(side->name, sizeof side->name, "mixed %s", tier->name);
+  cay_of(side)->is_mixed = true;
+  return side;
 }

@@ -28,8 +28,11 @@ static struct optimizer_conversation {
 } running;
 
 static const char *helper_folder;
+static atomic_uint mix;
 
 void tiers_optimized_look_in(const char *folder) { helper_folder = folder; }
+
+void tiers_optimized_mix(uint32_t seed) { atomic_store(&mix, seed); }
 
 static void stop(void) {
   if (running.owner == 0) return;
@@ -131,7 +134,8 @@ enum cay_status optimizer_ask(const struct module *module, const struct engine_c
                                  .layout = optimizer_layout(),
                                  .features = module->features,
                                  .flags = flags_of(options),
-                                 .module_bytes = (uint32_t)module->len_bytes};
+                                 .module_bytes = (uint32_t)module->len_bytes,
+                                 .mix = atomic_load(&mix)};
   pthread_mutex_lock(&lock);
   if (running.owner != getpid()) stop();
   bool can_ask = running.owner != 0 || start();

@@ -25,6 +25,7 @@ struct wire_request {
   uint64_t features;      /* that the module was loaded with */
   uint32_t flags;         /* enum wire_flags */
   uint32_t module_bytes;
+  uint32_t mix; /* for tests: which functions are left out; 0: none */
 };
 
 struct wire_batch {
@@ -56,6 +57,7 @@ struct wire_line {
   X(TAIL_CALL, "tail calls")                                                             \
   X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
   X(TOO_LARGE, "a frame or body too large")                                              \
+  X(MIX, "the sake of a test")                                                           \
   X(FAILED, "LLVM could not compile it")
 enum wire_reason {
 #define X(NAME, text) WIRE_REASON_##NAME,

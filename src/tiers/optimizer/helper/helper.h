@@ -23,6 +23,7 @@ enum value_type { VALUE_I32, VALUE_I64, VALUE_F32, VALUE_F64, VALUE_V128, VALUE_
 struct job {
   const struct module *module;
   uint32_t flags; /* enum wire_flags */
+  uint32_t mix;   /* as in struct wire_request */
   struct ir_frontend *frontend;
   LLVMTargetMachineRef machine;
   char *cpu, *features, *triple, *layout;

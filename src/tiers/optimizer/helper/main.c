@@ -114,6 +114,11 @@ static bool compile_batch(struct job *job, struct batch_function *functions, uin
   return true;
 }
 
+/* For tests, by the toss of a coin that falls the same way again. */
+static bool is_left_out(const struct job *job, uint32_t entry) {
+  return job->mix && ((entry ^ job->mix) * UINT32_C(0x9E3779B1)) >> 31;
+}
+
 /* The functions from `first` on that make a batch; how many of the module's it goes through. */
 static uint32_t choose(struct job *job, uint32_t first, struct batch_function *out, uint32_t *count,
                        struct answer *answer) {
@@ -124,7 +129,9 @@ static uint32_t choose(struct job *job, uint32_t first, struct batch_function *o
   size_t bytes = 0;
   for (*count = 0; at < all && bytes < BODY_BYTES; at++) {
     struct batch_function function = {.entry = at};
-    function.refusal = module->features_used & thrown ? WIRE_REASON_EXCEPTIONS : translate_refusal(job, &function);
+    function.refusal = is_left_out(job, at)             ? WIRE_REASON_MIX
+                       : module->features_used & thrown ? WIRE_REASON_EXCEPTIONS
+                                                        : translate_refusal(job, &function);
     if (function.refusal >= 0) {
       refuse(answer, at, function.refusal);
       continue;
@@ -172,6 +179,7 @@ static bool answer_request(struct job *job, const struct wire_request *request, 
     return false;
   job->module = module;
   job->flags = request->flags;
+  job->mix = request->mix;
   job->frontend = ir_frontend_new(&options);
   bool done = job->frontend && answer_module(job);
   ir_frontend_free(job->frontend);
