@@ -137,6 +137,7 @@ static void put_lower_of_store(uint8_t *hole, uint32_t value) {
 
 uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
 const uint32_t baseline_thunk_bytes = 0;
+const char baseline_arch_leave_tail[1];
 void baseline_arch_thunk(uint8_t *to, int32_t distance) { assert(!"no optimized code here"); }
 
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {

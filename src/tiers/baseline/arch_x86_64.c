@@ -182,6 +182,13 @@ void *baseline_arch_first_sp(void *native_sp) { return (char *)native_sp - 24; }
   __asm__(".text\n.p2align 4\n.globl " #name "\n.hidden " #name "\n.type " #name ", @function\n" #name ":\n" \
           "  .cfi_startproc\n  endbr64\n" __VA_ARGS__ "  .cfi_endproc\n.size " #name ", . - " #name "\n")
 
+/* LLVM's tailcc without arguments on the stack: instance r13, which is kept, slots rdi, function rsi; the callee takes away
+ * the 8 bytes behind the return address, which keep the stack aligned. */
+FUNCTION(baseline_arch_leave_tail,
+         "  push %rbp\n  mov %rsp, %rbp\n  push %rdi\n  sub $8, %rsp\n"
+         "  mov %rsi, %rdx\n  mov %rdi, %rsi\n  mov %r13, %rdi\n  call baseline_leave_tail\n"
+         "  mov -8(%rbp), %rcx\n  mov (%rcx), %rax\n  movups (%rcx), %xmm0\n  leave\n  ret $8\n");
+
 FUNCTION(baseline_arch_leave, "  mov %rsp, %rsi\n  jmp baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mov %rsp, %r15\n  jmp baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mov %rsp, %r15\n  jmp baseline_tail_away\n");

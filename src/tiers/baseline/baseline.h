@@ -70,6 +70,7 @@ struct baseline_runtime {
   void (*no_room)(struct engine_instance *inst);              /* from a prologue: no room, or look */
   void (*look)(struct engine_instance *inst);                 /* from a loop: the stack limit is missing */
   void (*leave_call)(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
+  const char *leave_tail; /* a stub: the same by a tail call from native code, in its convention */
   void (*help)(struct engine_instance *inst, uint64_t *slots, uint64_t operands, uint64_t imm, uint64_t helper);
   baseline_helper helpers[BASELINE_HELPER_COUNT];
 };
@@ -236,6 +237,10 @@ BASELINE_GUEST_CC void baseline_arch_away(uint64_t *fp, uint8_t *mem, struct eng
                                           uint64_t r1, uint64_t r2);
 BASELINE_GUEST_CC void baseline_arch_tail_away(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                                uint64_t r1, uint64_t r2);
+/* Where optimized code is, jumped to by it: makes a frame and calls baseline_leave_tail with instance, slots and function; a
+ * single result is in the first registers then. */
+extern const char baseline_arch_leave_tail[];
+void baseline_leave_tail(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
 extern const bool baseline_boxes_f32; /* an f32 in a float register has ones above it */
 /* Returns to compiled code with this state, r0 also in x0. */
 BASELINE_GUEST_CC void baseline_arch_back(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,

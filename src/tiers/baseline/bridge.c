@@ -299,6 +299,21 @@ static void optimized_leave_call(struct engine_instance *inst, uint64_t *slots, 
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
 }
 
+/* By a stub that has taken the place of the frame: as baseline_tail_away. */
+__attribute__((used)) void baseline_leave_tail(struct engine_instance *inst, uint64_t *slots,
+                                               struct engine_function *function) {
+  struct baseline_caller caller = {NULL, slots};
+  bool is_first = !baseline_optimized_caller(inst->code, CALLING_FRAME, &caller);
+  struct engine_activation *activation = engine_publish(inst, is_first ? NULL : caller.site, caller.fp);
+  if (is_first && function->instance) {
+    activation->function = function;
+    activation->instance = function->instance;
+    engine_arch_leave(activation->native_sp, AGAIN);
+  }
+  enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
+}
+
 static void optimized_help(struct engine_instance *inst, uint64_t *slots, uint64_t operands, uint64_t imm,
                            uint64_t helper) {
   engine_publish(inst, CALLING_SITE, CALLING_FRAME);
@@ -317,6 +332,7 @@ const struct baseline_runtime baseline_runtime = {
     .no_room = optimized_no_room,
     .look = optimized_look,
     .leave_call = optimized_leave_call,
+    .leave_tail = baseline_arch_leave_tail,
     .help = optimized_help,
     .helpers =
         {

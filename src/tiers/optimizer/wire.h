@@ -54,7 +54,6 @@ struct wire_line {
 #define WIRE_REASONS(X)                                                                  \
   X(EXCEPTIONS, "exceptions")                                                            \
   X(REFERENCES, "references that are collected")                                         \
-  X(TAIL_CALL, "tail calls")                                                             \
   X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
   X(TOO_LARGE, "a frame or body too large")                                              \
   X(MIX, "the sake of a test")                                                           \

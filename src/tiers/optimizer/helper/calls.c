@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Calls, and what functions of the runtime do.
  *
- * A callee's frame begins where its arguments stand in the caller's, as in every tier. Native code takes its arguments in registers and returns a single result in
- * one; several results are in its frame. Everything else takes arguments and results in the frame. Whether a function of this
- * instance has native code is asked at run time, where it is not of the same batch: a table says so. */
+ * A callee's frame begins where its arguments stand in the caller's, as in every tier; that of a tail call takes the caller's
+ * place. Native code takes its arguments in registers and returns a single result in one; several results are in its frame.
+ * Everything else takes arguments and results in the frame. Whether a function of this instance has native code is asked at
+ * run time, where it is not of the same batch: a table says so. */
 #include <stddef.h>
 
 #include "tiers/baseline/code.h"
@@ -15,10 +16,22 @@ struct call {
   const struct module_func_type *type;
   uint32_t slot;      /* of the first argument and result in this frame */
   LLVMValueRef frame; /* the callee's */
+  bool is_tail;       /* it takes the place of this frame, and what it returns is returned */
 };
 
-static struct call call_begin(struct batch *b, const struct module_func_type *type, uint32_t slot) {
-  return (struct call){type, slot, value_slot_address(b, b->fp, slot)};
+static struct call call_begin(struct batch *b, const struct module_func_type *type, const struct ir_insn *insn) {
+  bool is_tail = insn->op == IR_RETURN_CALL || insn->op == IR_RETURN_CALL_INDIRECT || insn->op == IR_RETURN_CALL_REF;
+  return (struct call){type, insn->d, is_tail ? b->fp : value_slot_address(b, b->fp, insn->d), is_tail};
+}
+
+/* Nothing stands between a tail call and the return of its result. */
+static void jump(struct batch *b, LLVMValueRef made) {
+  LLVMSetTailCallKind(made, LLVMTailCallKindMustTail);
+  value_set_convention(b, made);
+  if (LLVMGetTypeKind(LLVMTypeOf(made)) == LLVMVoidTypeKind)
+    LLVMBuildRetVoid(b->builder);
+  else
+    LLVMBuildRet(b->builder, made);
 }
 
 /* Calls native code; its single result, or NULL. */
@@ -32,16 +45,37 @@ static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMVa
   LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, call->type), function, arguments,
                                        2 + call->type->param_count, "");
   value_pin_instance(b, result);
+  value_set_convention(b, result);
+  if (call->is_tail) jump(b, result);
   return call->type->result_count == 1 ? result : NULL;
 }
 
-/* Calls any function through the runtime. */
-static LLVMValueRef call_away(struct batch *b, const struct call *call, LLVMValueRef function) {
+static void store_arguments(struct batch *b, const struct call *call) {
   uint32_t slot = 0;
   for (uint32_t i = 0; i < call->type->param_count; i++) {
     value_store_slot(b, call->frame, slot, value_read(b, call->slot + slot, value_type_of(call->type->params[i])));
     slot += module_type_slots(call->type->params[i]);
   }
+}
+
+/* The same as a tail call: by a stub, which takes this frame's place, so that it has the native convention. */
+static LLVMValueRef jump_away(struct batch *b, const struct call *call, LLVMValueRef function) {
+  LLVMTypeRef own = LLVMGetReturnType(LLVMGlobalGetValueType(b->function));
+  LLVMTypeRef params[] = {b->pointer, b->pointer, b->pointer};
+  store_arguments(b, call);
+  b->needs_frame = true;
+  LLVMValueRef arguments[] = {b->inst, b->fp, function};
+  LLVMValueRef stub = control_runtime(b, offsetof(struct baseline_runtime, leave_tail));
+  LLVMValueRef made = LLVMBuildCall2(b->builder, LLVMFunctionType(own, params, 3, false), stub, arguments, 3, "");
+  value_pin_instance(b, made);
+  jump(b, made);
+  return NULL;
+}
+
+/* Calls any function through the runtime. */
+static LLVMValueRef call_away(struct batch *b, const struct call *call, LLVMValueRef function) {
+  if (call->is_tail) return jump_away(b, call, function);
+  store_arguments(b, call);
   LLVMValueRef arguments[] = {b->inst, call->frame, function};
   control_call_runtime(b, offsetof(struct baseline_runtime, leave_call), arguments, 3);
   if (call->type->result_count != 1) return NULL;
@@ -50,6 +84,7 @@ static LLVMValueRef call_away(struct batch *b, const struct call *call, LLVMValu
 
 static void call_end(struct batch *b, const struct call *call, LLVMValueRef result) {
   uint32_t slot = 0;
+  if (call->is_tail) return;
   if (result) value_write(b, call->slot, result);
   for (uint32_t i = 0; !result && i < call->type->result_count; i++) {
     value_write(b, call->slot + slot, value_load_slot(b, call->frame, slot, value_type_of(call->type->results[i])));
@@ -74,10 +109,14 @@ static void call_either(struct batch *b, const struct call *call, LLVMValueRef i
   LLVMPositionBuilderAtEnd(b->builder, inside);
   results[0] = call_native(b, call, native);
   blocks[0] = LLVMGetInsertBlock(b->builder);
-  LLVMBuildBr(b->builder, next);
+  if (!call->is_tail) LLVMBuildBr(b->builder, next);
   LLVMPositionBuilderAtEnd(b->builder, outside);
   results[1] = call_away(b, call, away);
   blocks[1] = LLVMGetInsertBlock(b->builder);
+  if (call->is_tail) {
+    LLVMDeleteBasicBlock(next);
+    return;
+  }
   LLVMBuildBr(b->builder, next);
   LLVMPositionBuilderAtEnd(b->builder, next);
   call_end(b, call, join(b, results, blocks));
@@ -99,7 +138,7 @@ static LLVMValueRef load_function(struct batch *b, uint64_t func) {
 static void build_call(struct batch *b, const struct ir_insn *insn) {
   const struct module *module = b->job->module;
   uint32_t func = (uint32_t)insn->imm;
-  struct call call = call_begin(b, module_func_type_of(module, func), insn->d);
+  struct call call = call_begin(b, module_func_type_of(module, func), insn);
   if (func < module->imported_func_count) {
     call_end(b, &call, call_away(b, &call, load_function(b, func)));
     return;
@@ -154,7 +193,7 @@ static void check_type(struct batch *b, LLVMValueRef sub, LLVMValueRef super) {
 
 static void build_call_indirect(struct batch *b, const struct ir_insn *insn) {
   const struct module *module = b->job->module;
-  struct call call = call_begin(b, &module->types[insn->imm].func, insn->d);
+  struct call call = call_begin(b, &module->types[insn->imm].func, insn);
   LLVMTypeRef i64 = b->types[VALUE_I64];
   LLVMValueRef index = value_read(b, insn->a, VALUE_I64);
   LLVMValueRef tables = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, tables));
@@ -174,7 +213,7 @@ static void build_call_indirect(struct batch *b, const struct ir_insn *insn) {
 
 /* imm: the type. */
 static void build_call_ref(struct batch *b, const struct ir_insn *insn) {
-  struct call call = call_begin(b, &b->job->module->types[insn->imm].func, insn->d);
+  struct call call = call_begin(b, &b->job->module->types[insn->imm].func, insn);
   LLVMValueRef reference = value_read(b, insn->a, VALUE_I64);
   LLVMValueRef is_null = LLVMBuildICmp(b->builder, LLVMIntEQ, reference, LLVMConstNull(b->types[VALUE_I64]), "");
   control_trap_if(b, is_null, control_trap_number(b, ENGINE_TRAP_NULL_REFERENCE));
@@ -230,9 +269,12 @@ static bool build_help(struct batch *b, const struct ir_insn *insn) {
 
 bool call_insn(struct batch *b, const struct ir_insn *insn) {
   switch (insn->op) {
-  case IR_CALL: build_call(b, insn); return true;
-  case IR_CALL_INDIRECT: build_call_indirect(b, insn); return true;
-  case IR_CALL_REF: build_call_ref(b, insn); return true;
+  case IR_CALL:
+  case IR_RETURN_CALL: build_call(b, insn); return true;
+  case IR_CALL_INDIRECT:
+  case IR_RETURN_CALL_INDIRECT: build_call_indirect(b, insn); return true;
+  case IR_CALL_REF:
+  case IR_RETURN_CALL_REF: build_call_ref(b, insn); return true;
   case MODULE_OP_REF_FUNC:
     value_write(b, insn->d, LLVMBuildPtrToInt(b->builder, load_function(b, insn->imm), b->types[VALUE_I64], ""));
     return true;

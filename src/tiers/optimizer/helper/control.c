@@ -11,15 +11,18 @@
 
 LLVMBasicBlockRef control_block(struct batch *b) { return LLVMAppendBasicBlockInContext(b->context, b->function, ""); }
 
+LLVMValueRef control_runtime(struct batch *b, uint64_t offset) {
+  LLVMValueRef code = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, code));
+  LLVMValueRef runtime = value_load_fixed(b, b->pointer, code, 0);
+  return value_load_fixed(b, b->pointer, runtime, offset);
+}
+
 void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count) {
   LLVMTypeRef types[8];
   assert(count <= BASE_ARRAY_LEN(types));
   for (unsigned i = 0; i < count; i++) types[i] = LLVMTypeOf(arguments[i]);
   LLVMTypeRef type = LLVMFunctionType(b->void_type, types, count, false);
-  LLVMValueRef code = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, code));
-  LLVMValueRef runtime = value_load_fixed(b, b->pointer, code, 0);
-  LLVMValueRef function = value_load_fixed(b, b->pointer, runtime, offset);
-  LLVMBuildCall2(b->builder, type, function, arguments, count, "");
+  LLVMBuildCall2(b->builder, type, control_runtime(b, offset), arguments, count, "");
 }
 
 /* The compiler orders blocks by it. */

@@ -82,6 +82,9 @@ struct batch {
 
 enum value_type value_type_of(module_type type);
 LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_type *type);
+/* Gives a native function, or a call of one, the convention that its module's have: C's, or, where there are tail calls, one
+ * in which every tail call is a jump. */
+void value_set_convention(const struct batch *b, LLVMValueRef function_or_call);
 /* The instance's argument of a native function, or of a call of one, is in a register that functions keep: it stays there. */
 void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call);
 LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits);
@@ -109,6 +112,8 @@ LLVMValueRef value_load(struct batch *b, LLVMTypeRef type, LLVMValueRef base, ui
 
 /* ---- Control (control.c) -------------------------------------------------------------------------------------------- */
 
+/* The function of the runtime at `offset` in it. */
+LLVMValueRef control_runtime(struct batch *b, uint64_t offset);
 /* Calls a function of the runtime, at `offset` in it: returns nothing, takes `count` arguments. */
 void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count);
 /* Goes on only where `condition` is false; else, which is unlikely, there is a trap. */

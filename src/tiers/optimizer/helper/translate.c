@@ -51,6 +51,7 @@ void translate_add(struct batch *b, const struct batch_function *own) {
   snprintf(promised, sizeof promised, "%u", own->native_limit);
   set_attribute(b, function, "warn-stack-size", promised);
   value_pin_instance(b, function);
+  value_set_convention(b, function);
   b->natives[own->entry] = function;
 }
 
@@ -84,11 +85,6 @@ static int refusal_of(const struct ir_function *ir) {
   if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
   if (ir->tries.count > 0) return WIRE_REASON_EXCEPTIONS;
   if (ir->nodes.count > 0 || ir->local_references.count > 0) return WIRE_REASON_REFERENCES;
-  for (size_t i = 0; i < ir->insns.count; i++) {
-    const struct ir_insn *insn = &ir->insns.items[i];
-    if (insn->op == IR_RETURN_CALL || insn->op == IR_RETURN_CALL_INDIRECT || insn->op == IR_RETURN_CALL_REF)
-      return WIRE_REASON_TAIL_CALL;
-  }
   return -1;
 }
 
@@ -231,6 +227,7 @@ void translate_adapter(struct batch *b, const struct batch_function *own) {
   LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, type), b->natives[own->entry], arguments,
                                        2 + type->param_count, "");
   value_pin_instance(b, result);
+  value_set_convention(b, result);
   LLVMSetTailCallKind(result, LLVMTailCallKindNoTail);
   if (type->result_count == 1) value_store_slot(b, b->fp, 0, result);
   LLVMBuildRetVoid(b->builder);

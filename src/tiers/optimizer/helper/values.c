@@ -52,6 +52,15 @@ LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_
   return LLVMFunctionType(result, params, 2 + type->param_count, false);
 }
 
+void value_set_convention(const struct batch *b, LLVMValueRef function_or_call) {
+  enum { TAIL_CONVENTION = 18 };
+  if (!(b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL))) return;
+  if (LLVMIsAFunction(function_or_call))
+    LLVMSetFunctionCallConv(function_or_call, TAIL_CONVENTION);
+  else
+    LLVMSetInstructionCallConv(function_or_call, TAIL_CONVENTION);
+}
+
 void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call) {
   static const char name[] = "swiftself";
   unsigned kind = LLVMGetEnumAttributeKindForName(name, sizeof name - 1);
