@@ -19,9 +19,6 @@ static inline int tier_is_wanted(const struct engine_tier *tier) {
   return !wanted || test_is_word(wanted, tier->name);
 }
 
-/* Whether its stack ends exactly at the sum of the frames that the front-end has laid out; optimized frames are larger. */
-static inline int tier_has_small_frames(void) { return strcmp(tested_tier->name, "optimized") != 0; }
-
 /* CAY_HELPER_FOLDER in the environment: where cay-llvm is. */
 static inline void tiers_find_helper(void) {
 #if TIERS_HAS_OPTIMIZER

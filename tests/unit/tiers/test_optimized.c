@@ -6,10 +6,47 @@
 #include "every_tier.h"
 #include "tiers/tiers.h"
 
-/* (i32) -> i32 twice: one adds 1, one is a tail call of it. */
+/* (i32) -> i32 twice, exported as "f" and "g": 7 for 0, else a tail call of the other one with one less. */
+#define COUNTS_DOWN(other) \
+  18, 0, 0x20, 0, 0x45, 0x04, 0x40, 0x41, 7, 0x0F, 0x0B, 0x20, 0, 0x41, 1, 0x6B, 0x12, other, 0x0B
 static const uint8_t two_functions[] = {
-    0x00, 'a', 's', 'm', 1, 0, 0,    0, 1,    6, 1,    0x60, 1, 0x7F, 1,    0x7F, 3,    3, 2,    0,
-    0,    10,  16,  2,   7, 0, 0x20, 0, 0x41, 1, 0x6A, 0x0B, 6, 0,    0x20, 0,    0x12, 0, 0x0B,
+    0x00,
+    'a',
+    's',
+    'm',
+    1,
+    0,
+    0,
+    0,
+    1,
+    6,
+    1,
+    0x60,
+    1,
+    0x7F,
+    1,
+    0x7F,
+    3,
+    3,
+    2,
+    0,
+    0,
+    7,
+    9,
+    2,
+    1,
+    'f',
+    0,
+    0,
+    1,
+    'g',
+    0,
+    1,
+    10,
+    39,
+    2,
+    COUNTS_DOWN(1),
+    COUNTS_DOWN(0),
 };
 
 static struct module *load(void) {
@@ -37,8 +74,41 @@ static struct base_text report_of(const struct engine_code_options *options) {
 
 TEST(functions_are_optimized_and_refused) {
   struct base_text text = report_of(&(struct engine_code_options){.explicit_bounds = true});
-  CHECK_TEXT(text.bytes, "optimized 1 of 2 functions; 1 not for tail calls");
+  CHECK_TEXT(text.bytes, "optimized 2 of 2 functions");
   base_text_deinit(&text);
+  tiers_optimized_mix(1);
+  text = report_of(&(struct engine_code_options){.explicit_bounds = true});
+  CHECK_TEXT(text.bytes, "optimized 1 of 2 functions; 1 not for the sake of a test");
+  base_text_deinit(&text);
+  tiers_optimized_mix(0);
+}
+
+static uint64_t count_down(struct engine *engine, const char *name, uint64_t from) {
+  struct engine_store *store;
+  struct engine_instance *instance;
+  struct engine_extern found;
+  struct module *module = load();
+  CHECK_INT(engine_store_new(engine, NULL, &store, NULL), CAY_OK);
+  CHECK_INT(engine_instantiate(store, module, NULL, "counts", &instance, NULL), CAY_OK);
+  CHECK(engine_export(instance, name, 1, &found));
+  CHECK_INT(engine_call(store, found.func, &from), ENGINE_TRAP_NONE);
+  module_release(module);
+  engine_store_free(store);
+  return from;
+}
+
+/* Of two functions that call each other in turn, both, one or the other is optimized. */
+TEST(tail_calls_between_tiers_take_no_stack) {
+  for (uint32_t mix = 0; mix < 3; mix++) {
+    struct engine *engine;
+    tiers_optimized_mix(mix);
+    CHECK_INT(engine_new(&(struct engine_options){.tier = &tiers_optimized, .stack_bytes = 1 << 16}, &engine, NULL),
+              CAY_OK);
+    CHECK_INT(count_down(engine, "f", 1000001), 7);
+    CHECK_INT(count_down(engine, "g", 1000001), 7);
+    engine_free(engine);
+  }
+  tiers_optimized_mix(0);
 }
 
 TEST(locals_that_others_read_are_not_optimized) {
@@ -56,4 +126,4 @@ TEST(without_a_helper_the_baseline_runs) {
 }
 
 TEST_MAIN(tiers_find_helper(); RUN(functions_are_optimized_and_refused) RUN(locals_that_others_read_are_not_optimized)
-              RUN(without_a_helper_the_baseline_runs))
+              RUN(tail_calls_between_tiers_take_no_stack) RUN(without_a_helper_the_baseline_runs))
