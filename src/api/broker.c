@@ -115,6 +115,16 @@ static int look_up(void *env, const char *name, int fd) {
   return is_sent ? 0 : -HOST_ERROR_AGAIN;
 }
 
+/* For engine_tier.delegate. */
+static bool start_helper(void *env, int socket) {
+  struct api_broker *broker = env;
+  const struct broker_request request = {.kind = BROKER_HELPER};
+  pthread_mutex_lock(&broker->lock);
+  bool is_sent = !broker->is_over && broker_send_with(broker->socket, &request, broker_request_bytes(&request), socket);
+  pthread_mutex_unlock(&broker->lock);
+  return is_sent;
+}
+
 /* ---- Its life --------------------------------------------------------------------------------------------------------------- */
 
 enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
@@ -144,6 +154,7 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
   broker->source = (struct inspect_source){find, broker};
   api_run_set_source(run, &broker->source);
   if (network) host_network_set_resolver(network, look_up, broker);
+  if (api_run_tier(run)->delegate) api_run_tier(run)->delegate(start_helper, broker);
   *out = broker;
   return CAY_OK;
 }

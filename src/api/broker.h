@@ -13,6 +13,7 @@ enum broker_kind {
   BROKER_PATH_KIND, /* answered by one byte, enum api_path_kind */
   BROKER_NAME,      /* who the path names is looked up; answered by host_network_answer through the descriptor that comes
                        with the request, and not here */
+  BROKER_HELPER,    /* the tier's process is started, with the descriptor that comes with the request; not answered */
   BROKER_KIND_COUNT,
 };
 enum { BROKER_PATH_BYTES = 4096, BROKER_TEXT_BYTES = 512, BROKER_REPLY_BYTES = 32 * 1024 };

@@ -14,6 +14,9 @@
  * rules do not name (host_network_answer), writes its answer to the descriptor that came with the question, which the broker
  * itself never touches, and is ended when it takes too long.
  *
+ * The tier may want a process that compiles (engine_tier.delegate). It is another program, which confines itself, and gets the
+ * descriptor that came with the request, to talk to the guest's process; the broker only starts and ends it.
+ *
  * Invariants: 1. The broker reads no byte that the module's author chose but a packet's, whose size is checked. 2. It has no
  * descriptor but its socket and the reader's; what comes with a question is closed before the next one. 3. It ends when the
  * other end of its socket is closed, as the kernel does when the process that it serves ends, however that came; behind the
@@ -47,6 +50,7 @@ struct server {
     uint64_t deadline_ns;
   } lookups[LOOKUPS_MAX];
   unsigned lookup_count;
+  pid_t helper; /* the tier's; 0: not started */
   unsigned file_questions, name_questions;
   /* Here and not on the stack, so that their pages are not touched before the first question: */
   char question[sizeof(struct broker_request)];
@@ -183,6 +187,20 @@ static void end_lookups(struct server *server, uint64_t now_ns) {
   server->lookup_count = left;
 }
 
+/* ---- The tier's process -------------------------------------------------------------------------------------------------------- */
+
+/* One for the run: it compiles what the guest's process says is a module, and answers to that. */
+static void start_helper(struct server *server, int fd) {
+  const struct engine_tier *tier = api_run_tier(server->run);
+  if (server->helper || !tier->start_for) return;
+  if (!tier->start_for(fd, &server->helper)) server->helper = 0;
+}
+
+/* Who yields to all others may take a while even to die, and is not waited for. */
+static void end_helper(struct server *server) {
+  if (server->helper) kill(server->helper, SIGKILL);
+}
+
 /* ---- The loop ------------------------------------------------------------------------------------------------------------------ */
 
 static int time_left_ms(const struct server *server, uint64_t now_ns) {
@@ -226,9 +244,11 @@ static bool serve_one(struct server *server) {
   if (!broker_receive_with(server->socket, server->question, sizeof server->question, &len_bytes, &fd)) return false;
   size_t module_count = api_run_modules(server->run, 0, &module);
   bool is_good = broker_request_parse(server->question, len_bytes, module_count, &request, NULL) == CAY_OK &&
-                 (fd >= 0) == (request.kind == BROKER_NAME);
+                 (fd >= 0) == (request.kind == BROKER_NAME || request.kind == BROKER_HELPER);
   if (is_good && request.kind == BROKER_NAME)
     answer_name(server, request.path, fd);
+  else if (is_good && request.kind == BROKER_HELPER)
+    start_helper(server, fd);
   else if (is_good)
     is_good = broker_send(server->socket, server->reply, answer(server, &request));
   if (fd >= 0) close(fd);
@@ -245,6 +265,7 @@ _Noreturn void broker_serve(int socket, const cay_run *run, const struct host_ne
   be_alone(socket);
   while (serve_one(&server)) {
   }
+  end_helper(&server);
   lose_reader(&server);
   end_lookups(&server, UINT64_MAX);
   _exit(0);

@@ -19,6 +19,8 @@ static enum cay_status malformed(struct cay_error *error, size_t offset, const c
   return base_error_set_at(error, CAY_ERROR_MALFORMED, offset, "a request to the broker %s", what);
 }
 
+static bool has_path(uint32_t kind) { return kind != BROKER_POSITIONS && kind != BROKER_HELPER; }
+
 enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, size_t module_count,
                                      struct broker_request *out, struct cay_error *error) {
   const size_t head_bytes = offsetof(struct broker_request, path);
@@ -26,7 +28,7 @@ enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, size_t
   if (len_bytes >= sizeof *out) return malformed(error, sizeof *out - 1, "is too long");
   memcpy(out, bytes, len_bytes);
   if (out->kind >= BROKER_KIND_COUNT) return malformed(error, offsetof(struct broker_request, kind), "has no kind");
-  if (out->path_bytes != len_bytes - head_bytes || (out->path_bytes == 0) != (out->kind == BROKER_POSITIONS))
+  if (out->path_bytes != len_bytes - head_bytes || (out->path_bytes == 0) != !has_path(out->kind))
     return malformed(error, offsetof(struct broker_request, path_bytes), "has a path of another length");
   out->path[out->path_bytes] = 0;
   if (out->kind == BROKER_POSITIONS && out->module >= module_count)

@@ -52,12 +52,13 @@ static void places_deinit(struct places *places) {
   BASE_VEC_DEINIT(&places->paths);
 }
 
-/* What calls no WASI is denied nothing; without debug information, too, there is nothing to ask, and the fork is saved. */
+/* What calls no WASI is denied nothing; without debug information, too, and where the tier starts no process, there is nothing to
+ * ask, and the fork is saved. */
 static bool may_ask(const cay_run *run) {
   const struct module *module;
   for (size_t i = 0; i < api_run_modules(run, i, &module); i++)
     if (inspect_has_positions(module)) return true;
-  return api_run_uses_wasi(run) || api_run_makes_sockets(run);
+  return api_run_uses_wasi(run) || api_run_makes_sockets(run) || api_run_tier(run)->delegate;
 }
 
 /* Messages can do without a broker, names cannot. */

@@ -196,6 +196,8 @@ struct engine_raw_frame { struct engine_instance *instance; const void *site; ui
 
 struct engine_thread {
   _Atomic(uint64_t *) stack_limit;    /* a frame may not reach past it; NULL: interrupted, or the tier shall look */
+  uint32_t ticks, tick_interval;      /* the tier's, of code that counts calls and rounds of loops: what it has left when it */
+  uint64_t ticked_ns;                 /* begins; what it got last, and when */
   uint64_t *value_limit;              /* what it is otherwise: engine_thread_limit */
   struct engine_activation *top;
   struct engine_stack *stack;         /* current pair; NULL outside guest calls */
@@ -265,6 +267,12 @@ struct engine_tier {
   void (*prepare)(void);
   /* No code object will be made soon: gives back what that takes and running code does not. NULL: nothing is. */
   void (*settle)(void);
+  /* Before the process gives up rights, of a tier that starts a process when there is something to do for it: gets ready to
+   * have `start` called instead, from any thread, once, with what is to be that process's end of a socket. False: it is not to
+   * be had, and the tier goes without. NULL, both: no such tier. */
+  bool (*delegate)(bool (*start)(void *env, int socket), void *env);
+  /* What that comes to, in a process that has kept its rights: starts the tier's process. `*process` is its id. */
+  bool (*start_for)(int socket, int *process);
   /* Runs `function` of `instance`; arguments are at activation->base_fp, results come back there. Called on the guest
    * stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. Where the tier
    * has called engine_go_on_from_guest, activation->site is where to go on, else NULL. */

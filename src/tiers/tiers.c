@@ -6,10 +6,9 @@ const struct engine_tier *const tiers_all[] = {
     &tiers_baseline,
 #endif
 #if TIERS_HAS_OPTIMIZER
-    &tiers_optimized,
+    &tiers_optimized, &tiers_auto,
 #endif
-    &tiers_interp,
-    NULL,
+    &tiers_interp,    NULL,
 };
 
 const struct engine_tier *tiers_default(void) {

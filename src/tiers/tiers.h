@@ -20,6 +20,10 @@ enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_inte
 /* The baseline, with all functions compiled by LLVM in a helper process, cay-llvm, before the first is called. Those that it
  * cannot compile, all if there is no helper, stay in the baseline; `report` says how many and why. */
 extern const struct engine_tier tiers_optimized;
+/* The baseline, and the same helper for what turns out to be busy while it runs: it is started by the first function that is. */
+extern const struct engine_tier tiers_auto;
+/* For tests: about every so many-th call or round of a loop has its function optimized, and waits for that; 0: busy ones are. */
+void tiers_auto_hasten(uint32_t every);
 /* Where cay-llvm is looked for first, by programs that are not beside it. The text is the caller's; before it is started. */
 void tiers_optimized_look_in(const char *folder);
 /* For tests: of modules that are made code of from now on, about half of the functions stay in the baseline; `seed` tells which,

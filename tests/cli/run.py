@@ -186,7 +186,7 @@ def main():
                     print('skipped %s: this build is sanitized' % step.where)
                     skipped += 1
                     continue
-                absent_tiers = set(re.findall(r'--tier (baseline|interp|optimized)', step.command)) - set(tiers)
+                absent_tiers = set(re.findall(r'--tier (auto|baseline|interp|optimized)', step.command)) - set(tiers)
                 if absent_tiers:
                     print('skipped %s: this build has no tier %s' % (step.where, ', '.join(absent_tiers)))
                     skipped += 1

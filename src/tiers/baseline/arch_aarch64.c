@@ -65,6 +65,15 @@ uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
   return jump_runtime(constant(to, R0, entry), offsetof(struct baseline_runtime, exhausted));
 }
 
+/* There is no optimizer for this processor, so no code counts. */
+uint8_t *baseline_arch_count(uint8_t *to, uint32_t *hole) {
+  *hole = 0;
+  return to;
+}
+uint8_t *baseline_arch_load_count(uint8_t *to) { return to; }
+uint8_t *baseline_arch_end_count(uint8_t *to) { return to; }
+uint8_t *baseline_arch_counted(uint8_t *to, uint32_t entry) { return baseline_arch_exhausted(to, entry); }
+
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) { return access(to, false, LINK, FP, link); }
 
 uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link) { return load(to, LINK, FP, link); }
@@ -161,5 +170,7 @@ FUNCTION(baseline_arch_leave, "  mov x25, sp\n  b baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mov x23, sp\n  b baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mov x23, sp\n  b baseline_tail_away\n");
 FUNCTION(baseline_arch_back, "  fmov d0, x23\n  ret\n");
+FUNCTION(baseline_arch_back_soon, "  b baseline_arch_back\n");
+FUNCTION(baseline_arch_go, "  mov x16, x23\n  br x16\n");
 FUNCTION(baseline_arch_return_to, "  fmov d0, x23\n  mov x30, x24\n  ret\n");
 FUNCTION(baseline_arch_resume, "  mov x20, x1\n  mov x21, x2\n  mov x22, x3\n  mov sp, x4\n  br x0\n");

@@ -79,6 +79,15 @@ uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
   return jump_runtime(to, offsetof(struct baseline_runtime, exhausted));
 }
 
+/* There is no optimizer for this processor, so no code counts. */
+uint8_t *baseline_arch_count(uint8_t *to, uint32_t *hole) {
+  *hole = 0;
+  return to;
+}
+uint8_t *baseline_arch_load_count(uint8_t *to) { return to; }
+uint8_t *baseline_arch_end_count(uint8_t *to) { return to; }
+uint8_t *baseline_arch_counted(uint8_t *to, uint32_t entry) { return baseline_arch_exhausted(to, entry); }
+
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) { return store(to, RA, FP, (uint64_t)link * 8); }
 
 uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link) { return load(to, RA, FP, (uint64_t)link * 8); }
@@ -186,5 +195,7 @@ FUNCTION(baseline_arch_leave, "  mv a5, sp\n  tail baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mv a3, sp\n  tail baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mv a3, sp\n  tail baseline_tail_away\n");
 FUNCTION(baseline_arch_back, "  fmv.d.x fa0, a3\n  ret\n");
+FUNCTION(baseline_arch_back_soon, "  tail baseline_arch_back\n");
+FUNCTION(baseline_arch_go, "  jr a3\n");
 FUNCTION(baseline_arch_return_to, "  fmv.d.x fa0, a3\n  mv ra, a4\n  ret\n");
 FUNCTION(baseline_arch_resume, "  mv t0, a0\n  mv a0, a1\n  mv a1, a2\n  mv a2, a3\n  mv sp, a4\n  jr t0\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Machine code by hand for x86-64: calls, entries and returns, and how guest code is entered and left.
  *
- * fp r12, mem r13, inst r14, r0 r15, r1 rdi, r2 rsi; rcx and r10 are free. A frame of the guest takes 16 bytes of the
+ * fp r12, mem r13, inst r14, r0 r15, r1 rdi, r2 rsi; rcx and r10 are free; rbp is the counter of code that counts. A frame of the guest takes 16 bytes of the
  * native stack, the saved fp and the return address, so that in every function rsp is 8 modulo 16, as the C convention
  * has it at entry. The C convention keeps r12-r15, and engine_arch_enter has saved what the guest's convention does not. */
 #include <assert.h>
@@ -43,6 +43,11 @@ static_assert(offsetof(struct engine_instance, code) <= INT8_MAX, "read with a s
 static_assert(offsetof(struct baseline_runtime, exhausted) <= INT8_MAX, "read with a short displacement");
 static_assert(offsetof(struct baseline_runtime, translate) <= INT8_MAX, "read with a short displacement");
 
+static_assert(offsetof(struct baseline_runtime, counted) <= INT8_MAX, "read with a short displacement");
+static_assert(offsetof(struct engine_instance, thread) <= INT8_MAX, "read with a short displacement");
+static_assert(offsetof(struct engine_thread, ticks) <= INT8_MAX, "read with a short displacement");
+static_assert(offsetof(struct engine_thread, stack_limit) == 0, "read without a displacement");
+
 static uint8_t *load_entries(uint8_t *to) { /* mov r10, [r14 + entries] */
   return BYTES(to, 0x4D, 0x8B, 0x56, offsetof(struct engine_instance, entries));
 }
@@ -56,6 +61,29 @@ uint8_t *baseline_arch_entry(uint8_t *to) { return BYTES(to, 0xF3, 0x0F, 0x1E, 0
 uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
   to = number(BYTES(to, 0x41, 0xBF), entry); /* mov r15d, entry */
   return jump_runtime(to, offsetof(struct baseline_runtime, exhausted));
+}
+
+/* The counter is ebp. */
+uint8_t *baseline_arch_count(uint8_t *to, uint32_t *hole) { /* sub ebp, 1; jb */
+  *hole = 5;
+  return number(BYTES(to, 0x83, 0xED, 0x01, 0x0F, 0x82), 0);
+}
+
+static uint8_t *load_thread(uint8_t *to) { /* mov r10, [r14 + thread] */
+  return BYTES(to, 0x4D, 0x8B, 0x56, offsetof(struct engine_instance, thread));
+}
+
+uint8_t *baseline_arch_load_count(uint8_t *to) { /* mov ebp, [r10 + ticks] */
+  return BYTES(load_thread(to), 0x41, 0x8B, 0x6A, offsetof(struct engine_thread, ticks));
+}
+
+uint8_t *baseline_arch_end_count(uint8_t *to) { /* cmp qword [r10], 0; jne 1f; xor ebp, ebp; 1: */
+  return BYTES(load_thread(to), 0x49, 0x83, 0x3A, 0x00, 0x75, 0x02, 0x31, 0xED);
+}
+
+uint8_t *baseline_arch_counted(uint8_t *to, uint32_t entry) {
+  to = number(BYTES(to, 0x41, 0xBF), entry); /* mov r15d, entry */
+  return jump_runtime(to, offsetof(struct baseline_runtime, counted));
 }
 
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link) {
@@ -146,8 +174,8 @@ void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t valu
 
 /* ---- Entering and leaving ---------------------------------------------------------------------------------------------- */
 
-/* engine_arch_enter calls this with rsp at native_sp - 8 and all registers saved; struct baseline_start is at rdi. What
- * an exception has unwound did not give rbp back, so all registers come from where they were saved. */
+/* engine_arch_enter calls this with rsp at native_sp - 8 and all registers saved; struct baseline_start is at rdi, which is
+ * kept to tell it what is left to count. All registers come from where they were saved. */
 __asm__(".text\n"
         ".p2align 4\n"
         ".globl baseline_arch_start\n"
@@ -156,8 +184,9 @@ __asm__(".text\n"
         "baseline_arch_start:\n"
         "  .cfi_startproc\n"
         "  endbr64\n"
-        "  sub $8, %rsp\n"
+        "  push %rdi\n"
         "  .cfi_def_cfa_offset 16\n"
+        "  mov 32(%rdi), %ebp\n"
         "  mov 8(%rdi), %r12\n"
         "  mov 16(%rdi), %r13\n"
         "  mov 24(%rdi), %r14\n"
@@ -165,13 +194,15 @@ __asm__(".text\n"
         ".globl baseline_arch_returned\n"
         ".hidden baseline_arch_returned\n"
         "baseline_arch_returned:\n"
+        "  mov (%rsp), %rdi\n"
+        "  mov %ebp, 32(%rdi)\n"
         "  lea 16(%rsp), %rdi\n"
         "  xor %esi, %esi\n"
         "  jmp engine_arch_leave\n"
         "  .cfi_endproc\n"
         ".size baseline_arch_start, . - baseline_arch_start\n");
 static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseline_start, mem) == 16 &&
-                  offsetof(struct baseline_start, inst) == 24,
+                  offsetof(struct baseline_start, inst) == 24 && offsetof(struct baseline_start, ticks) == 32,
               "read by baseline_arch_start");
 
 uintptr_t baseline_arch_below(uintptr_t sp) { return ((sp - 128) & ~(uintptr_t)15) - 8; } /* the red zone */
@@ -193,7 +224,9 @@ FUNCTION(baseline_arch_leave, "  mov %rsp, %rsi\n  jmp baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mov %rsp, %r15\n  jmp baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mov %rsp, %r15\n  jmp baseline_tail_away\n");
 FUNCTION(baseline_arch_back, "  movq %r15, %xmm0\n  ret\n");
-FUNCTION(baseline_arch_return_to, "  movq %r15, %xmm0\n  ret\n"); /* it is on the stack */
+FUNCTION(baseline_arch_back_soon, "  movq %r15, %xmm0\n  xor %ebp, %ebp\n  ret\n");
+FUNCTION(baseline_arch_go, "  mov %edi, %ebp\n  jmp *%r15\n");
+FUNCTION(baseline_arch_return_to, "  movq %r15, %xmm0\n  xor %ebp, %ebp\n  ret\n"); /* it is on the stack */
 /* notrack: a landing pad in compiled code is a place like any other. */
 FUNCTION(baseline_arch_resume,
          "  mov %rsi, %r12\n  mov %rdx, %r13\n  mov %rcx, %r14\n  mov %r8, %rsp\n  notrack jmp *%rdi\n");

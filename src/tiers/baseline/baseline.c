@@ -80,6 +80,7 @@ static void record_free(struct compiled *record) {
 static void code_free(void *object) {
   struct baseline_code *code = object;
   if (!code) return;
+  if (code->watch) code->watch->free(code);
   for (size_t i = 0; i < code->chunks.count; i++) {
     struct chunk *chunk = &code->chunks.items[i];
     for (size_t k = 0; k < chunk->places.count; k++) record_free(chunk->places.items[k].function);
@@ -607,6 +608,20 @@ uint32_t baseline_label_at(void *object, const void *site) {
   return found;
 }
 
+/* ---- Counting -------------------------------------------------------------------------------------------------------------- */
+
+void baseline_ticked_at_call(void *object, struct engine_thread *thread, uint32_t entry) {
+  struct baseline_code *code = object;
+  code->watch->at_call(code, thread, entry);
+}
+
+const void *baseline_ticked_at_loop(void *object, struct engine_thread *thread, uint32_t entry, const void *site) {
+  struct baseline_code *code = object;
+  return code->watch ? code->watch->at_loop(code, thread, entry, site) : NULL;
+}
+
+/* ---- Loops of compiled code ------------------------------------------------------------------------------------------------ */
+
 static bool is_one_of(uint32_t label, const uint32_t *labels, uint32_t count) {
   for (uint32_t i = 0; i < count; i++)
     if (labels[i] == label) return true;
@@ -713,4 +728,12 @@ const struct engine_tier tiers_optimized = {.name = "optimized",
                                             .report = optimizer_report,
                                             .native_factor = BASELINE_NATIVE_FACTOR,
                                             MEMBERS};
+const struct engine_tier tiers_auto = {.name = "auto",
+                                       .code_new = optimizer_auto_new,
+                                       .prepare = prepare,
+                                       .delegate = optimizer_delegate,
+                                       .start_for = optimizer_start_for,
+                                       .report = optimizer_report,
+                                       .native_factor = BASELINE_NATIVE_FACTOR,
+                                       MEMBERS};
 #endif

@@ -65,6 +65,7 @@ struct baseline_runtime {
   baseline_code_pointer away;      /* a call out of the instance: r1: function, r2: d in bytes; fp: the callee's */
   baseline_code_pointer tail_away; /* the same by a tail call: the frame is gone, arguments at fp */
   baseline_code_pointer translate; /* r0: entry of the function to compile; goes on in it */
+  baseline_code_pointer counted;   /* from a prologue that has counted down. r0: entry */
   /* For optimized code, by the C convention; the position is the return address in the frame that calls. */
   void (*raise)(struct engine_instance *inst, uint64_t trap); /* does not return */
   void (*no_room)(struct engine_instance *inst);              /* from a prologue: no room, or look */
@@ -104,6 +105,9 @@ struct baseline_caller {
   uint64_t *fp;
 };
 bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller *out);
+/* Of code that counts, where the thread's ticks are used up: struct baseline_watch. */
+void baseline_ticked_at_call(void *code, struct engine_thread *thread, uint32_t entry);
+const void *baseline_ticked_at_loop(void *code, struct engine_thread *thread, uint32_t entry, const void *site);
 /* The label of the loop that polls at `site`; UINT32_MAX: no memory. */
 uint32_t baseline_label_at(void *code, const void *site);
 /* Where the function's compiled code, which is made if need be, is entered at one of these loops; NULL: not at all, or no
@@ -114,7 +118,7 @@ const void *baseline_loop_entry(void *code, uint32_t entry, const uint32_t *labe
 
 /* What the helper `poll` returns besides traps: the frame goes on at the activation's site; and then the thread looks
  * again after it. */
-enum { BASELINE_MOVES = 2000, BASELINE_MOVES_AND_LOOKS };
+enum { BASELINE_MOVES = 2000, BASELINE_MOVES_AND_LOOKS, BASELINE_IS_OPTIMIZED }; /* the last: it is a jump */
 /* Whether a frame of the thread is run by another tier than it should; `but_first`: apart from the innermost. */
 bool baseline_has_strays(const struct engine_thread *thread, bool but_first);
 extern const struct interp_looks baseline_looks;
@@ -176,6 +180,7 @@ struct baseline_emit_options {
   bool explicit_bounds;
   bool lists;        /* fills in `pieces`, for people */
   bool exact_locals; /* every write to a local goes to its slot at once, so that it can be read after a trap */
+  bool counts;       /* calls and rounds of loops count down, in loops in place of the poll: baseline_arch_count */
 };
 struct baseline_emitter *baseline_emitter_new(void);
 void baseline_emitter_free(struct baseline_emitter *emitter);
@@ -200,6 +205,13 @@ extern const uint32_t baseline_max_frame_slots; /* functions with larger frames 
 /* Each writes code at `to` and returns its end. `d`, `link`: slots. Offsets of return addresses are from `to`. */
 uint8_t *baseline_arch_entry(uint8_t *to);                        /* landing pad for indirect calls */
 uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry);    /* where a prologue's STACK_CHECK goes; before keep_return */
+/* Counting, where there is an optimizer for the processor: in a register, which C code keeps; a counter in memory costs a
+ * seventh of the time. Down by one, to the hole's target when it was 0; the counter is what thread->ticks says; it is 0, if
+ * the thread's stack limit is missing; where a prologue's count goes. */
+uint8_t *baseline_arch_count(uint8_t *to, uint32_t *hole);
+uint8_t *baseline_arch_load_count(uint8_t *to);
+uint8_t *baseline_arch_end_count(uint8_t *to);
+uint8_t *baseline_arch_counted(uint8_t *to, uint32_t entry);
 uint8_t *baseline_arch_keep_return(uint8_t *to, uint32_t link);   /* link slot <- return address */
 uint8_t *baseline_arch_reload_return(uint8_t *to, uint32_t link); /* before results or arguments overwrite the link slot */
 uint8_t *baseline_arch_return(uint8_t *to);                       /* after reload_return */
@@ -225,6 +237,7 @@ struct baseline_start {
   uint64_t *fp;
   uint8_t *mem;
   struct engine_instance *inst;
+  uint64_t ticks; /* also what is left afterwards, when the function returned */
 };
 int baseline_arch_start(void *start);
 extern const char baseline_arch_returned[]; /* where that is returned to */
@@ -245,6 +258,12 @@ extern const bool baseline_boxes_f32; /* an f32 in a float register has ones abo
 /* Returns to compiled code with this state, r0 also in x0. */
 BASELINE_GUEST_CC void baseline_arch_back(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                           uint64_t r1, uint64_t r2);
+/* The same, and the counter is 0, for the thread's limit is missing. */
+BASELINE_GUEST_CC void baseline_arch_back_soon(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
+                                               uint64_t r1, uint64_t r2);
+/* Goes to code at r0, and the counter is r1. */
+BASELINE_GUEST_CC void baseline_arch_go(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
+                                        uint64_t r1, uint64_t r2);
 /* The same to r1, whatever the link slot holds now. */
 BASELINE_GUEST_CC void baseline_arch_return_to(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                                uint64_t r1, uint64_t r2);

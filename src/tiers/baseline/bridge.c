@@ -76,9 +76,11 @@ static enum engine_trap run(struct engine_activation *activation) {
   int ended;
   do {
     struct engine_instance *inst = activation->instance;
-    struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst};
+    struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst,
+                                   inst->thread->ticks};
     ended = start.code ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
                        : interp_run(baseline_any_interpreter(inst->code), activation);
+    inst->thread->ticks = (uint32_t)start.ticks;
   } while (ended == AGAIN);
   if (BASE_UNLIKELY(activation->looks_after)) engine_look(activation->instance->store);
   return (enum engine_trap)ended;
@@ -125,6 +127,11 @@ BASELINE_GUEST_CC void baseline_moving(STATE);
 
 /* r2: native stack pointer. */
 BRIDGE(baseline_leave) {
+  if (r0 == BASELINE_IS_OPTIMIZED) {
+    r0 = (uint64_t)(uintptr_t)inst->thread->top->site;
+    r1 = inst->thread->ticks;
+    __attribute__((musttail)) return baseline_arch_go(fp, mem, inst, r0, r1, r2);
+  }
   if (r0 >= BASELINE_MOVES) __attribute__
     ((musttail)) return baseline_moving(fp, mem, inst, r0, r1, r2);
   if (r0 != ENGINE_TRAP_EXCEPTION) raise_at(inst, baseline_site(r1), fp, (enum engine_trap)r0);
@@ -166,6 +173,14 @@ static bool looks_after_call(struct engine_instance *inst, const void *site, uin
   if (!baseline_has_strays(inst->thread, false)) return false;
   activation->looks_after |= site == NO_SITE;
   return site != NO_SITE && engine_can_nest(inst->thread);
+}
+
+/* The call is begun once more, perhaps of other code. r0: entry. */
+BRIDGE(baseline_counted) {
+  baseline_ticked_at_call(inst->code, inst->thread, (uint32_t)r0);
+  r0 = (uint64_t)(uintptr_t)baseline_entry(inst->code, (uint32_t)r0);
+  r1 = inst->thread->ticks;
+  __attribute__((musttail)) return baseline_arch_go(fp, mem, inst, r0, r1, r2);
 }
 
 /* The frame that has no room does not exist yet: the trap is the call's. r0: entry. */
@@ -213,6 +228,11 @@ static uint64_t result_of(const struct engine_function *function, const uint64_t
   return is_boxed ? fp[0] | ~(uint64_t)UINT32_MAX : fp[0];
 }
 
+/* Loops that count look at the limit when they have counted down, which is now where the host took its time meanwhile. */
+static bool is_wanted(const struct engine_instance *inst) {
+  return BASE_UNLIKELY(!atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed));
+}
+
 /* r0: native stack pointer, r1: function, r2: distance of the frames in bytes. */
 BRIDGE(baseline_away) {
   const void *site = CALLER;
@@ -223,6 +243,8 @@ BRIDGE(baseline_away) {
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, site, caller, r0, trap);
   mem = inst->memory0->base;
   r0 = result_of(function, fp);
+  if (is_wanted(inst)) __attribute__
+    ((musttail)) return baseline_arch_back_soon(fp, mem, inst, r0, r1, r2);
   __attribute__((musttail)) return baseline_arch_back(fp, mem, inst, r0, r1, r2);
 }
 
@@ -247,6 +269,8 @@ BRIDGE(baseline_tail_away) {
   }
   mem = inst->memory0->base;
   r0 = result_of(function, fp);
+  if (is_wanted(inst)) __attribute__
+    ((musttail)) return baseline_arch_back_soon(fp, mem, inst, r0, r1, r2);
   __attribute__((musttail)) return baseline_arch_back(fp, mem, inst, r0, r1, r2);
 }
 
@@ -328,6 +352,7 @@ const struct baseline_runtime baseline_runtime = {
     .away = baseline_arch_away,
     .tail_away = baseline_arch_tail_away,
     .translate = baseline_translating,
+    .counted = baseline_counted,
     .raise = optimized_raise,
     .no_room = optimized_no_room,
     .look = optimized_look,

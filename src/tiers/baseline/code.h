@@ -70,15 +70,30 @@ struct baseline_code {
   const uint8_t *stubs;
   _Atomic(const struct compiled *) last_located; /* NULL: none */
   _Atomic(struct beside *) beside;               /* NULL: everything is compiled */
+  struct baseline_watch *watch;                  /* NULL: the code does not count */
   BASE_VEC(struct wire_line *) lines;            /* arrays of optimized batches */
   uint32_t optimized_count, refused[WIRE_REASON_COUNT]; /* functions, for people */
   struct cay_error optimizer_ended;                     /* why the helper has not answered for all */
+};
+
+/* Who hears from code that counts; threads that share the code may call it at once. */
+struct baseline_watch {
+  /* The thread's ticks are used up, at a call of function `entry` or in a loop of it, which polls at `site`: it gets more. Where
+   * a frame in the loop goes on, in the guest's convention, with everything in its slots; NULL: where it is. */
+  void (*at_call)(struct baseline_code *code, struct engine_thread *thread, uint32_t entry);
+  const void *(*at_loop)(struct baseline_code *code, struct engine_thread *thread, uint32_t entry, const void *site);
+  void (*free)(struct baseline_code *code);
 };
 
 static inline uint32_t code_entry_count(const struct baseline_code *code) {
   return code->module->func_count - code->module->imported_func_count;
 }
 
+/* engine_tier.code_new of tiers_auto (optimizer/tierup.c), and how it gets its helper. */
+enum cay_status optimizer_auto_new(struct module *module, const struct engine_code_options *options, void **out,
+                                   const void *const **entries, struct cay_error *error);
+bool optimizer_delegate(bool (*start)(void *env, int socket), void *env);
+bool optimizer_start_for(int socket, int *process);
 /* Of tiers_optimized: prepare starts the helper, settle ends it (optimizer/). */
 void optimizer_prepare(void);
 void optimizer_settle(void);

@@ -305,12 +305,26 @@ static void emit_br(struct baseline_emitter *e, const struct ir_insn *insn) {
   e->is_reachable = false;
 }
 
+/* Goes to the stub that has just been added when it has counted down. */
+static void emit_count(struct baseline_emitter *e) {
+  uint8_t *to = here(e);
+  uint32_t start = position(e), hole;
+  if (!to || e->no_memory) return;
+  put_bytes(e, baseline_arch_count(to, &hole));
+  struct stub *stub = &e->stubs.items[e->stubs.count - 1];
+  stub->patch = STENCIL_PATCH_REL32;
+  stub->hole = start + hole;
+}
+
 static void emit_poll(struct baseline_emitter *e, uint32_t label) {
   struct stub *stub = add_stub(e, STUB_POLL);
   stub->label = label;
   target_stub(e);
   size_t index = e->stubs.count - 1;
-  emit_put(e, STENCIL_POLL);
+  if (e->options.counts)
+    emit_count(e);
+  else
+    emit_put(e, STENCIL_POLL);
   if (!e->no_memory) e->stubs.items[index].target = position(e);
 }
 
@@ -553,6 +567,12 @@ static void emit_return(struct baseline_emitter *e, const struct ir_insn *insn) 
   e->is_reachable = false;
 }
 
+/* What takes long must not be done as often as is left to count. */
+static void look_soon(struct baseline_emitter *e) {
+  uint8_t *to = here(e);
+  if (to) put_bytes(e, baseline_arch_end_count(to));
+}
+
 uint32_t emit_helper(struct baseline_emitter *e, const struct baseline_helper_call *call) {
   leave_registers(e);
   assert(call->d <= UINT16_MAX && call->a <= UINT16_MAX && call->b <= UINT16_MAX && call->c <= UINT16_MAX);
@@ -561,6 +581,7 @@ uint32_t emit_helper(struct baseline_emitter *e, const struct baseline_helper_ca
   e->values[STENCIL_D] = call->d | (uint64_t)call->a << 16 | (uint64_t)call->b << 32 | (uint64_t)call->c << 48;
   uint32_t start = position(e);
   emit_put(e, STENCIL_HELPER);
+  if (e->options.counts) look_soon(e);
   return start + SITE_DISTANCE;
 }
 
@@ -678,7 +699,8 @@ static void emit_poll_stub(struct baseline_emitter *e, const struct stub *stub) 
   *loop = (struct baseline_loop){.label = stub->label, .entry = position(e)};
   uint8_t *to = here(e);
   if (!to) return;
-  put_bytes(e, baseline_arch_entry(to));
+  to = baseline_arch_entry(to);
+  put_bytes(e, e->options.counts ? baseline_arch_load_count(to) : to);
   emit_settle(e);
   jump_to_position(e, stub->target);
 }
@@ -710,6 +732,11 @@ static void emit_exhausted(struct baseline_emitter *e) {
   if (to) put_bytes(e, baseline_arch_exhausted(to, e->function->func - e->module->imported_func_count));
 }
 
+static void emit_counted(struct baseline_emitter *e) {
+  uint8_t *to = here(e);
+  if (to) put_bytes(e, baseline_arch_counted(to, e->function->func - e->module->imported_func_count));
+}
+
 static void emit_stubs(struct baseline_emitter *e) {
   for (size_t i = 0; i < e->stubs.count && !e->no_memory; i++) {
     const struct stub stub = e->stubs.items[i];
@@ -727,6 +754,7 @@ static void emit_stubs(struct baseline_emitter *e) {
       break;
     case STUB_POLL: emit_poll_stub(e, &stub); break;
     case STUB_FUEL: emit_fuel_stub(e, &stub); break;
+    case STUB_COUNT: emit_counted(e); break;
     default: assert(stub.kind == STUB_STACK); emit_exhausted(e);
     }
     note_piece(e, stub.offset, false);
@@ -757,6 +785,10 @@ static void emit_prologue(struct baseline_emitter *e) {
   add_stub(e, STUB_STACK);
   target_stub(e);
   emit_put_imm(e, STENCIL_STACK_CHECK, (uint64_t)function->frame_slots * 8);
+  if (e->options.counts) {
+    add_stub(e, STUB_COUNT);
+    emit_count(e);
+  }
   if (!(to = here(e))) return;
   put_bytes(e, baseline_arch_keep_return(to, function->link_slot));
   zero_locals(e);

@@ -43,7 +43,7 @@ struct region {
 };
 
 /* Something behind the function's code that a jump goes to. */
-enum stub_kind { STUB_TRAP, STUB_EDGE, STUB_POLL, STUB_FUEL, STUB_STACK, STUB_TABLE };
+enum stub_kind { STUB_TRAP, STUB_EDGE, STUB_POLL, STUB_FUEL, STUB_STACK, STUB_COUNT, STUB_TABLE };
 struct stub {
   uint8_t kind, patch;
   uint32_t hole;   /* position of the jump's hole */

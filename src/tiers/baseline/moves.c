@@ -54,14 +54,23 @@ static const void *find_place(struct engine_instance *inst, const void *site, ui
   return interpreter ? interp_loop(interpreter, entry, label) : baseline_loop_entry(inst->code, entry, &label, 1);
 }
 
+/* The limit is there, so it is code that counts. */
+static int count(struct engine_instance *inst, uint32_t entry, const void *site) {
+  const void *there = baseline_ticked_at_loop(inst->code, inst->thread, entry, site);
+  if (!there) return ENGINE_TRAP_NONE;
+  inst->thread->top->site = there;
+  return BASELINE_IS_OPTIMIZED;
+}
+
 int baseline_helper_poll(uint64_t *fp, struct engine_instance *inst, uint64_t operands, uint64_t imm) {
   (void)operands, (void)imm;
   struct engine_thread *thread = inst->thread;
   struct engine_activation *activation = thread->top;
-  if (!engine_thread_looks(thread)) return ENGINE_TRAP_INTERRUPTED;
   const void *site = baseline_site((uintptr_t)activation->site);
   uint64_t *link;
   uint32_t entry = baseline_frame(inst->code, site, fp, &link);
+  if (atomic_load_explicit(&thread->stack_limit, memory_order_relaxed)) return count(inst, entry, site);
+  if (!engine_thread_looks(thread)) return ENGINE_TRAP_INTERRUPTED;
   bool is_first = !base_code_contains((uintptr_t)*link);
   bool moves = baseline_interpreter(inst->code, entry) != NULL, looks_after = baseline_has_strays(thread, true);
   if (is_first) activation->looks_after |= looks_after;

@@ -30,18 +30,21 @@ static enum cay_status read_array(optimizer_source source, void *env, size_t cou
   return source(env, items, count * size) ? CAY_OK : cut_off(error);
 }
 
-/* First all native pieces, then the adapters in the same order. */
-static bool are_pairs(const struct optimizer_batch *batch) {
-  uint32_t count = batch->function_count / 2;
+/* First all native pieces, then the adapters in the same order, then the loops. */
+static bool are_pairs(struct optimizer_batch *batch) {
+  uint32_t count = 0, at;
+  while (count < batch->function_count && batch->functions[count].kind == WIRE_NATIVE) count++;
+  if (batch->function_count - count < count) return false;
   for (uint32_t i = 0; i < count; i++) {
     const struct wire_function *native = &batch->functions[i], *adapter = &batch->functions[count + i];
-    if (native->kind != WIRE_NATIVE || adapter->kind != WIRE_ADAPTER || native->entry != adapter->entry) return false;
+    if (adapter->kind != WIRE_ADAPTER || native->entry != adapter->entry) return false;
   }
-  return batch->function_count == 2 * count;
+  for (at = 2 * count; at < batch->function_count && batch->functions[at].kind == WIRE_LOOP;) at++;
+  batch->pair_count = count;
+  return at == batch->function_count;
 }
 
-static enum cay_status check_functions(const struct optimizer_batch *batch, uint32_t entry_count,
-                                       struct cay_error *error) {
+static enum cay_status check_functions(struct optimizer_batch *batch, uint32_t entry_count, struct cay_error *error) {
   uint32_t end = 0;
   for (uint32_t i = 0; i < batch->function_count; i++) {
     const struct wire_function *function = &batch->functions[i];
@@ -70,6 +73,15 @@ static enum cay_status check_refusals(const struct optimizer_batch *batch, uint3
     if (refusal->entry >= entry_count || refusal->reason >= WIRE_REASON_COUNT)
       return malformed(error, "a refusal of nothing");
   }
+  return CAY_OK;
+}
+
+enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t entry_count, size_t *out,
+                                      struct cay_error *error) {
+  enum cay_status status = check_head(head, entry_count, error);
+  if (status) return status;
+  *out = sizeof *head + (size_t)head->code_bytes + head->function_count * sizeof(struct wire_function) +
+         head->line_count * sizeof(struct wire_line) + head->refusal_count * sizeof(struct wire_refusal);
   return CAY_OK;
 }
 

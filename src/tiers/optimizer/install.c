@@ -40,6 +40,9 @@ enum { CODE_ALIGNMENT = 64 };
 
 static size_t aligned(size_t value) { return (value + CODE_ALIGNMENT - 1) / CODE_ALIGNMENT * CODE_ALIGNMENT; }
 
+/* Of a batch: one for each pair, then one for each loop. */
+static uint32_t thunk_count(const struct optimizer_batch *batch) { return batch->function_count - batch->pair_count; }
+
 /* Where things are in a chunk: the batch's code at `code`, its thunks at `thunks`. */
 struct layout {
   size_t code, thunks, end;
@@ -48,10 +51,10 @@ struct layout {
 static void write_code(const struct chunk *chunk, const struct layout *at, const struct optimizer_batch *batch) {
   uint8_t *write = chunk->memory.write;
   memcpy(write + at->code, batch->code, batch->code_bytes);
-  for (uint32_t i = 0; i < batch->function_count / 2; i++) {
+  for (uint32_t i = 0; i < thunk_count(batch); i++) {
     size_t thunk = at->thunks + (size_t)i * baseline_thunk_bytes;
-    size_t adapter = at->code + batch->functions[batch->function_count / 2 + i].start;
-    baseline_arch_thunk(write + thunk, (int32_t)((int64_t)adapter - (int64_t)thunk));
+    size_t called = at->code + batch->functions[batch->pair_count + i].start;
+    baseline_arch_thunk(write + thunk, (int32_t)((int64_t)called - (int64_t)thunk));
   }
 }
 
@@ -81,7 +84,7 @@ static bool add_places(struct chunk *chunk, const struct layout *at, const struc
     struct compiled record = {.entry = function->entry,
                               .bytes = function->bytes,
                               .position = function->start,
-                              .kind = function->kind == WIRE_NATIVE ? COMPILED_NATIVE : COMPILED_ADAPTER};
+                              .kind = function->kind == WIRE_ADAPTER ? COMPILED_ADAPTER : COMPILED_NATIVE};
     if (record.kind == COMPILED_NATIVE) find_lines(batch, &record);
     if (!add_place(chunk, at->code + function->start, &record)) return false;
   }
@@ -89,20 +92,29 @@ static bool add_places(struct chunk *chunk, const struct layout *at, const struc
   return add_place(chunk, at->thunks, &thunks);
 }
 
+static const void *thunk_of(const struct chunk *chunk, const struct layout *at, uint32_t index) {
+  return chunk->memory.run + at->thunks + (size_t)index * baseline_thunk_bytes;
+}
+
 static void enter(struct baseline_code *code, const struct chunk *chunk, const struct layout *at,
                   const struct optimizer_batch *batch) {
-  for (uint32_t i = 0; i < batch->function_count / 2; i++) {
+  for (uint32_t i = 0; i < batch->pair_count; i++) {
     const struct wire_function *native = &batch->functions[i];
-    const uint8_t *run = chunk->memory.run;
-    atomic_store_explicit(&code->natives[native->entry], (const void *)(run + at->code + native->start),
+    const void *before = atomic_load_explicit(&code->natives[native->entry], memory_order_relaxed);
+    atomic_store_explicit(&code->natives[native->entry], (const void *)(chunk->memory.run + at->code + native->start),
                           memory_order_release);
-    baseline_enter_locked(code, native->entry, run + at->thunks + (size_t)i * baseline_thunk_bytes);
+    baseline_enter_locked(code, native->entry, thunk_of(chunk, at, i));
+    code->optimized_count += before == NULL;
+  }
+  for (uint32_t i = batch->pair_count; i < thunk_count(batch); i++) {
+    const struct wire_function *loop = &batch->functions[batch->pair_count + i];
+    if (code->watch) optimizer_loop_ready(code, loop->entry, loop->label, thunk_of(chunk, at, i));
   }
 }
 
 /* False: no memory; whatever was done by then does no harm. Takes the batch's lines. */
 static bool install_locked(struct baseline_code *code, struct optimizer_batch *batch) {
-  size_t thunk_bytes = (size_t)batch->function_count / 2 * baseline_thunk_bytes, offset;
+  size_t thunk_bytes = (size_t)thunk_count(batch) * baseline_thunk_bytes, offset;
   size_t bytes = CODE_ALIGNMENT + aligned(batch->code_bytes) + thunk_bytes;
   struct chunk *chunk = baseline_room_locked(code, bytes, batch->function_count + 1, &offset);
   struct wire_line **lines = chunk ? BASE_VEC_PUSH(&code->lines) : NULL;
@@ -119,12 +131,11 @@ static bool install_locked(struct baseline_code *code, struct optimizer_batch *b
   return done;
 }
 
-static bool install(struct baseline_code *code, struct optimizer_batch *batch) {
-  for (uint32_t i = 0; i < batch->refusal_count; i++) code->refused[batch->refusals[i].reason]++;
-  code->optimized_count += batch->function_count / 2;
-  if (batch->function_count == 0) return true;
+bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch) {
+  bool done = true;
   pthread_mutex_lock(&code->lock);
-  bool done = install_locked(code, batch);
+  for (uint32_t i = 0; i < batch->refusal_count; i++) code->refused[batch->refusals[i].reason]++;
+  if (batch->function_count > 0) done = install_locked(code, batch);
   pthread_mutex_unlock(&code->lock);
   return done;
 }
@@ -138,7 +149,7 @@ static enum cay_status hear_batches(struct baseline_code *code, struct optimizer
     struct optimizer_batch batch;
     enum cay_status status = optimizer_batch_read(optimizer_hear, conversation, code_entry_count(code), &batch, error);
     is_last = batch.is_last;
-    if (!status && !install(code, &batch)) status = base_error_memory(error);
+    if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
     optimizer_batch_free(&batch);
     if (status) return status;
   }
@@ -159,17 +170,22 @@ static bool can_be_optimized(const struct baseline_code *code) {
   return baseline_thunk_bytes && code_entry_count(code) > 0 && !code->made_with.exact_locals;
 }
 
+bool optimizer_begin(struct baseline_code *code) {
+  if (!can_be_optimized(code)) return true;
+  code->natives = base_alloc_zero(code_entry_count(code), sizeof *code->natives);
+  return code->natives != NULL;
+}
+
 enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error) {
   enum cay_status status = tiers_baseline.code_new(module, options, out, entries, error);
   if (status) return status;
   struct baseline_code *code = *out;
-  if (!can_be_optimized(code)) return CAY_OK;
-  code->natives = base_alloc_zero(code_entry_count(code), sizeof *code->natives);
-  if (!code->natives) {
+  if (!optimizer_begin(code)) {
     tiers_baseline.code_free(code);
     return base_error_memory(error);
   }
+  if (!code->natives) return CAY_OK;
   struct cay_error reason; /* what is not optimized runs in the baseline */
   if (optimize(code, &reason) != CAY_OK) code->optimizer_ended = reason;
   return CAY_OK;
@@ -185,6 +201,7 @@ void optimizer_report(const void *object, struct base_text *out) {
   };
   const struct baseline_code *code = object;
   base_text_format(out, "optimized %u of %u functions", code->optimized_count, code_entry_count(code));
+  if (code->watch) base_text_format(out, " while it ran, and moved %u times", optimizer_watch_of(code)->moves);
   for (uint32_t i = 0; i < WIRE_REASON_COUNT; i++)
     if (code->refused[i]) base_text_format(out, "; %u not for %s", code->refused[i], reasons[i]);
   if (code->optimizer_ended.status) base_text_format(out, "; the rest is not: %s", code->optimizer_ended.text);

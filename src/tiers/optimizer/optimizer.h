@@ -5,15 +5,16 @@
 #define TIERS_OPTIMIZER_OPTIMIZER_H
 
 #include "engine/engine.h"
+#include "tiers/baseline/code.h"
 #include "tiers/optimizer/wire.h"
 
 /* One batch of an answer, checked: pieces and lines lie in the code and ascend, entries exist, and the native pieces stand
- * in front of their adapters, in the same order. Arrays are the batch's. */
+ * in front of their adapters, in the same order, and the loops behind both. Arrays are the batch's. */
 struct optimizer_batch {
   uint8_t *code;
   size_t code_bytes;
   struct wire_function *functions;
-  uint32_t function_count;
+  uint32_t function_count, pair_count; /* pairs: native ones with their adapters */
   struct wire_line *lines;
   uint32_t line_count;
   struct wire_refusal *refusals;
@@ -29,6 +30,16 @@ typedef bool (*optimizer_source)(void *env, void *to, size_t count);
 enum cay_status optimizer_batch_read(optimizer_source source, void *env, uint32_t entry_count, struct optimizer_batch *out,
                                      struct cay_error *error);
 void optimizer_batch_free(struct optimizer_batch *batch);
+/* How many bytes a batch takes that begins so, with what it begins with. */
+enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t entry_count, size_t *out,
+                                      struct cay_error *error);
+
+/* Puts a batch into the code object, while it runs or before: from now on its functions are what is called, and its loops what
+ * code that counts goes on in. Wherever the batch comes from. False: no memory for code. Takes the batch's lines. */
+bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch);
+
+/* Gives the code object its table of native code, `natives`, unless its code is never to be optimized. False: no memory. */
+bool optimizer_begin(struct baseline_code *code);
 
 /* A number that is equal where code of the one fits the other's structs. */
 uint32_t optimizer_layout(void);
@@ -41,5 +52,61 @@ enum cay_status optimizer_ask(const struct module *module, const struct engine_c
 bool optimizer_hear(void *conversation, void *to, size_t count); /* an optimizer_source */
 /* `is_whole`: the last batch was read, so the helper can be asked again. */
 void optimizer_end(struct optimizer_conversation *conversation, bool is_whole);
+
+/* ---- While the program runs --------------------------------------------------------------------------------------------- */
+
+uint32_t optimizer_flags(const struct engine_code_options *options);
+
+/* A helper of its own that yields to everything else, and the socket to it (os_helper_posix.c). None of these waits. */
+struct optimizer_helper {
+  int socket;    /* -1: none */
+  pid_t process; /* 0: another process has started it */
+};
+enum cay_status optimizer_helper_start(struct optimizer_helper *out, struct cay_error *error);
+void optimizer_helper_end(struct optimizer_helper *helper);
+/* How many bytes went through; 0: not now; negative: it has ended. */
+ptrdiff_t optimizer_helper_send(const struct optimizer_helper *helper, const void *bytes, size_t count);
+ptrdiff_t optimizer_helper_receive(const struct optimizer_helper *helper, void *to, size_t count);
+/* Waits until one of the two would do something. */
+void optimizer_helper_wait(const struct optimizer_helper *helper, bool sends);
+
+/* What the calling thread has had of the processors. */
+uint64_t optimizer_busy_ns(void);
+
+/* What is asked for while programs run, and the answers (line.c): one line for the process, whose lock the caller holds. A code
+ * object has one request under way; what is wanted meanwhile waits. */
+void optimizer_line_lock(void);
+bool optimizer_line_trylock(void);
+void optimizer_line_unlock(void);
+/* Does what can be done without waiting: sends, receives, installs. */
+void optimizer_line_advance(struct baseline_code *code);
+/* The same until there is nothing to do. */
+void optimizer_line_finish(struct baseline_code *code);
+/* The code object goes: what it has asked for is not wanted any more. */
+void optimizer_line_forget(struct baseline_code *code);
+
+/* What a code object whose code counts knows of its functions (tierup.c). The line's lock guards it. */
+struct optimizer_loop {
+  uint32_t entry, label;
+  const void *site; /* of the poll, by which it was found */
+  const void *code; /* where a frame goes on; NULL: nowhere yet */
+};
+struct optimizer_watch {
+  struct baseline_watch watch; /* first */
+  uint8_t *points;             /* by entry */
+  uint64_t number;             /* of the code object in the process, from 1 on */
+  bool is_over;                /* nobody answers any more */
+  uint64_t random;
+  uint32_t moves; /* of frames that ran, for people */
+  BASE_VEC(struct wire_item) wanted;
+  BASE_VEC(struct optimizer_loop) loops;
+};
+/* What has been asked for with this label is at `code` now; under the code object's lock as well. */
+void optimizer_loop_ready(struct baseline_code *code, uint32_t entry, uint32_t label, const void *loop);
+/* The helper does not compile it. */
+void optimizer_refused(struct baseline_code *code, uint32_t entry);
+static inline struct optimizer_watch *optimizer_watch_of(const struct baseline_code *code) {
+  return (struct optimizer_watch *)(void *)code->watch;
+}
 
 #endif

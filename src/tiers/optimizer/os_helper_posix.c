@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Starts the helper and talks to it.
+/* Starts helpers and talks to them.
  *
- * There is one for the process, because starting it costs what loading LLVM costs. It inherits one descriptor, its end of a
- * socket, and an empty environment. When it dies, whoever was talking to it sees the end of the stream, and the next one who
- * asks starts another. A forked child does not use its parent's.
+ * There is one for the process that compiles ahead, because starting it costs what loading LLVM costs, and one that compiles
+ * while programs run, which yields to everything else. Each inherits one descriptor, its end of a socket, and an empty
+ * environment. When it dies, whoever was talking to it sees the end of the stream, and the next one who asks starts another. A
+ * forked child does not use its parent's.
  *
- * Threads: one conversation at a time, under `lock`, which is held from optimizer_ask to optimizer_end. */
+ * A process that gives up its rights starts none. It gets the ends of a socket before that, and somebody outside starts the
+ * helper when there is something to do (optimizer_delegate).
+ *
+ * Threads: one conversation at a time, under `lock`, which is held from optimizer_ask to optimizer_end; what compiles while
+ * programs run is under the line's lock. */
 #include "tiers/baseline/code.h"
 #include "tiers/optimizer/optimizer.h"
 #include "tiers/tiers.h"
@@ -13,12 +18,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -34,55 +41,77 @@ void tiers_optimized_look_in(const char *folder) { helper_folder = folder; }
 
 void tiers_optimized_mix(uint32_t seed) { atomic_store(&mix, seed); }
 
-static void stop(void) {
-  if (running.owner == 0) return;
-  close(running.socket);
-  if (running.owner == getpid() && kill(running.helper, SIGKILL) == 0)
-    while (waitpid(running.helper, NULL, 0) < 0 && errno == EINTR) continue;
-  running.owner = 0;
-}
-
 /* Beside the internal shared objects, which are searched in the same places. */
-static bool spawn_in(const char *folder, const char *relative, int socket, pid_t *helper) {
+static bool spawn_in(const char *folder, const char *relative, int socket, char *word, pid_t *helper) {
   char path[PATH_MAX];
   int len = snprintf(path, sizeof path, "%s%scay-llvm", folder, relative);
   if (len < 0 || (size_t)len >= sizeof path || access(path, X_OK) != 0) return false;
-  char *arguments[] = {(char[]){"cay-llvm"}, NULL}, *environment[] = {NULL};
+  char *arguments[] = {(char[]){"cay-llvm"}, word, NULL}, *environment[] = {NULL};
   posix_spawn_file_actions_t actions;
-  if (posix_spawn_file_actions_init(&actions) != 0) return false;
-  bool done = posix_spawn_file_actions_adddup2(&actions, socket, WIRE_SPAWN_FD) == 0 &&
-              posix_spawn(helper, path, &actions, NULL, arguments, environment) == 0;
+  posix_spawnattr_t attributes;
+  sigset_t none;
+  sigemptyset(&none);
+  if (posix_spawnattr_init(&attributes) != 0) return false;
+  if (posix_spawn_file_actions_init(&actions) != 0) {
+    posix_spawnattr_destroy(&attributes);
+    return false;
+  }
+  bool done = posix_spawnattr_setsigmask(&attributes, &none) == 0 &&
+              posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) == 0 &&
+              posix_spawn_file_actions_adddup2(&actions, socket, WIRE_SPAWN_FD) == 0 &&
+              posix_spawn(helper, path, &actions, &attributes, arguments, environment) == 0;
   posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
   return done;
 }
 
-static bool spawn(int socket, pid_t *helper) {
+/* `word` (NULL: none) is the helper's argument. */
+static bool spawn(int socket, char *word, pid_t *helper) {
   char folder[PATH_MAX];
   ssize_t len = readlink("/proc/self/exe", folder, sizeof folder - 1);
   folder[len > 0 ? len : 0] = 0;
   char *slash = strrchr(folder, '/');
   folder[slash ? slash - folder + 1 : 0] = 0;
-  return (helper_folder && spawn_in(helper_folder, "/", socket, helper)) ||
-         (folder[0] && spawn_in(folder, "", socket, helper)) ||
-         (folder[0] && spawn_in(folder, OPTIMIZER_HELPER_RELATIVE "/", socket, helper)) ||
-         spawn_in(OPTIMIZER_HELPER_FOLDER, "/", socket, helper);
+  return (helper_folder && spawn_in(helper_folder, "/", socket, word, helper)) ||
+         (folder[0] && spawn_in(folder, "", socket, word, helper)) ||
+         (folder[0] && spawn_in(folder, OPTIMIZER_HELPER_RELATIVE "/", socket, word, helper)) ||
+         spawn_in(OPTIMIZER_HELPER_FOLDER, "/", socket, word, helper);
 }
 
 /* dup2 onto itself would leave close-on-exec set, so the number is another one in between. */
-static bool start(void) {
+static bool spawn_at(int socket, char *word, pid_t *helper) {
+  int theirs = fcntl(socket, F_DUPFD_CLOEXEC, WIRE_SPAWN_FD + 1);
+  bool done = theirs >= 0 && spawn(theirs, word, helper);
+  if (theirs >= 0) close(theirs);
+  return done;
+}
+
+static bool start_at(char *word, int *socket, pid_t *helper) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
-  int theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, WIRE_SPAWN_FD + 1);
-  bool done = theirs >= 0 && spawn(theirs, &running.helper);
-  if (theirs >= 0) close(theirs);
+  bool done = spawn_at(pair[1], word, helper);
   close(pair[1]);
-  if (!done) {
-    close(pair[0]);
-    return false;
-  }
-  running.socket = pair[0];
+  if (!done) close(pair[0]);
+  *socket = pair[0];
+  return done;
+}
+
+static bool start(void) {
+  if (!start_at(NULL, &running.socket, &running.helper)) return false;
   running.owner = getpid();
   return true;
+}
+
+static void end_process(pid_t helper) {
+  if (kill(helper, SIGKILL) == 0)
+    while (waitpid(helper, NULL, 0) < 0 && errno == EINTR) continue;
+}
+
+static void stop(void) {
+  if (running.owner == 0) return;
+  close(running.socket);
+  if (running.owner == getpid()) end_process(running.helper);
+  running.owner = 0;
 }
 
 void optimizer_prepare(void) {
@@ -122,7 +151,7 @@ bool optimizer_hear(void *conversation, void *to, size_t count) {
   return true;
 }
 
-static uint32_t flags_of(const struct engine_code_options *options) {
+uint32_t optimizer_flags(const struct engine_code_options *options) {
   return (options->explicit_bounds ? WIRE_EXPLICIT_BOUNDS : 0) |
          (options->deterministic_relaxed_simd ? WIRE_DETERMINISTIC : 0) |
          (options->canonical_nans ? WIRE_CANONICAL_NANS : 0) | (options->fuel ? WIRE_FUEL : 0);
@@ -133,7 +162,7 @@ enum cay_status optimizer_ask(const struct module *module, const struct engine_c
   struct wire_request request = {.magic = WIRE_MAGIC,
                                  .layout = optimizer_layout(),
                                  .features = module->features,
-                                 .flags = flags_of(options),
+                                 .flags = optimizer_flags(options),
                                  .module_bytes = (uint32_t)module->len_bytes,
                                  .mix = atomic_load(&mix)};
   pthread_mutex_lock(&lock);
@@ -153,4 +182,73 @@ void optimizer_end(struct optimizer_conversation *conversation, bool is_whole) {
   (void)conversation;
   if (!is_whole) stop();
   pthread_mutex_unlock(&lock);
+}
+
+/* ---- While programs run ---------------------------------------------------------------------------------------------------- */
+
+static char yielding[] = WIRE_YIELDS;
+
+/* How a helper is started where this process must not: once, with the socket that was made before. */
+static struct {
+  bool (*start)(void *env, int socket);
+  void *env;
+  int ours, theirs;
+} delegate = {.ours = -1, .theirs = -1};
+
+bool optimizer_delegate(bool (*start)(void *env, int socket), void *env) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
+  delegate.start = start;
+  delegate.env = env;
+  delegate.ours = pair[0];
+  delegate.theirs = pair[1];
+  return true;
+}
+
+bool optimizer_start_for(int socket, pid_t *process) { return spawn_at(socket, yielding, process); }
+
+static enum cay_status start_by_delegate(struct optimizer_helper *out, struct cay_error *error) {
+  bool done = delegate.theirs >= 0 && delegate.start(delegate.env, delegate.theirs);
+  if (delegate.theirs >= 0) close(delegate.theirs);
+  delegate.theirs = -1;
+  if (!done) return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm has ended");
+  *out = (struct optimizer_helper){.socket = delegate.ours};
+  return CAY_OK;
+}
+
+enum cay_status optimizer_helper_start(struct optimizer_helper *out, struct cay_error *error) {
+  if (delegate.start) return start_by_delegate(out, error);
+  if (start_at(yielding, &out->socket, &out->process)) return CAY_OK;
+  *out = (struct optimizer_helper){.socket = -1};
+  return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm cannot be started: it is not beside cay");
+}
+
+void optimizer_helper_end(struct optimizer_helper *helper) {
+  if (helper->socket >= 0) close(helper->socket);
+  if (helper->process) end_process(helper->process);
+  *helper = (struct optimizer_helper){.socket = -1};
+}
+
+static ptrdiff_t passed(ssize_t count) {
+  if (count > 0) return count;
+  return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 0 : -1;
+}
+
+ptrdiff_t optimizer_helper_send(const struct optimizer_helper *helper, const void *bytes, size_t count) {
+  return passed(send(helper->socket, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+ptrdiff_t optimizer_helper_receive(const struct optimizer_helper *helper, void *to, size_t count) {
+  return passed(recv(helper->socket, to, count, MSG_DONTWAIT));
+}
+
+void optimizer_helper_wait(const struct optimizer_helper *helper, bool sends) {
+  struct pollfd fd = {.fd = helper->socket, .events = (short)(sends ? POLLIN | POLLOUT : POLLIN)};
+  poll(&fd, 1, -1);
+}
+
+uint64_t optimizer_busy_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }

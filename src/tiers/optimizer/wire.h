@@ -2,9 +2,10 @@
 /* What the command and its helper `cay-llvm` say to each other over a stream socket. Both are made by one build and run on
  * one machine, so numbers are the machine's; `layout` tells when that is not so.
  *
- * The command sends a request and the module's bytes. The helper answers with batches, each followed by its code, its
- * functions, its lines and its refusals; the last one says so, and every function that the module defines has then been
- * answered once. A helper that dies in between has answered what came before.
+ * The command sends a request, the module's bytes and what is wanted of it. The helper answers with batches, each followed by
+ * its code, its functions, its lines and its refusals; the last one says so. Where nothing is named everything is wanted, and
+ * every function that the module defines has then been answered once; else what was named has been answered, and such of what
+ * it calls as fitted. A helper that dies in between has answered what came before.
  *
  * The command believes nothing: answer.c checks every number. What it cannot check is the code itself. */
 #ifndef TIERS_OPTIMIZER_WIRE_H
@@ -16,7 +17,11 @@ enum {
   WIRE_MAGIC = 0x4F796163,
   WIRE_MOST_CODE_BYTES = 1 << 28,
   WIRE_SPAWN_FD = 3, /* the helper's end of the socket */
+  WIRE_MOST_ITEMS = 1 << 20,
 };
+
+/* The argument of a helper that yields to all other processes, and ends at once when the other side does. */
+#define WIRE_YIELDS "yields"
 
 enum wire_flags { WIRE_EXPLICIT_BOUNDS = 1, WIRE_DETERMINISTIC = 2, WIRE_CANONICAL_NANS = 4, WIRE_FUEL = 8 };
 
@@ -24,8 +29,15 @@ struct wire_request {
   uint32_t magic, layout; /* layout: optimizer_layout() */
   uint64_t features;      /* that the module was loaded with */
   uint32_t flags;         /* enum wire_flags */
-  uint32_t module_bytes;
+  uint32_t module_bytes;  /* 0: it is about the same module as the last one, with the same features and flags */
+  uint32_t item_count;
   uint32_t mix; /* for tests: which functions are left out; 0: none */
+};
+
+/* A function that is wanted: with `label`, to be entered at that loop of its register code as well. */
+#define WIRE_NO_LABEL UINT32_MAX
+struct wire_item {
+  uint32_t entry, label;
 };
 
 struct wire_batch {
@@ -36,12 +48,14 @@ struct wire_batch {
 
 /* A piece of a batch's code that belongs to one function of the module. Ascending, none overlaps another. A native one takes
  * arguments in registers by the C convention; an adapter takes them in the frame, and calls the native one. Every function
- * has both: first come all native ones, then the adapters in the same order. What lies behind the last piece are constants. */
-enum wire_kind { WIRE_NATIVE, WIRE_ADAPTER, WIRE_KINDS };
+ * has both: first come all native ones, then the adapters in the same order, then what is entered at a loop, with all values
+ * in the frame, results too. What lies behind the last piece are constants. */
+enum wire_kind { WIRE_NATIVE, WIRE_ADAPTER, WIRE_LOOP, WIRE_KINDS };
 struct wire_function {
   uint32_t entry; /* number of the function among those that the module defines */
   uint32_t kind;
   uint32_t start, bytes;
+  uint32_t label; /* of the loop; WIRE_NO_LABEL: none */
 };
 
 /* From byte `position` of the batch's code on, up to the next line, the code belongs to the wasm instruction at `offset` in

@@ -7,6 +7,8 @@
 #include "test.h"
 #include "tiers/tiers.h"
 
+enum { TICKS_FOR_TESTS = 3 };
+
 static const struct engine_tier *tested_tier;
 
 static inline struct engine_options in_tier(struct engine_options options) {
@@ -19,10 +21,11 @@ static inline int tier_is_wanted(const struct engine_tier *tier) {
   return !wanted || test_is_word(wanted, tier->name);
 }
 
-/* CAY_HELPER_FOLDER in the environment: where cay-llvm is. */
+/* CAY_HELPER_FOLDER in the environment: where cay-llvm is. Functions are optimized while they run as soon as that can be. */
 static inline void tiers_find_helper(void) {
 #if TIERS_HAS_OPTIMIZER
   tiers_optimized_look_in(getenv("CAY_HELPER_FOLDER"));
+  tiers_auto_hasten(TICKS_FOR_TESTS);
 #endif
 }
 

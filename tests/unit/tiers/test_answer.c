@@ -56,6 +56,30 @@ TEST(a_good_answer_is_read) {
   optimizer_batch_free(&batch);
 }
 
+TEST(a_loop_stands_behind_the_pairs) {
+  struct {
+    struct wire_batch head;
+    uint8_t code[8];
+    struct wire_function functions[3];
+  } answer = {{WIRE_MAGIC, 8, 3, 0, 0, 1},
+              {0},
+              {{1, WIRE_NATIVE, 0, 4, WIRE_NO_LABEL}, {1, WIRE_ADAPTER, 4, 2, WIRE_NO_LABEL}, {1, WIRE_LOOP, 6, 2, 5}}};
+  struct cay_error error = {0};
+  CHECK_INT(read_bytes(&answer, sizeof answer, &error), CAY_OK);
+  answer.functions[1].kind = WIRE_LOOP;
+  answer.functions[2].kind = WIRE_ADAPTER;
+  CHECK_INT(read_bytes(&answer, sizeof answer, &error), CAY_ERROR_MALFORMED);
+}
+
+TEST(a_batch_tells_its_length) {
+  struct answer answer = good();
+  struct cay_error error;
+  size_t bytes = 0;
+  CHECK_INT(optimizer_batch_bytes(&answer.head, 2, &bytes, &error), CAY_OK);
+  CHECK_INT(bytes, sizeof answer);
+  CHECK_INT(optimizer_batch_bytes(&answer.head, 0, &bytes, &error), CAY_ERROR_MALFORMED);
+}
+
 TEST(an_answer_that_ends_early_is_told) {
   struct answer answer = good();
   struct cay_error error;
@@ -73,7 +97,7 @@ TEST(an_answer_that_ends_early_is_told) {
 TEST(broken_answers_are_refused) {
   BROKEN(head.magic = 1);
   BROKEN(head.code_bytes = WIRE_MOST_CODE_BYTES + 1);
-  BROKEN(head.function_count = 5);
+  BROKEN(head.function_count = 7);
   BROKEN(head.refusal_count = 3);
   BROKEN(head.line_count = 9);
   BROKEN(functions[0].entry = 2);
@@ -91,4 +115,5 @@ TEST(broken_answers_are_refused) {
   BROKEN(refusals[0].reason = WIRE_REASON_COUNT);
 }
 
-TEST_MAIN(RUN(a_good_answer_is_read) RUN(an_answer_that_ends_early_is_told) RUN(broken_answers_are_refused))
+TEST_MAIN(RUN(a_good_answer_is_read) RUN(a_loop_stands_behind_the_pairs) RUN(a_batch_tells_its_length)
+              RUN(an_answer_that_ends_early_is_told) RUN(broken_answers_are_refused))

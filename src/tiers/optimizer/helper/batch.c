@@ -64,14 +64,14 @@ static struct batch_function *find_function(struct batch *b, unsigned entry) {
   return NULL;
 }
 
-/* "stack frame size (N) exceeds limit (M) in function 'fK'" */
+/* "stack frame size (N) exceeds limit (M) in function 'fK'", or 'oK.L' */
 static void hear(LLVMDiagnosticInfoRef info, void *batch) {
   char *text = LLVMGetDiagInfoDescription(info);
   struct batch *b = batch;
   unsigned entry;
   struct batch_function *function;
   const char *at = strstr(text, "frame size (");
-  if (at && sscanf(at, "frame size (%*u) exceeds limit (%*u) in function 'f%u'", &entry) == 1 &&
+  if (at && sscanf(at, "frame size (%*u) exceeds limit (%*u) in function '%*c%u'", &entry) == 1 &&
       (function = find_function(b, entry))) {
     function->refusal = WIRE_REASON_TOO_LARGE;
     b->is_again = true;
@@ -150,6 +150,12 @@ static enum outcome translate(struct batch *b) {
   if (is_refused) return AGAIN;
   for (uint32_t i = 0; i < b->function_count; i++)
     if (b->functions[i].refusal < 0) translate_adapter(b, &b->functions[i]);
+  for (uint32_t i = 0; i < b->function_count; i++) {
+    struct batch_function *own = &b->functions[i];
+    if (own->refusal >= 0 || own->loop == WIRE_NO_LABEL) continue;
+    if (!translate_loop(b, own)) return FAILED;
+    if (own->refusal >= 0) return AGAIN;
+  }
   LLVMDIBuilderFinalize(b->debug);
   return COMPILED;
 }

@@ -115,6 +115,8 @@ static LLVMBasicBlockRef label_of(struct batch *b, uint64_t label) {
   return b->labels[label];
 }
 
+LLVMBasicBlockRef control_label(struct batch *b, uint64_t label) { return label_of(b, label); }
+
 bool control_has_ended(const struct batch *b) {
   return LLVMGetBasicBlockTerminator(LLVMGetInsertBlock(b->builder)) != NULL;
 }
@@ -150,17 +152,20 @@ static void build_branch_table(struct batch *b, const struct ir_insn *insn) {
     LLVMAddCase(table, LLVMConstInt(b->types[VALUE_I32], i, false), label_of(b, targets[i]));
 }
 
+/* The result in `slot`; only a single one is a constant. */
+static LLVMValueRef returned(struct batch *b, const struct ir_insn *insn, uint32_t slot, enum value_type type) {
+  return insn->flags & IR_A_CONST ? value_const(b, type, insn->konst) : value_read(b, insn->a + slot, type);
+}
+
 static void build_return(struct batch *b, const struct ir_insn *insn) {
   const struct module_func_type *type = module_func_type_of(b->job->module, b->ir->func);
-  if (type->result_count == 1) {
-    enum value_type result = value_type_of(type->results[0]);
-    LLVMBuildRet(b->builder,
-                 insn->flags & IR_A_CONST ? value_const(b, result, insn->konst) : value_read(b, insn->a, result));
+  if (type->result_count == 1 && !b->is_at_loop) {
+    LLVMBuildRet(b->builder, returned(b, insn, 0, value_type_of(type->results[0])));
     return;
   }
   uint32_t slot = 0;
   for (uint32_t i = 0; i < type->result_count; i++) {
-    value_store_slot(b, b->fp, slot, value_read(b, insn->a + slot, value_type_of(type->results[i])));
+    value_store_slot(b, b->fp, slot, returned(b, insn, slot, value_type_of(type->results[i])));
     slot += module_type_slots(type->results[i]);
   }
   LLVMBuildRetVoid(b->builder);

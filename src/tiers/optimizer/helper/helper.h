@@ -3,7 +3,7 @@
  * socket it was given (os_sandbox_linux.c), and nothing that it does is believed without a check.
  *
  * The code of function N is f<N>, which takes instance, frame and the arguments by the C convention, and a<N>, which takes
- * instance and frame, and the arguments from there. Where one calls what is not of its batch, it looks into the code object's
+ * instance and frame, and the arguments from there. o<N>.<L>, of the same form, goes on at the head of loop L. Where one calls what is not of its batch, it looks into the code object's
  * `natives`, and leaves through the runtime when there is nothing. */
 #ifndef TIERS_OPTIMIZER_HELPER_HELPER_H
 #define TIERS_OPTIMIZER_HELPER_HELPER_H
@@ -22,6 +22,8 @@ enum value_type { VALUE_I32, VALUE_I64, VALUE_F32, VALUE_F64, VALUE_V128, VALUE_
 /* What all functions of a module share. */
 struct job {
   const struct module *module;
+  uint8_t *bytes;    /* the module's */
+  bool *is_answered; /* by entry: has been compiled or refused */
   uint32_t flags; /* enum wire_flags */
   uint32_t mix;   /* as in struct wire_request */
   struct ir_frontend *frontend;
@@ -35,6 +37,7 @@ struct job {
 struct batch_function {
   uint32_t entry;
   uint32_t native_limit; /* bytes that it may take of the native stack, as far as LLVM tells */
+  uint32_t loop;         /* label of the loop at which it shall be entered, too, or WIRE_NO_LABEL */
   int refusal;           /* enum wire_reason, or -1 */
 };
 
@@ -76,6 +79,7 @@ struct batch {
   BASE_VEC(LLVMValueRef) users;  /* while places are settled */
   bool needs_frame;              /* something is in it that is not in registers */
   int refusal;
+  bool is_at_loop; /* it begins at a loop, with its values in the frame, and leaves its results there */
 };
 
 /* ---- Values (values.c) -------------------------------------------------------------------------------------------- */
@@ -105,6 +109,8 @@ LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type 
 LLVMValueRef value_slot_address(struct batch *b, LLVMValueRef base, uint32_t slot);
 void value_store_slot(struct batch *b, LLVMValueRef base, uint32_t slot, LLVMValueRef value);
 LLVMValueRef value_load_slot(struct batch *b, LLVMValueRef base, uint32_t slot, enum value_type type);
+/* Every temporary that has memory gets what its slot of the frame holds, whatever that is. */
+void values_load_temporaries(struct batch *b);
 LLVMValueRef value_field(struct batch *b, LLVMValueRef base, uint64_t offset);
 /* A field that never changes, and one that may. */
 LLVMValueRef value_load_fixed(struct batch *b, LLVMTypeRef type, LLVMValueRef base, uint64_t offset);
@@ -120,6 +126,7 @@ void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *argume
 void control_trap_if(struct batch *b, LLVMValueRef condition, LLVMValueRef trap);
 LLVMValueRef control_trap_number(struct batch *b, enum engine_trap trap);
 LLVMBasicBlockRef control_block(struct batch *b); /* an empty one */
+LLVMBasicBlockRef control_label(struct batch *b, uint64_t label);
 bool control_has_ended(const struct batch *b);    /* the current one */
 /* In a prologue: traps or looks when the stack has no room for the frame. */
 void control_check_room(struct batch *b);
@@ -149,6 +156,8 @@ void translate_add(struct batch *b, const struct batch_function *own);
 /* Why a function cannot be translated, or -1, as far as can be said without trying; and own->native_limit. */
 int translate_refusal(struct job *job, struct batch_function *own);
 void translate_adapter(struct batch *b, const struct batch_function *own);
+/* The same function once more, to be entered at own->loop. False: no memory. */
+bool translate_loop(struct batch *b, struct batch_function *own);
 /* The native function, or NULL when it is not of this batch. */
 LLVMValueRef translate_declare(struct batch *b, uint32_t entry);
 

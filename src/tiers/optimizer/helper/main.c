@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* cay-llvm: compiles modules for the cay that started it, and knows nothing else. wire.h has what is said; it ends when the
+/* cay-llvm: compiles modules for the cay that started it, and knows nothing else. It keeps the module that was last asked about. wire.h has what is said; it ends when the
  * other side does. What goes wrong with one batch is told as refusals of its functions; when LLVM itself ends the process, the
  * other side sees that, and runs what is missing in the baseline. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +81,8 @@ static bool set_up(struct job *job) {
 
 /* ---- Batches --------------------------------------------------------------------------------------------------------------- */
 
+enum { BATCH_BYTES = 64 * 1024, CALLEES_BYTES = 16 * 1024 }; /* of wasm: a batch, and up to where callees come along */
+
 struct answer {
   struct object_code code;
   BASE_VEC(struct wire_refusal) refusals;
@@ -119,24 +124,32 @@ static bool is_left_out(const struct job *job, uint32_t entry) {
   return job->mix && ((entry ^ job->mix) * UINT32_C(0x9E3779B1)) >> 31;
 }
 
+static struct batch_function function_of(struct job *job, uint32_t entry, uint32_t loop) {
+  const module_features thrown = MODULE_FEATURE_BIT(EXCEPTIONS) | MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS);
+  struct batch_function function = {.entry = entry, .loop = loop};
+  function.refusal = is_left_out(job, entry)               ? WIRE_REASON_MIX
+                     : job->module->features_used & thrown ? WIRE_REASON_EXCEPTIONS
+                                                           : translate_refusal(job, &function);
+  return function;
+}
+
+static uint32_t body_bytes(const struct job *job, uint32_t entry) {
+  return job->module->funcs[job->module->imported_func_count + entry].body_bytes;
+}
+
 /* The functions from `first` on that make a batch; how many of the module's it goes through. */
 static uint32_t choose(struct job *job, uint32_t first, struct batch_function *out, uint32_t *count,
                        struct answer *answer) {
-  enum { BODY_BYTES = 64 * 1024 };
   const struct module *module = job->module;
   uint32_t all = module->func_count - module->imported_func_count, at = first;
-  const module_features thrown = MODULE_FEATURE_BIT(EXCEPTIONS) | MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS);
   size_t bytes = 0;
-  for (*count = 0; at < all && bytes < BODY_BYTES; at++) {
-    struct batch_function function = {.entry = at};
-    function.refusal = is_left_out(job, at)             ? WIRE_REASON_MIX
-                       : module->features_used & thrown ? WIRE_REASON_EXCEPTIONS
-                                                        : translate_refusal(job, &function);
+  for (*count = 0; at < all && bytes < BATCH_BYTES; at++) {
+    struct batch_function function = function_of(job, at, WIRE_NO_LABEL);
     if (function.refusal >= 0) {
       refuse(answer, at, function.refusal);
       continue;
     }
-    bytes += module->funcs[module->imported_func_count + at].body_bytes;
+    bytes += body_bytes(job, at);
     out[(*count)++] = function;
   }
   return at - first;
@@ -161,6 +174,77 @@ static bool answer_module(struct job *job) {
   return done;
 }
 
+/* ---- What is wanted --------------------------------------------------------------------------------------------------------- */
+
+/* What is wanted, and then, in order of their distance, functions that it calls. */
+struct choice {
+  struct batch_function *functions;
+  uint32_t count;
+  size_t bytes;
+};
+
+static void choose_one(struct job *job, struct choice *choice, uint32_t entry, uint32_t loop, struct answer *answer) {
+  struct batch_function function = function_of(job, entry, loop);
+  job->is_answered[entry] = true;
+  if (function.refusal >= 0) {
+    refuse(answer, entry, function.refusal);
+    return;
+  }
+  choice->bytes += body_bytes(job, entry);
+  choice->functions[choice->count++] = function;
+}
+
+static void choose_callees(struct job *job, struct choice *choice, uint32_t entry, struct answer *answer) {
+  uint32_t imported = job->module->imported_func_count, callees[64], count = 0;
+  const struct ir_function *ir = ir_translate(job->frontend, job->module, imported + entry);
+  for (size_t i = 0; ir && i < ir->insns.count && count < BASE_ARRAY_LEN(callees); i++) {
+    const struct ir_insn *insn = &ir->insns.items[i];
+    if (insn->op == IR_CALL && insn->imm >= imported) callees[count++] = (uint32_t)insn->imm - imported;
+  }
+  for (uint32_t i = 0; i < count; i++)
+    if (!job->is_answered[callees[i]] && choice->bytes + body_bytes(job, callees[i]) <= CALLEES_BYTES)
+      choose_one(job, choice, callees[i], WIRE_NO_LABEL, answer);
+}
+
+static bool is_chosen(const struct choice *choice, uint32_t entry) {
+  for (uint32_t i = 0; i < choice->count; i++)
+    if (choice->functions[i].entry == entry) return true;
+  return false;
+}
+
+/* A function that was answered is compiled again where a loop of it is wanted now. One loop of a function at a time: another
+ * one is a batch of its own. */
+static void choose_items(struct job *job, struct choice *choice, const struct wire_item *items, uint32_t *next,
+                         uint32_t count, struct answer *answer) {
+  for (; *next < count && choice->bytes < BATCH_BYTES && !is_chosen(choice, items[*next].entry); ++*next) {
+    const struct wire_item *item = &items[*next];
+    if (!job->is_answered[item->entry] || item->label != WIRE_NO_LABEL)
+      choose_one(job, choice, item->entry, item->label, answer);
+  }
+  for (uint32_t i = 0; i < choice->count; i++) choose_callees(job, choice, choice->functions[i].entry, answer);
+}
+
+static bool answer_some(struct job *job, struct batch_function *functions, const struct wire_item *items,
+                        uint32_t *next, uint32_t count) {
+  struct choice choice = {.functions = functions};
+  struct answer answer = {0};
+  choose_items(job, &choice, items, next, count, &answer);
+  bool done = (choice.count == 0 || compile_batch(job, functions, choice.count, &answer)) &&
+              tell_answer(&answer, *next == count);
+  object_free(&answer.code);
+  BASE_VEC_DEINIT(&answer.refusals);
+  return done;
+}
+
+static bool answer_items(struct job *job, const struct wire_item *items, uint32_t count) {
+  uint32_t all = job->module->func_count - job->module->imported_func_count, next = 0;
+  struct batch_function *functions = base_alloc((size_t)all * sizeof *functions + 1);
+  bool done = functions != NULL;
+  while (done && next < count) done = answer_some(job, functions, items, &next, count);
+  base_free(functions);
+  return done;
+}
+
 /* ---- Requests ----------------------------------------------------------------------------------------------------------------- */
 
 static struct engine_code_options options_of(uint32_t flags) {
@@ -170,35 +254,77 @@ static struct engine_code_options options_of(uint32_t flags) {
                                       .fuel = flags & WIRE_FUEL};
 }
 
-static bool answer_request(struct job *job, const struct wire_request *request, const uint8_t *bytes) {
+static void forget_module(struct job *job) {
+  ir_frontend_free(job->frontend);
+  if (job->module) module_release((struct module *)job->module);
+  base_free(job->is_answered);
+  base_free(job->bytes);
+  job->frontend = NULL;
+  job->module = NULL;
+  job->is_answered = NULL;
+  job->bytes = NULL;
+}
+
+static bool hear_module(struct job *job, const struct wire_request *request) {
   struct engine_code_options options = options_of(request->flags);
   struct module *module;
   struct cay_error error;
-  if (module_load(bytes, request->module_bytes, MODULE_BYTES_BORROW, request->features, NULL, &module, &error) !=
-      CAY_OK)
+  forget_module(job);
+  job->bytes = base_alloc(request->module_bytes);
+  if (!job->bytes || !hear(job->bytes, request->module_bytes) ||
+      module_load(job->bytes, request->module_bytes, MODULE_BYTES_BORROW, request->features, NULL, &module, &error))
     return false;
   job->module = module;
   job->flags = request->flags;
   job->mix = request->mix;
   job->frontend = ir_frontend_new(&options);
-  bool done = job->frontend && answer_module(job);
-  ir_frontend_free(job->frontend);
-  module_release(module);
-  return done;
+  job->is_answered = base_alloc_zero((size_t)module->func_count + 1, sizeof *job->is_answered);
+  return job->frontend && job->is_answered;
+}
+
+static bool are_in_module(const struct job *job, const struct wire_item *items, uint32_t count) {
+  uint32_t all = job->module->func_count - job->module->imported_func_count;
+  for (uint32_t i = 0; i < count; i++)
+    if (items[i].entry >= all) return false;
+  return true;
 }
 
 static bool serve(struct job *job) {
   struct wire_request request;
   if (!hear(&request, sizeof request)) return false;
-  if (request.magic != WIRE_MAGIC || request.layout != optimizer_layout()) return false;
-  uint8_t *bytes = base_alloc((size_t)request.module_bytes + 1);
-  bool done = bytes && hear(bytes, request.module_bytes) && answer_request(job, &request, bytes);
-  base_free(bytes);
+  if (request.magic != WIRE_MAGIC || request.layout != optimizer_layout() || request.item_count > WIRE_MOST_ITEMS)
+    return false;
+  if (request.module_bytes ? !hear_module(job, &request) : !job->module) return false;
+  if (request.item_count == 0) return answer_module(job);
+  struct wire_item *items = base_alloc(request.item_count * sizeof *items);
+  bool done = items && hear(items, request.item_count * sizeof *items) &&
+              are_in_module(job, items, request.item_count) && answer_items(job, items, request.item_count);
+  base_free(items);
   return done;
 }
 
-int main(void) {
+/* ---- Life --------------------------------------------------------------------------------------------------------------------- */
+
+/* Compiling can take a while, and nobody is to wait for its end who does not want what comes of it. */
+static void look_for_end(int signal) {
+  struct pollfd fd = {.fd = WIRE_SPAWN_FD, .events = POLLRDHUP};
+  (void)signal;
+  if (poll(&fd, 1, 0) > 0 && fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) _exit(0);
+}
+
+/* The kernel sends a signal when something happens to the socket. */
+static void yield_to_all(void) {
+  struct sigaction action = {.sa_handler = look_for_end, .sa_flags = SA_RESTART};
+  if (nice(19) < 0) return;
+  sigaction(SIGIO, &action, NULL);
+  fcntl(WIRE_SPAWN_FD, F_SETOWN, getpid());
+  fcntl(WIRE_SPAWN_FD, F_SETFL, fcntl(WIRE_SPAWN_FD, F_GETFL) | O_ASYNC);
+  look_for_end(SIGIO);
+}
+
+int main(int argc, char **argv) {
   struct job job = {0};
+  if (argc > 1 && strcmp(argv[1], WIRE_YIELDS) == 0) yield_to_all();
   if (!set_up(&job)) return 1;
   sandbox_enter();
   while (serve(&job)) continue;

@@ -89,13 +89,16 @@ static int by_start(const void *left, const void *right) {
 }
 
 static bool add_function(const struct object *o, const Elf64_Sym *symbol, const char *name, struct object_code *out) {
-  unsigned entry;
-  char kind;
-  if (sscanf(name, "%c%u", &kind, &entry) != 2 || (kind != 'f' && kind != 'a')) return false;
+  static const char kinds[] = {[WIRE_NATIVE] = 'f', [WIRE_ADAPTER] = 'a', [WIRE_LOOP] = 'o'};
+  unsigned entry, label = WIRE_NO_LABEL;
+  if (sscanf(name + 1, "%u.%u", &entry, &label) < 1) return false;
+  const char *kind = memchr(kinds, name[0], sizeof kinds);
+  if (!kind) return false;
   struct wire_function *function = BASE_VEC_PUSH(&out->functions);
   if (!function) return false;
   *function = (struct wire_function){.entry = entry,
-                                     .kind = kind == 'f' ? WIRE_NATIVE : WIRE_ADAPTER,
+                                     .kind = (uint32_t)(kind - kinds),
+                                     .label = label,
                                      .start = (uint32_t)(o->places[symbol->st_shndx] + symbol->st_value),
                                      .bytes = (uint32_t)symbol->st_size};
   return true;

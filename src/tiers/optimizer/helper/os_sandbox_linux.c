@@ -17,7 +17,7 @@ static const uint32_t allowed[] = {
     SYS_read,      SYS_write,   SYS_mmap,   SYS_munmap,     SYS_mprotect,      SYS_mremap,       SYS_madvise,
     SYS_brk,       SYS_futex,   SYS_exit,   SYS_exit_group, SYS_rt_sigaction,  SYS_rt_sigreturn, SYS_rt_sigprocmask,
     SYS_getpid,    SYS_gettid,  SYS_tgkill, SYS_getrandom,  SYS_clock_gettime, SYS_sched_yield,  SYS_close,
-    SYS_getrusage, SYS_sysinfo,
+    SYS_getrusage, SYS_sysinfo, SYS_poll,
 };
 
 static bool enter_filter(void) {

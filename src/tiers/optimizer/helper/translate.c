@@ -43,13 +43,18 @@ static const struct module_func_type *type_of_entry(const struct batch *b, uint3
 
 LLVMValueRef translate_declare(struct batch *b, uint32_t entry) { return b->natives[entry]; }
 
+/* How much of the native stack it takes at most, or LLVM says so. */
+static void promise(struct batch *b, const struct batch_function *own, LLVMValueRef function) {
+  char promised[16];
+  snprintf(promised, sizeof promised, "%u", own->native_limit);
+  set_attribute(b, function, "warn-stack-size", promised);
+}
+
 void translate_add(struct batch *b, const struct batch_function *own) {
   char name[24];
   snprintf(name, sizeof name, "f%u", own->entry);
   LLVMValueRef function = add_function(b, name, value_function_type(b, type_of_entry(b, own->entry)));
-  char promised[16];
-  snprintf(promised, sizeof promised, "%u", own->native_limit);
-  set_attribute(b, function, "warn-stack-size", promised);
+  promise(b, own, function);
   value_pin_instance(b, function);
   value_set_convention(b, function);
   b->natives[own->entry] = function;
@@ -61,7 +66,10 @@ static void add_local(struct batch *b, uint32_t *slot, module_type type, LLVMVal
   enum value_type kind = value_type_of(type);
   b->local_types[*slot] = kind;
   b->locals[*slot] = LLVMBuildAlloca(b->entry_builder, b->types[kind], "");
-  if (!value) value = kind == VALUE_V128 ? LLVMConstNull(b->types[kind]) : value_number(b, kind, 0);
+  if (b->is_at_loop)
+    value = value_load_slot(b, b->fp, *slot, kind);
+  else if (!value)
+    value = kind == VALUE_V128 ? LLVMConstNull(b->types[kind]) : value_number(b, kind, 0);
   LLVMBuildStore(b->builder, value, b->locals[*slot]);
   *slot += module_type_slots(type);
 }
@@ -71,7 +79,8 @@ static bool add_locals(struct batch *b) {
   struct cay_error error;
   bool done = module_body_begin(&body, b->job->module, b->ir->func, &error) == CAY_OK;
   uint32_t slot = 0, local = done ? body.type->param_count : 0;
-  for (uint32_t i = 0; i < local; i++) add_local(b, &slot, body.type->params[i], LLVMGetParam(b->function, 2 + i));
+  for (uint32_t i = 0; i < local; i++)
+    add_local(b, &slot, body.type->params[i], b->is_at_loop ? NULL : LLVMGetParam(b->function, 2 + i));
   for (size_t i = 0; done && i < body.local_runs.count; i++)
     for (; local < body.local_runs.items[i].end; local++) add_local(b, &slot, body.local_runs.items[i].type, NULL);
   assert(!done || slot == b->ir->link_slot);
@@ -108,10 +117,10 @@ static void set_position(struct batch *b, uint32_t offset) {
 }
 
 static void begin_debug(struct batch *b) {
-  char name[24];
-  int len = snprintf(name, sizeof name, "f%u", b->own->entry);
-  b->scope = LLVMDIBuilderCreateFunction(b->debug, b->file, name, (size_t)len, "", 0, b->file, 0,
-                                         b->function_debug_type, true, true, 0, LLVMDIFlagZero, true);
+  size_t len;
+  const char *name = LLVMGetValueName2(b->function, &len);
+  b->scope = LLVMDIBuilderCreateFunction(b->debug, b->file, name, len, "", 0, b->file, 0, b->function_debug_type, true,
+                                         true, 0, LLVMDIFlagZero, true);
   LLVMSetSubprogram(b->function, b->scope);
 }
 
@@ -139,10 +148,12 @@ static void translate_code(struct batch *b) {
   LLVMPositionBuilderAtEnd(b->builder, body);
   set_position(b, b->ir->insns.count ? b->ir->insns.items[0].offset : 0);
   if (!add_locals(b)) b->refusal = WIRE_REASON_TOO_LARGE;
+  if (b->is_at_loop) LLVMBuildBr(b->builder, control_label(b, b->own->loop));
   for (size_t i = 0; i < b->ir->insns.count && b->refusal < 0; i++) translate_insn(b, &b->ir->insns.items[i]);
   if (!control_has_ended(b)) LLVMBuildUnreachable(b->builder);
   LLVMPositionBuilderAtEnd(b->builder, start);
   if (needs_room(b)) control_check_room(b);
+  if (b->is_at_loop) values_load_temporaries(b);
   LLVMBuildBr(b->builder, body);
   LLVMBuildBr(b->entry_builder, start);
 }
@@ -188,11 +199,11 @@ int translate_refusal(struct job *job, struct batch_function *own) {
   return refusal_of(ir);
 }
 
-bool translate_function(struct batch *b, struct batch_function *own) {
+static bool translate(struct batch *b, struct batch_function *own, LLVMValueRef function) {
   struct job *job = b->job;
   b->own = own;
   b->ir = ir_translate(job->frontend, job->module, job->module->imported_func_count + own->entry);
-  b->function = b->natives[own->entry];
+  b->function = function;
   b->inst = LLVMGetParam(b->function, 0);
   b->fp = LLVMGetParam(b->function, 1);
   b->needs_frame = false;
@@ -207,14 +218,50 @@ bool translate_function(struct batch *b, struct batch_function *own) {
   return done;
 }
 
-/* ---- The adapter ------------------------------------------------------------------------------------------------------------- */
+bool translate_function(struct batch *b, struct batch_function *own) {
+  b->is_at_loop = false;
+  return translate(b, own, b->natives[own->entry]);
+}
+
+/* ---- What takes everything from the frame ------------------------------------------------------------------------------------------------------------- */
+
+/* Of these forms are code that is entered at a loop, and adapters. */
+static LLVMValueRef add_framed(struct batch *b, const char *name) {
+  LLVMTypeRef params[] = {b->pointer, b->pointer};
+  return add_function(b, name, LLVMFunctionType(b->void_type, params, 2, false));
+}
+
+/* Who makes tail calls has the native convention, and not that of frames. */
+static bool can_go_on_at(const struct ir_function *ir, uint32_t label) {
+  bool has_loop = false;
+  for (size_t i = 0; i < ir->insns.count; i++) {
+    const struct ir_insn *insn = &ir->insns.items[i];
+    if (insn->op == IR_RETURN_CALL || insn->op == IR_RETURN_CALL_INDIRECT || insn->op == IR_RETURN_CALL_REF)
+      return false;
+    has_loop = has_loop || (insn->op == IR_LABEL && insn->flags & IR_LOOP && insn->imm == label);
+  }
+  return has_loop;
+}
+
+bool translate_loop(struct batch *b, struct batch_function *own) {
+  struct job *job = b->job;
+  char name[40];
+  const struct ir_function *ir =
+      ir_translate(job->frontend, job->module, job->module->imported_func_count + own->entry);
+  if (!ir || !can_go_on_at(ir, own->loop)) return ir != NULL;
+  snprintf(name, sizeof name, "o%u.%u", own->entry, own->loop);
+  b->is_at_loop = true;
+  LLVMValueRef function = add_framed(b, name);
+  promise(b, own, function);
+  return translate(b, own, function);
+}
 
 void translate_adapter(struct batch *b, const struct batch_function *own) {
   const struct module_func_type *type = type_of_entry(b, own->entry);
   char name[24];
   snprintf(name, sizeof name, "a%u", own->entry);
-  LLVMTypeRef params[] = {b->pointer, b->pointer};
-  b->function = add_function(b, name, LLVMFunctionType(b->void_type, params, 2, false));
+  b->function = add_framed(b, name);
+  b->inst = LLVMGetParam(b->function, 0);
   b->fp = LLVMGetParam(b->function, 1);
   LLVMPositionBuilderAtEnd(b->builder, control_block(b));
   LLVMSetCurrentDebugLocation2(b->builder, NULL);

@@ -155,6 +155,14 @@ static LLVMValueRef home_of(struct batch *b, uint32_t slot, enum ir_class cls) {
   return *home;
 }
 
+void values_load_temporaries(struct batch *b) {
+  for (enum ir_class cls = IR_CLASS_INT; cls <= IR_CLASS_V128; cls++)
+    for (uint32_t slot = b->ir->link_slot; slot < b->ir->frame_slots; slot++) {
+      LLVMValueRef home = b->homes[cls][slot];
+      if (home) LLVMBuildStore(b->builder, value_load_slot(b, b->fp, slot, type_of_class(cls)), home);
+    }
+}
+
 /* ---- Slots -------------------------------------------------------------------------------------------------------------- */
 
 static bool is_local(const struct batch *b, uint32_t slot) { return slot < b->ir->link_slot; }

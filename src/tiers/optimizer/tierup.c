@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The tier `auto`: a code object of the baseline whose code counts, and the helper for what is busy.
+ *
+ * Calls and rounds of loops count down in a register. When it is down, whoever runs comes here: that is a sample, and the
+ * function that it finds gets a point. Samples come about as often as a clock would have them, because the register gets what
+ * took such a time before. With some points a function is wanted of the helper, which is started by the first that is, and with
+ * it what it calls. When the answer is there, calls go to it. A frame that stays in
+ * a loop goes on in code that is entered there: at the head of a loop everything is in the frame, so that the two frames are
+ * one, and going on is a jump (bridge.c).
+ *
+ * Rejected: counters in memory, for each function and loop or for the thread. Measured, they take 14 % of the kernels' time
+ * and half of fib's; the register nothing. Nor a clock that interrupts: a library has no signals of its own, and a thread would
+ * have to know all others that run.
+ *
+ * Ticks between samples are chosen by chance (the same in each run), lest they beat with what is sampled. */
+#include "tiers/baseline/code.h"
+#include "tiers/optimizer/optimizer.h"
+#include "tiers/tiers.h"
+
+#include <assert.h>
+
+enum {
+  PERIOD_NS = 200 * 1000, /* of a processor, between two samples of a thread: what they cost is lost in it */
+  POINTS = 5,             /* of one who is busy: that is a millisecond */
+  LEAST_TICKS = 64,
+  FIRST_TICKS = 4096,
+  MOST_TICKS = 1 << 16, /* an interruption has to wait for them, in a loop that calls nothing */
+  MOST_LOOPS = 1000,
+  REFUSED = UINT8_MAX - 1,
+  ASKED,
+};
+
+/* For tests: one sample is enough, comes after so many ticks, and waits for the answer; 0: as above. */
+static uint32_t hasty = TIERUP_EVERY;
+
+void tiers_auto_hasten(uint32_t every) { hasty = every; }
+
+/* ---- Samples --------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t draw(struct optimizer_watch *watch) {
+  watch->random = watch->random * UINT64_C(6364136223846793005) + 1;
+  return (uint32_t)(watch->random >> 33);
+}
+
+/* As many ticks as took about a period; where the last ones took another time, not at once. */
+static uint32_t next_interval(struct engine_thread *thread) {
+  enum { FACTOR = 8 };
+  uint64_t now_ns = optimizer_busy_ns(), taken_ns = now_ns - thread->ticked_ns, last = thread->tick_interval;
+  thread->ticked_ns = now_ns;
+  if (last == 0) return FIRST_TICKS;
+  uint64_t next = last * PERIOD_NS / (taken_ns + 1);
+  next = next < last / FACTOR ? last / FACTOR : next > last * FACTOR ? last * FACTOR : next;
+  return next < LEAST_TICKS ? LEAST_TICKS : next > MOST_TICKS ? MOST_TICKS : (uint32_t)next;
+}
+
+static void refill(struct optimizer_watch *watch, struct engine_thread *thread) {
+  uint32_t interval = hasty ? hasty : next_interval(thread);
+  thread->tick_interval = interval;
+  thread->ticks = interval - interval / 4 + draw(watch) % (interval / 2 + 1);
+}
+
+/* Another thread that is here already does what there is to do; and a thread that begins has nothing to count yet. */
+static bool begin(struct baseline_code *code, struct engine_thread *thread) {
+  bool has_counted = thread->tick_interval > 0;
+  if (!optimizer_line_trylock()) {
+    thread->ticks = thread->tick_interval;
+    return false;
+  }
+  refill(optimizer_watch_of(code), thread);
+  if (has_counted) return true;
+  optimizer_line_unlock();
+  return false;
+}
+
+static void advance(struct baseline_code *code) {
+  if (hasty)
+    optimizer_line_finish(code);
+  else
+    optimizer_line_advance(code);
+}
+
+/* Whether the sample makes the function one that is wanted. */
+static bool makes_busy(struct optimizer_watch *watch, uint32_t entry) {
+  uint8_t *points = &watch->points[entry];
+  if (watch->is_over || *points >= REFUSED) return false;
+  return ++*points >= (hasty ? 1 : POINTS);
+}
+
+static void want(struct optimizer_watch *watch, uint32_t entry, uint32_t label) {
+  struct wire_item *item = watch->wanted.count < WIRE_MOST_ITEMS ? BASE_VEC_PUSH(&watch->wanted) : NULL;
+  if (item) *item = (struct wire_item){entry, label};
+}
+
+static void at_call(struct baseline_code *code, struct engine_thread *thread, uint32_t entry) {
+  if (!begin(code, thread)) return;
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  if (makes_busy(watch, entry)) {
+    watch->points[entry] = ASKED;
+    want(watch, entry, WIRE_NO_LABEL);
+  }
+  advance(code);
+  optimizer_line_unlock();
+}
+
+static struct optimizer_loop *find_loop(struct optimizer_watch *watch, const void *site) {
+  for (size_t i = 0; i < watch->loops.count; i++)
+    if (watch->loops.items[i].site == site) return &watch->loops.items[i];
+  return NULL;
+}
+
+/* Points are the function's, but a loop is wanted even where the function has been. */
+static void sample_loop(struct baseline_code *code, uint32_t entry, const void *site) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  bool was_asked = watch->points[entry] == ASKED;
+  if (!was_asked && !makes_busy(watch, entry)) return;
+  uint32_t label = watch->loops.count < MOST_LOOPS ? baseline_label_at(code, site) : WIRE_NO_LABEL;
+  struct optimizer_loop *loop = label != WIRE_NO_LABEL ? BASE_VEC_PUSH(&watch->loops) : NULL;
+  if (!loop) return;
+  *loop = (struct optimizer_loop){entry, label, site, NULL};
+  watch->points[entry] = ASKED;
+  want(watch, entry, label);
+}
+
+static const void *at_loop(struct baseline_code *code, struct engine_thread *thread, uint32_t entry, const void *site) {
+  if (!begin(code, thread)) return NULL;
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  if (!watch->is_over && !find_loop(watch, site)) sample_loop(code, entry, site);
+  advance(code);
+  const struct optimizer_loop *loop = find_loop(watch, site);
+  const void *there = loop ? loop->code : NULL;
+  watch->moves += there != NULL;
+  optimizer_line_unlock();
+  return there;
+}
+
+void optimizer_loop_ready(struct baseline_code *code, uint32_t entry, uint32_t label, const void *where) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  for (size_t i = 0; i < watch->loops.count; i++) {
+    struct optimizer_loop *loop = &watch->loops.items[i];
+    if (loop->entry == entry && loop->label == label) loop->code = where;
+  }
+}
+
+void optimizer_refused(struct baseline_code *code, uint32_t entry) {
+  optimizer_watch_of(code)->points[entry] = REFUSED;
+}
+
+/* ---- Code objects ---------------------------------------------------------------------------------------------------------- */
+
+static void watch_free(struct baseline_code *code) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  optimizer_line_lock();
+  optimizer_line_forget(code);
+  optimizer_line_unlock();
+  base_free(watch->points);
+  BASE_VEC_DEINIT(&watch->wanted);
+  BASE_VEC_DEINIT(&watch->loops);
+  base_free(watch);
+}
+
+static struct optimizer_watch *watch_new(const struct baseline_code *code) {
+  static _Atomic uint64_t newest;
+  struct optimizer_watch *watch = base_alloc_zero(1, sizeof *watch);
+  if (!watch) return NULL;
+  watch->watch = (struct baseline_watch){.at_call = at_call, .at_loop = at_loop, .free = watch_free};
+  watch->number = atomic_fetch_add(&newest, 1) + 1;
+  watch->points = base_alloc_zero(code_entry_count(code), 1);
+  if (watch->points) return watch;
+  base_free(watch);
+  return NULL;
+}
+
+/* Code of modules that throw is not compiled, so there is nothing to count for. */
+static bool can_be_busy(const struct module *module) {
+  return !(module->features_used & (MODULE_FEATURE_BIT(EXCEPTIONS) | MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS)));
+}
+
+enum cay_status optimizer_auto_new(struct module *module, const struct engine_code_options *options, void **out,
+                                   const void *const **entries, struct cay_error *error) {
+  enum cay_status status = tiers_baseline.code_new(module, options, out, entries, error);
+  if (status || !can_be_busy(module)) return status;
+  struct baseline_code *code = *out;
+  struct optimizer_watch *watch = NULL;
+  if (optimizer_begin(code) && (!code->natives || (watch = watch_new(code)))) {
+    code->watch = watch ? &watch->watch : NULL;
+    code->options.counts = watch != NULL;
+    return CAY_OK;
+  }
+  tiers_baseline.code_free(code);
+  return base_error_memory(error);
+}
