@@ -9,7 +9,7 @@
 . tools/fuzz.sh
 
 # What is too slow, or adds nothing, under the sanitizers.
-NOT_SANITIZED="guests cross wall"
+NOT_SANITIZED="guests cross wall eval"
 
 test_unit() { # BUILD_FOLDER
   local report=$1/meson-logs/testlog.json

@@ -17,9 +17,9 @@ WASM_FLAGS = ["--target=wasm32", "-ffreestanding", "-nostdlib", "-Wl,--no-entry"
 
 def build(setting, name):
     """The kernel's module and its native build."""
-    source, header = FOLDER / f"{name}.c", FOLDER / "kernel.h"
-    module = setting.compile(f"{name}.wasm", [source, header], *WASM_FLAGS)
-    native = setting.compile(name, [source, FOLDER / "native.c", header], "-ffp-contract=off")
+    source, headers = FOLDER / f"{name}.c", sorted(FOLDER.glob("*.h"))
+    module = setting.compile(f"{name}.wasm", [source, *headers], *WASM_FLAGS)
+    native = setting.compile(name, [source, FOLDER / "native.c", *headers], "-ffp-contract=off")
     return module, native
 
 

