@@ -26,7 +26,7 @@ class Size:
     sha256_bytes: int = 100 * 1024 * 1024
     records: int = 400000
     primes: int = 200000
-    load_ms: int = 400
+    load_ms: int = 250
     latency_calls: int = 300
     kernels: bool = True
     audit: bool = True
@@ -91,10 +91,15 @@ def interleave(lab, title, takers, rounds, often=None):
     step = max(1, rounds // lab.size.few_rounds)
     for count in range(rounds):
         for name in list(working) if count % 2 else list(reversed(working)):
-            if often is None or name in often or count % step == 0:
+            if often is not None and name not in often and count % step:
+                continue
+            try:
                 keep(streams, name, count, working[name]())
+            except Failed as failure:
+                lab.note_absent(name, f"{title}, from round {count + 1} on", failure)
+                del working[name]
         progress(f"{title}: round {count + 1} of {rounds}")
-    return {name: streams[name] for name in working}
+    return {name: streams[name] for name in takers if name in streams}
 
 
 class Same:

@@ -16,7 +16,7 @@ p, dl { margin: .3rem 0 .8rem; } .soft, caption, .note { color: var(--soft); }
 caption { text-align: left; padding: .2rem 0; font-weight: 600; } th, td { padding: .22rem .7rem .22rem 0; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top; }
 th:first-child, td:first-child, td.text { text-align: left; } th { color: var(--soft); font-weight: 600; }
 .pass { color: var(--pass); font-weight: 600; } .miss { color: var(--miss); font-weight: 700; } tr.missed td { background: #fdecea; }
-svg { max-width: 100%; height: auto; margin: .6rem 0; } svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .axis { fill: var(--soft); }
+figure { margin: 0; } svg { max-width: 100%; height: auto; margin: .6rem 0; } svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .axis { fill: var(--soft); }
 nav a { margin-right: .9rem; } dt { float: left; clear: left; width: 9rem; color: var(--soft); } dd { margin-left: 9.5rem; }
 """
 

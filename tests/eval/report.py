@@ -149,6 +149,15 @@ class Verdicts(unittest.TestCase):
                 del streams[stream]
         self.assertEqual(len(summary.bars(data)), len(summary.bars(RECORDED)))
 
+    def test_no_figures_are_no_excuse(self):
+        data = copy.deepcopy(RECORDED)
+        for streams in data["experiments"].values():
+            for stream in [stream for stream in streams if "cay" in stream]:
+                del streams[stream]
+        bars = summary.bars(data)
+        self.assertFalse(any(bar.passed for bar in bars if not bar.name.startswith("audit")))
+        self.assertNotIn("inf", re.sub(r"<[^>]*>", " ", page.bars_table(bars)).split())
+
     def test_compared(self):
         changes = {stream: change for stream, _, _, change in summary.compared(scaled(1.1), scaled(1))}
         self.assertAlmostEqual(changes["sha256: cay (C)"], 0.1)
