@@ -6,6 +6,7 @@ Writes report.html, report.md and the raw data (data.json) to a folder, eval/ as
 something does not work."""
 
 import argparse
+import dataclasses
 import datetime
 import json
 import os
@@ -83,6 +84,7 @@ def measure(options):
     setting.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     size = experiments.QUICK if options.quick else experiments.FULL if options.full else experiments.Size()
+    size = dataclasses.replace(size, rounds=options.rounds or size.rounds)
     lab = experiments.Laboratory(setting, size, contestants(setting))
     languages = lab.languages()
     data = {"format": 1, "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -90,7 +92,7 @@ def measure(options):
             "mode": "quick" if options.quick else "full" if options.full else "normal", "machine": machine(setting),
             "experiments": {name: EXPERIMENTS[name](lab, languages) for name in EXPERIMENTS
                             if not options.only or name in options.only},
-            "sizes": experiments.sizes(lab, languages), "audit": audit(setting) if size.audit and not options.only else None,
+            "sizes": experiments.sizes(lab, languages), "audit": audit(setting) if size.audit else None,
             "absent": lab.absent}
     data["minutes"] = (time.monotonic() - started) / 60
     return data
@@ -107,6 +109,7 @@ def options_of(words):
     parser = argparse.ArgumentParser(prog="./x eval", description=__doc__.split("\n")[0])
     parser.add_argument("--full", action="store_true", help="20 rounds of everything, longer loads")
     parser.add_argument("--quick", action="store_true", help="next to no work: does everything run? The figures mean nothing")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="of the three workloads (default 20)")
     parser.add_argument("--only", action="append", metavar="EXPERIMENT", choices=EXPERIMENTS,
                         help=f"one of {', '.join(EXPERIMENTS)}; may be given many times")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "eval", metavar="FOLDER", help="default eval/")
@@ -114,7 +117,6 @@ def options_of(words):
                         help="measure nothing, write the report of recorded data")
     parser.add_argument("--compare", type=pathlib.Path, metavar="DATA.JSON",
                         help="say how far the ratios to native are from those of an earlier run")
-    parser.set_defaults(rounds=0)
     return parser.parse_args(words)
 
 
