@@ -90,11 +90,12 @@ def measure(options):
     data = {"format": 1, "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
             "commit": output_of("git", "describe", "--always", "--dirty", "--abbrev=12") or "an unknown state",
             "mode": "quick" if options.quick else "full" if options.full else "normal", "machine": machine(setting),
-            "experiments": {name: EXPERIMENTS[name](lab, languages) for name in EXPERIMENTS
-                            if not options.only or name in options.only},
-            "sizes": experiments.sizes(lab, languages), "audit": audit(setting) if size.audit else None,
+            "experiments": {}, "sizes": experiments.sizes(lab, languages), "audit": audit(setting) if size.audit else None,
             "absent": lab.absent}
-    data["minutes"] = (time.monotonic() - started) / 60
+    for name in options.only or EXPERIMENTS:
+        data["experiments"][name] = EXPERIMENTS[name](lab, languages)
+        data["minutes"] = (time.monotonic() - started) / 60
+        write(data, options.out)  # what is measured stays when the rest is broken off
     return data
 
 
@@ -127,7 +128,8 @@ def main(words=None):
     except (Failed, OSError, ValueError) as failure:
         print(f"eval: {failure}", file=sys.stderr)
         return 2
-    write(data, options.out)
+    if options.recorded:
+        write(data, options.out)
     bars = summary.bars(data)
     for bar in bars:
         print(f"{'PASS' if bar.passed else 'MISS'}  {bar.name}: {summary.spelled(bar.value)}{bar.unit} (at most {bar.most}{bar.unit})")
