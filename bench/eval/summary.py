@@ -94,6 +94,11 @@ def reference_of(streams, name):
     return streams.get(NATIVE[language_of(name)])
 
 
+def cpu_ratio(taken, reference, kind):
+    """What a busy machine says best. Of a container it would be podman's."""
+    return ratio_text(ratios(taken, reference, "cpu_ms") if reference and kind != "container" else [])
+
+
 def workload_section(name, streams):
     metric = METRIC[name]
     rows, lines = [], []
@@ -101,6 +106,7 @@ def workload_section(name, streams):
         reference = reference_of(streams, stream)
         found = ratios(taken, reference, metric) if reference else []
         rows.append([stream, len(taken["round"]), spread(taken[metric]), ratio_text(found),
+                     *([] if name == "http" else [cpu_ratio(taken, reference, kind_of(stream))]),
                      *(spread(taken.get(other, [])) for other in others(name)), spread(taken.get("rss_mib", []))])
         if found:
             lines.append((stream, *median_interval(found), kind_of(stream)))
@@ -108,7 +114,7 @@ def workload_section(name, streams):
     told = [["native", times["native"], "1"],
             *([kind, times[kind], f"{times[kind] / times['native']:.3f}"] for kind in ("container", "wasm"))]
     what = "Milliseconds of a request (mean of a run)" if name == "http" else "Milliseconds of the whole process"
-    heads = [HEADS[other] for other in others(name)]
+    heads = ([] if name == "http" else ["CPU to native"]) + [HEADS[other] for other in others(name)]
     return Section(TITLES[name], TEXTS[name], [
         Table(f"{what}: median (95 % interval)",
               ["stream", "runs", "time, ms", "to native", *heads, "peak RSS, MiB"], rows, NOTES[name]),
