@@ -88,11 +88,24 @@ static int say_unloadable(const char *path, const struct cay_error *error) {
   return cli_load_exit(error->status);
 }
 
-int cli_read(const char *path, struct base_file *out) {
+int cli_read_kept(const char *path, struct base_file *out, struct api_kept **kept, struct cay_error *why,
+                  struct base_file_identity *identity) {
   struct cay_error error;
   bool from_terminal = strcmp(path, "-") == 0 && isatty(STDIN_FILENO);
+  *kept = NULL;
   if (from_terminal) return cli_wrong_use("standard input is a terminal; send a module to it");
-  return base_file_read(path, out, &error) ? say_unloadable(path, &error) : -1;
+  if (base_file_read_known(path, out, identity, &error)) return say_unloadable(path, &error);
+  if (!api_kept_is(out) || !api_kept_open(out, kept, why, &error)) return -1;
+  cli_say_error(shown_path(path), &error);
+  return cli_load_exit(error.status);
+}
+
+int cli_read(const char *path, struct base_file *out) {
+  struct api_kept *kept;
+  struct cay_error why;
+  int code = cli_read_kept(path, out, &kept, &why, NULL);
+  api_kept_free(kept);
+  return code;
 }
 
 int cli_load_read(cay_engine *engine, const char *path, struct base_file *file, cay_module **out) {

@@ -183,6 +183,7 @@ static void print_trace(void *env, const char *line) {
 enum cay_status cli_grant(struct cli_session *session, struct cay_error *error) {
   enum cay_status status = cli_audit_open(session, error);
   if (!status) status = cay_wasi_new(&session->wasi, error);
+  if (session->settings.dir.count || session->learn) api_cache_forbid(session->settings.cache, environ);
   if (!status) status = grant_arguments(session, error);
   if (!status) status = grant_environment(session, error);
   if (!status) status = grant_texts(session, &session->settings.dir, POLICY_OPTION_DIR, error);

@@ -13,7 +13,8 @@ static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
     [POLICY_COMMAND_HELP] = cli_help,         [POLICY_COMMAND_COMPLETION] = cli_completion,
     [POLICY_COMMAND_DOCTOR] = cli_doctor,     [POLICY_COMMAND_AUDIT] = cli_audit,
     [POLICY_COMMAND_MANIFEST] = cli_manifest, [POLICY_COMMAND_APPROVE] = cli_approve,
-    [POLICY_COMMAND_LEARN] = cli_learn,
+    [POLICY_COMMAND_LEARN] = cli_learn,       [POLICY_COMMAND_COMPILE] = cli_compile,
+    [POLICY_COMMAND_CACHE] = cli_cache,
 };
 
 static struct cli_words rest(struct cli_words words) { return (struct cli_words){words.items + 1, words.count - 1}; }

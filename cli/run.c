@@ -66,12 +66,57 @@ static int preload(struct cli_session *session, const char *text) {
   return POLICY_EXIT_USAGE;
 }
 
+/* Code that came with the file is used where it is trusted and can run, unless another tier was asked for. */
+static enum cay_status choose_code(struct cli_session *session, const struct cay_error *why, struct cay_error *error) {
+  struct policy_settings *settings = &session->settings;
+  bool is_wanted = !settings->tier || strcmp(settings->tier, "optimized") == 0;
+  if (session->kept && settings->trust_precompiled && is_wanted && why->status) {
+    cli_say_error(session->file, why);
+    cli_say_more("the module in it runs; to compile it again: cay compile %s -o OUTPUT", session->file);
+  }
+  if (session->kept && !settings->trust_precompiled && settings->verbose)
+    cli_say("%s: the compiled code in it is not used without --trust-precompiled", session->file);
+  if (session->kept && settings->trust_precompiled && is_wanted && !why->status)
+    return policy_set(settings, POLICY_OPTION_TIER, "optimized", error);
+  api_kept_free(session->kept);
+  session->kept = NULL;
+  return CAY_OK;
+}
+
+static enum cay_status use_code(struct cli_session *session, struct cay_error *error) {
+  struct cay_error why;
+  if (!session->kept) return CAY_OK;
+  enum cay_status status = api_run_use_kept(session->run, session->kept, "in the file", &why);
+  if (status != CAY_ERROR_UNSUPPORTED) {
+    *error = why;
+    return status;
+  }
+  cli_say_error(session->file, &why);
+  cli_say_more("the module in it runs");
+  return CAY_OK;
+}
+
+/* Without the cache a run is as good as its first one. Returns -1, or the exit code after a message. */
+static int use_cache(struct cli_session *session) {
+  const struct policy_settings *settings = &session->settings;
+  struct cay_error why;
+  struct api_cache *cache = NULL;
+  if (session->kept || !settings->tier || strcmp(settings->tier, "optimized") != 0) return -1;
+  enum cay_status status = api_cache_open(settings->cache, environ, true, &cache, &why);
+  if (cache && settings->cache_size != POLICY_NOT_GIVEN) api_cache_set_size(cache, settings->cache_size);
+  if (cache) status = api_run_use_cache(session->run, cache, &session->identity, &why);
+  api_cache_close(cache);
+  if (status && (settings->verbose || status == CAY_ERROR_MEMORY)) cli_say_error(session->file, &why);
+  return status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : -1;
+}
+
 /* Reads the file and joins what manifests say about it. Returns -1, or the exit code after a message. */
 static int settle(struct cli_session *session) {
-  struct cay_error error;
-  int code = cli_read(session->file, &session->read);
+  struct cay_error error, why;
+  int code = cli_read_kept(session->file, &session->read, &session->kept, &why, &session->identity);
   if (code < 0) code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read);
-  if (code >= 0 || !policy_settings_check(&session->settings, true, &error)) return code;
+  if (code >= 0) return code;
+  if (!choose_code(session, &why, &error) && !policy_settings_check(&session->settings, true, &error)) return -1;
   cli_say_error(NULL, &error);
   return POLICY_EXIT_USAGE;
 }
@@ -85,7 +130,8 @@ static int prepare(struct cli_session *session) {
   if (code >= 0) return code;
   if (session->settings.verbose) cli_say_ignored(session->file, session->module);
   if ((session->learn && cli_learn_begin(session->learn, &error)) || cli_receipt_open(session, &error) ||
-      cli_grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error)) {
+      cli_grant(session, &error) || cay_run_new(session->module, session->wasi, &session->run, &error) ||
+      use_code(session, &error)) {
     cli_say_error(NULL, &error);
     return POLICY_EXIT_USAGE;
   }
@@ -96,7 +142,7 @@ static int prepare(struct cli_session *session) {
   if (session->settings.verbose) session->denials.run = session->run;
   for (size_t i = 0; code < 0 && i < session->settings.preload.count; i++)
     code = preload(session, session->settings.preload.items[i]);
-  return code;
+  return code < 0 ? use_cache(session) : code;
 }
 
 static enum cay_status start(struct cli_session *session, struct cay_error *error) {
@@ -222,8 +268,10 @@ static int finish(struct cli_session *session, int code) {
   cay_run_free(session->run);
   cli_end_broker();
   cay_wasi_free(session->wasi);
+  api_run_forget_kept();
   cay_module_release(session->module);
   cay_engine_free(session->engine);
+  api_kept_free(session->kept);
   cli_denials_deinit(&session->denials);
   base_file_deinit(&session->read);
   policy_settings_deinit(&session->settings);

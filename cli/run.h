@@ -86,6 +86,8 @@ struct cli_session {
   struct cli_words arguments; /* of the program, after the file */
   struct cli_layers layers;   /* beneath the settings */
   struct base_file read;      /* the file, until it is loaded */
+  struct base_file_identity identity; /* of that */
+  struct api_kept *kept;      /* code that came with it, to be used; NULL: none */
   cay_engine *engine;
   cay_module *module;
   cay_wasi *wasi;

@@ -35,6 +35,7 @@ ALLOWED = {
     "src/api/broker.c": ("fork", "the broker of the command, which is in no library"),
     "src/api/broker_serve.c": ("fork _exit", "the broker's own process"),
     "src/tiers/optimizer/helper/main.c": ("_exit", "a process of its own"),
+    "src/api/keeper.c": ("fork _exit", "the keeper of the command, which is in no library"),
     "src/api/wasi.c": ("getenv", "cay_wasi_inherit_env is how an embedder asks for it"),
 }
 

@@ -42,6 +42,69 @@ void api_module_sha256(const cay_module *module, char out[API_SHA256_HEX_BYTES])
  * CAY_OK: nothing, or there is none. */
 enum cay_status api_module_check_customs(const cay_module *module, struct cay_error *error);
 
+/* ---- Kept code --------------------------------------------------------------------------------------------------------- */
+
+/* What a file of `cay compile` holds beside the module. */
+struct api_kept;
+/* Whether the file is one, by its first bytes. */
+bool api_kept_is(const struct base_file *file);
+/* Takes such a file apart: `*file` becomes the module in it. `why`: why its code cannot be used, with a status; CAY_OK: it can.
+ * An error when not even the module is whole; `*file` is empty then. */
+enum cay_status api_kept_open(struct base_file *file, struct api_kept **out, struct cay_error *why, struct cay_error *error);
+void api_kept_free(struct api_kept *kept); /* NULL allowed */
+/* Lets the run, whose tier is "optimized", take the code in place of compiling. `where`, for people: "in app.cay". Both have to
+ * live until api_run_forget_kept. CAY_ERROR_UNSUPPORTED: it does not fit the engine, and the
+ * baseline runs all. */
+enum cay_status api_run_use_kept(cay_run *run, struct api_kept *kept, const char *where, struct cay_error *error);
+void api_run_forget_kept(void);
+
+/* The cache: a folder of code that was made for earlier runs. `setting`: the folder, "off", or NULL for cay's own beneath
+ * XDG_CACHE_HOME or HOME of `environment`. CAY_OK with NULL: it is off, or, unless `makes`, there is none. CAY_ERROR_SYSTEM:
+ * why it cannot be used. */
+struct api_cache;
+#define API_CACHE_BYTES (UINT64_C(1) << 30)
+enum cay_status api_cache_open(const char *setting, char *const *environment, bool makes, struct api_cache **out,
+                               struct cay_error *error);
+void api_cache_close(struct api_cache *cache); /* NULL allowed */
+void api_cache_set_size(struct api_cache *cache, uint64_t most_bytes); /* API_CACHE_BYTES when not called */
+/* From now on no grant reaches the folder, nor the one that is cay's when nothing is set. */
+void api_cache_forbid(const char *setting, char *const *environment);
+/* Lets the run, whose tier is "optimized" and whose modules are all there, take code from the cache, and be compiled by
+ * another process into it where there is none. Before the process gives up rights. `identity`: of the file that the module
+ * was read from. On an error nothing is changed. The cache may be closed at once; api_run_forget_kept ends it. */
+enum cay_status api_run_use_cache(cay_run *run, struct api_cache *cache, const struct base_file_identity *identity,
+                                  struct cay_error *error);
+/* For people. `module`: SHA-256 in digits; not set with a `problem`, which says why the file is not used. */
+struct api_cache_entry {
+  const char *name, *problem;
+  char module[API_SHA256_HEX_BYTES];
+  uint64_t len_bytes;
+  int64_t used_s; /* since 1970 */
+  uint32_t functions;
+  bool is_current; /* of this build */
+};
+/* Reads and checks each file, the last one used first. */
+enum cay_status api_cache_each(const struct api_cache *cache,
+                               void (*tell)(void *env, const struct api_cache_entry *entry), void *env,
+                               struct cay_error *error);
+enum cay_status api_cache_clear(struct api_cache *cache, size_t *count, struct cay_error *error);
+enum cay_status api_cache_wait(struct api_cache *cache, struct cay_error *error); /* until nobody fills it */
+
+/* How to compile: `cpu` is one of the option's words, NULL for this processor; `level` 0 to 3. */
+enum { API_COMPILE_LEVEL = 2 };
+struct api_compile {
+  const char *cpu;
+  uint32_t level;
+  void (*progress)(void *env, uint32_t done, uint32_t all); /* NULL allowed */
+  void *env;
+};
+struct api_compiled {
+  uint32_t functions, optimized, refused;
+};
+/* Compiles all of the module, as the engine would have it, and adds the file to `out`. */
+enum cay_status api_compile(cay_engine *engine, const cay_module *module, const struct api_compile *how, struct base_text *out,
+                            struct api_compiled *counts, struct cay_error *error);
+
 enum api_format { API_TEXT, API_JSON };
 /* Imports, exports, memories, tables, proposals used, sizes, sections, custom sections, and the capabilities that the
  * module can ask for, judged by its imports. JSON: one object, with a final newline. */

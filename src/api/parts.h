@@ -25,6 +25,7 @@ struct cay_engine {
   const struct engine_tier *tier;
   size_t stack_bytes;
   module_features features;
+  struct engine_code_options code_options; /* as long as memories have guard pages */
 };
 
 struct cay_module {
@@ -248,6 +249,7 @@ enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, st
 /* Whether the run, as it is configured, starts threads of any kind when it is started or invoked. */
 bool api_run_starts_threads(const cay_run *run);
 const struct engine_tier *api_run_tier(const cay_run *run);
+const struct engine_code_options *api_run_code_options(const cay_run *run);
 bool api_run_uses_wasi(const cay_run *run);
 /* Whether what the run offers to its program makes sockets, beyond accepting. */
 bool api_run_makes_sockets(const cay_run *run);

@@ -453,6 +453,10 @@ void api_run_report(const cay_run *run, struct base_text *out) {
 
 const struct engine_tier *api_run_tier(const cay_run *run) { return run->module->engine->tier; }
 
+const struct engine_code_options *api_run_code_options(const cay_run *run) {
+  return &run->module->engine->code_options;
+}
+
 bool api_run_starts_threads(const cay_run *run) {
   return has_threads(run) || run->eager_threads > 1 ||
          base_budget_limit(run->limits.budget, BASE_LIMIT_TIME) != BASE_NO_LIMIT ||

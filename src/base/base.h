@@ -171,6 +171,8 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
 
 /* A 64-bit hash with a key of the process: for tables in memory whose keys a stranger chooses; differs in each process. */
 uint64_t base_hash(const void *bytes, size_t len_bytes);
+/* A 64-bit hash that is the same in every process: for finding damage in files, not against whoever wants to deceive. */
+uint64_t base_checksum(const void *bytes, size_t len_bytes);
 
 /* SHA-256: init, add any number of times, finish once. */
 enum { BASE_SHA256_BYTES = 32, BASE_SHA256_HEX_BYTES = 65, BASE_SHA256_BLOCK = 64 };
@@ -251,7 +253,15 @@ struct base_file {
   const uint8_t *bytes;
   size_t len_bytes;
 };
-/* `path` "-" reads standard input to its end. */
+/* What tells a regular file from every other one, and from itself after a change. */
+struct base_file_identity {
+  uint64_t device, inode, len_bytes;
+  int64_t modify_ns, change_ns;
+  uint64_t is_known; /* 0: it is no regular file, or was changed while it was read */
+};
+/* `path` "-" reads standard input to its end. `identity`, NULL allowed: of the bytes that were read. */
+enum cay_status base_file_read_known(const char *path, struct base_file *out, struct base_file_identity *identity,
+                                     struct cay_error *error);
 enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error);
 /* A regular file of which at most `most_bytes` and one more are read, so that the caller sees that there is more. Anything
  * else than a regular file is CAY_ERROR_UNSUPPORTED and is neither opened nor waited for; no such file is

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* SipHash-1-3 (Aumasson and Bernstein 2012) with a key of the process.
+/* SipHash-1-3 (Aumasson and Bernstein 2012), with a key of the process for tables, and with none for checksums.
  *
  * Names and types of modules go into hash tables, and whoever writes a module chooses them. Without a secret key he
- * could choose a million that collide. */
+ * could choose a million that collide. A checksum finds what a disk or a kill has done to a file, and has to be the same
+ * in the next process. */
 #include <pthread.h>
 
 #include "base/base.h"
@@ -33,10 +34,9 @@ static inline void sip_word(uint64_t v[4], uint64_t word) {
   v[0] ^= word;
 }
 
-uint64_t base_hash(const void *bytes, size_t len_bytes) {
-  pthread_once(&key_once, make_key);
-  uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
-                   key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
+static uint64_t sip(const uint64_t with[2], const void *bytes, size_t len_bytes) {
+  uint64_t v[4] = {with[0] ^ UINT64_C(0x736f6d6570736575), with[1] ^ UINT64_C(0x646f72616e646f6d),
+                   with[0] ^ UINT64_C(0x6c7967656e657261), with[1] ^ UINT64_C(0x7465646279746573)};
   const uint8_t *at = bytes;
   size_t left = len_bytes;
   for (; left >= 8; left -= 8, at += 8) sip_word(v, base_load_u64(at));
@@ -46,4 +46,14 @@ uint64_t base_hash(const void *bytes, size_t len_bytes) {
   v[2] ^= 0xFF;
   for (int i = 0; i < 3; i++) sip_round(v);
   return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t base_hash(const void *bytes, size_t len_bytes) {
+  pthread_once(&key_once, make_key);
+  return sip(key, bytes, len_bytes);
+}
+
+uint64_t base_checksum(const void *bytes, size_t len_bytes) {
+  static const uint64_t none[2];
+  return sip(none, bytes, len_bytes);
 }

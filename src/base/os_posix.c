@@ -105,16 +105,37 @@ static enum cay_status file_read_all(int fd, const char *path, size_t expected_b
   return CAY_OK;
 }
 
-enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error) {
+static struct base_file_identity identity_of(int fd) {
+  struct stat file;
+  if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size < 0) return (struct base_file_identity){0};
+  return (struct base_file_identity){.device = file.st_dev,
+                                     .inode = file.st_ino,
+                                     .len_bytes = (uint64_t)file.st_size,
+                                     .modify_ns = (int64_t)file.st_mtim.tv_sec * 1000000000 + file.st_mtim.tv_nsec,
+                                     .change_ns = (int64_t)file.st_ctim.tv_sec * 1000000000 + file.st_ctim.tv_nsec,
+                                     .is_known = 1};
+}
+
+enum cay_status base_file_read_known(const char *path, struct base_file *out, struct base_file_identity *identity,
+                                     struct cay_error *error) {
+  if (identity) *identity = (struct base_file_identity){0};
   if (strcmp(path, "-") == 0) return file_read_all(STDIN_FILENO, "standard input", 65536, out, error);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return base_error_system(error, errno, "cannot open %s", path);
-  struct stat file;
-  bool is_regular = fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= 0;
-  size_t expected_bytes = is_regular ? (size_t)file.st_size : 65536;
+  struct base_file_identity before = identity_of(fd), after;
+  size_t expected_bytes = before.is_known ? (size_t)before.len_bytes : 65536;
   enum cay_status status = file_read_all(fd, path, expected_bytes, out, error);
+  if (identity && !status) {
+    after = identity_of(fd);
+    bool is_same = memcmp(&before, &after, sizeof before) == 0 && out->len_bytes == before.len_bytes;
+    if (is_same) *identity = before;
+  }
   close(fd);
   return status;
+}
+
+enum cay_status base_file_read(const char *path, struct base_file *out, struct cay_error *error) {
+  return base_file_read_known(path, out, NULL, error);
 }
 
 /* Looks before it opens, because opening alone can block or rewind a tape; and once more, because a stranger may change

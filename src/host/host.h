@@ -236,6 +236,10 @@ enum cay_status host_memory_sink(struct host_object **out, struct cay_error *err
 /* What a memory writer holds; valid until the next write, so no other thread may write meanwhile. */
 const char *host_memory_bytes(const struct host_object *object, size_t *len_bytes);
 
+/* A folder that no grant of this process reaches, neither as one nor through one above it. Before the grants are made; it may
+ * be closed afterwards. At most two. */
+void host_forbid(int folder);
+
 /* What of the host's file system an object reaches by names, for whoever confines the process: directories, and single
  * files of a synthetic one. `tell` is called for each; a file that has gone meanwhile is left out. */
 struct host_reach {

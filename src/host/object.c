@@ -148,6 +148,11 @@ static enum cay_status own_process(const char *host_path, struct cay_error *erro
                         host_path);
 }
 
+static enum cay_status forbidden(const char *host_path, struct cay_error *error) {
+  return base_error_set(error, CAY_ERROR_ARGUMENT,
+                        "%s is where cay keeps machine code for later runs; no program is given that", host_path);
+}
+
 enum cay_status host_grant_directory(const char *host_path, uint32_t rights, struct host_object **out,
                                      struct cay_error *error) {
   int fd = open(host_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,9 +167,15 @@ enum cay_status host_grant_directory(const char *host_path, uint32_t rights, str
     close(fd);
     return own_process(host_path, error);
   }
+  if (host_is_in_forbidden(fd)) {
+    close(fd);
+    return forbidden(host_path, error);
+  }
+  bool walks = host_is_above_forbidden(fd);
   bool looks_first = host_os_holds_devices(fd);
   struct host_object *object = host_object_new(fd, true, HOST_KIND_DIRECTORY, with_create(rights) & HOST_RIGHTS_ALL);
   if (object) object->looks_first = looks_first;
+  if (object && walks) host_directory_set_resolver(object, HOST_RESOLVER_WALKER);
   return give(object, out, error);
 }
 
@@ -238,6 +249,8 @@ enum cay_status host_grant_file(struct host_object *synthetic, const char *name,
     status = base_error_system(error, errno, "cannot open the directory of %s", grant->host_path);
   else if (host_is_own_process(entry.directory_fd, real))
     status = own_process(grant->host_path, error);
+  else if (host_is_in_forbidden(entry.directory_fd))
+    status = forbidden(grant->host_path, error);
   else
     entry.looks_first = host_os_holds_devices(entry.directory_fd);
   struct host_synthetic_entry *added = status || !complete ? NULL : BASE_VEC_PUSH(&synthetic->synthetic->entries);

@@ -79,6 +79,15 @@ bool host_poll_now(int fd, short events);
 /* Gives what was opened from `from` its budget. */
 void host_object_inherit(struct host_object *object, const struct host_object *from);
 
+/* ---- forbidden.c -------------------------------------------------------------------------------------------------- */
+
+/* Whether the descriptor, or what has the name (links are not followed), is a folder that no grant reaches; whether the
+ * descriptor is one or lies in one; and whether one lies beneath it. */
+bool host_is_forbidden(int fd);
+bool host_is_forbidden_name(int directory, const char *name);
+bool host_is_in_forbidden(int fd);
+bool host_is_above_forbidden(int fd);
+
 /* ---- count.c: budgets ------------------------------------------------------------------------------------------- */
 
 /* Around an operation that moves bytes. _begin cuts the buffers to what may be moved: for writes, which it pays for in

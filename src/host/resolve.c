@@ -129,6 +129,10 @@ static int step(struct walk *walk, const char *name) {
   if (host_is_process(host_layers_holder(innermost(walk), name), name)) return -HOST_ERROR_NOTCAPABLE;
   int result = host_layers_enter(innermost(walk), name, &directory);
   if (result) return result == -HOST_ERROR_NOTDIR || result == -HOST_ERROR_LOOP ? expand(walk, name) : result;
+  if (host_is_forbidden(directory.upper) || host_is_forbidden(directory.lower)) {
+    host_layers_close(&directory);
+    return -HOST_ERROR_NOTCAPABLE;
+  }
   push(walk, &directory);
   return directory.lower < 0 || push_name(walk->place, name) ? 0 : -HOST_ERROR_NAMETOOLONG;
 }
@@ -255,7 +259,8 @@ static int find(struct host_place *place) {
   }
   if (place->overlay && host_layers_reserve(place->last)) return -HOST_ERROR_PERM;
   place->parent = host_layers_holder(layers, place->last);
-  return host_is_process(place->parent, place->last) ? -HOST_ERROR_NOTCAPABLE : 0;
+  bool is_closed = host_is_process(place->parent, place->last) || host_is_forbidden_name(place->parent, place->last);
+  return is_closed ? -HOST_ERROR_NOTCAPABLE : 0;
 }
 
 static int begin(const struct host_object *root, struct host_path path, bool walks, struct host_place *out) {

@@ -232,16 +232,21 @@ static enum policy_option find_long(const char *name, size_t len) {
   return POLICY_OPTION_NONE;
 }
 
-static enum policy_option find_letter(char letter) {
-  enum policy_option i = 0;
-  while (i < POLICY_OPTION_COUNT && policy_options[i].letter != letter) i++;
-  return i;
-}
-
 /* What runs a program to learn takes all that runs one. */
 static bool applies(enum policy_option option, enum policy_command command) {
   uint32_t commands = policy_options[option].commands;
   return (commands >> command & 1) || (command == POLICY_COMMAND_LEARN && (commands >> POLICY_COMMAND_RUN & 1));
+}
+
+/* Two commands may mean different options by a letter; where it is none of the command's, it is any other's. */
+static enum policy_option find_letter(char letter, enum policy_command command) {
+  enum policy_option any = POLICY_OPTION_NONE;
+  for (enum policy_option i = 0; i < POLICY_OPTION_COUNT; i++) {
+    if (policy_options[i].letter != letter) continue;
+    if (applies(i, command)) return i;
+    any = i;
+  }
+  return any;
 }
 
 static enum cay_status unknown_option(const char *word, size_t name_len, enum policy_command command,
@@ -298,7 +303,7 @@ static enum cay_status read_option(const char *word, enum policy_command command
     out->value = word[2 + len] == '=' ? word + 3 + len : NULL;
     if (out->option == POLICY_OPTION_NONE) return foreign_option(word, len, command, error);
   } else {
-    out->option = find_letter(word[1]);
+    out->option = find_letter(word[1], command);
     out->value = word[2] ? word + 2 + (word[2] == '=') : NULL;
     if (out->option == POLICY_OPTION_NONE) return unknown_option(word, strlen(word), command, error);
   }

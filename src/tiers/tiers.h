@@ -4,6 +4,7 @@
 #define TIERS_TIERS_H
 
 #include "engine/engine.h"
+#include "tiers/kept.h"
 
 /* Threaded register code; runs everywhere and needs no executable memory. */
 extern const struct engine_tier tiers_interp;
@@ -29,6 +30,39 @@ void tiers_optimized_look_in(const char *folder);
 /* For tests: of modules that are made code of from now on, about half of the functions stay in the baseline; `seed` tells which,
  * 0: none for this reason. */
 void tiers_optimized_mix(uint32_t seed);
+
+/* Kept code (kept.h). What code of the module, made with these options, depends on; `module_hash`: of its bytes. False:
+ * nothing is optimized with them. */
+bool tiers_optimized_key(const struct module *module, const uint8_t module_hash[BASE_SHA256_BYTES],
+                         const struct engine_code_options *options, enum tiers_cpu cpu, uint32_t level,
+                         struct tiers_kept_key *out);
+/* Has the helper compile all of the module for the key, and hands its answers out one by one, checked; the last one says so.
+ * `take` returns false to end it (CAY_ERROR_SYSTEM). */
+struct tiers_answer {
+  const uint8_t *bytes;
+  size_t len_bytes;
+  uint32_t optimized, refused; /* functions */
+  bool is_last;
+};
+enum cay_status tiers_optimized_make(const struct module *module, const struct tiers_kept_key *key,
+                                     bool (*take)(void *env, const struct tiers_answer *answer), void *env,
+                                     struct cay_error *error);
+/* Where code objects of a module get their answers, in place of the helper: from kept code, or, where that is NULL, from
+ * another process, which answers the request `number` (one uint32_t) on `socket` with the answers one behind the other. The
+ * same goes for all modules then: those without an offer stay in the baseline, and the helper is not started here. What is
+ * made with other options than the key's stays in the baseline, too. */
+struct tiers_offer {
+  struct module *module;
+  struct tiers_kept_key key;
+  const struct tiers_kept *kept; /* borrowed until tiers_optimized_forget */
+  int socket;
+  uint32_t number;
+};
+/* Before any other thread makes code. False: memory is out. */
+bool tiers_optimized_offer(const struct tiers_offer *offer);
+/* Nobody waits for the helper's answers any more: gives it this priority, and at most so much more CPU time. */
+void tiers_optimized_linger(int priority, unsigned cpu_s);
+void tiers_optimized_forget(void);
 #endif
 /* All of this build, the one that is taken when nothing is asked for first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];

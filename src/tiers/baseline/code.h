@@ -74,6 +74,7 @@ struct baseline_code {
   BASE_VEC(struct wire_line *) lines;            /* arrays of optimized batches */
   uint32_t optimized_count, refused[WIRE_REASON_COUNT]; /* functions, for people */
   struct cay_error optimizer_ended;                     /* why the helper has not answered for all */
+  const char *kept_where;                               /* where the code came from; NULL: it was made now */
 };
 
 /* Who hears from code that counts; threads that share the code may call it at once. */

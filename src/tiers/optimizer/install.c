@@ -142,12 +142,13 @@ bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch
 
 /* ---- All of a module ------------------------------------------------------------------------------------------------------ */
 
-static enum cay_status hear_batches(struct baseline_code *code, struct optimizer_conversation *conversation,
+/* Installs answers up to the last one. */
+static enum cay_status hear_batches(struct baseline_code *code, optimizer_source source, void *env,
                                     struct cay_error *error) {
   bool is_last = false;
   while (!is_last) {
     struct optimizer_batch batch;
-    enum cay_status status = optimizer_batch_read(optimizer_hear, conversation, code_entry_count(code), &batch, error);
+    enum cay_status status = optimizer_batch_read(source, env, code_entry_count(code), &batch, error);
     is_last = batch.is_last;
     if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
     optimizer_batch_free(&batch);
@@ -156,22 +157,46 @@ static enum cay_status hear_batches(struct baseline_code *code, struct optimizer
   return CAY_OK;
 }
 
-static enum cay_status optimize(struct baseline_code *code, struct cay_error *error) {
+static enum cay_status ask_helper(struct baseline_code *code, struct cay_error *error) {
   struct optimizer_conversation *conversation;
-  enum cay_status status = optimizer_ask(code->module, &code->made_with, &conversation, error);
+  struct optimizer_order order = {.flags = optimizer_flags(code->module, &code->made_with),
+                                  .level = TIERS_LEVEL_DEFAULT};
+  enum cay_status status = optimizer_ask(code->module, &order, &conversation, error);
   if (status) return status;
-  status = hear_batches(code, conversation, error);
+  status = hear_batches(code, optimizer_hear, conversation, error);
   optimizer_end(conversation, status == CAY_OK);
   return status;
 }
 
+static enum cay_status take_offer(struct baseline_code *code, const struct tiers_offer *offer,
+                                  struct cay_error *error) {
+  const struct tiers_kept *kept = offer->kept;
+  if (offer->key.flags != optimizer_flags(code->module, &code->made_with) ||
+      offer->key.entry_count != code_entry_count(code) || offer->key.features != code->module->features)
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "the code was made for other options");
+  code->kept_where = kept ? kept->where : NULL;
+  if (kept) {
+    struct tiers_kept_reader reader = {.at = kept->answers, .end = kept->answers + kept->answers_bytes};
+    return hear_batches(code, tiers_kept_take, &reader, error);
+  }
+  if (!optimizer_accept_offer(offer)) return base_error_set(error, CAY_ERROR_SYSTEM, "nobody answers");
+  return hear_batches(code, optimizer_hear_offer, (void *)(uintptr_t)offer, error);
+}
+
+static enum cay_status optimize(struct baseline_code *code, struct cay_error *error) {
+  if (!optimizer_has_offers()) return ask_helper(code, error);
+  const struct tiers_offer *offer = optimizer_offered(code->module);
+  return offer ? take_offer(code, offer, error)
+               : base_error_set(error, CAY_ERROR_UNSUPPORTED, "there is no code for it");
+}
+
 /* Locals that can be read at any moment are no thing for registers. */
-static bool can_be_optimized(const struct baseline_code *code) {
-  return baseline_thunk_bytes && code_entry_count(code) > 0 && !code->made_with.exact_locals;
+bool optimizer_takes(const struct engine_code_options *options) {
+  return baseline_thunk_bytes && !options->exact_locals;
 }
 
 bool optimizer_begin(struct baseline_code *code) {
-  if (!can_be_optimized(code)) return true;
+  if (!optimizer_takes(&code->made_with) || code_entry_count(code) == 0) return true;
   code->natives = base_alloc_zero(code_entry_count(code), sizeof *code->natives);
   return code->natives != NULL;
 }
@@ -202,6 +227,7 @@ void optimizer_report(const void *object, struct base_text *out) {
   const struct baseline_code *code = object;
   base_text_format(out, "optimized %u of %u functions", code->optimized_count, code_entry_count(code));
   if (code->watch) base_text_format(out, " while it ran, and moved %u times", optimizer_watch_of(code)->moves);
+  if (code->kept_where) base_text_format(out, " (kept %s)", code->kept_where);
   for (uint32_t i = 0; i < WIRE_REASON_COUNT; i++)
     if (code->refused[i]) base_text_format(out, "; %u not for %s", code->refused[i], reasons[i]);
   if (code->optimizer_ended.status) base_text_format(out, "; the rest is not: %s", code->optimizer_ended.text);

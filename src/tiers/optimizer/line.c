@@ -94,7 +94,8 @@ static void begin(struct baseline_code *code) {
   line.request = (struct wire_request){.magic = WIRE_MAGIC,
                                        .layout = optimizer_layout(),
                                        .features = module->features,
-                                       .flags = optimizer_flags(&code->made_with),
+                                       .flags = optimizer_flags(code->module, &code->made_with),
+                                       .level = TIERS_LEVEL_DEFAULT,
                                        .module_bytes = is_known ? 0 : (uint32_t)module->len_bytes,
                                        .item_count = (uint32_t)line.items.count};
   line.parts[0] = (struct part){(const uint8_t *)&line.request, sizeof line.request};

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "tiers/baseline/code.h"
 #include "tiers/optimizer/wire.h"
+#include "tiers/tiers.h"
 
 /* One batch of an answer, checked: pieces and lines lie in the code and ascend, entries exist, and the native pieces stand
  * in front of their adapters, in the same order, and the loops behind both. Arrays are the batch's. */
@@ -47,15 +48,27 @@ uint32_t optimizer_layout(void);
 /* The helper of this process, one for all engines: it is started when first asked and serves one module at a time. */
 struct optimizer_conversation;
 /* Sends the module. Only one conversation is open at a time; others wait. */
-enum cay_status optimizer_ask(const struct module *module, const struct engine_code_options *options,
+struct optimizer_order {
+  uint32_t flags, level, cpu; /* as in struct wire_request */
+};
+enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
                               struct optimizer_conversation **out, struct cay_error *error);
 bool optimizer_hear(void *conversation, void *to, size_t count); /* an optimizer_source */
 /* `is_whole`: the last batch was read, so the helper can be asked again. */
 void optimizer_end(struct optimizer_conversation *conversation, bool is_whole);
 
-/* ---- While the program runs --------------------------------------------------------------------------------------------- */
+/* enum wire_flags of code that is made of the module with the options. */
+uint32_t optimizer_flags(const struct module *module, const struct engine_code_options *options);
+bool optimizer_takes(const struct engine_code_options *options); /* false: what is made with them stays in the baseline */
 
-uint32_t optimizer_flags(const struct engine_code_options *options);
+/* Offers in place of the helper (offer.c). Whether there are any, and the one for the module, or NULL. */
+bool optimizer_has_offers(void);
+const struct tiers_offer *optimizer_offered(const struct module *module);
+bool optimizer_hear_offer(void *offer, void *to, size_t count); /* an optimizer_source: from the offer's socket */
+/* Asks the process behind it. */
+bool optimizer_accept_offer(const struct tiers_offer *offer);
+
+/* ---- While the program runs --------------------------------------------------------------------------------------------- */
 
 /* A helper of its own that yields to everything else, and the socket to it (os_helper_posix.c). None of these waits. */
 struct optimizer_helper {

@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -117,8 +118,18 @@ static void stop(void) {
 void optimizer_prepare(void) {
   base_code_may_run();
   pthread_mutex_lock(&lock);
-  if (running.owner == 0) start();
+  if (running.owner == 0 && !optimizer_has_offers()) start();
   pthread_mutex_unlock(&lock);
+}
+
+void tiers_optimized_linger(int priority, unsigned cpu_s) {
+  clockid_t clock;
+  struct timespec used = {0};
+  if (running.owner != getpid()) return;
+  if (clock_getcpuclockid(running.helper, &clock) == 0) clock_gettime(clock, &used);
+  const struct rlimit most = {(rlim_t)used.tv_sec + cpu_s, (rlim_t)used.tv_sec + cpu_s};
+  setpriority(PRIO_PROCESS, (id_t)running.helper, priority);
+  prlimit(running.helper, RLIMIT_CPU, &most, NULL);
 }
 
 /* Behind a wall the helper cannot be killed, nor waited for; it ends by itself. */
@@ -128,9 +139,9 @@ void optimizer_settle(void) {
   pthread_mutex_unlock(&lock);
 }
 
-static bool tell(const void *bytes, size_t count) {
+static bool tell(int socket, const void *bytes, size_t count) {
   for (const uint8_t *at = bytes; count > 0;) {
-    ssize_t sent = send(running.socket, at, count, MSG_NOSIGNAL);
+    ssize_t sent = send(socket, at, count, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) return false;
     at += sent;
@@ -139,10 +150,9 @@ static bool tell(const void *bytes, size_t count) {
   return true;
 }
 
-bool optimizer_hear(void *conversation, void *to, size_t count) {
-  struct optimizer_conversation *self = conversation;
-  for (uint8_t *at = to; count > 0;) {
-    ssize_t got = recv(self->socket, at, count, 0);
+static bool hear(int socket, uint8_t *at, size_t count) {
+  while (count > 0) {
+    ssize_t got = recv(socket, at, count, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return false;
     at += got;
@@ -151,24 +161,35 @@ bool optimizer_hear(void *conversation, void *to, size_t count) {
   return true;
 }
 
-uint32_t optimizer_flags(const struct engine_code_options *options) {
-  return (options->explicit_bounds ? WIRE_EXPLICIT_BOUNDS : 0) |
-         (options->deterministic_relaxed_simd ? WIRE_DETERMINISTIC : 0) |
-         (options->canonical_nans ? WIRE_CANONICAL_NANS : 0) | (options->fuel ? WIRE_FUEL : 0);
+bool optimizer_hear(void *conversation, void *to, size_t count) {
+  const struct optimizer_conversation *self = conversation;
+  return hear(self->socket, to, count);
 }
 
-enum cay_status optimizer_ask(const struct module *module, const struct engine_code_options *options,
+bool optimizer_hear_offer(void *offer, void *to, size_t count) {
+  const struct tiers_offer *self = offer;
+  return hear(self->socket, to, count);
+}
+
+bool optimizer_accept_offer(const struct tiers_offer *offer) {
+  return tell(offer->socket, &offer->number, sizeof offer->number);
+}
+
+enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
                               struct optimizer_conversation **out, struct cay_error *error) {
   struct wire_request request = {.magic = WIRE_MAGIC,
                                  .layout = optimizer_layout(),
                                  .features = module->features,
-                                 .flags = optimizer_flags(options),
+                                 .flags = order->flags,
                                  .module_bytes = (uint32_t)module->len_bytes,
+                                 .level = order->level,
+                                 .cpu = order->cpu,
                                  .mix = atomic_load(&mix)};
   pthread_mutex_lock(&lock);
   if (running.owner != getpid()) stop();
   bool can_ask = running.owner != 0 || start();
-  if (can_ask && tell(&request, sizeof request) && tell(module->bytes, module->len_bytes)) {
+  if (can_ask && tell(running.socket, &request, sizeof request) &&
+      tell(running.socket, module->bytes, module->len_bytes)) {
     *out = &running;
     return CAY_OK;
   }

@@ -29,9 +29,10 @@ struct wire_request {
   uint32_t magic, layout; /* layout: optimizer_layout() */
   uint64_t features;      /* that the module was loaded with */
   uint32_t flags;         /* enum wire_flags */
-  uint32_t module_bytes;  /* 0: it is about the same module as the last one, with the same features and flags */
+  uint32_t module_bytes;  /* 0: it is about the same module as the last one, and all else is as in that */
   uint32_t item_count;
   uint32_t mix; /* for tests: which functions are left out; 0: none */
+  uint32_t level, cpu;    /* of optimization, below TIERS_LEVELS; enum tiers_cpu */
 };
 
 /* A function that is wanted: with `label`, to be entered at that loop of its register code as well. */

@@ -31,7 +31,8 @@ TEST(table) {
     CHECK(row->field < sizeof(struct policy_settings));
     for (size_t j = 0; j < i; j++) {
       CHECK(strcmp(policy_options[j].name, row->name) != 0);
-      CHECK(!row->letter || policy_options[j].letter != row->letter);
+      bool meet = policy_options[j].commands & row->commands; /* in one command line */
+      CHECK(!row->letter || policy_options[j].letter != row->letter || !meet);
       CHECK(!row->manifest || !policy_options[j].manifest || strcmp(policy_options[j].manifest, row->manifest) != 0);
       CHECK(policy_options[j].field != row->field);
     }

@@ -110,14 +110,21 @@ static void tear_down(struct batch *b) {
 /* ---- Compiling ---------------------------------------------------------------------------------------------------------------- */
 
 /* `instcombine` alone ends the process where it finds no fixed point. */
-static const char pipeline[] =
-    "always-inline,globaldce,function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
-    "reassociate,loop-mssa(loop-rotate,licm),instcombine<no-verify-fixpoint>,loop(indvars),gvn,"
-    "instcombine<no-verify-fixpoint>,simplifycfg,loop-unroll<O2>,instcombine<no-verify-fixpoint>,simplifycfg)";
+#define COMBINE "instcombine<no-verify-fixpoint>"
+#define CLEAN COMBINE ",simplifycfg"
+#define LOOPS                                                                                                     \
+  "sroa,early-cse<memssa>," CLEAN ",reassociate,loop-mssa(loop-rotate,licm)," COMBINE ",loop(indvars),gvn," CLEAN \
+  ",loop-unroll<O2>," CLEAN
+static const char *const pipelines[TIERS_LEVELS] = {
+    "always-inline,globaldce,function(sroa)",
+    "always-inline,globaldce,function(sroa,early-cse<memssa>," CLEAN ")",
+    "always-inline,globaldce,function(" LOOPS ")",
+    "always-inline,globaldce,function(" LOOPS ",jump-threading,correlated-propagation,loop-mssa(licm),gvn," CLEAN ")",
+};
 
 static bool optimize(struct batch *b) {
   LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-  LLVMErrorRef error = LLVMRunPasses(b->llvm, pipeline, b->job->machine, options);
+  LLVMErrorRef error = LLVMRunPasses(b->llvm, pipelines[b->job->level], b->job->machine, options);
   LLVMDisposePassBuilderOptions(options);
   if (error) LLVMConsumeError(error);
   return !error;

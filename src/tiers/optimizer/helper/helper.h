@@ -14,6 +14,7 @@
 
 #include "tiers/baseline/baseline.h"
 #include "tiers/ir.h"
+#include "tiers/kept.h"
 #include "tiers/optimizer/wire.h"
 
 /* How values are kept while a function is translated: of INT, as what they were made. */
@@ -26,6 +27,7 @@ struct job {
   bool *is_answered; /* by entry: has been compiled or refused */
   uint32_t flags; /* enum wire_flags */
   uint32_t mix;   /* as in struct wire_request */
+  uint32_t level, cpu_kind; /* as in the request; cpu_kind: that `machine` is for */
   struct ir_frontend *frontend;
   LLVMTargetMachineRef machine;
   char *cpu, *features, *triple, *layout;

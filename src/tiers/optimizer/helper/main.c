@@ -52,21 +52,33 @@ static void set_options(void) {
   LLVMParseCommandLineOptions((int)BASE_ARRAY_LEN(options), options, NULL);
 }
 
-static bool set_up_machine(struct job *job) {
+/* For this processor, or for all of a kind, which LLVM knows by the same names. */
+static void choose_processor(struct job *job, enum tiers_cpu cpu) {
+  bool is_native = cpu == TIERS_CPU_NATIVE;
+  LLVMDisposeMessage(job->cpu);
+  LLVMDisposeMessage(job->features);
+  job->cpu = is_native ? LLVMGetHostCPUName() : LLVMCreateMessage(tiers_cpu_name(cpu));
+  job->features = is_native ? LLVMGetHostCPUFeatures() : LLVMCreateMessage("");
+  job->cpu_kind = cpu;
+  job->rounds = is_native ? strstr(job->features, "+sse4.1") != NULL : cpu != TIERS_CPU_X86_64;
+}
+
+static bool set_up_machine(struct job *job, enum tiers_cpu cpu) {
   LLVMTargetRef target;
   char *message = NULL;
-  job->triple = LLVMGetDefaultTargetTriple();
-  job->cpu = LLVMGetHostCPUName();
-  job->features = LLVMGetHostCPUFeatures();
-  job->rounds = strstr(job->features, "+sse4.1") != NULL;
+  choose_processor(job, cpu);
   if (LLVMGetTargetFromTriple(job->triple, &target, &message)) return false;
+  if (job->machine) LLVMDisposeTargetMachine(job->machine);
   job->machine = LLVMCreateTargetMachine(target, job->triple, job->cpu, job->features, LLVMCodeGenLevelDefault,
                                          LLVMRelocPIC, LLVMCodeModelSmall);
-  if (!job->machine) return false;
+  return job->machine != NULL;
+}
+
+/* Equal for all processors. */
+static void describe_layout(struct job *job) {
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(job->machine);
   job->layout = LLVMCopyStringRepOfTargetData(layout);
   LLVMDisposeTargetData(layout);
-  return true;
 }
 
 static bool set_up(struct job *job) {
@@ -76,7 +88,10 @@ static bool set_up(struct job *job) {
   LLVMInitializeX86AsmPrinter();
   LLVMInitializeX86AsmParser(); /* of the lines of assembly in the code */
   set_options();
-  return set_up_machine(job) && numeric_prepare(job, LLVMContextCreate());
+  job->triple = LLVMGetDefaultTargetTriple();
+  if (!set_up_machine(job, TIERS_CPU_NATIVE)) return false;
+  describe_layout(job);
+  return numeric_prepare(job, LLVMContextCreate());
 }
 
 /* ---- Batches --------------------------------------------------------------------------------------------------------------- */
@@ -277,9 +292,11 @@ static bool hear_module(struct job *job, const struct wire_request *request) {
   job->module = module;
   job->flags = request->flags;
   job->mix = request->mix;
+  job->level = request->level;
   job->frontend = ir_frontend_new(&options);
   job->is_answered = base_alloc_zero((size_t)module->func_count + 1, sizeof *job->is_answered);
-  return job->frontend && job->is_answered;
+  bool is_ready = request->cpu == job->cpu_kind || set_up_machine(job, request->cpu);
+  return is_ready && job->frontend && job->is_answered;
 }
 
 static bool are_in_module(const struct job *job, const struct wire_item *items, uint32_t count) {
@@ -294,6 +311,7 @@ static bool serve(struct job *job) {
   if (!hear(&request, sizeof request)) return false;
   if (request.magic != WIRE_MAGIC || request.layout != optimizer_layout() || request.item_count > WIRE_MOST_ITEMS)
     return false;
+  if (request.level >= TIERS_LEVELS || request.cpu >= TIERS_CPU_COUNT) return false;
   if (request.module_bytes ? !hear_module(job, &request) : !job->module) return false;
   if (request.item_count == 0) return answer_module(job);
   struct wire_item *items = base_alloc(request.item_count * sizeof *items);

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The cache: a folder of kept code, one file for each key (tiers/kept.h), named by the key's hash.
+ *
+ * Whoever may write into this folder runs machine code in every later run. So the folder is the person's own, of mode 0700,
+ * and no grant reaches it (host_forbid). What is in it is believed only where nobody else can have made it: regular files of
+ * the person's, of mode 0400 exactly, with one name, and with their own key inside. WASI cannot set permissions, and what a
+ * program makes is always writable for its owner; so a program that could replace the whole folder, because the folder above
+ * was granted to it, could still make no file in it that counts, nor give one of cay's another meaning. Everything else is
+ * as if it was not there, and written anew.
+ *
+ * The files at-DEVICE-INODE remember the hash of a module's file, as long as nothing about that file changes, so that a
+ * large one is not hashed at each start.
+ *
+ * A file is complete or absent: it is written under another name, locked meanwhile, and then renamed. Two who write the same
+ * write the same bytes, and the last one stays. When one was used, its time of change says so; what was not used for the
+ * longest time goes when all together are too large. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/cache.h"
+
+enum { MOST_FILE_BYTES = 1 << 30, FILE_MODE = 0400 };
+
+/* ---- The folder ----------------------------------------------------------------------------------------------------------- */
+
+static const char *variable(char *const *environment, const char *name) {
+  size_t len = strlen(name);
+  for (; environment && *environment; environment++)
+    if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=') return *environment + len + 1;
+  return NULL;
+}
+
+/* Adds the folder that holds the cache's own, and the name of that: "/home/me/.cache", "cay". False: there is no place. */
+static bool place(const char *setting, char *const *environment, struct base_text *parent, const char **name) {
+  const char *xdg = variable(environment, "XDG_CACHE_HOME"), *home = variable(environment, "HOME");
+  *name = "cay";
+  if (setting) {
+    const char *slash = strrchr(setting, '/');
+    *name = slash ? slash + 1 : setting;
+    base_text_add(parent, slash ? setting : ".", slash ? (size_t)(slash - setting) + (slash == setting) : 1);
+  } else if (xdg && *xdg == '/') {
+    base_text_addz(parent, xdg);
+  } else if (home && *home == '/') {
+    base_text_format(parent, "%s/.cache", home);
+  } else {
+    return false;
+  }
+  return !parent->failed;
+}
+
+static bool is_own_folder(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & 07777) == 0700;
+}
+
+/* The folder's descriptor, or -1 and errno; EPERM: it is not to be trusted. */
+static int open_folder(const char *parent, const char *name, bool makes) {
+  if (makes && mkdir(parent, 0700) != 0 && errno != EEXIST) return -1;
+  int above = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (above < 0) return -1;
+  int fd = makes && mkdirat(above, name, 0700) != 0 && errno != EEXIST
+               ? -1
+               : openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int reason = errno;
+  close(above);
+  if (fd >= 0 && !is_own_folder(fd)) {
+    close(fd);
+    fd = -1;
+    reason = EPERM;
+  }
+  errno = reason;
+  return fd;
+}
+
+static bool is_off(const char *setting) { return setting && strcmp(setting, "off") == 0; }
+
+enum cay_status api_cache_open(const char *setting, char *const *environment, bool makes, struct api_cache **out,
+                               struct cay_error *error) {
+  struct base_text parent = {0};
+  const char *name;
+  *out = NULL;
+  if (is_off(setting)) return CAY_OK;
+  if (!place(setting, environment, &parent, &name)) {
+    base_text_deinit(&parent);
+    return base_error_set(error, CAY_ERROR_SYSTEM,
+                          "the cache has no place: neither XDG_CACHE_HOME nor HOME names a folder");
+  }
+  int fd = open_folder(parent.bytes, name, makes);
+  struct api_cache *cache = fd >= 0 ? base_alloc_zero(1, sizeof *cache) : NULL;
+  enum cay_status status = CAY_OK;
+  if (fd < 0 && errno == EPERM)
+    status = base_error_set(error, CAY_ERROR_SYSTEM,
+                            "the cache %s/%s is not trusted: it has to be a folder of yours with mode 0700",
+                            parent.bytes, name);
+  else if (fd < 0 && (makes || errno != ENOENT))
+    status = base_error_system(error, errno, "the cache %s/%s cannot be used", parent.bytes, name);
+  else if (fd >= 0 && !cache)
+    status = base_error_memory(error);
+  if (cache) {
+    base_text_format(&parent, "/%s", name);
+    *cache = (struct api_cache){.folder = fd, .most_bytes = API_CACHE_BYTES, .path = parent.bytes};
+    parent = (struct base_text){0};
+    *out = cache;
+  } else if (fd >= 0) {
+    close(fd);
+  }
+  base_text_deinit(&parent);
+  return status;
+}
+
+void api_cache_set_size(struct api_cache *cache, uint64_t most_bytes) { cache->most_bytes = most_bytes; }
+
+void api_cache_close(struct api_cache *cache) {
+  if (!cache) return;
+  close(cache->folder);
+  base_free(cache->path);
+  base_free(cache);
+}
+
+/* Whatever is there, trusted or not. */
+void api_cache_forbid(const char *setting, char *const *environment) {
+  const char *const settings[] = {NULL, is_off(setting) ? NULL : setting};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(settings); i++) {
+    struct base_text path = {0};
+    const char *name;
+    if (i > 0 && !settings[i]) continue;
+    bool has_place = place(settings[i], environment, &path, &name);
+    base_text_format(&path, "/%s", has_place ? name : "");
+    int fd = has_place && !path.failed ? open(path.bytes, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) host_forbid(fd);
+    if (fd >= 0) close(fd);
+    base_text_deinit(&path);
+  }
+}
+
+/* ---- Files ------------------------------------------------------------------------------------------------------------------ */
+
+/* Why the file does not count; NULL: it does. */
+static const char *distrust(int fd, struct stat *status) {
+  if (fstat(fd, status) != 0 || !S_ISREG(status->st_mode)) return "it is no regular file";
+  if (status->st_uid != geteuid()) return "it belongs to somebody else";
+  if ((status->st_mode & 07777) != FILE_MODE) return "its mode is not 0400, so cay has not made it";
+  if (status->st_nlink != 1) return "it has several names";
+  return status->st_size > MOST_FILE_BYTES ? "it is too large" : NULL;
+}
+
+static int open_file(const struct api_cache *cache, const char *name) {
+  return openat(cache->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+static bool read_whole(int fd, size_t len_bytes, struct base_file *out) {
+  uint8_t *bytes = base_alloc(len_bytes + 1);
+  size_t done = 0;
+  ssize_t got = 1;
+  while (bytes && done < len_bytes && got > 0) {
+    got = read(fd, bytes + done, len_bytes - done);
+    if (got < 0 && errno == EINTR)
+      got = 1;
+    else if (got > 0)
+      done += (size_t)got;
+  }
+  *out = (struct base_file){bytes, done};
+  return bytes && done == len_bytes;
+}
+
+static bool is_name_of(const struct tiers_kept_key *key, const char *name) {
+  char own[CACHE_NAME_BYTES];
+  cache_name(key, own);
+  return strcmp(own, name) == 0;
+}
+
+/* Why the code in the file cannot be used; NULL: it can. */
+static const char *judge(int fd, const char *name, struct base_file *file, struct tiers_kept *out) {
+  struct stat status;
+  const char *problem = distrust(fd, &status);
+  if (problem) return problem;
+  if (!read_whole(fd, (size_t)status.st_size, file)) return "it cannot be read";
+  if (tiers_kept_read(file->bytes, file->len_bytes, out, NULL)) return "it is damaged";
+  return is_name_of(&out->key, name) ? NULL : "it is what another file should be";
+}
+
+void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]) {
+  uint8_t digest[BASE_SHA256_BYTES];
+  struct base_sha256 hash;
+  base_sha256_init(&hash);
+  base_sha256_add(&hash, key, sizeof *key);
+  base_sha256_finish(&hash, digest);
+  base_sha256_hex(digest, out);
+  memcpy(out + BASE_SHA256_HEX_BYTES - 1, ".code", sizeof ".code");
+}
+
+bool cache_read(const struct api_cache *cache, const char *name, struct base_file *file, struct tiers_kept *out) {
+  *file = (struct base_file){0};
+  int fd = open_file(cache, name);
+  if (fd < 0) return false;
+  bool good = !judge(fd, name, file, out);
+  if (good) futimens(fd, NULL); /* it was used */
+  close(fd);
+  if (!good) base_file_deinit(file);
+  return good;
+}
+
+int cache_begin(const struct api_cache *cache, char *name, size_t capacity) {
+  uint64_t number;
+  base_os_random(&number, sizeof number);
+  snprintf(name, capacity, CACHE_NEW_PREFIX "%016" PRIx64, number);
+  int fd = openat(cache->folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd >= 0) flock(fd, LOCK_EX | LOCK_NB);
+  return fd;
+}
+
+bool cache_commit(const struct api_cache *cache, int fd, const char *from, const char *to) {
+  return fchmod(fd, FILE_MODE) == 0 && renameat(cache->folder, from, cache->folder, to) == 0;
+}
+
+/* ---- All of them ------------------------------------------------------------------------------------------------------------- */
+
+static bool ends_in(const char *name, const char *end) {
+  size_t len = strlen(name), end_len = strlen(end);
+  return len >= end_len && strcmp(name + len - end_len, end) == 0;
+}
+static bool is_code(const char *name) { return ends_in(name, ".code"); }
+static bool is_new(const char *name) { return strncmp(name, CACHE_NEW_PREFIX, strlen(CACHE_NEW_PREFIX)) == 0; }
+static bool is_hash(const char *name) { return strncmp(name, "at-", 3) == 0; }
+
+struct found {
+  char *name;
+  int64_t used_s;
+  long used_ns;
+  uint64_t len_bytes;
+};
+typedef BASE_VEC(struct found) found_files;
+
+static void found_deinit(found_files *files) {
+  for (size_t i = 0; i < files->count; i++) base_free(files->items[i].name);
+  BASE_VEC_DEINIT(files);
+}
+
+static bool add_found(const struct api_cache *cache, const char *name, found_files *out) {
+  struct stat status;
+  if (!is_code(name) && !is_new(name) && !is_hash(name)) return true;
+  if (fstatat(cache->folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return true; /* it has gone */
+  struct found found = {.name = base_string_copy(name, strlen(name)),
+                        .used_s = status.st_mtim.tv_sec,
+                        .used_ns = status.st_mtim.tv_nsec,
+                        .len_bytes = (uint64_t)status.st_size};
+  struct found *slot = found.name ? BASE_VEC_PUSH(out) : NULL;
+  if (!slot) {
+    base_free(found.name);
+    return false;
+  }
+  *slot = found;
+  return true;
+}
+
+static int by_use(const void *left, const void *right) {
+  const struct found *a = left, *b = right;
+  if (a->used_s != b->used_s) return a->used_s < b->used_s ? -1 : 1;
+  return (a->used_ns > b->used_ns) - (a->used_ns < b->used_ns);
+}
+
+/* What is cay's in the folder, the one that was not used for the longest time first. */
+static bool find_files(const struct api_cache *cache, found_files *out) {
+  int again = openat(cache->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *folder = again < 0 ? NULL : fdopendir(again);
+  bool good = folder != NULL;
+  if (!folder && again >= 0) close(again);
+  for (const struct dirent *entry; good && (entry = readdir(folder));) good = add_found(cache, entry->d_name, out);
+  if (folder) closedir(folder);
+  if (out->count) qsort(out->items, out->count, sizeof *out->items, by_use);
+  return good;
+}
+
+/* Whether nobody writes it any more. */
+static bool is_abandoned(const struct api_cache *cache, const char *name) {
+  int fd = open_file(cache, name);
+  bool is_free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+  if (fd >= 0) close(fd);
+  return is_free;
+}
+
+void cache_trim(const struct api_cache *cache) {
+  found_files files = {0};
+  uint64_t total = 0;
+  if (find_files(cache, &files))
+    for (size_t i = 0; i < files.count; i++) total += files.items[i].len_bytes;
+  for (size_t i = 0; i < files.count; i++) {
+    const struct found *file = &files.items[i];
+    bool goes = is_new(file->name) ? is_abandoned(cache, file->name) : total > cache->most_bytes;
+    if (goes && unlinkat(cache->folder, file->name, 0) == 0) total -= file->len_bytes;
+  }
+  found_deinit(&files);
+}
+
+static const char *look_at(const struct api_cache *cache, const char *name, struct api_cache_entry *entry) {
+  struct base_file file = {0};
+  struct tiers_kept kept = {0};
+  uint8_t build[BASE_SHA256_BYTES];
+  int fd = open_file(cache, name);
+  if (fd < 0) return "it cannot be opened";
+  const char *problem = judge(fd, name, &file, &kept);
+  close(fd);
+  tiers_kept_build(build);
+  entry->is_current = !problem && memcmp(kept.key.build, build, sizeof build) == 0;
+  if (!problem) base_sha256_hex(kept.key.module, entry->module);
+  entry->functions = kept.key.entry_count;
+  base_file_deinit(&file);
+  return problem;
+}
+
+enum cay_status api_cache_each(const struct api_cache *cache,
+                               void (*tell)(void *env, const struct api_cache_entry *entry), void *env,
+                               struct cay_error *error) {
+  found_files files = {0};
+  bool good = find_files(cache, &files);
+  for (size_t i = files.count; good && i-- > 0;) {
+    const struct found *found = &files.items[i];
+    struct api_cache_entry entry = {.name = found->name, .len_bytes = found->len_bytes, .used_s = found->used_s};
+    if (!is_code(found->name)) continue;
+    entry.problem = look_at(cache, found->name, &entry);
+    tell(env, &entry);
+  }
+  found_deinit(&files);
+  return good ? CAY_OK : base_error_set(error, CAY_ERROR_SYSTEM, "the cache %s cannot be listed", cache->path);
+}
+
+enum cay_status api_cache_clear(struct api_cache *cache, size_t *count, struct cay_error *error) {
+  found_files files = {0};
+  bool good = find_files(cache, &files);
+  int reason = 0;
+  *count = 0;
+  for (size_t i = 0; good && i < files.count; i++) {
+    const char *name = files.items[i].name;
+    if (is_new(name) && !is_abandoned(cache, name)) continue;
+    if (unlinkat(cache->folder, name, 0) == 0)
+      *count += is_code(name);
+    else if (errno != ENOENT)
+      reason = errno;
+  }
+  found_deinit(&files);
+  if (reason) return base_error_system(error, reason, "not everything in %s could be removed", cache->path);
+  return good ? CAY_OK : base_error_set(error, CAY_ERROR_SYSTEM, "the cache %s cannot be listed", cache->path);
+}
+
+enum cay_status api_cache_wait(struct api_cache *cache, struct cay_error *error) {
+  int fd = openat(cache->folder, CACHE_LOCK_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) return CAY_OK; /* nobody has written yet */
+  int result = fd < 0 ? -1 : flock(fd, LOCK_EX);
+  while (fd >= 0 && result != 0 && errno == EINTR) result = flock(fd, LOCK_EX);
+  int reason = errno;
+  if (fd >= 0) close(fd);
+  return result == 0 ? CAY_OK : base_error_system(error, reason, "cannot wait for the cache %s", cache->path);
+}
+
+#if TIERS_HAS_OPTIMIZER
+
+/* ---- Hashes of modules ---------------------------------------------------------------------------------------------------------- */
+
+struct hash_file {
+  char magic[8];
+  struct base_file_identity identity;
+  uint8_t module[BASE_SHA256_BYTES];
+  uint64_t check;
+};
+static const char hash_magic[8] = {'c', 'a', 'y', 'h', 'a', 's', 'h', '1'};
+
+static void hash_name(const struct base_file_identity *identity, char out[64]) {
+  snprintf(out, 64, "at-%" PRIx64 "-%" PRIx64, identity->device, identity->inode);
+}
+
+static bool recall_hash(const struct api_cache *cache, const struct base_file_identity *identity,
+                        uint8_t out[BASE_SHA256_BYTES]) {
+  char name[64];
+  struct stat status;
+  struct hash_file file;
+  hash_name(identity, name);
+  int fd = open_file(cache, name);
+  if (fd < 0) return false;
+  bool good = !distrust(fd, &status) && read(fd, &file, sizeof file) == (ssize_t)sizeof file &&
+              memcmp(file.magic, hash_magic, sizeof hash_magic) == 0 &&
+              memcmp(&file.identity, identity, sizeof *identity) == 0 &&
+              file.check == base_checksum(&file, offsetof(struct hash_file, check));
+  close(fd);
+  if (good) memcpy(out, file.module, sizeof file.module);
+  return good;
+}
+
+/* A change that comes within a moment of the last one may show in no time of the file. */
+static bool is_settled(const struct base_file_identity *identity) {
+  enum { MOMENT_NS = 2000000000 };
+  struct timespec now;
+  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return false;
+  int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+  return now_ns - identity->change_ns > MOMENT_NS && now_ns - identity->modify_ns > MOMENT_NS;
+}
+
+static void remember_hash(const struct api_cache *cache, const struct base_file_identity *identity,
+                          const uint8_t module[BASE_SHA256_BYTES]) {
+  char name[64], draft[64];
+  struct hash_file file = {.identity = *identity};
+  if (!is_settled(identity)) return;
+  int fd = cache_begin(cache, draft, sizeof draft);
+  if (fd < 0) return;
+  memcpy(file.magic, hash_magic, sizeof hash_magic);
+  memcpy(file.module, module, sizeof file.module);
+  file.check = base_checksum(&file, offsetof(struct hash_file, check));
+  hash_name(identity, name);
+  if (!base_os_write_all(fd, (const char *)&file, sizeof file) || !cache_commit(cache, fd, draft, name))
+    unlinkat(cache->folder, draft, 0);
+  close(fd);
+}
+
+static void hash_module(const struct api_cache *cache, const struct module *module,
+                        const struct base_file_identity *identity, uint8_t out[BASE_SHA256_BYTES]) {
+  struct base_sha256 hash;
+  bool is_known = identity && identity->is_known;
+  if (is_known && recall_hash(cache, identity, out)) return;
+  base_sha256_init(&hash);
+  base_sha256_add(&hash, module->bytes, module->len_bytes);
+  base_sha256_finish(&hash, out);
+  if (is_known) remember_hash(cache, identity, out);
+}
+
+/* ---- A run ---------------------------------------------------------------------------------------------------------------------- */
+
+/* What was read from the cache for this process's run, until api_run_forget_kept. */
+struct loaded {
+  struct base_file file;
+  struct tiers_kept kept;
+};
+static BASE_VEC(struct loaded *) loaded;
+static int keeper_socket = -1;
+
+void cache_forget(void) {
+  for (size_t i = 0; i < loaded.count; i++) {
+    base_file_deinit(&loaded.items[i]->file);
+    base_free(loaded.items[i]);
+  }
+  BASE_VEC_DEINIT(&loaded);
+  if (keeper_socket >= 0) close(keeper_socket);
+  keeper_socket = -1;
+}
+
+/* Code for the key, or NULL. */
+static const struct tiers_kept *load(const struct api_cache *cache, const struct tiers_kept_key *key) {
+  char name[CACHE_NAME_BYTES];
+  cache_name(key, name);
+  struct loaded *one = base_alloc_zero(1, sizeof *one);
+  struct loaded **slot = one && cache_read(cache, name, &one->file, &one->kept) ? BASE_VEC_PUSH(&loaded) : NULL;
+  if (!slot) {
+    if (one) base_file_deinit(&one->file);
+    base_free(one);
+    return NULL;
+  }
+  *slot = one;
+  one->kept.where = "in the cache";
+  return &one->kept;
+}
+
+/* A module's offer, from the cache or, when that has nothing, from a keeper that is told of it. */
+static void offer(const struct api_cache *cache, const struct keeper_job *job, struct keeper_job *missing,
+                  uint32_t *missing_count, struct tiers_offer *out) {
+  *out = (struct tiers_offer){.module = (struct module *)(uintptr_t)job->module,
+                              .key = job->key,
+                              .kept = load(cache, &job->key),
+                              .socket = -1,
+                              .number = *missing_count};
+  if (!out->kept) missing[(*missing_count)++] = *job;
+}
+
+static enum cay_status make_offers(cay_run *run, const struct api_cache *cache, struct tiers_offer *offers,
+                                   struct keeper_job *missing, size_t count,
+                                   const struct base_file_identity *identity) {
+  uint32_t missing_count = 0, made = 0;
+  for (size_t i = 0; i < count; i++) {
+    struct keeper_job job;
+    uint8_t digest[BASE_SHA256_BYTES];
+    api_run_modules(run, i, &job.module);
+    hash_module(cache, job.module, i == 0 ? identity : NULL, digest);
+    if (tiers_optimized_key(job.module, digest, api_run_code_options(run), TIERS_CPU_NATIVE, TIERS_LEVEL_DEFAULT,
+                            &job.key))
+      offer(cache, &job, missing, &missing_count, &offers[made++]);
+  }
+  if (missing_count) keeper_socket = keeper_start(cache, missing, missing_count);
+  if (missing_count && keeper_socket < 0) return CAY_ERROR_SYSTEM;
+  for (uint32_t i = 0; i < made; i++) {
+    if (!offers[i].kept) offers[i].socket = keeper_socket;
+    if (!tiers_optimized_offer(&offers[i])) return CAY_ERROR_MEMORY;
+  }
+  return CAY_OK;
+}
+
+enum cay_status api_run_use_cache(cay_run *run, struct api_cache *cache, const struct base_file_identity *identity,
+                                  struct cay_error *error) {
+  const struct module *module = NULL;
+  size_t count = api_run_modules(run, 0, &module);
+  struct tiers_offer *offers = base_alloc_zero(count, sizeof *offers);
+  struct keeper_job *missing = base_alloc_zero(count, sizeof *missing);
+  enum cay_status status =
+      offers && missing ? make_offers(run, cache, offers, missing, count, identity) : CAY_ERROR_MEMORY;
+  base_free(offers);
+  base_free(missing);
+  if (status) api_run_forget_kept();
+  if (status == CAY_ERROR_MEMORY) return base_error_memory(error);
+  return status ? base_error_set(error, status, "the process that fills the cache cannot be started") : CAY_OK;
+}
+
+#else
+
+void cache_forget(void) {}
+
+enum cay_status api_run_use_cache(cay_run *run, struct api_cache *cache, const struct base_file_identity *identity,
+                                  struct cay_error *error) {
+  (void)run, (void)cache, (void)identity;
+  return base_error_set(error, CAY_ERROR_UNSUPPORTED, "this build of cay has no code to keep");
+}
+
+#endif

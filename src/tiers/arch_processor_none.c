@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Processors that no code is kept for: the optimizing tier does not know them. */
+#include "tiers/kept.h"
+
+uint64_t tiers_processor(void) { return 0; }
+
+bool tiers_processor_is(enum tiers_cpu cpu) {
+  (void)cpu;
+  return false;
+}

@@ -1,0 +1,380 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The cache of kept code (docs/cache.md), used, damaged, raced for and out of reach.
+
+usage: run.py CAY
+
+Every case runs in a fresh folder with a HOME of its own. Without the tier "optimized" there is nothing to keep, and all are
+skipped."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / 'cli')]
+from binary_format import HEADER, leb, section, text  # noqa: E402
+import run as cli  # noqa: E402
+
+CAY = os.path.abspath(sys.argv[1])
+I32 = 0x7F
+
+
+def module(functions=1, body_adds=1):
+    """Exports f: (i32) -> i32, which adds to its argument; and more functions like it."""
+    code = bytes([0, 0x20, 0]) + bytes([0x41, 1, 0x6A]) * body_adds + b'\x0b'
+    bodies = b''.join(leb(len(code)) + code for _ in range(functions))
+    return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, leb(functions) + b'\0' * functions)
+            + section(7, b'\x01' + text('f') + b'\0\0') + section(10, leb(functions) + bodies))
+
+
+class Case:
+    def __init__(self, folder):
+        self.folder = folder
+        self.home = folder / 'home'
+        self.home.mkdir()
+        self.cache = self.home / '.cache/cay'
+        self.module = folder / 'm.wasm'
+        self.module.write_bytes(module())
+        self.variables = {'PATH': os.environ.get('PATH', '/usr/bin:/bin'), 'HOME': str(self.home)}
+
+    def start(self, *words, **how):
+        return subprocess.Popen([CAY, *words], env=dict(self.variables, **how), cwd=self.folder, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def cay(self, *words, code=0, **how):
+        process = self.start(*words, **how)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == code, '%s: exit code %d, expected %d\n%s%s' % (words, process.returncode, code, out, err)
+        return out, err
+
+    def run(self, *options, **how):
+        """What --verbose says about the code."""
+        out, err = self.cay('run', '--tier', 'optimized', '-v', *options, '--invoke', 'f', str(self.module), '41', **how)
+        assert out == '42\n', out
+        return err
+
+    def codes(self):
+        return sorted(self.cache.glob('*.code'))
+
+    def hits(self, *options, **how):
+        return 'kept in the cache' in self.run(*options, **how)
+
+
+def the_second_run_takes_what_the_first_has_made(case):
+    assert not case.hits()
+    assert case.hits() and case.hits()
+    assert case.cache.stat().st_mode & 0o7777 == 0o700
+    assert [path.stat().st_mode & 0o7777 for path in case.codes()] == [0o400]
+    # In another file it is the same module.
+    other = case.folder / 'other.wasm'
+    other.write_bytes(case.module.read_bytes())
+    case.module = other
+    assert case.hits()
+
+
+def other_bytes_and_options_are_other_code(case):
+    assert not case.hits()
+    case.module.write_bytes(module(body_adds=2))
+    out, err = case.cay('run', '--tier', 'optimized', '-v', '--invoke', 'f', str(case.module), '40')
+    assert out == '42\n' and 'kept' not in err
+    assert len(case.codes()) == 2
+    case.module.write_bytes(module())
+    assert case.hits()
+    assert not case.hits('--fuel', '1000') and case.hits('--fuel', '1000')
+    assert not case.hits('--proposals', '2.0') and case.hits('--proposals', '2.0')
+    assert len(case.codes()) == 4
+
+
+def a_file_that_changed_in_place_is_hashed_anew(case):
+    old = time.time() - 100
+    os.utime(case.module, (old, old))
+    time.sleep(2.1)  # until then a change might not show
+    assert not case.hits()
+    assert len(list(case.cache.glob('at-*'))) == 1
+    assert case.hits()
+    status = case.module.stat()
+    changed = bytearray(case.module.read_bytes())
+    changed[changed.rindex(b'\x41\x01\x6a') + 1] = 2
+    with open(case.module, 'r+b') as file:
+        file.write(changed)
+    os.utime(case.module, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert case.module.stat().st_size == status.st_size and case.module.stat().st_mtime_ns == status.st_mtime_ns
+    out, err = case.cay('run', '--tier', 'optimized', '-v', '--invoke', 'f', str(case.module), '40')
+    assert out == '42\n' and 'kept' not in err, out + err
+
+
+def off_keeps_nothing(case):
+    assert not case.hits('--cache', 'off') and not case.hits('--cache', 'off')
+    assert not case.hits(CAY_CACHE='off')
+    assert not case.cache.exists()
+    assert not case.hits('--cache', 'here') and case.hits(CAY_CACHE='here')
+    assert not case.cache.exists() and list((case.folder / 'here').glob('*.code'))
+    xdg = str(case.folder / 'xdg')
+    assert not case.hits(XDG_CACHE_HOME=xdg) and case.hits(XDG_CACHE_HOME=xdg)
+    assert not case.cache.exists()
+    case.cay('run', '--invoke', 'f', str(case.module), '41')
+    assert not case.cache.exists()  # other tiers do not look for it
+
+
+def is_distrusted(case, why):
+    """The one file is not used, said to be so, and written anew."""
+    out, err = case.cay('cache', 'verify', code=1)
+    assert why in err and out == '0 of 1 files are whole\n', out + err
+    assert why in case.cay('cache', 'list')[0]
+    assert not case.hits()
+    assert case.cay('cache', 'verify')[0] == '1 of 1 files are whole\n'
+    assert case.hits()
+
+
+def damaged_and_foreign_files_are_written_anew(case):
+    case.run()
+    path, = case.codes()
+    content = path.read_bytes()
+    for i in range(0, len(content), 97):
+        path.chmod(0o600)
+        path.write_bytes(content[:i] + bytes([content[i] ^ 1]) + content[i + 1:])
+        path.chmod(0o400)
+        assert 'damaged' in case.cay('cache', 'verify', code=1)[1]
+    is_distrusted(case, 'damaged')
+    for cut in 0, 1, 100, len(content) - 1:
+        path.chmod(0o600)
+        path.write_bytes(content[:cut])
+        path.chmod(0o400)
+        is_distrusted(case, 'damaged')
+    for mode in 0o600, 0o440, 0o420, 0o404:
+        path.chmod(mode)
+        is_distrusted(case, 'mode')
+    os.link(path, case.home / 'also')
+    is_distrusted(case, 'several names')
+    path.unlink()
+    path.symlink_to(case.home / 'also')
+    is_distrusted(case, 'cannot be opened')
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+        is_distrusted(case, 'somebody else')
+    path.unlink()
+    os.mkfifo(path, 0o400)
+    is_distrusted(case, 'regular')
+
+
+def code_under_another_name_is_none(case):
+    case.run()
+    first, = case.codes()
+    case.run('--fuel', '1000')
+    second, = set(case.codes()) - {first}
+    os.replace(second, first)
+    assert 'what another file should be' in case.cay('cache', 'verify', code=1)[1]
+    assert not case.hits() and case.hits()
+
+
+def a_folder_that_others_may_change_is_not_used(case):
+    case.run()
+    for mode in 0o770, 0o755, 0o777, 0o1700:
+        case.cache.chmod(mode)
+        err = case.run()
+        assert 'not trusted' in err and 'kept' not in err, err
+        assert 'not trusted' in case.cay('cache', 'list', code=125)[1]
+    case.cache.chmod(0o700)
+    assert case.hits()
+    case.cache.rename(case.home / 'moved')
+    case.cache.symlink_to(case.home / 'moved')
+    assert not case.hits()
+    if os.geteuid() == 0:
+        case.cache.unlink()
+        (case.home / 'moved').rename(case.cache)
+        os.chown(case.cache, 12345, -1)
+        assert 'not trusted' in case.run()
+
+
+def without_a_place_the_program_runs(case):
+    del case.variables['HOME']
+    err = case.run()
+    assert 'neither XDG_CACHE_HOME nor HOME' in err and 'optimized 1 of 1' in err, err
+    for home in '/proc/nowhere', '/dev/null', 'relative':
+        assert 'optimized 1 of 1' in case.run(HOME=home)
+
+
+def many_at_once_do_no_harm(case):
+    case.module.write_bytes(module(functions=400, body_adds=50))
+    words = 'run', '--tier', 'optimized', '--invoke', 'f', str(case.module), '0'
+    processes = [case.start(*words) for _ in range(6)]
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0 and out == '50\n', out + err
+    case.cay('cache', 'wait')
+    assert len(case.codes()) == 1 and not list(case.cache.glob('new-*'))
+    assert case.cay('cache', 'verify')[0] == '1 of 1 files are whole\n'
+
+
+def kills_leave_nothing_broken(case):
+    """At any moment: the command, and everything that it has started."""
+    case.module.write_bytes(module(functions=600, body_adds=60))
+    words = 'run', '--tier', 'optimized', '--invoke', 'f', str(case.module), '0'
+    for i in range(12):
+        process = case.start(*words)
+        time.sleep(0.02 * i)
+        if i % 2:
+            for pid in keepers_of(process.pid):
+                os.kill(pid, signal.SIGKILL)
+        process.kill()
+        process.communicate()
+        case.cay('cache', 'wait')
+        case.cay('cache', 'verify')
+    out, _ = case.cay(*words)
+    assert out == '60\n'
+    case.cay('cache', 'wait')
+    assert not list(case.cache.glob('new-*')), 'what was killed is removed by the next'
+    assert case.cay('cache', 'verify')[0] == '1 of 1 files are whole\n'
+
+
+def keepers_of(parent):
+    found = []
+    for folder in Path('/proc').glob('[0-9]*'):
+        try:
+            fields = (folder / 'stat').read_text().rpartition(')')[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found.append(int(folder.name))
+    return found
+
+
+def what_a_short_program_leaves_is_finished(case):
+    case.module.write_bytes(module(functions=600, body_adds=60))
+    process = case.start('run', '--tier', 'optimized', '--invoke', 'f', str(case.module), '0')
+    deadline = time.time() + 30
+    while not list(case.cache.glob('new-*')) and not case.codes() and time.time() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate(timeout=5)  # nobody else has its streams
+    case.cay('cache', 'wait')
+    assert len(case.codes()) == 1
+    assert case.cay('cache', 'verify')[0] == '1 of 1 files are whole\n'
+
+
+def the_oldest_go_when_there_is_too_much(case):
+    case.run()
+    size = case.codes()[0].stat().st_size
+    most = str(size * 14 // 5)
+    for options in ('--relaxed-simd', 'deterministic'), ('--fuel', '1000'):
+        assert not case.hits('--cache-size', most, *options)
+        case.cay('cache', 'wait')
+    assert sum(path.stat().st_size for path in case.cache.iterdir()) <= int(most)
+    assert len(case.codes()) == 2
+    assert case.hits('--fuel', '1000') and case.hits('--relaxed-simd', 'deterministic')
+    # What is too large by itself is not kept, and the program runs.
+    assert not case.hits('--cache-size', '10') and not case.hits('--cache-size', '10')
+
+
+def list_and_clear(case):
+    assert case.cay('cache', 'list') == ('', '')
+    assert json.loads(case.cay('cache', 'list', '--format', 'json')[0]) == []
+    assert case.cay('cache', 'verify')[0] == '0 of 0 files are whole\n'
+    case.run()
+    entry, = json.loads(case.cay('cache', 'list', '--format', 'json')[0])
+    assert entry['ok'] and entry['current'] and entry['functions'] == 1 and len(entry['module']) == 64
+    assert '1 functions' in case.cay('cache', 'list')[0]
+    assert json.loads(case.cay('cache', 'verify', '--format', 'json')[0]) == {'files': 1, 'damaged': 0}
+    assert case.cay('cache', 'clear')[0] == '1 files removed\n'
+    assert not case.codes() and not case.hits()
+    case.cay('cache', 'list', 'more', code=125)
+    case.cay('cache', code=125)
+
+
+def no_grant_reaches_it(case):
+    folder = case.folder / 'guests'
+    folder.mkdir()
+    missing = cli.build_guests(folder)
+    if 'reach.wasm' in missing:
+        print('skipped: no compiler for guests')
+        return
+    case.run()
+    reach, before = str(folder / 'reach.wasm'), [(path.name, path.read_bytes()) for path in case.codes()]
+    inside = case.cache / before[0][0]
+    above = [('/', str(case.cache)[1:]), (str(case.folder), 'home/.cache/cay'), (str(case.home), '.cache/cay'),
+             (str(case.home / '.cache'), 'cay')]
+    (case.home / 'link').symlink_to('.cache/cay')
+    above.append((str(case.home), 'link'))
+    for tier in 'baseline', 'optimized':
+        for granted, path in above:
+            out, err = case.cay('run', '--tier', tier, '--dir', granted + '::/g', reach, '/g/' + path, before[0][0])
+            assert 'reached' not in out and 'refused' in out, (granted, out, err)
+    for granted in str(case.cache), str(inside):
+        _, err = case.cay('run', '--dir', granted + '::/g', reach, '/g', 'x', code=125)
+        assert 'no program is given' in err, err
+    assert [(path.name, path.read_bytes()) for path in case.codes() if path.name == before[0][0]] == before
+    (case.home / 'beside').mkdir()
+    assert 'reached' in case.cay('run', '--dir', str(case.home) + '::/g', reach, '/g/beside', 'new')[0]
+
+
+def a_full_disk_ends_the_writing_only(case):
+    small = case.folder / 'small'
+    small.mkdir()
+    if os.geteuid() != 0 or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16k,mode=700', 'none', str(small)],
+                                           capture_output=True).returncode:
+        print('skipped: no small file system can be mounted')
+        return
+    try:
+        case.module.write_bytes(module(functions=600, body_adds=60))
+        for _ in range(2):
+            out, err = case.cay('run', '--tier', 'optimized', '-v', '--cache', str(small / 'cay'), '--invoke', 'f',
+                                str(case.module), '0')
+            assert out == '60\n' and 'optimized 600 of 600' in err and 'kept' not in err, err
+        case.cay('cache', 'wait', CAY_CACHE=str(small / 'cay'))
+        assert not list((small / 'cay').glob('*.code')) and not list((small / 'cay').glob('new-*'))
+    finally:
+        subprocess.run(['umount', '-l', str(small)], check=True)
+
+
+def a_home_that_cannot_be_written_is_told(case):
+    if os.geteuid() == 0:
+        if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'none', str(case.home)], capture_output=True).returncode:
+            print('skipped: no file system for reading only can be mounted')
+            return
+    else:
+        case.home.chmod(0o500)
+    try:
+        err = case.run()
+        assert 'cannot be used' in err and 'optimized 1 of 1' in err, err
+    finally:
+        if os.geteuid() == 0:
+            subprocess.run(['umount', '-l', str(case.home)], check=True)
+        else:
+            case.home.chmod(0o700)
+
+
+CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_are_other_code,
+         a_file_that_changed_in_place_is_hashed_anew, off_keeps_nothing, damaged_and_foreign_files_are_written_anew,
+         code_under_another_name_is_none, a_folder_that_others_may_change_is_not_used, without_a_place_the_program_runs,
+         many_at_once_do_no_harm, kills_leave_nothing_broken, what_a_short_program_leaves_is_finished,
+         the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
+         a_home_that_cannot_be_written_is_told)
+
+
+def main():
+    if 'optimized' not in cli.tiers_of(CAY):
+        print('skipped: this build has no tier "optimized"')
+        sys.exit(77)
+    wanted, failed = sys.argv[2:], 0
+    for case in CASES:
+        if wanted and case.__name__ not in wanted:
+            continue
+        with tempfile.TemporaryDirectory(prefix='cay-cache-') as name:
+            try:
+                case(Case(Path(name).resolve()))
+                print('ok %s' % case.__name__)
+            except (AssertionError, ValueError, subprocess.TimeoutExpired, OSError) as problem:
+                failed += 1
+                print('FAILED %s: %s' % (case.__name__, problem or 'at line %d' % problem.__traceback__.tb_next.tb_lineno))
+    print('%d cases failed' % failed)
+    sys.exit(failed > 0)
+
+
+if __name__ == '__main__':
+    main()
