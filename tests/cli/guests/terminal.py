@@ -4,12 +4,14 @@ each question, and prints what the terminal showed and the exit code, or a signa
 letter, for Ctrl-C `C`, for an empty line `_`, for a line of many letters `L`, and `X` closes the terminal."""
 import os
 import pty
+import signal
 import sys
 
 TYPED = {'C': b'\x03', '_': b'\n', 'L': b'y' * 400 + b'\n'}
 answers = list(sys.argv[1])
 child, terminal = pty.fork()
 if child == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup` had ignored
     os.execvp(sys.argv[2], sys.argv[2:])
 shown = b''
 while True:
