@@ -116,7 +116,7 @@ class Same:
 
 def often_measured(lab, languages):
     """The three kinds of the paper; the best of cay, and cay as it comes."""
-    kinds = ("native, clang", "native, rustc", "container", "cay", "cay optimized")
+    kinds = ("native, clang", "native, rustc", "container", "cay", "cay auto", "cay optimized")
     return [f"{kind} ({language})" for kind in kinds for language in languages]
 
 

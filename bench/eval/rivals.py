@@ -117,8 +117,8 @@ class Container:
 
 
 class Cay:
-    def __init__(self, setting, name, tier=None, flags=()):
-        self.setting, self.name, self.tier, self.flags = setting, name, tier, list(flags)
+    def __init__(self, setting, name, tier=None):
+        self.setting, self.name, self.tier = setting, name, tier
         self.absent = None
         if tier and tier not in run([setting.cay, "version"]).output.decode().split("\n")[1].split():
             self.absent = f"this build of cay has no tier {tier}"
@@ -127,7 +127,8 @@ class Cay:
         grants = ["--listen", f"127.0.0.1:{job.port}"] if job.port else []
         grants += ["--dir", f"{job.folder}::/d"] if job.folder else []
         tier = ["--tier", self.tier] if self.tier else []
-        return [self.setting.cay, "run", *tier, *self.flags, *grants, str(job.module()), *job.guest_words()]
+        cache = [] if cached else ["--cache", "off"]
+        return [self.setting.cay, "run", *tier, *cache, *grants, str(job.module()), *job.guest_words()]
 
     def files(self, job):
         folder = pathlib.Path(self.setting.cay).resolve().parent
