@@ -97,17 +97,29 @@ static enum cay_status use_code(struct cli_session *session, struct cay_error *e
 }
 
 /* Without the cache a run is as good as its first one. Returns -1, or the exit code after a message. */
-static int use_cache(struct cli_session *session) {
+static int say_without_cache(const struct cli_session *session, enum cay_status status, const struct cay_error *why) {
+  if (status && (session->settings.verbose || status == CAY_ERROR_MEMORY)) cli_say_error(session->file, why);
+  return status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : -1;
+}
+
+/* Before anything is granted: the folder is made where there is none, and no grant may reach it. */
+static int open_cache(struct cli_session *session) {
   const struct policy_settings *settings = &session->settings;
   struct cay_error why;
-  struct api_cache *cache = NULL;
   if (session->kept || !settings->tier || strcmp(settings->tier, "optimized") != 0) return -1;
-  enum cay_status status = api_cache_open(settings->cache, environ, true, &cache, &why);
-  if (cache && settings->cache_size != POLICY_NOT_GIVEN) api_cache_set_size(cache, settings->cache_size);
-  if (cache) status = api_run_use_cache(session->run, cache, &session->identity, &why);
-  api_cache_close(cache);
-  if (status && (settings->verbose || status == CAY_ERROR_MEMORY)) cli_say_error(session->file, &why);
-  return status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : -1;
+  enum cay_status status = api_cache_open(settings->cache, environ, true, &session->cache, &why);
+  if (session->cache && settings->cache_size != POLICY_NOT_GIVEN)
+    api_cache_set_size(session->cache, settings->cache_size);
+  return say_without_cache(session, status, &why);
+}
+
+static int use_cache(struct cli_session *session) {
+  struct cay_error why;
+  if (!session->cache) return -1;
+  enum cay_status status = api_run_use_cache(session->run, session->cache, &session->identity, &why);
+  api_cache_close(session->cache);
+  session->cache = NULL;
+  return say_without_cache(session, status, &why);
 }
 
 /* Reads the file and joins what manifests say about it. Returns -1, or the exit code after a message. */
@@ -127,6 +139,7 @@ static int prepare(struct cli_session *session) {
   if (code < 0 && !session->learn) cli_layers_say_missing(&session->layers, &session->settings, session->file);
   if (code < 0) code = cli_engine(&session->settings, &session->engine);
   if (code < 0) code = cli_load_read(session->engine, session->file, &session->read, &session->module);
+  if (code < 0) code = open_cache(session);
   if (code >= 0) return code;
   if (session->settings.verbose) cli_say_ignored(session->file, session->module);
   if ((session->learn && cli_learn_begin(session->learn, &error)) || cli_receipt_open(session, &error) ||
@@ -269,6 +282,7 @@ static int finish(struct cli_session *session, int code) {
   cli_end_broker();
   cay_wasi_free(session->wasi);
   api_run_forget_kept();
+  api_cache_close(session->cache);
   cay_module_release(session->module);
   cay_engine_free(session->engine);
   api_kept_free(session->kept);

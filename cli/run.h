@@ -88,6 +88,7 @@ struct cli_session {
   struct base_file read;      /* the file, until it is loaded */
   struct base_file_identity identity; /* of that */
   struct api_kept *kept;      /* code that came with it, to be used; NULL: none */
+  struct api_cache *cache;    /* NULL: none is used */
   cay_engine *engine;
   cay_module *module;
   cay_wasi *wasi;

@@ -515,11 +515,12 @@ CAY_API const char *cay_run_calls(cay_run *run, size_t max_frames);
  *   cay_run_free(run);                     (gives it back)
  *   cay_pool_free(pool);
  *
- * Threads: any may take; a run is given back by the thread that uses it. Idle runs own no stack and no descriptor. */
+ * Threads: any may take; a run is given back by the thread that uses it. Idle runs own no stack, and
+ * no descriptor but the two by which one that has waited for input is woken. */
 typedef struct cay_pool cay_pool;
 /* Zero-initialise, so that fields to come mean nothing. */
 typedef struct cay_pool_setup {
-  const cay_wasi *wasi;  /* has to live as long as the pool; NULL: the program may not import WASI */
+  const cay_wasi *wasi;  /* has to live as long as the pool, unchanged; NULL: the program may not import WASI */
   cay_imports *imports;  /* retained; NULL: none */
   enum cay_unknown_imports unknown_imports;
   /* Called once with the first run, which is opened: what it calls in it (not cay_run_start of a command) is what all runs

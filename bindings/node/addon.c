@@ -306,7 +306,7 @@ static enum cay_status imports_take(napi_env env, napi_value list, struct instan
 }
 
 static enum cay_status limit_set(cay_run *run, enum cay_limit limit, double most, struct cay_error *error) {
-  return most > 0 && most < 1e18 ? cay_run_set_limit(run, limit, (uint64_t)most, error) : CAY_OK;
+  return most > 0 ? cay_run_set_limit(run, limit, (uint64_t)most, error) : CAY_OK;
 }
 
 static enum cay_status instance_open(struct instance *instance, const double limits[3], struct cay_error *error) {
@@ -318,15 +318,22 @@ static enum cay_status instance_open(struct instance *instance, const double lim
   return status == CAY_OK ? cay_run_open(instance->run, error) : status;
 }
 
+/* What is no number, negative or endless is no limit that anybody can have meant. */
+static bool limits_take(napi_env env, const napi_value *args, double limits[3]) {
+  for (int i = 0; i < 3; i++)
+    if (napi_get_value_double(env, args[i], &limits[i]) != napi_ok || !(limits[i] >= 0 && limits[i] < 1e12))
+      return false;
+  return true;
+}
+
 /* instantiate(module, imports, memory in bytes, times in milliseconds; 0: not limited): an external. */
 static napi_value instantiate(napi_env env, napi_callback_info info) {
   napi_value args[5];
   double limits[3];
   struct cay_error error = {.status = CAY_ERROR_MEMORY, .text = "out of memory"};
   struct module *module = arguments(env, info, args, 5) ? object_of(env, args[0], &module_tag) : NULL;
-  for (int i = 0; module && i < 3; i++)
-    if (napi_get_value_double(env, args[2 + i], &limits[i]) != napi_ok) module = NULL;
-  if (!module) return misused(env, "a module and limits are expected");
+  if (!module || !limits_take(env, args + 2, limits))
+    return misused(env, "a module and limits are expected: numbers from 0 on");
   struct instance *instance = calloc(1, sizeof *instance);
   if (!instance) return throw_status(env, NULL, &error);
   instance->engine = module->engine;

@@ -419,14 +419,18 @@ static void remember_hash(const struct api_cache *cache, const struct base_file_
   close(fd);
 }
 
-static void hash_module(const struct api_cache *cache, const struct module *module,
-                        const struct base_file_identity *identity, uint8_t out[BASE_SHA256_BYTES]) {
+void cache_hash(const struct module *module, uint8_t out[BASE_SHA256_BYTES]) {
   struct base_sha256 hash;
-  bool is_known = identity && identity->is_known;
-  if (is_known && recall_hash(cache, identity, out)) return;
   base_sha256_init(&hash);
   base_sha256_add(&hash, module->bytes, module->len_bytes);
   base_sha256_finish(&hash, out);
+}
+
+static void hash_module(const struct api_cache *cache, const struct module *module,
+                        const struct base_file_identity *identity, uint8_t out[BASE_SHA256_BYTES]) {
+  bool is_known = identity && identity->is_known;
+  if (is_known && recall_hash(cache, identity, out)) return;
+  cache_hash(module, out);
   if (is_known) remember_hash(cache, identity, out);
 }
 

@@ -114,6 +114,10 @@ static enum engine_trap host_function(struct engine_call *call, uint64_t *slots)
   const struct function *function = call->env;
   struct cay_error why;
   why.text[0] = 0;
+  if (BASE_UNLIKELY(!call->caller)) {
+    base_error_set(&why, CAY_ERROR_ARGUMENT, "only a guest can call a function of the host");
+    return refused(call->thread, CAY_ERROR_ARGUMENT, &why);
+  }
   enum cay_status status = function->callback(function->env, (cay_caller *)call, (cay_slot *)slots, &why);
   if (BASE_UNLIKELY(status != CAY_OK)) return refused(call->thread, status, &why);
   api_slots_take(function->type.results, function->type.result_count, slots);

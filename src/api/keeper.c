@@ -99,16 +99,24 @@ static void be_left(struct keeper *keeper) {
 static bool take(void *env, const struct tiers_answer *answer) {
   struct draft *draft = env;
   struct keeper *keeper = draft->keeper;
+  if (answer->has_failed) give_up(draft);
   if (draft->fd >= 0) write_answer(draft, answer);
   if (draft->fd >= 0 && answer->is_last) finish(draft);
   if (!keeper->is_left && !pass_on(keeper->socket, answer->bytes, answer->len_bytes)) be_left(keeper);
   return !keeper->is_left || draft->fd >= 0;
 }
 
+/* The key's hash may be one that was remembered for the module's file; what is written down must be certain. */
+static bool has_own_hash(const struct keeper_job *job) {
+  uint8_t digest[BASE_SHA256_BYTES];
+  cache_hash(job->module, digest);
+  return memcmp(digest, job->key.module, sizeof digest) == 0;
+}
+
 /* False: the helper did not answer for all, and the other side learns it by the end. */
 static bool keep(struct keeper *keeper, const struct keeper_job *job) {
   struct draft draft = {.keeper = keeper, .job = job, .fd = -1, .kept.key = job->key};
-  begin(&draft);
+  if (has_own_hash(job)) begin(&draft);
   bool done = tiers_optimized_make(job->module, &job->key, take, &draft, NULL) == CAY_OK;
   give_up(&draft);
   return done;

@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "inspect/inspect.h"
@@ -72,13 +73,19 @@ static uint32_t teller_number(void *env) {
   return thread && run->threads ? api_threads_number(run->threads, thread) : 0;
 }
 
+/* The hooks go through the configuration, which runs of a pool share. */
+static pthread_mutex_t hooking = PTHREAD_MUTEX_INITIALIZER;
+
 static enum cay_status surface_new(struct cay_run *run, const cay_wasi *wasi, struct cay_error *error) {
   struct wasi_hooks hooks = {.trace = wasi->trace, .trace_env = wasi->trace_env};
   run->hearers = (struct api_hearers){wasi->uses, wasi->denied, wasi->denied_env, teller_number, run};
   api_hearers_hook(&run->hearers, &hooks);
-  wasi_config_set_hooks(wasi->config, &hooks);
   run->is_deterministic = wasi->is_deterministic;
-  return wasi_p1_new(wasi->config, &run->p1, error);
+  pthread_mutex_lock(&hooking);
+  wasi_config_set_hooks(wasi->config, &hooks);
+  enum cay_status status = wasi_p1_new(wasi->config, &run->p1, error);
+  pthread_mutex_unlock(&hooking);
+  return status;
 }
 
 enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **out, struct cay_error *error) {
@@ -719,6 +726,8 @@ enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slo
   if (BASE_LIKELY(!is_running(run))) {
     if (BASE_UNLIKELY(!is_plain(run))) return call_index(run, export->index, raw, error);
     begin_plain(run);
+  } else if (!run->instance) {
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "the run is being opened: its functions cannot be called before");
   }
   enum engine_trap trap = engine_call(run->store, run->instance->functions[export->index], raw);
   return BASE_LIKELY(trap == ENGINE_TRAP_NONE) ? CAY_OK : call_ended(run, trap, error);

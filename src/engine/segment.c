@@ -71,7 +71,6 @@ enum engine_trap engine_elem_copy(struct engine_instance *instance, uint32_t ele
     return ENGINE_TRAP_NONE;
   }
   if (!instance->elem_items[elem]) {
-    assert(!engine_elem_makes_objects(instance, elem));
     enum engine_trap trap = engine_elem_evaluate(instance, elem);
     if (trap != ENGINE_TRAP_NONE) return trap;
   }

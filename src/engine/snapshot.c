@@ -117,13 +117,14 @@ static bool image_take(const struct engine_memory *memory, struct image *image) 
   return image->copy != NULL;
 }
 
-/* Puts the image where it belongs in a memory whose pages are zero. */
+/* Puts the image where it belongs in a memory whose pages are zero. It is mapped only where a memory never moves and its mapping
+ * never becomes larger, which the file would not. */
 static bool image_put(const struct image *image, struct engine_memory *memory, struct bound_memory *bound) {
   uint8_t *to = memory->base + image->from;
   bound->image = *image;
   bound->base = memory->base;
   bound->is_copied = false;
-  if (!image->bytes || (!memory->is_merged && image->fd >= 0 && engine_os_image_map(image->fd, to, image->bytes)))
+  if (!image->bytes || (memory->guarded && image->fd >= 0 && engine_os_image_map(image->fd, to, image->bytes)))
     return true;
   bound->is_copied = true;
   if (image->fd >= 0) return engine_os_image_read(image->fd, to, image->bytes);
@@ -277,7 +278,10 @@ static void globals_bind(const struct values *values, const struct engine_instan
   }
 }
 
-static void dropped_restore(const struct engine_instance *instance, const uint8_t *dropped) {
+/* What a dropped segment was made into goes with it: objects of its making end with the heap. */
+static void dropped_restore(struct engine_instance *instance, const uint8_t *dropped) {
+  for (uint32_t i = 0; i < instance->module->elem_count; i++)
+    if (dropped[i / 8] >> (i % 8) & 1) engine_elem_drop(instance, i);
   size_t elem_bytes = instance->module->elem_count / 8 + 1, data_bytes = instance->module->data_count / 8 + 1;
   memcpy(instance->elems_dropped, dropped, elem_bytes);
   memcpy(instance->datas_dropped, dropped + elem_bytes, data_bytes);

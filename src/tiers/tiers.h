@@ -42,6 +42,7 @@ struct tiers_answer {
   const uint8_t *bytes;
   size_t len_bytes;
   uint32_t optimized, refused; /* functions */
+  bool has_failed;             /* of the refused, some for want of memory or the like: another time they may not be */
   bool is_last;
 };
 enum cay_status tiers_optimized_make(const struct module *module, const struct tiers_kept_key *key,

@@ -189,6 +189,58 @@ TEST(what_does_not_fit_is_refused) {
   cay_module_release(other);
 }
 
+/* (module (import "host" "f" (func)) (export "g" (func 0))) */
+static const unsigned char passing_on_wasm[] = {0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01,
+                                                0x60, 0x00, 0x00, 0x02, 0x0a, 0x01, 0x04, 'h',  'o',  's',  't',
+                                                0x01, 'f',  0x00, 0x00, 0x07, 0x05, 0x01, 0x01, 'g',  0x00, 0x00};
+/* (module (import "host" "f" (func $f)) (func $start call $f) (func (export "g")) (start $start)) */
+static const unsigned char starting_wasm[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x02, 0x0a, 0x01, 0x04,
+    'h',  'o',  's',  't',  0x01, 'f',  0x00, 0x00, 0x03, 0x03, 0x02, 0x00, 0x00, 0x07, 0x05, 0x01, 0x01, 'g',
+    0x00, 0x02, 0x08, 0x01, 0x01, 0x0a, 0x09, 0x02, 0x04, 0x00, 0x10, 0x00, 0x0b, 0x02, 0x00, 0x0b};
+
+static struct {
+  const cay_function *g;
+  int times;
+  enum cay_status status;
+} called;
+static enum cay_status call_g(void *env, cay_caller *caller, cay_slot *slots, struct cay_error *why) {
+  (void)env, (void)slots, (void)why;
+  struct cay_error ignored;
+  called.times++;
+  called.status = cay_run_call(cay_caller_run(caller), called.g, NULL, &ignored);
+  return CAY_OK;
+}
+
+static enum cay_status run_with_f(const unsigned char *bytes, size_t len_bytes) {
+  cay_module *other = NULL;
+  cay_imports *f = NULL;
+  cay_run *run = NULL;
+  called.times = 0;
+  CHECK_INT(cay_module_load(engine, bytes, len_bytes, &other, &error), CAY_OK);
+  CHECK_INT(cay_module_function(other, "g", &called.g, &error), CAY_OK);
+  CHECK_INT(cay_imports_new(&f, &error), CAY_OK);
+  CHECK_INT(cay_imports_add(f, "host", "f", NULL, 0, NULL, 0, call_g, NULL, &error), CAY_OK);
+  CHECK_INT(cay_run_new(other, NULL, &run, &error), CAY_OK);
+  CHECK_INT(cay_run_set_imports(run, f, &error), CAY_OK);
+  enum cay_status status = cay_run_call(run, called.g, NULL, &error);
+  cay_run_free(run);
+  cay_imports_release(f);
+  cay_module_release(other);
+  return status;
+}
+
+TEST(an_import_that_is_exported_has_no_guest_to_call_it) {
+  CHECK(run_with_f(passing_on_wasm, sizeof passing_on_wasm) != CAY_OK);
+  CHECK_INT(called.times, 0);
+}
+
+TEST(what_is_being_opened_cannot_be_called) {
+  CHECK_INT(run_with_f(starting_wasm, sizeof starting_wasm), CAY_OK);
+  CHECK_INT(called.times, 1);
+  CHECK_INT(called.status, CAY_ERROR_ARGUMENT);
+}
+
 TEST(memory_is_the_guests) {
   cay_run *run = run_new();
   size_t len_bytes = 1;
@@ -448,6 +500,8 @@ int main(int argc, char **argv) {
   RUN(a_host_function_fails)
   RUN(calls_nest)
   RUN(what_does_not_fit_is_refused)
+  RUN(an_import_that_is_exported_has_no_guest_to_call_it)
+  RUN(what_is_being_opened_cannot_be_called)
   RUN(memory_is_the_guests)
   RUN(limits_hold_for_fast_calls)
   RUN(a_fast_call_is_interrupted)

@@ -268,6 +268,36 @@ TEST(what_cannot_be_prepared_is_no_pool) {
   cay_wasi_free(wasi);
 }
 
+/* (module (type $cell (struct (mut i32))) (elem $e (ref null $cell) (struct.new_default $cell))
+ *   (func $start elem.drop $e) (start $start)
+ *   (func (export "alloc") (param i32) (loop (drop (struct.new_default $cell)) (br_if 0 (local.tee 0 ...one less)))) */
+static const unsigned char dropping_wasm[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0c, 0x03, 0x5f, 0x01, 0x7f, 0x01, 0x60,
+    0x00, 0x00, 0x60, 0x01, 0x7f, 0x00, 0x03, 0x03, 0x02, 0x01, 0x02, 0x07, 0x09, 0x01, 0x05, 'a',
+    'l',  'l',  'o',  'c',  0x00, 0x01, 0x08, 0x01, 0x00, 0x09, 0x09, 0x01, 0x05, 0x63, 0x00, 0x01,
+    0xfb, 0x01, 0x00, 0x0b, 0x0a, 0x1a, 0x02, 0x05, 0x00, 0xfc, 0x0d, 0x00, 0x0b, 0x12, 0x00, 0x03,
+    0x40, 0xfb, 0x01, 0x00, 0x1a, 0x20, 0x00, 0x41, 0x01, 0x6b, 0x22, 0x00, 0x0d, 0x00, 0x0b, 0x0b};
+
+TEST(objects_of_a_dropped_segment_end_with_the_heap) {
+  cay_module *dropping = NULL;
+  const cay_function *alloc = NULL;
+  cay_pool *pool = NULL;
+  cay_run *runs[2] = {NULL};
+  CHECK_INT(cay_module_load(engine, dropping_wasm, sizeof dropping_wasm, &dropping, &error), CAY_OK);
+  CHECK_INT(cay_module_function(dropping, "alloc", &alloc, &error), CAY_OK);
+  CHECK_INT(cay_pool_new(dropping, NULL, &pool, &error), CAY_OK);
+  for (int use = 0; use < 3; use++) {
+    for (int i = 0; i < 2; i++) CHECK_INT(cay_pool_take(pool, &runs[i], &error), CAY_OK);
+    for (int i = 0; i < 2; i++) {
+      cay_slot slots[1] = {{.i32 = 1000000}};
+      CHECK_INT(cay_run_call(runs[i], alloc, slots, &error), CAY_OK);
+    }
+    for (int i = 0; i < 2; i++) cay_run_free(runs[i]);
+  }
+  cay_pool_free(pool);
+  cay_module_release(dropping);
+}
+
 TEST(a_command_starts_again_and_again) {
   static const unsigned char hello[] = {HELLO_WASM};
   cay_module *command = NULL;
@@ -393,6 +423,7 @@ int main(int argc, char **argv) {
   RUN(what_the_host_writes_is_forgotten)
   RUN(budgets_get_back_what_runs_held)
   RUN(what_cannot_be_prepared_is_no_pool)
+  RUN(objects_of_a_dropped_segment_end_with_the_heap)
   RUN(a_command_starts_again_and_again)
   RUN(threads_share_a_pool)
   RUN(ten_thousand_are_alive)

@@ -58,6 +58,7 @@ const tests = {
     assert.throws(() => instance.exports.spin(), cay.Limit);
     assert.throws(() => make({cpu: 3}).exports.spin(), cay.Limit);
     assert.throws(() => make({memory: 1000}), cay.Limit);
+    for (const wrong of [NaN, -1, Infinity]) assert.throws(() => make({time: wrong}), /limits are expected/);
   },
   memory() {
     const instance = make();

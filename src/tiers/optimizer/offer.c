@@ -4,6 +4,8 @@
  * An answer is kept as the helper sent it, after it was checked: what reads it again checks it again, in the same way.
  * Offers belong to the process, as the helper does: the command makes them before it gives up its rights, when it knows
  * its modules and long before their code objects are made. */
+#include <sys/socket.h>
+
 #include "tiers/baseline/baseline.h"
 #include "tiers/optimizer/optimizer.h"
 
@@ -22,6 +24,11 @@ bool tiers_optimized_offer(const struct tiers_offer *offer) {
 void tiers_optimized_forget(void) {
   for (size_t i = 0; i < offers.count; i++) module_release(offers.items[i].module);
   BASE_VEC_DEINIT(&offers);
+}
+
+void optimizer_offers_settle(void) {
+  for (size_t i = 0; i < offers.count; i++)
+    if (offers.items[i].socket >= 0) shutdown(offers.items[i].socket, SHUT_RDWR);
 }
 
 bool optimizer_has_offers(void) { return offers.count > 0; }
@@ -76,6 +83,8 @@ static bool hand_out(const struct optimizer_batch *batch, bool (*take)(void *env
       .refused = batch->refusal_count,
       .is_last = batch->is_last,
   };
+  for (uint32_t i = 0; i < batch->refusal_count; i++)
+    answer.has_failed = answer.has_failed || batch->refusals[i].reason == WIRE_REASON_FAILED;
   uint8_t *bytes = base_alloc(answer.len_bytes), *at = bytes;
   if (!bytes) {
     base_error_memory(error);
@@ -110,6 +119,7 @@ enum cay_status tiers_optimized_make(const struct module *module, const struct t
     optimizer_batch_free(&batch);
     if (status && error) *error = reason;
   }
-  optimizer_end(conversation, status == CAY_OK);
+  optimizer_end(conversation,
+                false); /* what one module may have made of the helper, the next one's code is not made by */
   return status;
 }

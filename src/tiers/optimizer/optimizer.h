@@ -65,6 +65,7 @@ bool optimizer_takes(const struct engine_code_options *options); /* false: what 
 bool optimizer_has_offers(void);
 const struct tiers_offer *optimizer_offered(const struct module *module);
 bool optimizer_hear_offer(void *offer, void *to, size_t count); /* an optimizer_source: from the offer's socket */
+void optimizer_offers_settle(void);                             /* no more will be asked for */
 /* Asks the process behind it. */
 bool optimizer_accept_offer(const struct tiers_offer *offer);
 

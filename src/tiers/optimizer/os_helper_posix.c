@@ -134,6 +134,7 @@ void tiers_optimized_linger(int priority, unsigned cpu_s) {
 
 /* Behind a wall the helper cannot be killed, nor waited for; it ends by itself. */
 void optimizer_settle(void) {
+  optimizer_offers_settle();
   pthread_mutex_lock(&lock);
   stop();
   pthread_mutex_unlock(&lock);

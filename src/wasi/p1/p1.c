@@ -282,13 +282,13 @@ static enum cay_status add_sockets(struct wasi_p1 *p1, const struct wasi_config 
   return CAY_OK;
 }
 
-/* Streams, directories, sockets, in this order. */
+/* Streams, directories, sockets, in this order; of directories and sockets those that the surface was made with. */
 static enum cay_status add_handles(struct wasi_p1 *p1, const struct wasi_config *config, struct cay_error *error) {
   enum cay_status status = add_streams(p1, config, error);
-  for (size_t i = 0; status == CAY_OK && i < config->preopens.count; i++)
+  for (size_t i = 0; status == CAY_OK && i < p1->preopens.count; i++)
     status = add_handle(p1, config->preopens.items[i].directory,
                         (struct p1_opened){.preopen = (int32_t)i, .socket = -1}, error);
-  for (size_t i = 0; status == CAY_OK && i < config->sockets.count; i++)
+  for (size_t i = 0; status == CAY_OK && i < p1->sockets.count; i++)
     status =
         add_handle(p1, config->sockets.items[i].object, (struct p1_opened){.preopen = -1, .socket = (int32_t)i}, error);
   if (status == CAY_OK) close_streams(p1, config);

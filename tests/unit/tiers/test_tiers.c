@@ -272,11 +272,11 @@ static void *interrupt_later(void *store) {
   return NULL;
 }
 
-TEST(an_endless_loop_is_interrupted) {
-  struct bytes type = {0}, body = {0};
+/* The body of a function that takes nothing, returns nothing and never ends. */
+static void check_interruption(const struct bytes *body) {
+  struct bytes type = {0};
   PUT(&type, 0, 0);
-  PUT(&body, 0, 0x03, 0x40, 0x0C, 0, 0x0B, 0x0B);
-  struct bytes module = module_of(&type, &body);
+  struct bytes module = module_of(&type, body);
   struct running r = start(&module, 0);
   pthread_t other;
   pthread_create(&other, NULL, interrupt_later, r.store);
@@ -285,6 +285,18 @@ TEST(an_endless_loop_is_interrupted) {
   pthread_join(other, NULL);
   engine_interrupt_clear(r.store);
   stop(&r);
+}
+
+TEST(an_endless_loop_is_interrupted) {
+  struct bytes body = {0};
+  PUT(&body, 0, 0x03, 0x40, 0x0C, 0, 0x0B, 0x0B);
+  check_interruption(&body);
+}
+
+TEST(endless_tail_calls_are_interrupted) {
+  struct bytes body = {0};
+  PUT(&body, 0, 0x12, 0, 0x0B);
+  check_interruption(&body);
 }
 
 /* ---- Large modules ---- */
@@ -379,5 +391,6 @@ TEST(a_deep_stack_slows_nothing_down) {
 
 TIERS_TEST_MAIN(RUN(memory_instructions_trap_at_their_own_offset) RUN(constant_addresses_trap_at_the_edge)
                     RUN(frames_are_walked_through_recursion) RUN(the_stack_ends_at_the_sum_of_frames)
-                        RUN(an_endless_loop_is_interrupted) RUN(the_last_table_is_reached)
-                            RUN(a_local_that_is_named_far_below_can_be_set) RUN(a_deep_stack_slows_nothing_down))
+                        RUN(an_endless_loop_is_interrupted) RUN(endless_tail_calls_are_interrupted)
+                            RUN(the_last_table_is_reached) RUN(a_local_that_is_named_far_below_can_be_set)
+                                RUN(a_deep_stack_slows_nothing_down))

@@ -46,7 +46,10 @@ static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMVa
                                        2 + call->type->param_count, "");
   value_pin_instance(b, result);
   value_set_convention(b, result);
-  if (call->is_tail) jump(b, result);
+  if (call->is_tail) {
+    b->needs_frame = true; /* functions that only follow one another ask here whether they are to end */
+    jump(b, result);
+  }
   return call->type->result_count == 1 ? result : NULL;
 }
 

@@ -123,7 +123,7 @@ static bool tell_answer(const struct answer *answer, bool is_last) {
          tell(answer->refusals.items, answer->refusals.count * sizeof *answer->refusals.items);
 }
 
-/* A batch that fails as a whole is tried function by function, once. */
+/* A batch fails as a whole. */
 static bool compile_batch(struct job *job, struct batch_function *functions, uint32_t count, struct answer *answer) {
   bool done = batch_compile(job, functions, count, &answer->code);
   if (!done) object_free(&answer->code);

@@ -13,11 +13,14 @@
 
 #include "tiers/optimizer/helper/helper.h"
 
+static const rlim_t MOST_MEMORY_BYTES = (rlim_t)2 << 30;
+
+/* No signals, not even to itself: what abort() does without them ends the process, too. */
 static const uint32_t allowed[] = {
-    SYS_read,      SYS_write,   SYS_mmap,   SYS_munmap,     SYS_mprotect,      SYS_mremap,       SYS_madvise,
-    SYS_brk,       SYS_futex,   SYS_exit,   SYS_exit_group, SYS_rt_sigaction,  SYS_rt_sigreturn, SYS_rt_sigprocmask,
-    SYS_getpid,    SYS_gettid,  SYS_tgkill, SYS_getrandom,  SYS_clock_gettime, SYS_sched_yield,  SYS_close,
-    SYS_getrusage, SYS_sysinfo, SYS_poll,
+    SYS_read,    SYS_write,  SYS_mmap,      SYS_munmap,        SYS_mprotect,     SYS_mremap,       SYS_madvise,
+    SYS_brk,     SYS_futex,  SYS_exit,      SYS_exit_group,    SYS_rt_sigaction, SYS_rt_sigreturn, SYS_rt_sigprocmask,
+    SYS_getpid,  SYS_gettid, SYS_getrandom, SYS_clock_gettime, SYS_sched_yield,  SYS_close,        SYS_getrusage,
+    SYS_sysinfo, SYS_poll,
 };
 
 static bool enter_filter(void) {
@@ -39,12 +42,13 @@ static bool enter_filter(void) {
 /* Whatever the process was started with beside the socket is closed; what LLVM has to say is said to nobody. Where there are
  * no filters, closed files and limits are what there is. */
 void sandbox_enter(void) {
-  const struct rlimit nothing = {0, 0};
+  const struct rlimit nothing = {0, 0}, memory = {MOST_MEMORY_BYTES, MOST_MEMORY_BYTES};
   int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) nowhere >= 0 ? dup2(nowhere, fd) : close(fd);
   base_os_close_from(WIRE_SPAWN_FD + 1, -1);
   setrlimit(RLIMIT_CORE, &nothing);
   setrlimit(RLIMIT_FSIZE, &nothing);
+  setrlimit(RLIMIT_DATA, &memory); /* without more LLVM ends the process, and the program goes on without it */
   prctl(PR_SET_DUMPABLE, 0);
   enter_filter();
 }
