@@ -27,6 +27,7 @@ LEAST_ROUNDS, MOST_ROUNDS = 20, 600
 ROUNDS_BETWEEN_LOOKS = 10
 UNJUDGED_EVERY = 4
 BLOCK_ROUNDS = 25
+BLOCKS_LEAST = 16
 CHANCE = 0.05
 
 
@@ -106,8 +107,9 @@ def compare(report, name, title, streams, sample, answer, rounds, judged):
 
 
 def mean_interval(values):
+    """Of the mean, for BLOCKS_LEAST values or more, of which Student's t is at most 2.13."""
     middle = statistics.fmean(values)
-    half = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
+    half = 2.13 * statistics.stdev(values) / math.sqrt(len(values))
     return middle, middle - half, middle + half
 
 
@@ -128,7 +130,7 @@ def started(launcher, streams, rounds):
 
 def compare_starts(report, name, title, streams, launcher, rounds, judged):
     """`streams`, `judged` as for compare, bars in milliseconds; `launcher`: bench/starts.c, built."""
-    rounds = max(2 * BLOCK_ROUNDS, rounds - rounds % BLOCK_ROUNDS)
+    rounds = max(BLOCKS_LEAST * BLOCK_ROUNDS, rounds - rounds % BLOCK_ROUNDS)
     times = started(launcher, streams, rounds)
     rows = report.table(f"{title}: milliseconds, {rounds} starts each, in turn",
                         ["stream", "minimum", "median", "more than without by A/A", "from", "to"])
@@ -139,3 +141,4 @@ def compare_starts(report, name, title, streams, launcher, rounds, judged):
         rows.append([stream, min(taken), statistics.median(taken), *cells])
         if judged.get(stream):
             report.bar(f"{name}, lower end of what {stream} adds by A/A", cells[1], judged[stream], " ms")
+            report.bar(f"{name}, width of that interval", cells[2] - cells[1], round(judged[stream] / 6, 6), " ms")

@@ -730,7 +730,10 @@ enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slo
     return base_error_set(error, CAY_ERROR_ARGUMENT, "the run is being opened: its functions cannot be called before");
   }
   enum engine_trap trap = engine_call(run->store, run->instance->functions[export->index], raw);
-  return BASE_LIKELY(trap == ENGINE_TRAP_NONE) ? CAY_OK : call_ended(run, trap, error);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) return call_ended(run, trap, error);
+  if (BASE_UNLIKELY(run->has_result) && !is_running(run))
+    result_reset(run); /* of a nested call, which the host took care of */
+  return CAY_OK;
 }
 
 void *cay_run_memory(cay_run *run, size_t *len_bytes) {
