@@ -194,6 +194,9 @@ static void withdraw_interrupts(struct cay_run *run, bool interrupted, bool by_t
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(run->store);
 }
 
+/* In a call of the run itself, which a function of the host makes: it is the outer one that begins, ends and reports. */
+static bool is_running(const struct cay_run *run) { return run->store && engine_store_thread(run->store)->top; }
+
 static void result_reset(struct cay_run *run) {
   run->result = (struct cay_result){.trap_offset = CAY_ERROR_NO_OFFSET};
   run->has_result = false;
@@ -226,7 +229,10 @@ static enum base_limit limit_of_trap(const struct cay_run *run, enum engine_trap
 
 /* Turns a trap into result and error. */
 static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
-  if (trap == ENGINE_TRAP_NONE) return CAY_OK;
+  if (trap == ENGINE_TRAP_NONE) {
+    if (run->has_result && !is_running(run)) result_reset(run); /* of a nested call, which the host took care of */
+    return CAY_OK;
+  }
   run->has_result = true;
   struct engine_thread *thread = reported_thread(run);
   enum base_limit expired = atomic_load(&run->limits.expired), limit = limit_of_trap(run, trap, thread);
@@ -699,9 +705,6 @@ static bool is_plain(const struct cay_run *run) {
   return run->instance && !run->threads && !run->wants_digest && !base_budget_has_times(run->limits.budget);
 }
 
-/* In a call of the run itself, which a function of the host makes: it is the outer one that begins, ends and reports. */
-static bool is_running(const struct cay_run *run) { return run->store && engine_store_thread(run->store)->top; }
-
 /* What begins a call otherwise, where there is something to do. */
 static void begin_plain(struct cay_run *run) {
   run->limits.has_begun = run->limits.is_used = true;
@@ -730,10 +733,7 @@ enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slo
     return base_error_set(error, CAY_ERROR_ARGUMENT, "the run is being opened: its functions cannot be called before");
   }
   enum engine_trap trap = engine_call(run->store, run->instance->functions[export->index], raw);
-  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) return call_ended(run, trap, error);
-  if (BASE_UNLIKELY(run->has_result) && !is_running(run))
-    result_reset(run); /* of a nested call, which the host took care of */
-  return CAY_OK;
+  return BASE_LIKELY(trap == ENGINE_TRAP_NONE && !run->has_result) ? CAY_OK : call_ended(run, trap, error);
 }
 
 void *cay_run_memory(cay_run *run, size_t *len_bytes) {
