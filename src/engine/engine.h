@@ -71,6 +71,7 @@ struct engine_memory {
   struct module_memory_type type;
   bool guarded;
   bool is_merged; /* shares a mapping with others, which it may not split */
+  bool has_image; /* part of it is a mapping of a snapshot's file, which ends where that ends */
   size_t reserved_bytes;
   struct engine_store *store;    /* NULL: shared */
   struct engine_shared *shared;  /* NULL: not shared */

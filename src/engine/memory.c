@@ -132,6 +132,7 @@ static bool explicit_move(struct engine_memory *memory, uint64_t len_bytes) {
     base_os_release(memory->base, memory->reserved_bytes);
   }
   memory->base = base;
+  memory->has_image = false;
   set_reserved(memory, (size_t)capacity, is_merged);
   return true;
 }
@@ -162,7 +163,7 @@ static bool place(struct engine_memory *memory, struct engine_store *store, uint
 static bool explicit_extend(struct engine_memory *memory, uint64_t len_bytes) {
   assert(!memory->guarded);
   uint64_t mapped = engine_os_pages(memory->len_bytes), wanted = engine_os_pages(len_bytes);
-  if (mapped == 0 || wanted > SIZE_MAX / 2) return false;
+  if (mapped == 0 || wanted > SIZE_MAX / 2 || memory->has_image) return false;
   if (memory->reserved_bytes > mapped) base_os_release(memory->base + mapped, memory->reserved_bytes - (size_t)mapped);
   set_reserved(memory, (size_t)mapped, memory->is_merged);
   uint8_t *base = engine_os_extend(memory->base, (size_t)mapped, (size_t)wanted);

@@ -42,13 +42,9 @@ struct engine_snapshot {
 };
 
 /* What a bound store needs for being restored, in its arena. */
-struct bound_memory {
-  struct image image; /* its descriptor and copy are the snapshot's, which outlives the store unless it is mapped */
-  uint8_t *base;      /* where it is mapped */
-  bool is_copied;
-};
 struct engine_restore {
-  struct bound_memory *memories;
+  struct image
+      *memories; /* their descriptors and copies are the snapshot's, which outlives the store unless it is mapped */
   uint64_t **tables, **globals;
   uint8_t **dropped;
   uint64_t *counts, *capacities; /* of the tables */
@@ -117,16 +113,12 @@ static bool image_take(const struct engine_memory *memory, struct image *image) 
   return image->copy != NULL;
 }
 
-/* Puts the image where it belongs in a memory whose pages are zero. It is mapped only where a memory never moves and its mapping
- * never becomes larger, which the file would not. */
-static bool image_put(const struct image *image, struct engine_memory *memory, struct bound_memory *bound) {
+/* Puts the image where it belongs in a memory whose pages are zero. */
+static bool image_put(const struct image *image, struct engine_memory *memory) {
   uint8_t *to = memory->base + image->from;
-  bound->image = *image;
-  bound->base = memory->base;
-  bound->is_copied = false;
-  if (!image->bytes || (memory->guarded && image->fd >= 0 && engine_os_image_map(image->fd, to, image->bytes)))
-    return true;
-  bound->is_copied = true;
+  if (!image->bytes) return true;
+  memory->has_image = !memory->is_merged && image->fd >= 0 && engine_os_image_map(image->fd, to, image->bytes);
+  if (memory->has_image) return true;
   if (image->fd >= 0) return engine_os_image_read(image->fd, to, image->bytes);
   memcpy(to, image->copy, image->bytes);
   return true;
@@ -250,12 +242,13 @@ enum cay_status engine_snapshot_take(struct engine_store *store, struct engine_s
 
 /* ---- Binding --------------------------------------------------------------------------------------------------------- */
 
-static bool memory_bind(const struct image *image, struct engine_memory *memory, struct bound_memory *bound) {
+static bool memory_bind(const struct image *image, struct engine_memory *memory, struct image *bound) {
   if (image->page_count > memory->page_count &&
       engine_memory_grow(memory, image->page_count - memory->page_count) == UINT64_MAX)
     return false;
   assert(memory->page_count == image->page_count);
-  return base_os_discard(memory->base, engine_os_pages(memory->len_bytes)) && image_put(image, memory, bound);
+  *bound = *image;
+  return base_os_discard(memory->base, engine_os_pages(memory->len_bytes)) && image_put(image, memory);
 }
 
 static bool table_bind(const struct values *values, struct engine_table *table, uint64_t *bound) {
@@ -353,15 +346,14 @@ enum cay_status engine_snapshot_bind(const struct engine_snapshot *snapshot, str
 /* ---- Restoring ------------------------------------------------------------------------------------------------------- */
 
 /* Pages that a guarded memory has grown by lose their access, those of another are beyond what code may touch. */
-static bool memory_restore(struct engine_memory *memory, struct bound_memory *bound) {
-  const struct image *image = &bound->image;
+static bool memory_restore(struct engine_memory *memory, const struct image *image) {
   size_t kept = engine_os_pages(image->len_bytes), all = engine_os_pages(memory->len_bytes);
   bool has_grown = all > kept;
   if (!base_os_discard(memory->base, all)) return false;
   if (has_grown && memory->guarded && !base_os_decommit(memory->base + kept, all - kept)) return false;
   memory->len_bytes = image->len_bytes;
   memory->page_count = image->page_count;
-  return (bound->base == memory->base && !bound->is_copied) || image_put(image, memory, bound);
+  return memory->has_image || image_put(image, memory);
 }
 
 static void table_restore(struct engine_table *table, const struct engine_restore *restore, uint32_t index) {
