@@ -190,10 +190,7 @@ static const char *judge(int fd, const char *name, struct base_file *file, struc
 
 void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]) {
   uint8_t digest[BASE_SHA256_BYTES];
-  struct base_sha256 hash;
-  base_sha256_init(&hash);
-  base_sha256_add(&hash, key, sizeof *key);
-  base_sha256_finish(&hash, digest);
+  base_sha256_of(key, sizeof *key, digest);
   base_sha256_hex(digest, out);
   memcpy(out + BASE_SHA256_HEX_BYTES - 1, ".code", sizeof ".code");
 }
@@ -414,23 +411,16 @@ static void remember_hash(const struct api_cache *cache, const struct base_file_
   memcpy(file.module, module, sizeof file.module);
   file.check = base_checksum(&file, offsetof(struct hash_file, check));
   hash_name(identity, name);
-  if (!base_os_write_all(fd, (const char *)&file, sizeof file) || !cache_commit(cache, fd, draft, name))
+  if (!base_os_write_all(fd, &file, sizeof file) || !cache_commit(cache, fd, draft, name))
     unlinkat(cache->folder, draft, 0);
   close(fd);
-}
-
-void cache_hash(const struct module *module, uint8_t out[BASE_SHA256_BYTES]) {
-  struct base_sha256 hash;
-  base_sha256_init(&hash);
-  base_sha256_add(&hash, module->bytes, module->len_bytes);
-  base_sha256_finish(&hash, out);
 }
 
 static void hash_module(const struct api_cache *cache, const struct module *module,
                         const struct base_file_identity *identity, uint8_t out[BASE_SHA256_BYTES]) {
   bool is_known = identity && identity->is_known;
   if (is_known && recall_hash(cache, identity, out)) return;
-  cache_hash(module, out);
+  base_sha256_of(module->bytes, module->len_bytes, out);
   if (is_known) remember_hash(cache, identity, out);
 }
 

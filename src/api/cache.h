@@ -16,7 +16,6 @@ enum { CACHE_NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 + sizeof ".code" };
 #define CACHE_NEW_PREFIX "new-"
 #define CACHE_LOCK_NAME "lock" /* held, shared, by whoever fills the cache */
 
-void cache_hash(const struct module *module, uint8_t out[BASE_SHA256_BYTES]);
 /* The file that code for the key is in. */
 void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]);
 /* Reads it whole, where it is one that cay has written, and checks it. False: there is none that can be used. */

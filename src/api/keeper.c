@@ -51,7 +51,7 @@ static void give_up(struct draft *draft) {
 static void begin(struct draft *draft) {
   uint8_t head[TIERS_KEPT_HEAD_BYTES] = {0};
   draft->fd = cache_begin(&draft->keeper->cache, draft->name, sizeof draft->name);
-  if (draft->fd >= 0 && !base_os_write_all(draft->fd, (const char *)head, sizeof head)) give_up(draft);
+  if (draft->fd >= 0 && !base_os_write_all(draft->fd, head, sizeof head)) give_up(draft);
 }
 
 static void write_answer(struct draft *draft, const struct tiers_answer *answer) {
@@ -59,9 +59,8 @@ static void write_answer(struct draft *draft, const struct tiers_answer *answer)
   tiers_kept_answer_head(answer->bytes, answer->len_bytes, head);
   draft->kept.answer_count++;
   draft->kept.answers_bytes += sizeof head + answer->len_bytes;
-  if (draft->kept.answers_bytes > draft->keeper->cache.most_bytes ||
-      !base_os_write_all(draft->fd, (const char *)head, sizeof head) ||
-      !base_os_write_all(draft->fd, (const char *)answer->bytes, answer->len_bytes))
+  if (draft->kept.answers_bytes > draft->keeper->cache.most_bytes || !base_os_write_all(draft->fd, head, sizeof head) ||
+      !base_os_write_all(draft->fd, answer->bytes, answer->len_bytes))
     give_up(draft);
 }
 
@@ -79,17 +78,6 @@ static void finish(struct draft *draft) {
   draft->fd = -1;
 }
 
-static bool pass_on(int socket, const uint8_t *at, size_t count) {
-  while (count > 0) {
-    ssize_t sent = send(socket, at, count, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    at += sent;
-    count -= (size_t)sent;
-  }
-  return true;
-}
-
 static void be_left(struct keeper *keeper) {
   keeper->is_left = true;
   setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
@@ -102,14 +90,14 @@ static bool take(void *env, const struct tiers_answer *answer) {
   if (answer->has_failed) give_up(draft);
   if (draft->fd >= 0) write_answer(draft, answer);
   if (draft->fd >= 0 && answer->is_last) finish(draft);
-  if (!keeper->is_left && !pass_on(keeper->socket, answer->bytes, answer->len_bytes)) be_left(keeper);
+  if (!keeper->is_left && !base_os_write_all(keeper->socket, answer->bytes, answer->len_bytes)) be_left(keeper);
   return !keeper->is_left || draft->fd >= 0;
 }
 
 /* The key's hash may be one that was remembered for the module's file; what is written down must be certain. */
 static bool has_own_hash(const struct keeper_job *job) {
   uint8_t digest[BASE_SHA256_BYTES];
-  cache_hash(job->module, digest);
+  base_sha256_of(job->module->bytes, job->module->len_bytes, digest);
   return memcmp(digest, job->key.module, sizeof digest) == 0;
 }
 

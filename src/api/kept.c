@@ -102,15 +102,12 @@ static bool keep(void *env, const struct tiers_answer *answer) {
 enum cay_status api_compile(cay_engine *engine, const cay_module *handle, const struct api_compile *how,
                             struct base_text *out, struct api_compiled *counts, struct cay_error *error) {
   const struct module *module = handle->module;
-  struct base_sha256 hash;
   uint8_t digest[BASE_SHA256_BYTES], head[TIERS_KEPT_HEAD_BYTES] = {0};
   enum tiers_cpu cpu = tiers_cpu_find(how->cpu ? how->cpu : tiers_cpu_name(TIERS_CPU_NATIVE));
   struct making making = {.how = how, .out = out, .counts = counts};
   if (cpu == TIERS_CPU_COUNT)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no processor \"%s\"", how->cpu);
-  base_sha256_init(&hash);
-  base_sha256_add(&hash, module->bytes, module->len_bytes);
-  base_sha256_finish(&hash, digest);
+  base_sha256_of(module->bytes, module->len_bytes, digest);
   *counts = (struct api_compiled){.functions = module->func_count - module->imported_func_count};
   making.kept.module = module->bytes;
   making.kept.module_bytes = module->len_bytes;

@@ -77,9 +77,6 @@ enum cay_status api_module_check_customs(const cay_module *module, struct cay_er
 
 void api_module_sha256(const cay_module *module, char out[API_SHA256_HEX_BYTES]) {
   uint8_t digest[BASE_SHA256_BYTES];
-  struct base_sha256 hash;
-  base_sha256_init(&hash);
-  base_sha256_add(&hash, module->module->bytes, module->module->len_bytes);
-  base_sha256_finish(&hash, digest);
+  base_sha256_of(module->module->bytes, module->module->len_bytes, digest);
   base_sha256_hex(digest, out);
 }

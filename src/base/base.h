@@ -185,6 +185,7 @@ struct base_sha256 {
 void base_sha256_init(struct base_sha256 *hash);
 void base_sha256_add(struct base_sha256 *hash, const void *bytes, size_t len_bytes);
 void base_sha256_finish(struct base_sha256 *hash, uint8_t out[BASE_SHA256_BYTES]);
+void base_sha256_of(const void *bytes, size_t len_bytes, uint8_t out[BASE_SHA256_BYTES]); /* all at once */
 /* 64 lower-case digits and a zero byte. */
 void base_sha256_hex(const uint8_t digest[BASE_SHA256_BYTES], char out[BASE_SHA256_HEX_BYTES]);
 
@@ -270,7 +271,7 @@ enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct
                                      struct cay_error *error);
 void base_file_deinit(struct base_file *file);
 /* All of it, in as many writes as that takes; false: errno says why. */
-bool base_os_write_all(int fd, const char *bytes, size_t len_bytes);
+bool base_os_write_all(int fd, const void *bytes, size_t len_bytes);
 /* Closes all descriptors from `first` on but `kept` (-1: none), also those above the limit of them, which may have been lowered.
  * For a child that will not need what it was started with. */
 void base_os_close_from(int first, int kept);

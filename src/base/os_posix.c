@@ -67,13 +67,13 @@ void base_os_random(void *bytes, size_t len_bytes) {
   for (size_t i = 0; i < len_bytes; i++) ((uint8_t *)bytes)[i] = (uint8_t)(seed >> (i % 8 * 8));
 }
 
-bool base_os_write_all(int fd, const char *bytes, size_t len_bytes) {
-  while (len_bytes) {
-    ssize_t written = write(fd, bytes, len_bytes);
+bool base_os_write_all(int fd, const void *bytes, size_t len_bytes) {
+  for (const char *at = bytes; len_bytes > 0;) {
+    ssize_t written = write(fd, at, len_bytes);
     if (written < 0 && errno == EINTR) continue;
     if (written == 0) errno = EIO; /* neither progress nor a reason */
     if (written <= 0) return false;
-    bytes += written;
+    at += written;
     len_bytes -= (size_t)written;
   }
   return true;

@@ -91,6 +91,13 @@ void base_sha256_finish(struct base_sha256 *hash, uint8_t out[BASE_SHA256_BYTES]
   for (unsigned i = 0; i < 8; i++) base_store_u32(out + 4 * i, __builtin_bswap32(hash->state[i]));
 }
 
+void base_sha256_of(const void *bytes, size_t len_bytes, uint8_t out[BASE_SHA256_BYTES]) {
+  struct base_sha256 hash;
+  base_sha256_init(&hash);
+  base_sha256_add(&hash, bytes, len_bytes);
+  base_sha256_finish(&hash, out);
+}
+
 void base_sha256_hex(const uint8_t digest[BASE_SHA256_BYTES], char out[BASE_SHA256_HEX_BYTES]) {
   static const char digits[] = "0123456789abcdef";
   for (unsigned i = 0; i < BASE_SHA256_BYTES; i++) {

@@ -271,13 +271,17 @@ static void globals_bind(const struct values *values, const struct engine_instan
   }
 }
 
-/* What a dropped segment was made into goes with it: objects of its making end with the heap. */
-static void dropped_restore(struct engine_instance *instance, const uint8_t *dropped) {
-  for (uint32_t i = 0; i < instance->module->elem_count; i++)
-    if (dropped[i / 8] >> (i % 8) & 1) engine_elem_drop(instance, i);
+static void dropped_restore(const struct engine_instance *instance, const uint8_t *dropped) {
   size_t elem_bytes = instance->module->elem_count / 8 + 1, data_bytes = instance->module->data_count / 8 + 1;
   memcpy(instance->elems_dropped, dropped, elem_bytes);
   memcpy(instance->datas_dropped, dropped + elem_bytes, data_bytes);
+}
+
+/* What a dropped segment was made into goes with it, for good: objects of its making end with the heap. */
+static void dropped_bind(struct engine_instance *instance, const uint8_t *dropped) {
+  for (uint32_t i = 0; i < instance->module->elem_count; i++)
+    if (dropped[i / 8] >> (i % 8) & 1) engine_elem_drop(instance, i);
+  dropped_restore(instance, dropped);
 }
 
 static void globals_restore(struct engine_instance *instance, const uint64_t *bound) {
@@ -294,7 +298,7 @@ static bool instances_bind(const struct engine_snapshot *snapshot, struct engine
     globals_bind(&snapshot->globals[i], at, globals);
     globals_restore(at, globals);
     memcpy(dropped, snapshot->dropped[i], dropped_bytes(at->module));
-    dropped_restore(at, dropped);
+    dropped_bind(at, dropped);
     restore->globals[i] = globals;
     restore->dropped[i] = dropped;
   }

@@ -27,12 +27,8 @@ void policy_approval_name(const void *module, size_t module_bytes, const void *r
                           const char *folder, char out[BASE_SHA256_HEX_BYTES]) {
   struct base_sha256 hash;
   uint8_t digests[2][BASE_SHA256_BYTES], name[BASE_SHA256_BYTES];
-  base_sha256_init(&hash);
-  base_sha256_add(&hash, module, module_bytes);
-  base_sha256_finish(&hash, digests[0]);
-  base_sha256_init(&hash);
-  base_sha256_add(&hash, request, request_bytes);
-  base_sha256_finish(&hash, digests[1]);
+  base_sha256_of(module, module_bytes, digests[0]);
+  base_sha256_of(request, request_bytes, digests[1]);
   base_sha256_init(&hash);
   base_sha256_add(&hash, first_line, sizeof first_line);
   base_sha256_add(&hash, digests, sizeof digests);

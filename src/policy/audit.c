@@ -131,13 +131,10 @@ static void add_time(struct policy_audit *audit, uint64_t ns) {
  * two names look the same nor lines that are too long to be read back. */
 static void add_unusual(struct base_text *text, const char *lead, const char *value, size_t len_bytes) {
   char shown[SHOWN_BYTES], hex[BASE_SHA256_HEX_BYTES];
-  struct base_sha256 hash;
   uint8_t digest[BASE_SHA256_BYTES];
   base_printable(shown, sizeof shown, value, len_bytes);
   base_text_add_json(text, shown, strlen(shown));
-  base_sha256_init(&hash);
-  base_sha256_add(&hash, value, len_bytes);
-  base_sha256_finish(&hash, digest);
+  base_sha256_of(value, len_bytes, digest);
   base_sha256_hex(digest, hex);
   base_text_format(text, "%.*s_sha256\":\"%s\"", (int)strlen(lead) - 2, lead, hex);
 }

@@ -30,16 +30,7 @@ static bool hear(void *to, size_t count) {
   return true;
 }
 
-static bool tell(const void *bytes, size_t count) {
-  for (const uint8_t *at = bytes; count > 0;) {
-    ssize_t put = write(WIRE_SPAWN_FD, at, count);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    at += put;
-    count -= (size_t)put;
-  }
-  return true;
-}
+static bool tell(const void *bytes, size_t count) { return base_os_write_all(WIRE_SPAWN_FD, bytes, count); }
 
 /* ---- LLVM ---------------------------------------------------------------------------------------------------------------- */
 
