@@ -22,6 +22,16 @@ def descriptors():
         return 0
 
 
+def wait_for_wall():
+    """Behind it cay has all that it opens for itself. Where there is none, a second does."""
+    late = time.monotonic() + 1
+    while time.monotonic() < late and run.poll() is None:
+        with open('/proc/%d/status' % run.pid) as status:
+            if 'Seccomp:\t2\n' in status.read():
+                return
+        time.sleep(0.002)
+
+
 def is_running():
     if time.monotonic() > deadline:
         print('stuck after %d connections' % came)
@@ -29,6 +39,8 @@ def is_running():
     return run.poll() is None
 
 
+if count != '-':  # where descriptors are counted
+    wait_for_wall()
 begin, most, peers, came, deadline = descriptors(), 0, [], 0, time.monotonic() + 60
 while is_running() and (count == '-' or len(peers) < int(count)):
     try:
