@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
     return 0;
   }
   assert(request.kind < BROKER_KIND_COUNT && strlen(request.path) == request.path_bytes);
-  assert((request.path_bytes == 0) == (request.kind == BROKER_POSITIONS));
+  bool pathless = request.kind == BROKER_POSITIONS || request.kind == BROKER_HELPER;
+  assert((request.path_bytes == 0) == pathless);
   assert(request.kind != BROKER_POSITIONS || request.module < MODULES);
   assert(broker_request_bytes(&request) == len_bytes && memcmp(&request, bytes, len_bytes) == 0);
   return 0;
