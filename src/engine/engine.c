@@ -48,6 +48,8 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
   if (ENGINE_SANITIZED || sizeof(void *) < 8) engine->options.explicit_bounds = true;
   engine->has_faults = !engine->options.explicit_bounds && engine->options.tier->fault && engine_arch_redirects &&
                        engine_faults_install();
+  if (engine->has_faults && engine->options.tier->interrupt)
+    engine->has_faults = engine->has_signals = engine_signals_install(); /* code for checked memories does without */
   engine->stack_mapped_bytes = engine_stack_mapped_bytes(engine);
   engine->native_factor = engine_native_factor(engine);
   *out = engine;
@@ -159,6 +161,7 @@ void engine_interrupt(struct engine_store *store) {
   atomic_store(&store->thread.stack_limit, NULL);
   atomic_fetch_add(&store->thread.wait_word, 1);
   base_os_wake(&store->thread.wait_word);
+  if (store->engine->has_signals) engine_signals_send(&store->thread);
   if (store->wake) store->wake(store->wake_env);
 }
 

@@ -207,6 +207,8 @@ struct engine_thread {
   struct engine_store *store;
   int64_t fuel;                       /* what code with fuel has left before it asks for more; taken from the budget */
   atomic_bool interrupted, looks;
+  _Atomic int host_thread;            /* the system's number of the thread that called last: interruptions are sent there */
+  bool holds_signal;                  /* that thread blocks the signal, which is pending; see os_fault_posix.c */
   _Atomic uint32_t wait_word;         /* changes when a thread that waits in a memory shall look again */
 
   /* What the last trap left; valid until the next engine_call of this store. */
@@ -293,6 +295,11 @@ struct engine_tier {
    * goes on with what engine_trap_raise returns, which is STACK_EXHAUSTED when it was the stack. NULL: this tier's code
    * never relies on guard pages, so no memory gets any. */
   bool (*fault)(struct engine_activation *activation, void *machine_context);
+  /* Called in the handler of the signal by which a running thread is interrupted: if the program counter is in code of this
+   * tier that does not look at stack_limit, changes activation and context as `fault` does, and execution goes on at the
+   * trap INTERRUPTED. False: the program counter is not in code that the tier has made; whatever runs may return to such
+   * code. NULL: all of the tier's code looks at stack_limit where it loops, and no signal is needed. */
+  bool (*interrupt)(struct engine_activation *activation, void *machine_context);
   /* Bytes of memory the translated code takes, for tests of the memory bar; translates everything when `all`. */
   size_t (*code_bytes)(void *code, bool all);
   /* Translates every function now, in at most `threads` threads. `progress` (may be NULL) is called now and then, in the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Whose fault it is: the part of fault handling that knows stores. Runs in a signal handler, so it only reads, and
+/* Whose fault it is, and who is interrupted: the part of fault handling that knows stores. Runs in a signal handler, so it only reads, and
  * writes one atomic. The lists it walks change only in the thread that faulted, and not while its guest code runs. */
 #include "engine/internal.h"
 
@@ -28,4 +28,10 @@ bool engine_fault_redirect(struct engine_thread *thread, uintptr_t address, void
   if (!store->engine->options.tier->fault(thread->top, machine_context)) return false;
   if (is_stack) atomic_store(&store->fault_trap, ENGINE_TRAP_STACK_EXHAUSTED);
   return true;
+}
+
+/* Outside of a call there is nothing to go on at: whoever calls next sees the flag. */
+bool engine_interrupt_redirect(struct engine_thread *thread, void *machine_context) {
+  const struct engine_tier *tier = thread->store->engine->options.tier;
+  return !thread->top || !thread->stack || tier->interrupt(thread->top, machine_context);
 }

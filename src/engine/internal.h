@@ -65,6 +65,7 @@ struct engine {
   struct engine_module_types *module_types;
   struct engine_code *codes;
   bool has_faults; /* the fault handler is installed, so that guard pages may be used */
+  bool has_signals; /* and so is that of interruptions, which the tier's code needs */
   size_t stack_mapped_bytes; /* of a pair of stacks */
   unsigned native_factor;    /* engine_native_factor */
 };
@@ -234,6 +235,7 @@ struct engine_host_thread {
   struct engine_thread *running; /* whose memories the thread's faults are looked up in; NULL: none */
   struct engine_stack *stacks;   /* idle ones, for its next calls, of whatever store */
   bool has_signal_stack;
+  int number;   /* engine_os_thread_number; 0: not asked for yet */
   bool has_end; /* its stacks are freed when it ends */
 };
 extern _Thread_local struct engine_host_thread engine_host_thread __attribute__((tls_model("initial-exec")));
@@ -286,6 +288,24 @@ bool engine_faults_install(void);
 bool engine_faults_thread(void);
 /* Asks store and tier whether the fault is the guest's; in the signal handler. */
 bool engine_fault_redirect(struct engine_thread *thread, uintptr_t address, void *machine_context);
+/* The same for the signal by which engine_interrupt reaches code that does not look at stack_limit. */
+bool engine_signals_install(void);
+/* The calling host thread runs the guest from now on: what is sent to the thread goes there. */
+void engine_signals_direct(struct engine_thread *thread);
+static inline void engine_signals_enter(struct engine_thread *thread) {
+  int number = atomic_load_explicit(&thread->host_thread, memory_order_relaxed);
+  if (BASE_UNLIKELY(thread->store->engine->has_signals) && (number == 0 || number != engine_host_thread.number))
+    engine_signals_direct(thread);
+}
+/* Sends the signal; async-signal-safe. */
+void engine_signals_send(struct engine_thread *thread);
+/* After a call during which the handler has left the signal blocked and pending: lets it come. */
+void engine_signals_release(struct engine_thread *thread);
+/* Asks the tier to go on at the trap; in the signal handler. False: what runs is not the guest's own code. */
+bool engine_interrupt_redirect(struct engine_thread *thread, void *machine_context);
+/* A number of the calling thread, by which it can be sent a signal. */
+int engine_os_thread_number(void);
+void engine_os_signal(int thread_number, int signal); /* async-signal-safe */
 /* Bytes of address space that the process may use; UINT64_MAX: no limit. */
 uint64_t engine_os_address_space(void);
 /* Makes a readable and writable mapping larger, moving it where it has to; what is added is zero. NULL: no room. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* SIGSEGV and SIGBUS on POSIX systems.
+/* SIGSEGV and SIGBUS on POSIX systems, and SIGURG, by which a guest is interrupted whose code does not look.
  *
  * One handler for the process, installed with the first engine that uses guard pages and never removed: whoever
  * installs one later may have saved ours as the previous. It asks the store of the call that the faulting thread is in;
@@ -7,17 +7,25 @@
  *
  * The handler runs on a signal stack, because the guest's native stack may be what is full. Each host thread gets one
  * of ours when it has none, freed at its end. No SA_NODEFER: the handler does not fault, and returning from it restores
- * the mask together with the redirected registers. */
+ * the mask together with the redirected registers.
+ *
+ * An interruption comes wherever the thread is. In the guest's own code it goes on at the trap. In C code, a function of the
+ * host or a signal handler that may have hit the guest's loop itself, nothing can be done, but may be necessary afterwards: the
+ * signal is blocked and sent again. The end of a signal handler brings back the mask of what it has hit, and the signal comes
+ * there; a function of the host returns to code that looks, and the end of the outermost call lets the signal come. The
+ * signal is one that is ignored by default, so that one which is late does no harm. */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "engine/internal.h"
 
-enum { SIGNAL_STACK_BYTES = 64 * 1024 };
+enum { SIGNAL_STACK_BYTES = 64 * 1024, INTERRUPTION = SIGURG };
 
-static struct sigaction previous_segv, previous_bus;
+static struct sigaction previous_segv, previous_bus, previous_interruption;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_installed;
 static pthread_key_t stack_key;
@@ -56,6 +64,69 @@ static void handle(int number, siginfo_t *details, void *machine_context) {
     return;
   pass_on(number, details, machine_context);
 }
+
+/* ---- Interruptions -------------------------------------------------------------------------------------------------- */
+
+static pthread_once_t signals_once = PTHREAD_ONCE_INIT;
+static bool has_signals;
+
+static void mask_interruption(int how) {
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, INTERRUPTION);
+  pthread_sigmask(how, &mask, NULL);
+}
+
+static void handle_interruption(int number, siginfo_t *details, void *machine_context) {
+  struct engine_thread *thread = engine_host_thread.running;
+  int saved = errno;
+  if (thread && atomic_load(&thread->interrupted) && !engine_interrupt_redirect(thread, machine_context)) {
+    sigaddset(&((ucontext_t *)machine_context)->uc_sigmask, INTERRUPTION);
+    thread->holds_signal = true;
+    engine_os_signal(engine_os_thread_number(), INTERRUPTION);
+  }
+  errno = saved;
+  if (previous_interruption.sa_flags & SA_SIGINFO)
+    previous_interruption.sa_sigaction(number, details, machine_context);
+  else if (previous_interruption.sa_handler != SIG_DFL && previous_interruption.sa_handler != SIG_IGN)
+    previous_interruption.sa_handler(number);
+}
+
+static void forget_number(void) { engine_host_thread.number = 0; }
+
+static void install_signals(void) {
+  struct sigaction action = {.sa_sigaction = handle_interruption, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  has_signals =
+      pthread_atfork(NULL, NULL, forget_number) == 0 && sigaction(INTERRUPTION, &action, &previous_interruption) == 0;
+}
+
+bool engine_signals_install(void) {
+  pthread_once(&signals_once, install_signals);
+  return has_signals;
+}
+
+/* The number is stored before the guest looks for the first time, and read after it was told to stop. */
+void engine_signals_direct(struct engine_thread *thread) {
+  if (engine_host_thread.number == 0) {
+    engine_host_thread.number = engine_os_thread_number();
+    mask_interruption(SIG_UNBLOCK);
+  }
+  atomic_store(&thread->host_thread, engine_host_thread.number);
+}
+
+void engine_signals_send(struct engine_thread *thread) {
+  int saved = errno, number = atomic_load(&thread->host_thread);
+  if (number != 0) engine_os_signal(number, INTERRUPTION);
+  errno = saved;
+}
+
+void engine_signals_release(struct engine_thread *thread) {
+  thread->holds_signal = false;
+  mask_interruption(SIG_UNBLOCK);
+}
+
+/* ---- The thread's signal stack -------------------------------------------------------------------------------------- */
 
 static void signal_stack_free(void *mapping) {
   stack_t none = {.ss_flags = SS_DISABLE}, now;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/internal.h"
@@ -20,6 +21,11 @@ void *engine_os_extend(void *address, size_t old_bytes, size_t new_bytes) {
   void *moved = mremap(address, old_bytes, new_bytes, MREMAP_MAYMOVE);
   return moved == MAP_FAILED ? NULL : moved;
 }
+
+int engine_os_thread_number(void) { return (int)syscall(SYS_gettid); }
+
+/* A number that is no thread's of this process any more does no harm. */
+void engine_os_signal(int thread_number, int signal) { syscall(SYS_tgkill, getpid(), thread_number, signal); }
 
 static struct engine_native stack_ask(void) {
   struct engine_native stack = {NULL, 0};

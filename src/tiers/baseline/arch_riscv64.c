@@ -145,6 +145,11 @@ static void put_lower_of_store(uint8_t *hole, uint32_t value) {
 }
 
 uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
+/* There is no optimized code. */
+uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame) {
+  (void)start, (void)pc, (void)sp;
+  return frame;
+}
 const uint32_t baseline_thunk_bytes = 0;
 const char baseline_arch_leave_tail[1];
 void baseline_arch_thunk(uint8_t *to, int32_t distance) { assert(!"no optimized code here"); }

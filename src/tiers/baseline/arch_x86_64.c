@@ -207,6 +207,20 @@ static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseli
 
 uintptr_t baseline_arch_below(uintptr_t sp) { return ((sp - 128) & ~(uintptr_t)15) - 8; } /* the red zone */
 
+/* Functions begin with push rbp; mov rbp, rsp, and end with pop rbp; ret, with vzeroupper in between where they use wide
+ * registers. */
+uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame) {
+  static const uint8_t begin[] = {0x55, 0x48, 0x89, 0xE5}, widths[] = {0xC5, 0xF8, 0x77, 0xC3};
+  enum { RET = 0xC3, RET_AND_DROP = 0xC2 };
+  const uint8_t *at = (const uint8_t *)pc;
+  if (memcmp(start, begin, sizeof begin) != 0) return frame;
+  if (at > start && at < start + sizeof begin) return sp;
+  if (at != start && *at != RET && *at != RET_AND_DROP && memcmp(at, widths, sizeof widths) != 0) return frame;
+  uintptr_t *made = (uintptr_t *)sp - 1;
+  *made = frame;
+  return (uintptr_t)made;
+}
+
 void *baseline_arch_first_sp(void *native_sp) { return (char *)native_sp - 24; }
 
 #define FUNCTION(name, ...)                                                                                  \

@@ -520,6 +520,12 @@ bool baseline_is_optimized(void *code, const void *site) {
   return function && function->kind != COMPILED_BASELINE;
 }
 
+const uint8_t *baseline_framed_code(void *code, const void *pc) {
+  const struct compiled *function = find(code, pc);
+  bool is_framed = function && (function->kind == COMPILED_NATIVE || function->kind == COMPILED_ADAPTER);
+  return is_framed ? function->code : NULL;
+}
+
 static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
   struct baseline_code *code = object;
   void *interp = interpreter_at(code, position);
@@ -727,6 +733,7 @@ const struct engine_tier tiers_optimized = {.name = "optimized",
                                             .settle = optimizer_settle,
                                             .report = optimizer_report,
                                             .native_factor = BASELINE_NATIVE_FACTOR,
+                                            .interrupt = baseline_interrupt,
                                             MEMBERS};
 const struct engine_tier tiers_auto = {.name = "auto",
                                        .code_new = optimizer_auto_new,
@@ -735,5 +742,6 @@ const struct engine_tier tiers_auto = {.name = "auto",
                                        .start_for = optimizer_start_for,
                                        .report = optimizer_report,
                                        .native_factor = BASELINE_NATIVE_FACTOR,
+                                       .interrupt = baseline_interrupt,
                                        MEMBERS};
 #endif

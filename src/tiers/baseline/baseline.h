@@ -82,8 +82,9 @@ extern const struct baseline_runtime baseline_runtime;
 enum { BASELINE_NATIVE_FACTOR = 16 };
 /* Runs the activation's function on this stack; as engine_tier.invoke. */
 enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation);
-/* engine_tier.fault */
+/* engine_tier.fault and engine_tier.interrupt */
 bool baseline_fault(struct engine_activation *activation, void *machine_context);
+bool baseline_interrupt(struct engine_activation *activation, void *machine_context);
 
 /* ---- Code objects (baseline.c) ------------------------------------------------------------------------------------ */
 
@@ -99,6 +100,8 @@ void *baseline_any_interpreter(const void *code);
 uint32_t baseline_frame(void *code, const void *site, uint64_t *fp, uint64_t **link);
 /* Whether `site` is in optimized code, whose frames are positions of the native stack. */
 bool baseline_is_optimized(void *code, const void *site);
+/* Where the optimized function that `pc` is in begins; NULL: in none, or in a thunk. */
+const uint8_t *baseline_framed_code(void *code, const void *pc);
 /* Who called the optimized frame at `fp`; false: it is its activation's first. */
 struct baseline_caller {
   const void *site;
@@ -225,6 +228,9 @@ extern const uint32_t baseline_stub_head_bytes, baseline_stub_bytes;
 void baseline_arch_stubs(uint8_t *to, uint32_t count);
 /* A native stack pointer below what code that has this one may use. */
 uintptr_t baseline_arch_below(uintptr_t sp);
+/* The frame of optimized code that begins at `start` and was interrupted anywhere, with these registers. Where it has none yet,
+ * or no longer, one is made below the stack pointer. */
+uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame);
 /* Where optimized code is: a thunk takes calls of the guest's convention to the adapter, `distance` bytes behind it. */
 extern const uint32_t baseline_thunk_bytes; /* 0: there is no optimized code for this processor */
 void baseline_arch_thunk(uint8_t *to, int32_t distance);

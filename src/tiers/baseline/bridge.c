@@ -146,24 +146,47 @@ BRIDGE(baseline_faulted) {
   raise_at(inst, baseline_site(r0), fp, ENGINE_TRAP_MEMORY_BOUNDS);
 }
 
+/* The same where optimized code is interrupted. */
+BRIDGE(baseline_interrupted) {
+  raise_at(inst, (const void *)(uintptr_t)(r0 + 1), (uint64_t *)(void *)mem, ENGINE_TRAP_INTERRUPTED);
+}
+
 /* Frames of optimized code are on the native stack, and shall still be there when somebody walks them; but where it was that
  * stack that ended, there is room only where the activation began. */
-static uintptr_t sp_after_fault(const struct engine_activation *activation, const void *machine_context) {
+static uintptr_t sp_after(const struct engine_activation *activation, uintptr_t sp) {
   enum { LEFT_BYTES = 64 * 1024 };
-  uintptr_t sp = engine_arch_sp(machine_context), low = (uintptr_t)activation->instance->thread->stack->native_low;
+  uintptr_t low = (uintptr_t)activation->instance->thread->stack->native_low;
   if (baseline_thunk_bytes && sp > low + LEFT_BYTES) return baseline_arch_below(sp);
   return (uintptr_t)baseline_arch_first_sp(activation->native_sp);
 }
 
-bool baseline_fault(struct engine_activation *activation, void *machine_context) {
+static void go_on_at(baseline_code_pointer place, struct engine_activation *activation, uintptr_t frame, uintptr_t sp,
+                     void *machine_context) {
   enum { PINNED_MEM = 1, PINNED_INST = 2, PINNED_R0 = 3 };
-  uintptr_t pc = engine_arch_pc(machine_context);
-  if (!base_code_contains(pc)) return tiers_interp.fault && tiers_interp.fault(activation, machine_context);
-  engine_arch_set_pinned(machine_context, PINNED_MEM, engine_arch_frame(machine_context));
+  engine_arch_set_pinned(machine_context, PINNED_MEM, frame);
   engine_arch_set_pinned(machine_context, PINNED_INST, (uint64_t)(uintptr_t)activation->instance);
-  engine_arch_set_pinned(machine_context, PINNED_R0, pc);
-  engine_arch_set_sp(machine_context, sp_after_fault(activation, machine_context));
-  engine_arch_set_pc(machine_context, (uintptr_t)baseline_faulted);
+  engine_arch_set_pinned(machine_context, PINNED_R0, engine_arch_pc(machine_context));
+  engine_arch_set_sp(machine_context, sp_after(activation, sp));
+  engine_arch_set_pc(machine_context, (uintptr_t)place);
+}
+
+bool baseline_fault(struct engine_activation *activation, void *machine_context) {
+  uintptr_t frame = engine_arch_frame(machine_context), sp = engine_arch_sp(machine_context);
+  if (!base_code_contains(engine_arch_pc(machine_context)))
+    return tiers_interp.fault && tiers_interp.fault(activation, machine_context);
+  go_on_at(baseline_faulted, activation, frame, sp, machine_context);
+  return true;
+}
+
+/* Compiled code of the baseline looks by itself, and so does optimized code where it is come to from elsewhere: by an adapter,
+ * or after a call of what is not optimized. In guest code nothing of C is under way, so that a lock may be taken here. */
+bool baseline_interrupt(struct engine_activation *activation, void *machine_context) {
+  uintptr_t pc = engine_arch_pc(machine_context), sp = engine_arch_sp(machine_context);
+  if (!base_code_contains(pc)) return false;
+  const uint8_t *start = baseline_framed_code(activation->instance->code, (const void *)pc);
+  if (!start) return true;
+  uintptr_t frame = baseline_arch_frame(start, pc, sp, engine_arch_frame(machine_context));
+  go_on_at(baseline_interrupted, activation, frame, frame < sp ? frame : sp, machine_context);
   return true;
 }
 

@@ -81,6 +81,7 @@ static LLVMValueRef call_away(struct batch *b, const struct call *call, LLVMValu
   store_arguments(b, call);
   LLVMValueRef arguments[] = {b->inst, call->frame, function};
   control_call_runtime(b, offsetof(struct baseline_runtime, leave_call), arguments, 3);
+  control_look_on_return(b);
   if (call->type->result_count != 1) return NULL;
   return value_load_slot(b, call->frame, 0, value_type_of(call->type->results[0]));
 }
@@ -231,6 +232,7 @@ void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t oper
   LLVMValueRef arguments[] = {b->inst, b->fp, LLVMConstInt(i64, operands, false), LLVMConstInt(i64, imm, false),
                               LLVMConstInt(i64, helper, false)};
   control_call_runtime(b, offsetof(struct baseline_runtime, help), arguments, 5);
+  control_look_on_return(b);
 }
 
 /* How many operands stand in consecutive temporaries from `a` on; -1: not one of these. */

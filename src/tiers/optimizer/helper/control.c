@@ -62,14 +62,33 @@ static LLVMValueRef load_limit(struct batch *b) {
   return limit;
 }
 
-static void build_poll(struct batch *b) {
+static void build_poll(struct batch *b, uint64_t look) {
   LLVMBasicBlockRef looks = control_block(b), next = control_block(b);
   LLVMValueRef is_missing = LLVMBuildICmp(b->builder, LLVMIntEQ, load_limit(b), LLVMConstNull(b->types[VALUE_I64]), "");
   control_branch_unlikely(b, is_missing, looks, next);
   LLVMPositionBuilderAtEnd(b->builder, looks);
-  control_call_runtime(b, offsetof(struct baseline_runtime, look), &b->inst, 1);
+  control_call_runtime(b, look, &b->inst, 1);
   LLVMBuildBr(b->builder, next);
   LLVMPositionBuilderAtEnd(b->builder, next);
+}
+
+/* Accesses are checked where no signal can be relied upon (engine.c); there loops look. And where there are tail calls, since
+ * after a call of optimized code it may be other code that returns, without a look. */
+static bool loops_look(const struct batch *b) {
+  return b->job->flags & WIRE_EXPLICIT_BOUNDS || b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL);
+}
+
+static void build_loop_poll(struct batch *b) {
+  if (loops_look(b)) build_poll(b, offsetof(struct baseline_runtime, look));
+}
+
+/* The signal is for optimized code alone, so that its way in looks at what came before. */
+void control_look_on_entry(struct batch *b) {
+  if (!loops_look(b)) build_poll(b, offsetof(struct baseline_runtime, no_room));
+}
+
+void control_look_on_return(struct batch *b) {
+  if (!loops_look(b)) build_poll(b, offsetof(struct baseline_runtime, look));
 }
 
 /* When the limit was only taken away so that the thread looks, there is one again afterwards, which is asked anew. */
@@ -130,7 +149,7 @@ static void build_label(struct batch *b, const struct ir_insn *insn) {
   values_forget(b);
   LLVMMoveBasicBlockAfter(block, LLVMGetInsertBlock(b->builder));
   LLVMPositionBuilderAtEnd(b->builder, block);
-  if (insn->flags & IR_LOOP) build_poll(b);
+  if (insn->flags & IR_LOOP) build_loop_poll(b);
 }
 
 static void build_branch_if(struct batch *b, const struct ir_insn *insn) {

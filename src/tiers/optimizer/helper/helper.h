@@ -132,6 +132,9 @@ LLVMBasicBlockRef control_label(struct batch *b, uint64_t label);
 bool control_has_ended(const struct batch *b);    /* the current one */
 /* In a prologue: traps or looks when the stack has no room for the frame. */
 void control_check_room(struct batch *b);
+/* Where a function that is called from elsewhere begins, and where one goes on after a call of what is not optimized. */
+void control_look_on_entry(struct batch *b);
+void control_look_on_return(struct batch *b);
 void control_branch_unlikely(struct batch *b, LLVMValueRef condition, LLVMBasicBlockRef then, LLVMBasicBlockRef otherwise);
 
 /* ---- Instructions ----------------------------------------------------------------------------------------------------- */

@@ -136,9 +136,10 @@ static void translate_insn(struct batch *b, const struct ir_insn *insn) {
 }
 
 /* What calls nothing and has nothing in its frame needs no room for it; but where runs are the same on every machine, the
- * stack ends at the same call, too. */
+ * stack ends at the same call, too. What is entered at a loop looks for interruptions that came before (optimizer.md). */
 static bool needs_room(const struct batch *b) {
-  return b->needs_frame || least_distance(b->ir) != UINT32_MAX || (b->job->flags & WIRE_CANONICAL_NANS);
+  return b->is_at_loop || b->needs_frame || least_distance(b->ir) != UINT32_MAX ||
+         (b->job->flags & WIRE_CANONICAL_NANS);
 }
 
 /* Room is checked first, but whether it is needed is known last. */
@@ -265,7 +266,8 @@ void translate_adapter(struct batch *b, const struct batch_function *own) {
   b->fp = LLVMGetParam(b->function, 1);
   LLVMPositionBuilderAtEnd(b->builder, control_block(b));
   LLVMSetCurrentDebugLocation2(b->builder, NULL);
-  LLVMValueRef arguments[2 + 1000] = {LLVMGetParam(b->function, 0), b->fp};
+  control_look_on_entry(b);
+  LLVMValueRef arguments[2 + 1000] = {b->inst, b->fp};
   uint32_t slot = 0;
   for (uint32_t i = 0; i < type->param_count; i++) {
     arguments[2 + i] = value_load_slot(b, b->fp, slot, value_type_of(type->params[i]));
