@@ -26,8 +26,9 @@
  * thread at a time, except that cay_run_interrupt may be called from any thread and any signal handler.
  *
  * Signals. Running a program installs process-wide handlers for SIGSEGV and SIGBUS, which pass on every fault that is
- * not a guest's. Writing to a closed pipe raises SIGPIPE unless the process ignores it; cay leaves that to the
- * embedder. */
+ * not a guest's. Where the optimizing tier is used, there is one for SIGURG, too, which interrupts it and passes on every
+ * signal; threads that run guests should leave it unblocked. Writing to a closed pipe raises SIGPIPE unless the process
+ * ignores it; cay leaves that to the embedder. */
 #ifndef CAY_H
 #define CAY_H
 
