@@ -152,13 +152,33 @@ static void build_label(struct batch *b, const struct ir_insn *insn) {
   if (insn->flags & IR_LOOP) build_loop_poll(b);
 }
 
+void control_pass_label(struct batch *b, const struct ir_insn *insn) {
+  values_settle(b);
+  values_forget(b);
+  if (insn->flags & IR_LOOP) build_loop_poll(b);
+}
+
+static void build_branch(struct batch *b, const struct ir_insn *insn) {
+  values_settle(b);
+  if (dispatch_is_near(b, insn->imm))
+    dispatch_copy(b, insn->imm);
+  else
+    LLVMBuildBr(b->builder, label_of(b, insn->imm));
+}
+
 static void build_branch_if(struct batch *b, const struct ir_insn *insn) {
   LLVMValueRef condition = value_read_any(b, insn->a, IR_CLASS_INT);
   LLVMIntPredicate predicate = insn->flags & IR_NEGATED ? LLVMIntEQ : LLVMIntNE;
   condition = LLVMBuildICmp(b->builder, predicate, condition, LLVMConstNull(LLVMTypeOf(condition)), "");
   values_settle(b);
-  LLVMBasicBlockRef next = control_block(b);
-  LLVMBuildCondBr(b->builder, condition, label_of(b, insn->imm), next);
+  bool is_near = dispatch_is_near(b, insn->imm);
+  LLVMBasicBlockRef next = control_block(b), there = is_near ? control_block(b) : label_of(b, insn->imm);
+  LLVMBuildCondBr(b->builder, condition, there, next);
+  if (is_near) {
+    LLVMPositionBuilderAtEnd(b->builder, there);
+    dispatch_copy(b, insn->imm);
+    values_forget(b);
+  }
   LLVMPositionBuilderAtEnd(b->builder, next);
 }
 
@@ -214,10 +234,7 @@ bool control_insn(struct batch *b, const struct ir_insn *insn) {
   case IR_CONST: value_write(b, insn->d, value_number(b, constant_type(insn->result), insn->konst)); return true;
   case IR_SELECT: build_select(b, insn); return true;
   case IR_LABEL: build_label(b, insn); return true;
-  case IR_BR:
-    values_settle(b);
-    LLVMBuildBr(b->builder, label_of(b, insn->imm));
-    return true;
+  case IR_BR: build_branch(b, insn); return true;
   case IR_BR_IF: build_branch_if(b, insn); return true;
   case IR_BR_TABLE: build_branch_table(b, insn); return true;
   case IR_RETURN: build_return(b, insn); return true;

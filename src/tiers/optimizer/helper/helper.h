@@ -76,6 +76,10 @@ struct batch {
   struct known *known;           /* by slot */
   LLVMValueRef *homes[IR_CLASS_V128 + 1]; /* by class and slot: memory of temporaries */
   LLVMBasicBlockRef *labels;
+  uint32_t *label_places;        /* by label: its position in the register code */
+  uint32_t *jump_counts;         /* by position of a br_table: how many jumps come to it soon */
+  uint32_t copied_edges;         /* of br_tables that are written again (dispatch.c) */
+  bool is_copying;
   BASE_VEC(uint32_t) stale;      /* slots */
   BASE_VEC(uint32_t) known_slots;
   BASE_VEC(LLVMValueRef) users;  /* while places are settled */
@@ -137,6 +141,14 @@ void control_look_on_entry(struct batch *b);
 void control_look_on_return(struct batch *b);
 void control_branch_unlikely(struct batch *b, LLVMValueRef condition, LLVMBasicBlockRef then, LLVMBasicBlockRef otherwise);
 
+/* ---- Dispatch (dispatch.c) ------------------------------------------------------------------------------------------- */
+
+/* At the start of a function. */
+void dispatch_find(struct batch *b);
+/* Whether a jump to `label` is to be replaced by what leads from there to a br_table; counts as done. */
+bool dispatch_is_near(struct batch *b, uint64_t label);
+void dispatch_copy(struct batch *b, uint64_t label);
+
 /* ---- Instructions ----------------------------------------------------------------------------------------------------- */
 
 /* Each: false when it is none of its own. */
@@ -161,6 +173,9 @@ void translate_add(struct batch *b, const struct batch_function *own);
 /* Why a function cannot be translated, or -1, as far as can be said without trying; and own->native_limit. */
 int translate_refusal(struct job *job, struct batch_function *own);
 void translate_adapter(struct batch *b, const struct batch_function *own);
+/* An instruction of the function that is being translated, and of a copy of its code a label. */
+void translate_insn(struct batch *b, const struct ir_insn *insn);
+void control_pass_label(struct batch *b, const struct ir_insn *insn);
 /* The same function once more, to be entered at own->loop. False: no memory. */
 bool translate_loop(struct batch *b, struct batch_function *own);
 /* The native function, or NULL when it is not of this batch. */

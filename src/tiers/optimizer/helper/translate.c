@@ -124,7 +124,7 @@ static void begin_debug(struct batch *b) {
   LLVMSetSubprogram(b->function, b->scope);
 }
 
-static void translate_insn(struct batch *b, const struct ir_insn *insn) {
+void translate_insn(struct batch *b, const struct ir_insn *insn) {
   if (insn->op != IR_LABEL && control_has_ended(b)) { /* nothing comes here, but it has to be somewhere */
     LLVMPositionBuilderAtEnd(b->builder, control_block(b));
     values_forget(b);
@@ -165,7 +165,9 @@ static bool make_room(struct batch *b) {
   b->local_types = base_alloc_zero(slots, 1);
   b->known = base_alloc_zero(slots, sizeof *b->known);
   b->labels = base_alloc_zero(b->ir->label_count + 1, sizeof *b->labels);
-  bool done = b->locals && b->local_types && b->known && b->labels;
+  b->label_places = base_alloc_zero(b->ir->label_count + 1, sizeof *b->label_places);
+  b->jump_counts = base_alloc_zero(b->ir->insns.count + 1, sizeof *b->jump_counts);
+  bool done = b->locals && b->local_types && b->known && b->labels && b->label_places && b->jump_counts;
   for (unsigned i = 0; i <= IR_CLASS_V128; i++) {
     b->homes[i] = base_alloc_zero(slots, sizeof *b->homes[i]);
     done = done && b->homes[i];
@@ -178,6 +180,8 @@ static void give_room(struct batch *b) {
   base_free(b->local_types);
   base_free(b->known);
   base_free(b->labels);
+  base_free(b->label_places);
+  base_free(b->jump_counts);
   for (unsigned i = 0; i <= IR_CLASS_V128; i++) base_free(b->homes[i]);
   values_forget(b);
 }
@@ -208,10 +212,13 @@ static bool translate(struct batch *b, struct batch_function *own, LLVMValueRef 
   b->inst = LLVMGetParam(b->function, 0);
   b->fp = LLVMGetParam(b->function, 1);
   b->needs_frame = false;
+  b->copied_edges = 0;
+  b->is_copying = false;
   b->refusal = -1;
   bool done = b->ir && make_room(b);
   if (done) {
     begin_debug(b);
+    dispatch_find(b);
     translate_code(b);
     own->refusal = b->refusal;
   }
