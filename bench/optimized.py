@@ -20,7 +20,7 @@ from setting import Setting, arguments, finish
 
 # Each runs for 0.3 to 0.6 s natively, with as little to do as it has beside it.
 KERNELS = {"sha256": (1200, 1), "matmul": (500, 1), "fib": (41, 1), "mandelbrot": (2400, 1), "fannkuch": (10, 2),
-           "nbody": (4000000, 1), "json": (300, 1), "vm": (150000, 1)}
+           "nbody": (4000000, 1), "json": (300, 1), "vm": (150000, 1), "spectral": (2600, 1), "dot": (600000, 1)}
 BAR_NATIVE, BAR_CRANELIFT, BAR_CRANELIFT_WORST = 1.05, 0.85, 0.95
 PEERS = ["native", "Cranelift", "baseline", "again"]
 
