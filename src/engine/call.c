@@ -133,6 +133,7 @@ static enum engine_trap call_outermost(struct engine_store *store, struct engine
   stack_set(thread, stack);
   uint64_t *values = stack->values;
   struct engine_thread *interrupted_one = faults_enter(thread);
+  engine_signals_settle(); /* a host function of another store, which was interrupted, may be calling */
   engine_signals_enter(thread);
   struct engine_activation activation = activation_of(thread, function, values, NULL);
   thread->top = &activation;
@@ -142,7 +143,7 @@ static enum engine_trap call_outermost(struct engine_store *store, struct engine
   assert(thread->top == &activation);
   thread->top = NULL;
   faults_enter(interrupted_one);
-  if (BASE_UNLIKELY(thread->holds_signal)) engine_signals_release(thread);
+  engine_signals_settle();
   stack_unset(thread);
   if (BASE_UNLIKELY(thread->fuel != 0)) engine_fuel_settle(thread);
   return (enum engine_trap)trap;

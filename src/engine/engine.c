@@ -187,6 +187,7 @@ bool engine_thread_looks(struct engine_thread *thread) {
 void engine_interrupt_clear(struct engine_store *store) {
   atomic_store(&store->thread.interrupted, false);
   engine_thread_limit(&store->thread, store->thread.value_limit);
+  engine_signals_settle();
 }
 
 void engine_store_set_wake(struct engine_store *store, void (*wake)(void *env), void *env) {

@@ -208,7 +208,6 @@ struct engine_thread {
   int64_t fuel;                       /* what code with fuel has left before it asks for more; taken from the budget */
   atomic_bool interrupted, looks;
   _Atomic int host_thread;            /* the system's number of the thread that called last: interruptions are sent there */
-  bool holds_signal;                  /* that thread blocks the signal, which is pending; see os_fault_posix.c */
   _Atomic uint32_t wait_word;         /* changes when a thread that waits in a memory shall look again */
 
   /* What the last trap left; valid until the next engine_call of this store. */

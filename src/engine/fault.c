@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Whose fault it is, and who is interrupted: the part of fault handling that knows stores. Runs in a signal handler, so it only reads, and
- * writes one atomic. The lists it walks change only in the thread that faulted, and not while its guest code runs. */
+/* Whose fault it is, and who is interrupted: the part of fault handling that knows stores. Runs in a signal handler, so it
+ * only reads, and writes one atomic. The lists it walks change only in the thread that faulted, and not while its guest code
+ * runs. */
 #include "engine/internal.h"
 
 static bool in_guard_of(const struct engine_memory *memory, uintptr_t address) {
@@ -30,8 +31,9 @@ bool engine_fault_redirect(struct engine_thread *thread, uintptr_t address, void
   return true;
 }
 
-/* Outside of a call there is nothing to go on at: whoever calls next sees the flag. */
+/* Outside of a call there is nothing to go on at: whoever calls next sees the flag. And where the tier does without the
+ * signal, which is another store's then, there is nothing that needs it. */
 bool engine_interrupt_redirect(struct engine_thread *thread, void *machine_context) {
   const struct engine_tier *tier = thread->store->engine->options.tier;
-  return !thread->top || !thread->stack || tier->interrupt(thread->top, machine_context);
+  return !tier->interrupt || !thread->top || !thread->stack || tier->interrupt(thread->top, machine_context);
 }

@@ -235,7 +235,8 @@ struct engine_host_thread {
   struct engine_thread *running; /* whose memories the thread's faults are looked up in; NULL: none */
   struct engine_stack *stacks;   /* idle ones, for its next calls, of whatever store */
   bool has_signal_stack;
-  int number;   /* engine_os_thread_number; 0: not asked for yet */
+  bool holds_signal; /* it blocks the signal of interruptions, which is pending; see os_fault_posix.c */
+  int number;        /* engine_os_thread_number; 0: not asked for yet */
   bool has_end; /* its stacks are freed when it ends */
 };
 extern _Thread_local struct engine_host_thread engine_host_thread __attribute__((tls_model("initial-exec")));
@@ -299,8 +300,12 @@ static inline void engine_signals_enter(struct engine_thread *thread) {
 }
 /* Sends the signal; async-signal-safe. */
 void engine_signals_send(struct engine_thread *thread);
-/* After a call during which the handler has left the signal blocked and pending: lets it come. */
-void engine_signals_release(struct engine_thread *thread);
+/* Where the calling host thread goes to a guest, or is done with one: lets the signal come that the handler has left blocked
+ * and pending. It is blocked again when its wish still stands. */
+void engine_signals_release(void);
+static inline void engine_signals_settle(void) {
+  if (BASE_UNLIKELY(engine_host_thread.holds_signal)) engine_signals_release();
+}
 /* Asks the tier to go on at the trap; in the signal handler. False: what runs is not the guest's own code. */
 bool engine_interrupt_redirect(struct engine_thread *thread, void *machine_context);
 /* A number of the calling thread, by which it can be sent a signal. */

@@ -12,8 +12,9 @@
  * An interruption comes wherever the thread is. In the guest's own code it goes on at the trap. In C code, a function of the
  * host or a signal handler that may have hit the guest's loop itself, nothing can be done, but may be necessary afterwards: the
  * signal is blocked and sent again. The end of a signal handler brings back the mask of what it has hit, and the signal comes
- * there; a function of the host returns to code that looks, and the end of the outermost call lets the signal come. The
- * signal is one that is ignored by default, so that one which is late does no harm. */
+ * there; a function of the host returns to code that looks, and the begin and the end of an outermost call let the signal come. The
+ * signal is one that is ignored by default, so that one which is late does no harm, and it goes on to the handler that was
+ * there before, as every other one of its number: Go's runtime uses it, too. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -38,13 +39,8 @@ static void default_action(int number, const siginfo_t *details) {
   if (details->si_code <= 0) raise(number);
 }
 
-static void pass_on(int number, siginfo_t *details, void *machine_context) {
-  const struct sigaction *previous = number == SIGSEGV ? &previous_segv : &previous_bus;
-  if (!(previous->sa_flags & SA_SIGINFO) && previous->sa_handler == SIG_IGN && details->si_code <= 0) return;
-  if (!(previous->sa_flags & SA_SIGINFO) && (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN)) {
-    default_action(number, details);
-    return;
-  }
+/* What the handler that was there before gets, with the signals blocked that it has asked for. */
+static void call_previous(const struct sigaction *previous, int number, siginfo_t *details, void *machine_context) {
   sigset_t mask = previous->sa_mask;
   pthread_sigmask(SIG_BLOCK, &mask, NULL);
   if (previous->sa_flags & SA_NODEFER) {
@@ -56,6 +52,18 @@ static void pass_on(int number, siginfo_t *details, void *machine_context) {
     previous->sa_sigaction(number, details, machine_context);
   else
     previous->sa_handler(number);
+}
+
+static bool is_handler(const struct sigaction *action) {
+  return action->sa_flags & SA_SIGINFO || (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+static void pass_on(int number, siginfo_t *details, void *machine_context) {
+  const struct sigaction *previous = number == SIGSEGV ? &previous_segv : &previous_bus;
+  if (is_handler(previous))
+    call_previous(previous, number, details, machine_context);
+  else if (previous->sa_handler == SIG_DFL || details->si_code > 0)
+    default_action(number, details);
 }
 
 static void handle(int number, siginfo_t *details, void *machine_context) {
@@ -82,14 +90,11 @@ static void handle_interruption(int number, siginfo_t *details, void *machine_co
   int saved = errno;
   if (thread && atomic_load(&thread->interrupted) && !engine_interrupt_redirect(thread, machine_context)) {
     sigaddset(&((ucontext_t *)machine_context)->uc_sigmask, INTERRUPTION);
-    thread->holds_signal = true;
+    engine_host_thread.holds_signal = true;
     engine_os_signal(engine_os_thread_number(), INTERRUPTION);
   }
+  if (is_handler(&previous_interruption)) call_previous(&previous_interruption, number, details, machine_context);
   errno = saved;
-  if (previous_interruption.sa_flags & SA_SIGINFO)
-    previous_interruption.sa_sigaction(number, details, machine_context);
-  else if (previous_interruption.sa_handler != SIG_DFL && previous_interruption.sa_handler != SIG_IGN)
-    previous_interruption.sa_handler(number);
 }
 
 static void forget_number(void) { engine_host_thread.number = 0; }
@@ -121,8 +126,8 @@ void engine_signals_send(struct engine_thread *thread) {
   errno = saved;
 }
 
-void engine_signals_release(struct engine_thread *thread) {
-  thread->holds_signal = false;
+void engine_signals_release(void) {
+  engine_host_thread.holds_signal = false;
   mask_interruption(SIG_UNBLOCK);
 }
 

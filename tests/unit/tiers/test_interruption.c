@@ -105,7 +105,80 @@ static void check_by_a_signal(struct world *world, struct engine_instance *insta
   sigaction(SIGALRM, &before, NULL);
 }
 
+/* ---- What interrupts somebody else ---- */
+
+static int heard;
+static bool is_other_blocked;
+
+static void on_urgent(int number) {
+  sigset_t now;
+  (void)number;
+  pthread_sigmask(SIG_BLOCK, NULL, &now);
+  is_other_blocked = sigismember(&now, SIGUSR1);
+  heard++;
+}
+
+/* Before the first engine is made, which may install a handler of its own. */
+static void listen_once(void) {
+  static bool is_listening;
+  struct sigaction action = {.sa_handler = on_urgent};
+  sigaddset(&action.sa_mask, SIGUSR1);
+  if (!is_listening) sigaction(SIGURG, &action, NULL);
+  is_listening = true;
+}
+
+TEST(who_listened_before_still_hears) {
+  static struct builder b;
+  b = (struct builder){0};
+  listen_once();
+  build(&b);
+  struct world world = world_of(&(struct mode){0});
+  struct engine_instance *instance = instance_with(&world, &b);
+  heard = 0;
+  raise(SIGURG);
+  CHECK_INT(heard, 1);
+  CHECK(is_other_blocked);
+  if (instance) check_from_a_thread(&world, instance, "spins");
+  raise(SIGURG);
+  CHECK(heard >= 2);
+  world_free(&world);
+}
+
+/* A store's call within a function of the host that an interrupted store has called: it can be interrupted, too. */
+struct inner {
+  struct world world;
+  struct engine_instance *instance;
+  struct engine_store *outer;
+};
+
+static enum engine_trap host_calls_inner(struct engine_call *call, uint64_t *slots) {
+  struct inner *inner = call->env;
+  (void)slots;
+  engine_interrupt(inner->outer);
+  check_from_a_thread(&inner->world, inner->instance, "spins");
+  return ENGINE_TRAP_NONE;
+}
+
+TEST(stores_within_each_other) {
+  static struct builder b;
+  b = (struct builder){0};
+  build(&b);
+  struct world world = world_of(&(struct mode){0});
+  struct inner inner = {.world = world_of(&(struct mode){0}), .outer = world.store};
+  inner.instance = instance_with(&inner.world, &b);
+  struct engine_extern import = host_function(&world, &no_values, host_calls_inner, &inner);
+  struct engine_instance *instance = instance_of(&world, &b, &import, CAY_OK);
+  if (inner.instance && instance) {
+    check_interrupted(&world, instance, "leaves");
+    engine_interrupt_clear(world.store);
+    check_from_a_thread(&world, instance, "spins");
+  }
+  world_free(&inner.world);
+  world_free(&world);
+}
+
 TEST(from_another_thread) { in_loops(check_from_a_thread); }
 TEST(by_a_signal_in_the_loop) { in_loops(check_by_a_signal); }
 
-TIERS_TEST_MAIN(RUN(from_another_thread) RUN(by_a_signal_in_the_loop))
+TIERS_TEST_MAIN(RUN(who_listened_before_still_hears) RUN(from_another_thread) RUN(by_a_signal_in_the_loop)
+                    RUN(stores_within_each_other))

@@ -62,13 +62,17 @@ static LLVMValueRef load_limit(struct batch *b) {
   return limit;
 }
 
+/* When the limit was only taken away so that the thread looks, there is one again afterwards, which is asked anew: an
+ * interruption that came meanwhile has sent its signal to C code. */
 static void build_poll(struct batch *b, uint64_t look) {
-  LLVMBasicBlockRef looks = control_block(b), next = control_block(b);
+  LLVMBasicBlockRef check = control_block(b), looks = control_block(b), next = control_block(b);
+  LLVMBuildBr(b->builder, check);
+  LLVMPositionBuilderAtEnd(b->builder, check);
   LLVMValueRef is_missing = LLVMBuildICmp(b->builder, LLVMIntEQ, load_limit(b), LLVMConstNull(b->types[VALUE_I64]), "");
   control_branch_unlikely(b, is_missing, looks, next);
   LLVMPositionBuilderAtEnd(b->builder, looks);
   control_call_runtime(b, look, &b->inst, 1);
-  LLVMBuildBr(b->builder, next);
+  LLVMBuildBr(b->builder, check);
   LLVMPositionBuilderAtEnd(b->builder, next);
 }
 
@@ -91,7 +95,6 @@ void control_look_on_return(struct batch *b) {
   if (!loops_look(b)) build_poll(b, offsetof(struct baseline_runtime, look));
 }
 
-/* When the limit was only taken away so that the thread looks, there is one again afterwards, which is asked anew. */
 void control_check_room(struct batch *b) {
   LLVMBasicBlockRef check = control_block(b), full = control_block(b), next = control_block(b);
   uint64_t bytes = (uint64_t)b->ir->frame_slots * 8;
