@@ -61,6 +61,7 @@ static void move_environment(void) {
 }
 
 int main(int argc, char **argv) {
+  api_broker_main(argc, argv);
   keep_streams_closed();
   move_environment();
   return dispatch((struct cli_words){argv + (argc > 0), argc > 0 ? (size_t)argc - 1 : 0});

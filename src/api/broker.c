@@ -8,6 +8,7 @@
  *
  * Threads: any may ask, one at a time. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,10 +20,13 @@
 
 #include "api/broker.h"
 
+static const char role[] = "cay: broker";
+static bool is_own_broker; /* this program knows the role */
+
 struct api_broker {
   pthread_mutex_t lock;
   struct inspect_source source;
-  cay_run *run;
+  const struct module *module;  /* which the broker has been given last */
   struct host_network *network; /* NULL: none */
   int socket;
   bool is_over; /* no questions any more, which the broker has been told */
@@ -38,11 +42,9 @@ static void end_questions(struct api_broker *broker) {
 }
 
 /* The bytes of the answer, in broker->reply, with a NUL behind them; 0: none. Under the lock. */
-static size_t ask(struct api_broker *broker, const struct broker_request *request) {
+static size_t hear(struct api_broker *broker, bool is_sent) {
   size_t len_bytes = 0;
-  if (broker->is_over) return 0;
-  if (!broker_send(broker->socket, request, broker_request_bytes(request)) ||
-      !broker_receive(broker->socket, broker->reply, BROKER_REPLY_BYTES, &len_bytes, BROKER_CLIENT_MS)) {
+  if (!is_sent || !broker_receive(broker->socket, broker->reply, BROKER_REPLY_BYTES, &len_bytes, BROKER_CLIENT_MS)) {
     end_questions(broker);
     return 0;
   }
@@ -50,16 +52,36 @@ static size_t ask(struct api_broker *broker, const struct broker_request *reques
   return len_bytes;
 }
 
+static size_t ask(struct api_broker *broker, const struct broker_request *request) {
+  if (broker->is_over) return 0;
+  return hear(broker, broker_send(broker->socket, request, broker_request_bytes(request)));
+}
+
+/* Sends the request with a module, whose bytes it takes from this process's memory: what lies under the module's name by now
+ * is nobody's business. */
+static bool send_module(struct api_broker *broker, const struct broker_request *request, const struct module *module) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return false;
+  bool is_sent = broker_send_with(broker->socket, request, broker_request_bytes(request), ends[0]);
+  close(ends[0]);
+  is_sent = is_sent && broker_write(ends[1], module->bytes, module->len_bytes, BROKER_CLIENT_MS);
+  close(ends[1]);
+  return is_sent;
+}
+
+static size_t ask_about(struct api_broker *broker, const struct broker_request *request, const struct module *module) {
+  if (module == broker->module || broker->is_over) return ask(broker, request);
+  broker->module = module;
+  return hear(broker, send_module(broker, request, module));
+}
+
 static size_t find(void *env, const struct module *module, uint32_t offset, struct inspect_position *out,
                    size_t capacity) {
   struct api_broker *broker = env;
   struct broker_request request = {.kind = BROKER_POSITIONS, .offset = offset};
-  const struct module *candidate;
   if (!inspect_has_positions(module)) return 0;
-  while (request.module < api_run_modules(broker->run, request.module, &candidate) && candidate != module)
-    request.module++;
   pthread_mutex_lock(&broker->lock);
-  size_t len_bytes = ask(broker, &request);
+  size_t len_bytes = ask_about(broker, &request, module);
   size_t count = broker_positions_read(broker->reply, len_bytes, out, capacity);
   pthread_mutex_unlock(&broker->lock);
   return count;
@@ -75,7 +97,7 @@ static bool path_request(struct broker_request *request, enum broker_kind kind, 
   size_t len_bytes = strlen(path);
   if (len_bytes == 0 || len_bytes >= sizeof request->path) return false;
   request->kind = kind;
-  request->module = request->offset = 0;
+  request->offset = 0;
   request->path_bytes = (uint32_t)len_bytes;
   memcpy(request->path, path, len_bytes);
   return true;
@@ -127,6 +149,23 @@ static bool start_helper(void *env, int socket) {
 
 /* ---- Its life --------------------------------------------------------------------------------------------------------------- */
 
+/* Once it has been asked something, the process that waited is this program again, from its start on. */
+void api_broker_main(int argc, char **argv) {
+  is_own_broker = true;
+  if (argc != 2 || strcmp(argv[0], role) != 0) return;
+  broker_serve(STDIN_FILENO, api_tier_find(argv[1], NULL), NULL, BROKER_NAME_MS);
+}
+
+/* What it takes to look names up is in this process's memory only, so that such a broker has a copy of that: a fork. */
+static pid_t start_process(int socket, const struct engine_tier *tier, const struct host_network *network) {
+  char *words[] = {(char *)role, (char *)tier->name, NULL};
+  pid_t process = is_own_broker && !network ? base_os_start_waiter(socket, words) : 0;
+  if (process > 0) return process;
+  process = fork();
+  if (process == 0) broker_serve(socket, tier, network, BROKER_NAME_MS);
+  return process;
+}
+
 enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
                                struct cay_error *error) {
   int ends[2];
@@ -136,8 +175,7 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
     base_free(broker);
     return base_error_system(error, errno, "no socket for the broker");
   }
-  pid_t process = fork();
-  if (process == 0) broker_serve(ends[1], run, network, BROKER_NAME_MS);
+  pid_t process = start_process(ends[1], api_run_tier(run), network);
   int failure = errno;
   close(ends[1]);
   if (process < 0) {
@@ -146,7 +184,7 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
     return base_error_system(error, failure, "the broker cannot be started");
   }
   pthread_mutex_init(&broker->lock, NULL);
-  broker->run = run;
+  broker->module = NULL;
   broker->process = process;
   broker->network = network;
   broker->is_over = false;

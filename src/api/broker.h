@@ -8,7 +8,8 @@
 #include "inspect/inspect.h"
 
 enum broker_kind {
-  BROKER_POSITIONS, /* where byte `offset` of module `module` comes from; answered by broker_positions_write */
+  BROKER_POSITIONS, /* where byte `offset` of a module comes from; answered by broker_positions_write. The module is what can
+                       be read, to its end, from the descriptor that comes with the request, or that of the last one */
   BROKER_REAL_PATH, /* what a path leads to, links followed; answered by it, or by nothing */
   BROKER_PATH_KIND, /* answered by one byte, enum api_path_kind */
   BROKER_NAME,      /* who the path names is looked up; answered by host_network_answer through the descriptor that comes
@@ -18,7 +19,7 @@ enum broker_kind {
 };
 enum { BROKER_PATH_BYTES = 4096, BROKER_TEXT_BYTES = 512, BROKER_REPLY_BYTES = 32 * 1024 };
 struct broker_request {
-  uint32_t kind, module, offset;
+  uint32_t kind, offset;
   uint32_t path_bytes; /* without the NUL; 0 when the kind has none */
   char path[BROKER_PATH_BYTES];
 };
@@ -26,8 +27,8 @@ struct broker_request {
 size_t broker_request_bytes(const struct broker_request *request);
 /* Reads what was received, every part of which has to make sense; a NUL stands behind the path. MALFORMED, with the offset
  * of what is wrong. `error` may be NULL. */
-enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, size_t module_count,
-                                     struct broker_request *out, struct cay_error *error);
+enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, struct broker_request *out,
+                                     struct cay_error *error);
 
 /* Texts are cut at BROKER_TEXT_BYTES. Returns the bytes of the message. */
 size_t broker_positions_write(const struct inspect_position *positions, size_t count,
@@ -40,6 +41,8 @@ size_t broker_positions_read(const char *bytes, size_t len_bytes, struct inspect
 bool broker_send(int socket, const void *bytes, size_t len_bytes);
 bool broker_send_with(int socket, const void *bytes, size_t len_bytes, int fd);
 bool broker_receive(int socket, void *bytes, size_t capacity, size_t *len_bytes, int timeout_ms);
+/* Writes all to a pipe, whose reader may be gone or slow; without SIGPIPE, which is ignored by whoever calls this. */
+bool broker_write(int fd, const void *bytes, size_t len_bytes, int timeout_ms);
 /* `*fd` is the one descriptor that came along, the caller's from then on, or -1. */
 bool broker_receive_with(int socket, void *bytes, size_t capacity, size_t *len_bytes, int *fd);
 enum {
@@ -51,8 +54,9 @@ enum {
 };
 _Static_assert((int)BROKER_NAME_MS < (int)HOST_LOOKUP_MS, "who asked hears of the end of a lookup, and not of silence");
 
-/* The broker's life, in a process of its own: answers until the other end of `socket` is closed. `network` (NULL: none):
- * the rules for names; a lookup may take `lookup_ms`. */
-_Noreturn void broker_serve(int socket, const cay_run *run, const struct host_network *network, int lookup_ms);
+/* The broker's life, in a process of its own: answers until the other end of `socket` is closed. `tier`: whose process is
+ * started (NULL: none). `network` (NULL: none): the rules for names; a lookup may take `lookup_ms`. */
+_Noreturn void broker_serve(int socket, const struct engine_tier *tier, const struct host_network *network,
+                            int lookup_ms);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The broker: a child of the command, forked before the wall, that knows what the guest's process must not look at.
+/* The broker: a child of the command, started before the wall, that knows what the guest's process must not look at.
  *
  * Who asks may be an attacker that has taken over the guest's process. So a question has one meaning, limits and no way to
  * name anything but what it asks for, and the answers tell about the host's files nothing but whether paths exist
  * and what links lead to, so many times as a message after a failed run may need it. It opens no file for anybody.
  *
  * Debug information is read by a child of the broker's in turn: the module's author wrote it, and the library that reads it
- * is large. That child opens the library and the modules' sections first, and then has no rights but to answer. It is
+ * is large. That child opens the library, then has no rights but to answer, and then takes the module from who asks. It is
  * started by the first question and stays; when it dies or takes too long there are no positions any more.
  *
  * Names are looked up by children, too, one for each: the C library loads code for that, reads what strangers send and
@@ -39,7 +39,7 @@
 enum { FILE_QUESTIONS_MAX = 4096, NAME_QUESTIONS_MAX = 4096, LOOKUPS_MAX = 16, READER_MEMORY_BYTES = 1 << 30 };
 
 struct server {
-  const cay_run *run;
+  const struct engine_tier *tier;     /* NULL: it has no process */
   const struct host_network *network; /* NULL: no names */
   int socket, lookup_ms;
   int reader_socket; /* -1: not started, or lost */
@@ -75,24 +75,40 @@ static void be_child(int kept, pid_t parent) {
 
 /* ---- The reader of debug information --------------------------------------------------------------------------------------- */
 
-_Noreturn static void read_for(int socket, const cay_run *run) {
+struct book {
+  struct inspect_reader *reader;
+  struct module *module; /* NULL: none that could be read */
+};
+
+/* Reads all of a module; what was read before is forgotten. The bytes may be anything. */
+static void take_module(struct book *book, int fd) {
+  struct base_file bytes;
+  inspect_reader_forget(book->reader);
+  module_release(book->module);
+  book->module = NULL;
+  if (base_file_read_from(fd, &bytes, NULL) == CAY_OK &&
+      module_load_file(&bytes, MODULE_FEATURES_RUNNABLE, NULL, &book->module, NULL) != CAY_OK)
+    base_file_deinit(&bytes);
+  close(fd);
+}
+
+_Noreturn static void read_for(int socket) {
   struct inspect_position positions[INSPECT_POSITIONS_MAX];
   struct rlimit memory = {READER_MEMORY_BYTES, READER_MEMORY_BYTES};
   struct broker_request request;
-  const struct module *module = NULL;
+  struct book book = {.reader = inspect_reader_new()};
   char reply[BROKER_REPLY_BYTES], bytes[sizeof request];
-  size_t len_bytes, count = api_run_modules(run, 0, &module);
-  struct inspect_reader *reader = inspect_reader_new();
-  for (size_t i = 0; reader && i < count; i++) {
-    api_run_modules(run, i, &module);
-    inspect_reader_open(reader, module);
-  }
+  size_t len_bytes;
+  int fd;
+  if (!book.reader || !inspect_reader_load(book.reader)) _exit(1);
   setrlimit(RLIMIT_DATA, &memory);
   if (!policy_wall_enter_reader()) _exit(1); /* no positions are better than a reader that can do more than read */
-  while (reader && broker_receive(socket, bytes, sizeof bytes, &len_bytes, BROKER_FOREVER) &&
-         broker_request_parse(bytes, len_bytes, count, &request, NULL) == CAY_OK) {
-    api_run_modules(run, request.module, &module);
-    size_t found = inspect_reader_find(reader, module, request.offset, positions, INSPECT_POSITIONS_MAX);
+  while (broker_receive_with(socket, bytes, sizeof bytes, &len_bytes, &fd) &&
+         broker_request_parse(bytes, len_bytes, &request, NULL) == CAY_OK) {
+    if (fd >= 0) take_module(&book, fd);
+    size_t found = book.module
+                       ? inspect_reader_find(book.reader, book.module, request.offset, positions, INSPECT_POSITIONS_MAX)
+                       : 0;
     /* An answer of no bytes would be the end. */
     size_t reply_bytes = broker_positions_write(positions, found, reply);
     if (!broker_send(socket, reply_bytes ? reply : "", reply_bytes ? reply_bytes : 1)) break;
@@ -119,7 +135,7 @@ static bool start_reader(struct server *server) {
   server->reader = fork();
   if (server->reader == 0) {
     be_child(ends[1], broker);
-    read_for(ends[1], server->run);
+    read_for(ends[1]);
   }
   close(ends[1]);
   server->reader_socket = ends[0];
@@ -127,10 +143,13 @@ static bool start_reader(struct server *server) {
   return server->reader_socket >= 0;
 }
 
-static size_t answer_positions(struct server *server, const struct broker_request *request) {
+static size_t answer_positions(struct server *server, const struct broker_request *request, int fd) {
   size_t len_bytes = 0;
   if (!start_reader(server)) return 0;
-  if (!broker_send(server->reader_socket, request, broker_request_bytes(request)) ||
+  size_t request_bytes = broker_request_bytes(request);
+  bool is_sent = fd < 0 ? broker_send(server->reader_socket, request, request_bytes)
+                        : broker_send_with(server->reader_socket, request, request_bytes, fd);
+  if (!is_sent ||
       !broker_receive(server->reader_socket, server->reply, BROKER_REPLY_BYTES, &len_bytes, BROKER_READER_MS)) {
     lose_reader(server);
     return 0;
@@ -191,8 +210,8 @@ static void end_lookups(struct server *server, uint64_t now_ns) {
 
 /* One for the run: it compiles what the guest's process says is a module, and answers to that. */
 static void start_helper(struct server *server, int fd) {
-  const struct engine_tier *tier = api_run_tier(server->run);
-  if (server->helper || !tier->start_for) return;
+  const struct engine_tier *tier = server->tier;
+  if (server->helper || !tier || !tier->start_for) return;
   if (!tier->start_for(fd, &server->helper)) server->helper = 0;
 }
 
@@ -223,10 +242,10 @@ static void wait_for_question(struct server *server) {
 }
 
 /* The bytes of the answer, at least one: none would be the end. */
-static size_t answer(struct server *server, const struct broker_request *request) {
+static size_t answer(struct server *server, const struct broker_request *request, int fd) {
   size_t len_bytes = 0;
   if (request->kind == BROKER_POSITIONS)
-    len_bytes = answer_positions(server, request);
+    len_bytes = answer_positions(server, request, fd);
   else if (server->file_questions++ < FILE_QUESTIONS_MAX)
     len_bytes = request->kind == BROKER_REAL_PATH ? answer_real_path(server, request->path)
                                                   : answer_path_kind(server, request->path);
@@ -234,30 +253,33 @@ static size_t answer(struct server *server, const struct broker_request *request
   return len_bytes ? len_bytes : 1;
 }
 
+static bool fits_descriptor(uint32_t kind, bool has_one) {
+  return kind == BROKER_POSITIONS || has_one == (kind == BROKER_NAME || kind == BROKER_HELPER);
+}
+
 /* Receives and answers one question; false: there will be no more. */
 static bool serve_one(struct server *server) {
   struct broker_request request;
-  const struct module *module;
   size_t len_bytes;
   int fd;
   wait_for_question(server);
   if (!broker_receive_with(server->socket, server->question, sizeof server->question, &len_bytes, &fd)) return false;
-  size_t module_count = api_run_modules(server->run, 0, &module);
-  bool is_good = broker_request_parse(server->question, len_bytes, module_count, &request, NULL) == CAY_OK &&
-                 (fd >= 0) == (request.kind == BROKER_NAME || request.kind == BROKER_HELPER);
+  bool is_good = broker_request_parse(server->question, len_bytes, &request, NULL) == CAY_OK &&
+                 fits_descriptor(request.kind, fd >= 0);
   if (is_good && request.kind == BROKER_NAME)
     answer_name(server, request.path, fd);
   else if (is_good && request.kind == BROKER_HELPER)
     start_helper(server, fd);
   else if (is_good)
-    is_good = broker_send(server->socket, server->reply, answer(server, &request));
+    is_good = broker_send(server->socket, server->reply, answer(server, &request, fd));
   if (fd >= 0) close(fd);
   return is_good;
 }
 
-_Noreturn void broker_serve(int socket, const cay_run *run, const struct host_network *network, int lookup_ms) {
+_Noreturn void broker_serve(int socket, const struct engine_tier *tier, const struct host_network *network,
+                            int lookup_ms) {
   static struct server server;
-  server.run = run;
+  server.tier = tier;
   server.reader_socket = -1;
   server.network = network;
   server.socket = socket;

@@ -5,6 +5,7 @@
  * column, flags, then function and file, each as a length of 16 bits (0xFFFF: there is none), the bytes and a NUL, so that
  * what was received can be used in place. One message is one packet of the socket: what does not come whole is dropped. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,8 +22,8 @@ static enum cay_status malformed(struct cay_error *error, size_t offset, const c
 
 static bool has_path(uint32_t kind) { return kind != BROKER_POSITIONS && kind != BROKER_HELPER; }
 
-enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, size_t module_count,
-                                     struct broker_request *out, struct cay_error *error) {
+enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, struct broker_request *out,
+                                     struct cay_error *error) {
   const size_t head_bytes = offsetof(struct broker_request, path);
   if (len_bytes < head_bytes) return malformed(error, len_bytes, "ends too early");
   if (len_bytes >= sizeof *out) return malformed(error, sizeof *out - 1, "is too long");
@@ -31,8 +32,6 @@ enum cay_status broker_request_parse(const void *bytes, size_t len_bytes, size_t
   if (out->path_bytes != len_bytes - head_bytes || (out->path_bytes == 0) != !has_path(out->kind))
     return malformed(error, offsetof(struct broker_request, path_bytes), "has a path of another length");
   out->path[out->path_bytes] = 0;
-  if (out->kind == BROKER_POSITIONS && out->module >= module_count)
-    return malformed(error, offsetof(struct broker_request, module), "is about a module that there is not");
   size_t path_bytes = strlen(out->path);
   if (path_bytes < out->path_bytes) return malformed(error, head_bytes + path_bytes, "has a path with a zero byte");
   return CAY_OK;
@@ -116,6 +115,21 @@ bool broker_send_with(int socket, const void *bytes, size_t len_bytes, int fd) {
   do sent = base_os_sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (sent < 0 && errno == EINTR);
   return sent == (ssize_t)len_bytes;
+}
+
+bool broker_write(int fd, const void *bytes, size_t len_bytes, int timeout_ms) {
+  struct pollfd ready = {.fd = fd, .events = POLLOUT};
+  uint64_t deadline_ns = base_os_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+  if (fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK) != 0) return false;
+  for (const char *at = bytes; len_bytes > 0 && base_os_monotonic_ns() < deadline_ns;) {
+    ssize_t written = write(fd, at, len_bytes);
+    if (written < 0 && errno == EAGAIN) poll(&ready, 1, timeout_ms);
+    if (written < 0 && errno != EAGAIN && errno != EINTR) return false;
+    if (written <= 0) continue;
+    at += written;
+    len_bytes -= (size_t)written;
+  }
+  return len_bytes == 0;
 }
 
 bool broker_receive(int socket, void *bytes, size_t capacity, size_t *len_bytes, int timeout_ms) {

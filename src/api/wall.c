@@ -65,7 +65,8 @@ static bool may_ask(const cay_run *run) {
 static enum cay_status start_broker(cay_run *run, const cay_wasi *wasi, bool has_names, struct api_broker **broker,
                                     struct cay_error *missing, struct cay_error *error) {
   if (!may_ask(run)) return CAY_OK;
-  enum cay_status status = api_broker_new(run, wasi ? wasi->network : NULL, broker, has_names ? error : missing);
+  struct host_network *network = wasi && api_run_makes_sockets(run) ? wasi->network : NULL;
+  enum cay_status status = api_broker_new(run, network, broker, has_names ? error : missing);
   return has_names ? status : CAY_OK;
 }
 

@@ -269,12 +269,19 @@ enum cay_status base_file_read(const char *path, struct base_file *out, struct c
  * CAY_ERROR_SYSTEM with `*missing` true. */
 enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct base_file *out, bool *missing,
                                      struct cay_error *error);
+/* To the end of what a descriptor gives. */
+enum cay_status base_file_read_from(int fd, struct base_file *out, struct cay_error *error);
 void base_file_deinit(struct base_file *file);
 /* All of it, in as many writes as that takes; false: errno says why. */
 bool base_os_write_all(int fd, const void *bytes, size_t len_bytes);
 /* Closes all descriptors from `first` on but `kept` (-1: none), also those above the limit of them, which may have been lowered.
  * For a child that will not need what it was started with. */
 void base_os_close_from(int first, int kept);
+/* Starts a process that is for when something is to be asked, and costs little until then: when the first packet comes through
+ * `socket`, it becomes this process's program, anew, with `words` as arguments, no environment, no descriptors but the
+ * socket (0) and the program (1), and all signals blocked. It ends when the socket's other end is closed before. Nothing of this process is
+ * in it, not its memory either. Returns its number; 0: it cannot be had here. Only of a process of one thread. */
+int base_os_start_waiter(int socket, char *const words[]);
 /* socket, sendmsg and setsockopt (of an int), such that a filter of system calls sees the kinds, flags and options. */
 struct msghdr;
 int base_os_socket(int family, int type, int protocol);

@@ -138,6 +138,10 @@ enum cay_status base_file_read(const char *path, struct base_file *out, struct c
   return base_file_read_known(path, out, NULL, error);
 }
 
+enum cay_status base_file_read_from(int fd, struct base_file *out, struct cay_error *error) {
+  return file_read_all(fd, "what was sent", 65536, out, error);
+}
+
 /* Looks before it opens, because opening alone can block or rewind a tape; and once more, because a stranger may change
  * what is there in between. */
 static enum cay_status open_regular(const char *path, int *fd, bool *missing, struct cay_error *error) {

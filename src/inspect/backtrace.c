@@ -11,6 +11,7 @@ struct opened {
 };
 
 struct inspect_reader {
+  const struct inspect_dwarf_table *table; /* NULL: not loaded */
   BASE_VEC(struct opened) opened;
 };
 
@@ -23,10 +24,13 @@ struct backtrace {
 
 struct inspect_reader *inspect_reader_new(void) { return base_alloc_zero(1, sizeof(struct inspect_reader)); }
 
-void inspect_reader_free(struct inspect_reader *reader) {
-  if (!reader) return;
+void inspect_reader_forget(struct inspect_reader *reader) {
   for (size_t i = 0; i < reader->opened.count; i++) inspect_debug_close(&reader->opened.items[i].debug);
   BASE_VEC_DEINIT(&reader->opened);
+}
+
+void inspect_reader_free(struct inspect_reader *reader) {
+  if (reader) inspect_reader_forget(reader);
   base_free(reader);
 }
 
@@ -37,11 +41,14 @@ static struct inspect_debug *debug_of(struct inspect_reader *reader, const struc
   struct opened *opened = BASE_VEC_PUSH(&reader->opened);
   if (!opened) return NULL;
   opened->module = module;
-  inspect_debug_open(&opened->debug, module);
+  inspect_debug_open(&opened->debug, reader->table, module);
   return &opened->debug;
 }
 
-void inspect_reader_open(struct inspect_reader *reader, const struct module *module) { debug_of(reader, module); }
+bool inspect_reader_load(struct inspect_reader *reader) {
+  if (!reader->table) reader->table = inspect_debug_load();
+  return reader->table != NULL;
+}
 
 size_t inspect_reader_find(void *reader, const struct module *module, uint32_t offset, struct inspect_position *out,
                            size_t capacity) {
@@ -143,6 +150,5 @@ void inspect_backtrace(struct engine_thread *thread, size_t max_frames, const st
   const struct inspect_source here = {inspect_reader_find, &reader};
   struct backtrace self = {out, source ? source : &here};
   add_frames(&self, thread, max_frames);
-  for (size_t i = 0; i < reader.opened.count; i++) inspect_debug_close(&reader.opened.items[i].debug);
-  BASE_VEC_DEINIT(&reader.opened);
+  inspect_reader_forget(&reader);
 }

@@ -104,11 +104,16 @@ static char *image_new(const struct module *module, size_t *len_bytes) {
 
 /* ---- Looking up ---------------------------------------------------------------------------------------------------- */
 
-void inspect_debug_open(struct inspect_debug *debug, const struct module *module) {
+const struct inspect_dwarf_table *inspect_debug_load(void) {
+  return base_os_plugin("dwarf", "inspect_dwarf_table", NULL);
+}
+
+void inspect_debug_open(struct inspect_debug *debug, const struct inspect_dwarf_table *table,
+                        const struct module *module) {
   size_t len_bytes = 0;
   *debug = (struct inspect_debug){.image = image_new(module, &len_bytes)};
   if (!debug->image) return;
-  debug->table = base_os_plugin("dwarf", "inspect_dwarf_table", NULL);
+  debug->table = table ? table : inspect_debug_load();
   if (debug->table) debug->dwarf = debug->table->open(debug->image, len_bytes);
 }
 

@@ -45,10 +45,11 @@ struct inspect_source {
 struct inspect_reader;
 struct inspect_reader *inspect_reader_new(void); /* NULL: no memory */
 void inspect_reader_free(struct inspect_reader *reader); /* NULL allowed */
-/* Opens the module's debug information, and what is needed to read it, if there is any; find does that when it has not
- * been done. The module stays. */
-void inspect_reader_open(struct inspect_reader *reader, const struct module *module);
-/* As inspect_source.find, with a reader as env. */
+/* Loads what is needed to read debug information, which find does when it has not been done: for a process that is about to
+ * give up the right to. False: it is not there. */
+bool inspect_reader_load(struct inspect_reader *reader);
+void inspect_reader_forget(struct inspect_reader *reader); /* its modules, which may go */
+/* As inspect_source.find, with a reader as env. The module stays as long as the reader. */
 size_t inspect_reader_find(void *reader, const struct module *module, uint32_t offset, struct inspect_position *out,
                            size_t capacity);
 /* Whether a module has debug information that could be read. */

@@ -16,7 +16,10 @@ struct inspect_debug {
   struct inspect_dwarf *dwarf; /* NULL: there is none that can be read */
   char *image;
 };
-void inspect_debug_open(struct inspect_debug *debug, const struct module *module);
+/* `table` NULL: it is loaded (inspect_debug_load; NULL: it is not there). */
+const struct inspect_dwarf_table *inspect_debug_load(void);
+void inspect_debug_open(struct inspect_debug *debug, const struct inspect_dwarf_table *table,
+                        const struct module *module);
 void inspect_debug_close(struct inspect_debug *debug);
 /* The positions of byte `offset` of the module, as inspect_dwarf_table.find. */
 size_t inspect_debug_find(struct inspect_debug *debug, const struct module *module, uint32_t offset,

@@ -10,7 +10,8 @@ usage: run.py CAY BUILD_FOLDER CC
 2. strace: between the system call that closes the wall (seccomp) and the end of the process, a run without grants opens,
    asks about and connects to nothing. With grants and --audit, what is opened is what the log says, and the reverse.
 3. A single granted file that is replaced: behind the wall the new one is refused, without it is reached.
-4. Calls that fail (strace, too): the run goes on, and what the wall lacks is said, or the run refused."""
+4. A module whose file is written over while it runs: messages tell lines of the one that runs.
+5. Calls that fail (strace, too): the run goes on, and what the wall lacks is said, or the run refused."""
 import json
 import os
 import re
@@ -245,6 +246,21 @@ def test_replaced(folder):
         check('a replaced file, --isolate %s' % isolate, [first.strip(), rest.strip()] == ['old', second], (first, rest))
 
 
+def test_module_replaced(folder):
+    """Positions are those of the module that runs, whatever its file has become."""
+    (folder / 'trap.c').write_text('#include <stdio.h>\nint main(void) {\n  puts("up");\n  fflush(stdout);\n  getchar();\n'
+                                   '  __builtin_trap();\n}\n')
+    subprocess.run([compiler(), '--target=wasm32-wasi', '-Wno-deprecated', '-g', 'trap.c', '-o', 'trap.wasm'], check=True,
+                   cwd=folder)
+    guest = subprocess.Popen([CAY, 'run', '--isolate', 'wall', 'trap.wasm'], cwd=folder, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    guest.stdout.readline()
+    with (folder / 'trap.wasm').open('r+b') as module:
+        module.write(bytes((folder / 'trap.wasm').stat().st_size))
+    _, told = guest.communicate('\n', timeout=120)
+    check('positions of a module whose file was written over', 'trap.c:6' in told, told)
+
+
 def main():
     cc = compiler()
     if not cc:
@@ -265,6 +281,7 @@ def main():
                 test_hole(folder)
                 test_strace(folder)
                 test_replaced(folder)
+                test_module_replaced(folder)
                 test_failures(folder)
     print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
     return failed != 0

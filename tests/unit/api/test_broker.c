@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,16 +61,16 @@ static struct broker_request request_of(enum broker_kind kind, const char *path)
 
 static void refused(const void *bytes, size_t len_bytes, uint64_t offset) {
   struct broker_request read;
-  CHECK_INT(broker_request_parse(bytes, len_bytes, 1, &read, &error), CAY_ERROR_MALFORMED);
+  CHECK_INT(broker_request_parse(bytes, len_bytes, &read, &error), CAY_ERROR_MALFORMED);
   CHECK_INT(error.offset, offset);
-  CHECK_INT(broker_request_parse(bytes, len_bytes, 1, &read, NULL), CAY_ERROR_MALFORMED);
+  CHECK_INT(broker_request_parse(bytes, len_bytes, &read, NULL), CAY_ERROR_MALFORMED);
 }
 
 TEST(requests) {
-  enum { KIND = 0, MODULE = 4, PATH_BYTES = 12, PATH = 16 };
+  enum { KIND = 0, PATH_BYTES = 8, PATH = 12 };
   struct broker_request request = request_of(BROKER_NAME, "localhost"), read;
   size_t len_bytes = broker_request_bytes(&request);
-  CHECK_INT(broker_request_parse(&request, len_bytes, 1, &read, &error), CAY_OK);
+  CHECK_INT(broker_request_parse(&request, len_bytes, &read, &error), CAY_OK);
   CHECK_TEXT(read.path, "localhost");
   for (size_t cut = 0; cut < len_bytes; cut++) refused(&request, cut, cut < PATH ? cut : PATH_BYTES);
   refused(&request, len_bytes + 1, PATH_BYTES);
@@ -79,9 +80,7 @@ TEST(requests) {
   request.kind = BROKER_POSITIONS;
   refused(&request, len_bytes, PATH_BYTES);
   request = request_of(BROKER_POSITIONS, "");
-  CHECK_INT(broker_request_parse(&request, PATH, 1, &read, &error), CAY_OK);
-  request.module = 1;
-  refused(&request, PATH, MODULE);
+  CHECK_INT(broker_request_parse(&request, PATH, &read, &error), CAY_OK);
   request = request_of(BROKER_REAL_PATH, "");
   refused(&request, PATH, PATH_BYTES);
   request = request_of(BROKER_REAL_PATH, "/etc/passwd");
@@ -89,7 +88,7 @@ TEST(requests) {
   refused(&request, PATH + 11, PATH + 4);
   memset(request.path, 'a', sizeof request.path);
   request.path_bytes = sizeof request.path - 1;
-  CHECK_INT(broker_request_parse(&request, broker_request_bytes(&request), 1, &read, &error), CAY_OK);
+  CHECK_INT(broker_request_parse(&request, broker_request_bytes(&request), &read, &error), CAY_OK);
   CHECK_INT(strlen(read.path), sizeof request.path - 1);
 }
 
@@ -156,7 +155,7 @@ static int start(int lookup_ms) {
   connect_ends();
   fflush(NULL);
   server = fork();
-  if (server == 0) broker_serve(ends[1], run, network, lookup_ms);
+  if (server == 0) broker_serve(ends[1], NULL, network, lookup_ms);
   close(ends[1]);
   return ends[0];
 }
@@ -358,12 +357,70 @@ TEST(no_wait_for_the_stopped) {
   host_network_release(network);
 }
 
+/* The broker that waits and then is this program: it has nothing of the process but what it asks with, answers, and ends. */
+static bool reads(pid_t process, const char *what, char *out, size_t capacity) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)process, what);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t got = fd >= 0 ? read(fd, out, capacity - 1) : -1;
+  if (fd >= 0) close(fd);
+  out[got > 0 ? got : 0] = 0;
+  return got >= 0;
+}
+
+static bool has_descriptor(pid_t process, int fd) {
+  char path[64], to[64];
+  snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)process, fd);
+  return readlink(path, to, sizeof to) > 0;
+}
+
+TEST(broker_that_waits) {
+  struct api_broker *broker;
+  char before[4096], text[4096];
+  int kept = dup2(STDIN_FILENO, 77); /* as if the caller had left one open */
+  CHECK_INT(kept, 77);
+  setenv("CAY_TEST_SECRET", "abc", 1);
+  CHECK_INT(api_broker_new(run, NULL, &broker, &error), CAY_OK);
+  pid_t process = api_broker_process(broker);
+  CHECK(reads(process, "environ", text, sizeof text));
+  bool waits = !strstr(text, "CAY_TEST_SECRET"); /* else this system has none, and it is a fork */
+  if (waits) {
+    CHECK_TEXT(text, "");
+    CHECK(reads(process, "maps", before, sizeof before) && !strstr(before, "test_broker"));
+  }
+  CHECK(!has_descriptor(process, kept));
+  CHECK_INT(api_path_kind(broker, "/"), API_PATH_DIRECTORY);
+  CHECK_INT(api_path_kind(broker, "/nowhere"), API_PATH_ABSENT);
+  char *real = api_real_path(broker, "/proc/../proc/.");
+  CHECK(real && strcmp(real, "/proc") == 0);
+  base_free(real);
+  if (waits) CHECK(reads(process, "environ", text, sizeof text) && !text[0]);
+  CHECK(!has_descriptor(process, kept) && !has_descriptor(process, 1));
+  api_broker_free(broker);
+  CHECK(kill(process, 0) < 0 && errno == ESRCH);
+  /* One that is never asked, and one that is told lies first. */
+  CHECK_INT(api_broker_new(run, NULL, &broker, &error), CAY_OK);
+  process = api_broker_process(broker);
+  api_broker_free(broker);
+  CHECK(kill(process, 0) < 0 && errno == ESRCH);
+  if (waits) {
+    connect_ends();
+    char *words[] = {"cay: broker", "no tier", NULL};
+    server = base_os_start_waiter(ends[1], words);
+    close(ends[1]);
+    CHECK(server > 0 && broker_send(ends[0], "?", 1));
+    CHECK(ended(ends[0]));
+  }
+  close(kept);
+}
+
 static void teardown(void) {
   cay_run_free(run);
   cay_engine_free(engine);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  api_broker_main(argc, argv);
   setup();
   RUN(requests)
   RUN(one_descriptor_comes_along)
@@ -374,6 +431,7 @@ int main(void) {
   RUN(nobody_waits)
   RUN(broker_of_a_run)
   RUN(no_wait_for_the_stopped)
+  RUN(broker_that_waits)
   teardown();
   printf("%d checks, %d failed\n", test_checks, test_failures);
   return test_failures != 0;
