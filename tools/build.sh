@@ -38,6 +38,7 @@ build_sanitized() {
   build_in build-asan --buildtype=debugoptimized -Db_ndebug=false -Db_sanitize=address,undefined -Db_lundef=false
 }
 build_gcc() { CC=gcc build_in build-gcc --buildtype=release; }
+build_small() { build_in build-small --buildtype=minsize -Ddebug=false -Db_ndebug=true -Dinterpreter_only=true -Dnode=disabled; }
 build_fuzz() {
   build_in build-fuzz --buildtype=debugoptimized -Db_ndebug=false -Db_sanitize=address,undefined -Db_lundef=false \
     -Dfuzz=true

@@ -220,6 +220,18 @@ class Tests(unittest.TestCase):
         with self.store.deadline(60):
             self.assertEqual(exports.fail(2), 2)
 
+
+    def test_budgets_count_computing(self):
+        exports = self.instance("STATE").exports
+        with self.store.budget(0.05):
+            time.sleep(0.1)
+            self.assertEqual(exports.add(40, 2), 42)
+        threads = threading.active_count()
+        for _ in range(1000):
+            with self.store.budget(1), self.store.deadline(60):
+                self.assertEqual(exports.add(40, 2), 42)
+        self.assertLessEqual(threading.active_count(), threads)
+
     def test_threads(self):
         module, wrong = cay.Module(load("STATE")), []
 

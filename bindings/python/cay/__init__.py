@@ -18,8 +18,11 @@ Modules and engines may be used by all threads, a store and what is in it by one
 lock. A store ends with its `with` block or `close`; what is left of it then only raises."""
 import contextlib
 import ctypes
+import heapq
 import itertools
+import os
 import threading
+import time
 from typing import NamedTuple
 
 from . import _native as native
@@ -218,6 +221,62 @@ def _read_exports(module):
     return found
 
 
+# ---- Time ------------------------------------------------------------------------------------------------------------
+
+class _Watch:
+    def __init__(self, pointer, clock, end):
+        self.pointer, self.clock, self.end = pointer, clock, end
+
+
+class _Watchdog:
+    """One thread for all deadlines of the process. It sleeps until the next one may be over, at most that long from when it
+    began to look; starting one that is not sooner than that does not wake it."""
+
+    def __init__(self):
+        self._changed, self._watches, self._serial = threading.Condition(), [], itertools.count()
+        self._thread, self._wakes = None, 0.0
+        os.register_at_fork(after_in_child=self.__init__)
+
+    def start(self, pointer, seconds, clock):
+        watch = _Watch(pointer, clock, time.clock_gettime(clock) + seconds)
+        when = time.monotonic() + seconds
+        with self._changed:
+            heapq.heappush(self._watches, (when, next(self._serial), watch))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="cay-watchdog", daemon=True)
+                self._thread.start()
+            elif when < self._wakes:
+                self._changed.notify()
+        return watch
+
+    def stop(self, watch):
+        """Afterwards it interrupts nobody."""
+        with self._changed:
+            watch.pointer = None
+
+    def _run(self):
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                while self._watches and self._watches[0][0] <= now:
+                    self._look(heapq.heappop(self._watches)[2], now)
+                self._wakes = self._watches[0][0] if self._watches else float("inf")
+                self._changed.wait(self._wakes - now if self._watches else None)
+
+    def _look(self, watch, now):
+        """Interrupts, or looks again when the rest may have passed."""
+        if watch.pointer is None:
+            return
+        rest = watch.end - time.clock_gettime(watch.clock)
+        if rest > 0:
+            heapq.heappush(self._watches, (now + rest, next(self._serial), watch))
+        else:
+            lib.cay_wasm_store_interrupt(watch.pointer)
+
+
+_watchdog = _Watchdog()
+
+
 # ---- Stores ------------------------------------------------------------------------------------------------------------
 
 class Store:
@@ -268,22 +327,25 @@ class Store:
     @contextlib.contextmanager
     def deadline(self, seconds):
         """Calls in the `with` block raise Interrupted when it has taken so long."""
-        pointer, lock, over = self._open(), threading.Lock(), False
-
-        def interrupt():
-            with lock:
-                if not over:
-                    lib.cay_wasm_store_interrupt(pointer)
-
-        timer = threading.Timer(seconds, interrupt)
-        timer.daemon = True
-        timer.start()
+        pointer = self._open()
+        watch = _watchdog.start(pointer, seconds, time.CLOCK_MONOTONIC)
         try:
             yield
         finally:
-            with lock:
-                over = True
-            timer.cancel()
+            _watchdog.stop(watch)
+            if self._pointer:
+                lib.cay_wasm_store_clear_interrupt(pointer)
+
+    @contextlib.contextmanager
+    def budget(self, seconds):
+        """Calls in the `with` block raise Interrupted when this thread has computed so long in it. Unlike a deadline it does
+        not count what other programs take of the processor."""
+        pointer = self._open()
+        watch = _watchdog.start(pointer, seconds, time.pthread_getcpuclockid(threading.get_ident()))
+        try:
+            yield
+        finally:
+            _watchdog.stop(watch)
             if self._pointer:
                 lib.cay_wasm_store_clear_interrupt(pointer)
 

@@ -180,7 +180,7 @@ static bool is_plain(const struct ir_insn *insn) {
 
 /* Whether the result of the current instruction, a temporary, is read next from the accumulator. */
 bool interp_stays_in_accumulator(const struct interp_encoder *e, const struct ir_insn *maker) {
-  if (maker->d < e->function->link_slot) return false;
+  if (INTERP_FEW || maker->d < e->function->link_slot) return false;
   size_t end = e->next + 1 + LOOK_AHEAD;
   if (end > e->function->insns.count) end = e->function->insns.count;
   for (size_t i = e->next + 1; i < end; i++) {
@@ -231,7 +231,7 @@ static void encode_unary(struct interp_encoder *e, const struct ir_insn *insn, c
     return;
   }
   bool store = !interp_stays_in_accumulator(e, insn);
-  interp_emit(e, row->first + in_acc * 2u + store, insn->d, insn->a, 0);
+  interp_emit(e, row->first + interp_form(in_acc * 2u + store, 0), insn->d, insn->a, 0);
   interp_has_result(e, insn);
 }
 
@@ -248,7 +248,7 @@ static bool encode_branch(struct interp_encoder *e, const struct ir_insn *insn, 
     b = insn->a;
   }
   uint32_t first = branch->flags & IR_NEGATED ? row->branch_not : row->branch;
-  uint32_t form = (is_const ? BRANCH_SI : BRANCH_SS) + interp_mirrored(e, row->operand, a);
+  uint32_t form = interp_form((is_const ? BRANCH_SI : BRANCH_SS) + interp_mirrored(e, row->operand, a), is_const);
   interp_emit(e, first + form, is_const ? (uint16_t)insn->konst : b, a, 0);
   interp_target_label(e, branch->imm);
   e->next++;
@@ -268,7 +268,7 @@ static void encode_binary(struct interp_encoder *e, const struct ir_insn *insn, 
   uint32_t form = a_in_acc ? (is_const ? FORM_RI : FORM_RS) : b_in_acc ? FORM_SR : is_const ? FORM_SI : FORM_SS;
   bool store = !interp_stays_in_accumulator(e, insn);
   uint32_t b = !is_const ? insn->b : row->operand == IR_CLASS_F64 ? 0 : (uint32_t)insn->konst;
-  interp_emit(e, row->first + form * 2 + store, store ? insn->d : 0, insn->a, b);
+  interp_emit(e, row->first + interp_form(form * 2 + store, is_const), store ? insn->d : 0, insn->a, b);
   if (is_const && row->operand == IR_CLASS_F64) target_constant(e, insn->konst);
   interp_has_result(e, insn);
 }
@@ -301,14 +301,15 @@ static uint32_t first_form(const struct interp_encoder *e, const struct ir_insn 
 static void encode_load(struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row) {
   bool store = !interp_stays_in_accumulator(e, insn), is_const = insn->flags & IR_A_CONST;
   uint32_t form = is_const ? LOAD_CONST : interp_mirrored(e, IR_CLASS_INT, insn->a) ? LOAD_ACC : LOAD_SLOT;
-  interp_emit(e, first_form(e, insn, row) + form * 2 + store, store ? insn->d : 0, is_const ? 0 : insn->a,
-              (uint32_t)insn->imm);
+  interp_emit(e, first_form(e, insn, row) + interp_form(form * 2 + store, is_const), store ? insn->d : 0,
+              is_const ? 0 : insn->a, (uint32_t)insn->imm);
   interp_has_result(e, insn);
 }
 
 static uint32_t store_form(const struct interp_encoder *e, const struct ir_insn *insn, const struct interp_row *row,
                            bool value_is_const) {
   bool is_int = row->operand == IR_CLASS_INT;
+  if (INTERP_FEW) return (insn->flags & IR_A_CONST ? (is_int ? 2 : 1) : 0) + value_is_const;
   bool value_in_acc = !value_is_const && interp_mirrored(e, row->operand, insn->b);
   if (insn->flags & IR_A_CONST) return value_is_const ? STORE_II : (is_int ? STORE_IS : STORE_FLOAT_IS) + value_in_acc;
   bool address_in_acc = interp_mirrored(e, IR_CLASS_INT, insn->a);

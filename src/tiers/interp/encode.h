@@ -52,8 +52,10 @@ static inline bool interp_is_general(const struct interp_encoder *e, const struc
          !interp_is_wide(e, insn);
 }
 static inline bool interp_mirrored(const struct interp_encoder *e, enum ir_class cls, uint32_t slot) {
-  return e->mirror[cls] == slot;
+  return !INTERP_FEW && e->mirror[cls] == slot;
 }
+/* A form's place in its family: among all of them, or among those without an accumulator. */
+static inline uint32_t interp_form(uint32_t all, uint32_t few) { return INTERP_FEW ? few : all; }
 void interp_emit(struct interp_encoder *encoder, uint32_t handler, uint32_t d, uint32_t a, uint32_t b);
 /* Space of `count` instructions for what belongs to the newest one; NULL when memory ran out. */
 void *interp_emit_room(struct interp_encoder *encoder, uint32_t count);

@@ -53,16 +53,19 @@ static const struct ir_insn *load_of(const struct interp_encoder *e, uint32_t di
   return fits ? load : NULL;
 }
 
+/* The first of the forms of a load with an index. Where there are few, the one for slots is the first and not the second. */
+static uint32_t indexed_forms(const struct ir_insn *load) { return interp_rows[load->op].fused - INTERP_FEW; }
+
 static bool fuse_add_load(struct interp_encoder *e, const struct ir_insn *add) {
   if (add->flags & IR_B_CONST) return false;
   const struct ir_insn *load = load_of(e, 1, add->d, UINT16_MAX);
   if (!load) return false;
-  emit_fused_commuting(e, interp_rows[load->op].fused, IR_CLASS_INT, add->a, add->b, (uint32_t)load->imm, load, 1);
+  emit_fused_commuting(e, indexed_forms(load), IR_CLASS_INT, add->a, add->b, (uint32_t)load->imm, load, 1);
   return true;
 }
 
 static bool fuse_shift_add(struct interp_encoder *e, const struct ir_insn *shift) {
-  enum { ADD_FORMS = 4, MAX_SHIFT = 7, MAX_OFFSET = UINT16_MAX >> 3 };
+  enum { ADD_FORMS = INTERP_FEW ? 1 : 4, MAX_SHIFT = 7, MAX_OFFSET = UINT16_MAX >> 3 };
   const struct ir_insn *add = interp_following(e, 1);
   if (!(shift->flags & IR_B_CONST) || !add || add->op != MODULE_OP_I32_ADD || (add->flags & IR_B_CONST)) return false;
   bool is_a = reads_as_a(add, shift->d);
@@ -71,8 +74,8 @@ static bool fuse_shift_add(struct interp_encoder *e, const struct ir_insn *shift
   const struct ir_insn *load =
       distance <= MAX_SHIFT && is_temp_result(e, add) ? load_of(e, 2, add->d, MAX_OFFSET) : NULL;
   if (load)
-    emit_fused(e, interp_rows[load->op].fused + ADD_FORMS, IR_CLASS_INT, base, shift->a,
-               distance | (uint32_t)load->imm << 3, load, 2);
+    emit_fused(e, indexed_forms(load) + ADD_FORMS, IR_CLASS_INT, base, shift->a, distance | (uint32_t)load->imm << 3,
+               load, 2);
   else
     emit_fused(e, INTERP_i32_add_shl_ss_r, IR_CLASS_INT, base, shift->a, distance, add, 1);
   return true;
@@ -143,7 +146,7 @@ static bool fuse_count(struct interp_encoder *e, const struct ir_insn *add) {
 }
 
 bool interp_fuse(struct interp_encoder *e, const struct ir_insn *insn) {
-  if (insn->op == MODULE_OP_I32_ADD && fuse_count(e, insn)) return true;
+  if (!INTERP_FEW && insn->op == MODULE_OP_I32_ADD && fuse_count(e, insn)) return true;
   if (!is_temp_result(e, insn)) return false;
   switch (insn->op) {
   case MODULE_OP_I32_ADD: return fuse_add_load(e, insn);

@@ -116,23 +116,30 @@ static inline int trap_of(enum sem_trap trap) {
 
 /* ---- Families ---------------------------------------------------------------------------------------------------------- */
 
+/* What reads or leaves a value in an accumulator alone: the library that is built for size has none of it. */
+#if INTERP_FEW
+#define MORE(handler)
+#else
+#define MORE(handler) handler
+#endif
+
 #define PURE(name, result, value, keep) H(name) { SET_##result(value); keep; NEXT(); }
 #define UNARY(name, sem, t, r)                                \
-  PURE(name##_sr, r, sem(SLOT_##t(ip->a)), NO_KEEP)           \
+  MORE(PURE(name##_sr, r, sem(SLOT_##t(ip->a)), NO_KEEP))     \
   PURE(name##_ss, r, sem(SLOT_##t(ip->a)), KEEP_##r)          \
-  PURE(name##_rr, r, sem(ACC_##t), NO_KEEP)                   \
-  PURE(name##_rs, r, sem(ACC_##t), KEEP_##r)
+  MORE(PURE(name##_rr, r, sem(ACC_##t), NO_KEEP))             \
+  MORE(PURE(name##_rs, r, sem(ACC_##t), KEEP_##r))
 #define BINARY(name, sem, t, r)                                              \
-  PURE(name##_ss_r, r, sem(SLOT_##t(ip->a), SLOT_##t(ip->lo)), NO_KEEP)      \
+  MORE(PURE(name##_ss_r, r, sem(SLOT_##t(ip->a), SLOT_##t(ip->lo)), NO_KEEP)) \
   PURE(name##_ss_s, r, sem(SLOT_##t(ip->a), SLOT_##t(ip->lo)), KEEP_##r)     \
-  PURE(name##_si_r, r, sem(SLOT_##t(ip->a), IMM_##t), NO_KEEP)               \
+  MORE(PURE(name##_si_r, r, sem(SLOT_##t(ip->a), IMM_##t), NO_KEEP))         \
   PURE(name##_si_s, r, sem(SLOT_##t(ip->a), IMM_##t), KEEP_##r)              \
-  PURE(name##_rs_r, r, sem(ACC_##t, SLOT_##t(ip->lo)), NO_KEEP)              \
-  PURE(name##_rs_s, r, sem(ACC_##t, SLOT_##t(ip->lo)), KEEP_##r)             \
-  PURE(name##_ri_r, r, sem(ACC_##t, IMM_##t), NO_KEEP)                       \
-  PURE(name##_ri_s, r, sem(ACC_##t, IMM_##t), KEEP_##r)                      \
-  PURE(name##_sr_r, r, sem(SLOT_##t(ip->a), ACC_##t), NO_KEEP)               \
-  PURE(name##_sr_s, r, sem(SLOT_##t(ip->a), ACC_##t), KEEP_##r)
+  MORE(PURE(name##_rs_r, r, sem(ACC_##t, SLOT_##t(ip->lo)), NO_KEEP))        \
+  MORE(PURE(name##_rs_s, r, sem(ACC_##t, SLOT_##t(ip->lo)), KEEP_##r))       \
+  MORE(PURE(name##_ri_r, r, sem(ACC_##t, IMM_##t), NO_KEEP))                 \
+  MORE(PURE(name##_ri_s, r, sem(ACC_##t, IMM_##t), KEEP_##r))                \
+  MORE(PURE(name##_sr_r, r, sem(SLOT_##t(ip->a), ACC_##t), NO_KEEP))         \
+  MORE(PURE(name##_sr_s, r, sem(SLOT_##t(ip->a), ACC_##t), KEEP_##r))
 
 #define CHECKED(name, result, call, keep)                     \
   H(name) {                                                   \
@@ -144,30 +151,30 @@ static inline int trap_of(enum sem_trap trap) {
     NEXT();                                                   \
   }
 #define UNARY_TRAPPING(name, sem, t, r)                                \
-  CHECKED(name##_sr, r, sem(SLOT_##t(ip->a), &value), NO_KEEP)         \
+  MORE(CHECKED(name##_sr, r, sem(SLOT_##t(ip->a), &value), NO_KEEP))   \
   CHECKED(name##_ss, r, sem(SLOT_##t(ip->a), &value), KEEP_##r)        \
-  CHECKED(name##_rr, r, sem(ACC_##t, &value), NO_KEEP)                 \
-  CHECKED(name##_rs, r, sem(ACC_##t, &value), KEEP_##r)
+  MORE(CHECKED(name##_rr, r, sem(ACC_##t, &value), NO_KEEP))           \
+  MORE(CHECKED(name##_rs, r, sem(ACC_##t, &value), KEEP_##r))
 #define BINARY_TRAPPING(name, sem, t, r)                                              \
-  CHECKED(name##_ss_r, r, sem(SLOT_##t(ip->a), SLOT_##t(ip->lo), &value), NO_KEEP)    \
+  MORE(CHECKED(name##_ss_r, r, sem(SLOT_##t(ip->a), SLOT_##t(ip->lo), &value), NO_KEEP)) \
   CHECKED(name##_ss_s, r, sem(SLOT_##t(ip->a), SLOT_##t(ip->lo), &value), KEEP_##r)   \
-  CHECKED(name##_si_r, r, sem(SLOT_##t(ip->a), IMM_##t, &value), NO_KEEP)             \
+  MORE(CHECKED(name##_si_r, r, sem(SLOT_##t(ip->a), IMM_##t, &value), NO_KEEP))       \
   CHECKED(name##_si_s, r, sem(SLOT_##t(ip->a), IMM_##t, &value), KEEP_##r)            \
-  CHECKED(name##_rs_r, r, sem(ACC_##t, SLOT_##t(ip->lo), &value), NO_KEEP)            \
-  CHECKED(name##_rs_s, r, sem(ACC_##t, SLOT_##t(ip->lo), &value), KEEP_##r)           \
-  CHECKED(name##_ri_r, r, sem(ACC_##t, IMM_##t, &value), NO_KEEP)                     \
-  CHECKED(name##_ri_s, r, sem(ACC_##t, IMM_##t, &value), KEEP_##r)                    \
-  CHECKED(name##_sr_r, r, sem(SLOT_##t(ip->a), ACC_##t, &value), NO_KEEP)             \
-  CHECKED(name##_sr_s, r, sem(SLOT_##t(ip->a), ACC_##t, &value), KEEP_##r)
+  MORE(CHECKED(name##_rs_r, r, sem(ACC_##t, SLOT_##t(ip->lo), &value), NO_KEEP))      \
+  MORE(CHECKED(name##_rs_s, r, sem(ACC_##t, SLOT_##t(ip->lo), &value), KEEP_##r))     \
+  MORE(CHECKED(name##_ri_r, r, sem(ACC_##t, IMM_##t, &value), NO_KEEP))               \
+  MORE(CHECKED(name##_ri_s, r, sem(ACC_##t, IMM_##t, &value), KEEP_##r))              \
+  MORE(CHECKED(name##_sr_r, r, sem(SLOT_##t(ip->a), ACC_##t, &value), NO_KEEP))       \
+  MORE(CHECKED(name##_sr_s, r, sem(SLOT_##t(ip->a), ACC_##t, &value), KEEP_##r))
 
 #define TEST_AND_BRANCH(name, condition) H(name) { if (condition) TAKE(); NEXT(); }
 #define BRANCH_FLOAT(name, sem, t, sense)                                              \
   TEST_AND_BRANCH(name##_ss, sense sem(SLOT_##t(ip->a), SLOT_##t(ip->d)))              \
-  TEST_AND_BRANCH(name##_rs, sense sem(ACC_##t, SLOT_##t(ip->d)))
+  MORE(TEST_AND_BRANCH(name##_rs, sense sem(ACC_##t, SLOT_##t(ip->d))))
 #define BRANCH(name, sem, t, sense)                                                    \
   BRANCH_FLOAT(name, sem, t, sense)                                                    \
   TEST_AND_BRANCH(name##_si, sense sem(SLOT_##t(ip->a), IMM16_##t))                    \
-  TEST_AND_BRANCH(name##_ri, sense sem(ACC_##t, IMM16_##t))
+  MORE(TEST_AND_BRANCH(name##_ri, sense sem(ACC_##t, IMM16_##t)))
 
 /* The end of a counting loop: local a += lo, compared with local or constant d; hi: distance when it holds. */
 #define COUNT_FORM(name, sem, limit)                                                                        \
@@ -211,11 +218,11 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
     NEXT();                                                      \
   }
 #define LOAD(name, type, r)                                      \
-  LOAD_FORM(name##_sr, type, r, SLOT_i(ip->a), NO_KEEP)          \
+  MORE(LOAD_FORM(name##_sr, type, r, SLOT_i(ip->a), NO_KEEP))    \
   LOAD_FORM(name##_ss, type, r, SLOT_i(ip->a), KEEP_##r)         \
-  LOAD_FORM(name##_rr, type, r, ACC_i, NO_KEEP)                  \
-  LOAD_FORM(name##_rs, type, r, ACC_i, KEEP_##r)                 \
-  LOAD_FORM(name##_ir, type, r, 0, NO_KEEP)                      \
+  MORE(LOAD_FORM(name##_rr, type, r, ACC_i, NO_KEEP))            \
+  MORE(LOAD_FORM(name##_rs, type, r, ACC_i, KEEP_##r))           \
+  MORE(LOAD_FORM(name##_ir, type, r, 0, NO_KEEP))                \
   LOAD_FORM(name##_is, type, r, 0, KEEP_##r)
 
 /* Address a + b (offset in hi) or a + (b << k) (k in the low three bits of hi, offset above), wrapping as i32.add. */
@@ -231,16 +238,16 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   }
 #define SHIFTED(base, index) ((base) + ((index) << (ip->hi & 7)))
 #define LOAD_INDEXED(name, type, r)                                                                               \
-  LOAD_AT(name##_add_ss_r, type, r, SLOT_i(ip->a) + SLOT_i(ip->lo), ip->hi, NO_KEEP)                              \
+  MORE(LOAD_AT(name##_add_ss_r, type, r, SLOT_i(ip->a) + SLOT_i(ip->lo), ip->hi, NO_KEEP))                        \
   LOAD_AT(name##_add_ss_s, type, r, SLOT_i(ip->a) + SLOT_i(ip->lo), ip->hi, KEEP_##r)                             \
-  LOAD_AT(name##_add_rs_r, type, r, ACC_i + SLOT_i(ip->lo), ip->hi, NO_KEEP)                                      \
-  LOAD_AT(name##_add_rs_s, type, r, ACC_i + SLOT_i(ip->lo), ip->hi, KEEP_##r)                                     \
-  LOAD_AT(name##_shl_ss_r, type, r, SHIFTED(SLOT_i(ip->a), SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, NO_KEEP)       \
+  MORE(LOAD_AT(name##_add_rs_r, type, r, ACC_i + SLOT_i(ip->lo), ip->hi, NO_KEEP))                                \
+  MORE(LOAD_AT(name##_add_rs_s, type, r, ACC_i + SLOT_i(ip->lo), ip->hi, KEEP_##r))                               \
+  MORE(LOAD_AT(name##_shl_ss_r, type, r, SHIFTED(SLOT_i(ip->a), SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, NO_KEEP)) \
   LOAD_AT(name##_shl_ss_s, type, r, SHIFTED(SLOT_i(ip->a), SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, KEEP_##r)      \
-  LOAD_AT(name##_shl_rs_r, type, r, SHIFTED(ACC_i, SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, NO_KEEP)               \
-  LOAD_AT(name##_shl_rs_s, type, r, SHIFTED(ACC_i, SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, KEEP_##r)              \
-  LOAD_AT(name##_shl_sr_r, type, r, SHIFTED(SLOT_i(ip->a), ACC_i), (uint32_t)ip->hi >> 3, NO_KEEP)                \
-  LOAD_AT(name##_shl_sr_s, type, r, SHIFTED(SLOT_i(ip->a), ACC_i), (uint32_t)ip->hi >> 3, KEEP_##r)
+  MORE(LOAD_AT(name##_shl_rs_r, type, r, SHIFTED(ACC_i, SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, NO_KEEP))         \
+  MORE(LOAD_AT(name##_shl_rs_s, type, r, SHIFTED(ACC_i, SLOT_i(ip->lo)), (uint32_t)ip->hi >> 3, KEEP_##r))        \
+  MORE(LOAD_AT(name##_shl_sr_r, type, r, SHIFTED(SLOT_i(ip->a), ACC_i), (uint32_t)ip->hi >> 3, NO_KEEP))          \
+  MORE(LOAD_AT(name##_shl_sr_s, type, r, SHIFTED(SLOT_i(ip->a), ACC_i), (uint32_t)ip->hi >> 3, KEEP_##r))
 
 #define STORE_FORM(name, type, to, from)                         \
   H(name) {                                                      \
@@ -252,19 +259,19 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
   }
 #define STORE_SLOTS(name, type, t)                               \
   STORE_FORM(name##_ss, type, SLOT_i(ip->a), SLOT_##t(ip->d))    \
-  STORE_FORM(name##_rs, type, ACC_i, SLOT_##t(ip->d))            \
-  STORE_FORM(name##_sr, type, SLOT_i(ip->a), ACC_##t)
+  MORE(STORE_FORM(name##_rs, type, ACC_i, SLOT_##t(ip->d)))      \
+  MORE(STORE_FORM(name##_sr, type, SLOT_i(ip->a), ACC_##t))
 #define STORE_FLOAT(name, type, t)                               \
   STORE_SLOTS(name, type, t)                                     \
-  STORE_FORM(name##_rr, type, ACC_i, ACC_##t)                    \
+  MORE(STORE_FORM(name##_rr, type, ACC_i, ACC_##t))              \
   STORE_FORM(name##_is, type, 0, SLOT_##t(ip->d))                \
-  STORE_FORM(name##_ir, type, 0, ACC_##t)
+  MORE(STORE_FORM(name##_ir, type, 0, ACC_##t))
 #define STORE(name, type, t)                                     \
   STORE_SLOTS(name, type, t)                                     \
   STORE_FORM(name##_si, type, SLOT_i(ip->a), IMM16_##t)          \
-  STORE_FORM(name##_ri, type, ACC_i, IMM16_##t)                  \
+  MORE(STORE_FORM(name##_ri, type, ACC_i, IMM16_##t))            \
   STORE_FORM(name##_is, type, 0, SLOT_##t(ip->d))                \
-  STORE_FORM(name##_ir, type, 0, ACC_##t)                        \
+  MORE(STORE_FORM(name##_ir, type, 0, ACC_##t))                  \
   STORE_FORM(name##_ii, type, 0, IMM16_##t)
 
 /* The general form, for any memory, address type and offset: address in slot a, place in the pool. It checks bounds even
@@ -312,11 +319,11 @@ static inline bool is_outside_wide(const struct engine_memory *memory, uint64_t 
     NEXT();                                                           \
   }
 #define LOAD_WIDE(name, type, r)                                      \
-  LOAD_WIDE_FORM(name##_wsr, type, r, fp[ip->a], NO_KEEP)             \
+  MORE(LOAD_WIDE_FORM(name##_wsr, type, r, fp[ip->a], NO_KEEP))       \
   LOAD_WIDE_FORM(name##_wss, type, r, fp[ip->a], KEEP_##r)            \
-  LOAD_WIDE_FORM(name##_wrr, type, r, acc, NO_KEEP)                   \
-  LOAD_WIDE_FORM(name##_wrs, type, r, acc, KEEP_##r)                  \
-  LOAD_WIDE_FORM(name##_wir, type, r, 0, NO_KEEP)                     \
+  MORE(LOAD_WIDE_FORM(name##_wrr, type, r, acc, NO_KEEP))             \
+  MORE(LOAD_WIDE_FORM(name##_wrs, type, r, acc, KEEP_##r))            \
+  MORE(LOAD_WIDE_FORM(name##_wir, type, r, 0, NO_KEEP))               \
   LOAD_WIDE_FORM(name##_wis, type, r, 0, KEEP_##r)
 
 #define STORE_WIDE_FORM(name, type, to, from)                         \
@@ -328,19 +335,19 @@ static inline bool is_outside_wide(const struct engine_memory *memory, uint64_t 
   }
 #define STORE_WIDE_SLOTS(name, type, t)                               \
   STORE_WIDE_FORM(name##_wss, type, fp[ip->a], SLOT_##t(ip->d))       \
-  STORE_WIDE_FORM(name##_wrs, type, acc, SLOT_##t(ip->d))             \
-  STORE_WIDE_FORM(name##_wsr, type, fp[ip->a], ACC_##t)
+  MORE(STORE_WIDE_FORM(name##_wrs, type, acc, SLOT_##t(ip->d)))       \
+  MORE(STORE_WIDE_FORM(name##_wsr, type, fp[ip->a], ACC_##t))
 #define STORE_WIDE_FLOAT(name, type, t)                               \
   STORE_WIDE_SLOTS(name, type, t)                                     \
-  STORE_WIDE_FORM(name##_wrr, type, acc, ACC_##t)                     \
+  MORE(STORE_WIDE_FORM(name##_wrr, type, acc, ACC_##t))               \
   STORE_WIDE_FORM(name##_wis, type, 0, SLOT_##t(ip->d))               \
-  STORE_WIDE_FORM(name##_wir, type, 0, ACC_##t)
+  MORE(STORE_WIDE_FORM(name##_wir, type, 0, ACC_##t))
 #define STORE_WIDE(name, type, t)                                     \
   STORE_WIDE_SLOTS(name, type, t)                                     \
   STORE_WIDE_FORM(name##_wsi, type, fp[ip->a], IMM16_##t)             \
-  STORE_WIDE_FORM(name##_wri, type, acc, IMM16_##t)                   \
+  MORE(STORE_WIDE_FORM(name##_wri, type, acc, IMM16_##t))             \
   STORE_WIDE_FORM(name##_wis, type, 0, SLOT_##t(ip->d))               \
-  STORE_WIDE_FORM(name##_wir, type, 0, ACC_##t)                       \
+  MORE(STORE_WIDE_FORM(name##_wir, type, 0, ACC_##t))                 \
   STORE_WIDE_FORM(name##_wii, type, 0, IMM16_##t)
 
 #include "tiers/interp/families_simd.h"

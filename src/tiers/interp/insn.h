@@ -34,6 +34,12 @@ struct interp_insn {
   };
 };
 
+/* 1: the families of the instruction table have no form for an accumulator, and the encoder uses none: a third of the code of
+ * the handlers, for a library that is built for size. */
+#ifndef INTERP_FEW
+#define INTERP_FEW 0
+#endif
+
 /* Instructions that the 16 bytes behind a v128.const or a shuffle take. */
 enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct interp_insn) };
 
