@@ -108,7 +108,7 @@ static void check_by_a_signal(struct world *world, struct engine_instance *insta
 /* ---- What interrupts somebody else ---- */
 
 static int heard;
-static bool is_other_blocked;
+static bool is_other_blocked, is_mask_kept;
 
 static void on_urgent(int number) {
   sigset_t now;
@@ -118,12 +118,15 @@ static void on_urgent(int number) {
   heard++;
 }
 
-/* Before the first engine is made, which may install a handler of its own. */
+/* Before the first engine is made, which may install a handler of its own. An emulator of RISC-V forgets masks (qemu 7.2). */
 static void listen_once(void) {
   static bool is_listening;
   struct sigaction action = {.sa_handler = on_urgent};
+  if (is_listening) return;
   sigaddset(&action.sa_mask, SIGUSR1);
-  if (!is_listening) sigaction(SIGURG, &action, NULL);
+  sigaction(SIGURG, &action, NULL);
+  raise(SIGURG);
+  is_mask_kept = is_other_blocked;
   is_listening = true;
 }
 
@@ -137,7 +140,7 @@ TEST(who_listened_before_still_hears) {
   heard = 0;
   raise(SIGURG);
   CHECK_INT(heard, 1);
-  CHECK(is_other_blocked);
+  CHECK_INT(is_other_blocked, is_mask_kept);
   if (instance) check_from_a_thread(&world, instance, "spins");
   raise(SIGURG);
   CHECK(heard >= 2);
