@@ -166,6 +166,8 @@ def test_terminal(folder):
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(folder)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP): # ignored in a shell's background
+            signal.signal(number, signal.SIG_DFL)
         job = subprocess.Popen(command('process'), preexec_fn=lambda: (os.setpgid(0, 0), foreground(os.getpid())))
         _, status = os.waitpid(job.pid, os.WUNTRACED)
         is_stopped = os.WIFSTOPPED(status)
