@@ -80,11 +80,13 @@ static bool has_plain_users(LLVMValueRef value) {
   return true;
 }
 
+/* A mask that is a constant LLVM rewrites together with what follows it, on which way the load's location was lost. */
 static bool may_be_merged(const struct batch *b, LLVMValueRef load) {
   if (is_narrow(b, LLVMTypeOf(load))) return false;
   LLVMValueRef user = only_user(load);
   while (user && LLVMIsABitCastInst(user)) user = only_user(user);
   if (!user || !is_arithmetic(user)) return false;
+  if (LLVMGetInstructionOpcode(user) == LLVMAnd && LLVMIsConstant(LLVMGetOperand(user, 1))) return false;
   return LLVMIsACmpInst(user) || has_plain_users(user);
 }
 
