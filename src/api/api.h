@@ -155,11 +155,11 @@ enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_w
  * starts one, `*broker`, when there will be something to ask, else it is NULL. The run's backtraces then come through it,
  * too. It gives no rights away. Where no process can be started, a run whose program looks no names up goes on without:
  * `missing->status` then says why, else it is CAY_OK. */
+void api_broker_dismiss(struct api_broker *broker); /* no questions any more; NULL allowed */
+void api_broker_free(struct api_broker *broker);    /* waits a second for its end; NULL allowed; after the run */
 /* To be called first of all by a program whose broker may be the program itself: when it has been started to be one, it does not
  * return. Without this, the broker is a copy of the process, which costs more. */
 void api_broker_main(int argc, char **argv);
-void api_broker_dismiss(struct api_broker *broker); /* no questions any more; NULL allowed */
-void api_broker_free(struct api_broker *broker);    /* waits a second for its end; NULL allowed; after the run */
 /* About the host's files; without a broker the process looks itself. NULL, ABSENT: there is none, or nothing is known. */
 enum api_path_kind { API_PATH_ABSENT, API_PATH_DIRECTORY, API_PATH_OTHER };
 enum api_path_kind api_path_kind(struct api_broker *broker, const char *path);

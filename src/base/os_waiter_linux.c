@@ -5,8 +5,8 @@
  * looked up by a name that somebody could give to another file.
  *
  * This process stands still meanwhile (CLONE_VFORK): before the new one has left its memory, nobody whom it must not trust
- * runs in it. To go on at once and wait later (CLONE_CHILD_CLEARTID)
- * would let a second processor do the one while this does the rest of the wall: not measured yet. */
+ * runs in it. To go on at once and wait later (CLONE_CHILD_CLEARTID) would let a second processor do the one while this does
+ * the rest of the wall: not measured yet. */
 #include "base/base.h"
 
 #include <errno.h>

@@ -39,15 +39,17 @@ static void default_action(int number, const siginfo_t *details) {
   if (details->si_code <= 0) raise(number);
 }
 
+static void unblock(int number) {
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, number);
+  pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+}
+
 /* What the handler that was there before gets, with the signals blocked that it has asked for. */
 static void call_previous(const struct sigaction *previous, int number, siginfo_t *details, void *machine_context) {
-  sigset_t mask = previous->sa_mask;
-  pthread_sigmask(SIG_BLOCK, &mask, NULL);
-  if (previous->sa_flags & SA_NODEFER) {
-    sigemptyset(&mask);
-    sigaddset(&mask, number);
-    pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
-  }
+  pthread_sigmask(SIG_BLOCK, &previous->sa_mask, NULL);
+  if (previous->sa_flags & SA_NODEFER) unblock(number);
   if (previous->sa_flags & SA_SIGINFO)
     previous->sa_sigaction(number, details, machine_context);
   else
@@ -77,13 +79,6 @@ static void handle(int number, siginfo_t *details, void *machine_context) {
 
 static pthread_once_t signals_once = PTHREAD_ONCE_INIT;
 static bool has_signals;
-
-static void mask_interruption(int how) {
-  sigset_t mask;
-  sigemptyset(&mask);
-  sigaddset(&mask, INTERRUPTION);
-  pthread_sigmask(how, &mask, NULL);
-}
 
 static void handle_interruption(int number, siginfo_t *details, void *machine_context) {
   struct engine_thread *thread = engine_host_thread.running;
@@ -115,7 +110,7 @@ bool engine_signals_install(void) {
 void engine_signals_direct(struct engine_thread *thread) {
   if (engine_host_thread.number == 0) {
     engine_host_thread.number = engine_os_thread_number();
-    mask_interruption(SIG_UNBLOCK);
+    unblock(INTERRUPTION);
   }
   atomic_store(&thread->host_thread, engine_host_thread.number);
 }
@@ -128,7 +123,7 @@ void engine_signals_send(struct engine_thread *thread) {
 
 void engine_signals_release(void) {
   engine_host_thread.holds_signal = false;
-  mask_interruption(SIG_UNBLOCK);
+  unblock(INTERRUPTION);
 }
 
 /* ---- The thread's signal stack -------------------------------------------------------------------------------------- */

@@ -220,7 +220,6 @@ class Tests(unittest.TestCase):
         with self.store.deadline(60):
             self.assertEqual(exports.fail(2), 2)
 
-
     def test_budgets_count_computing(self):
         exports = self.instance("STATE").exports
         with self.store.budget(0.05):

@@ -324,24 +324,19 @@ class Store:
         """Makes the call that runs, or the next one, raise Interrupted. From any thread."""
         lib.cay_wasm_store_interrupt(self._open())
 
-    @contextlib.contextmanager
     def deadline(self, seconds):
         """Calls in the `with` block raise Interrupted when it has taken so long."""
-        pointer = self._open()
-        watch = _watchdog.start(pointer, seconds, time.CLOCK_MONOTONIC)
-        try:
-            yield
-        finally:
-            _watchdog.stop(watch)
-            if self._pointer:
-                lib.cay_wasm_store_clear_interrupt(pointer)
+        return self._watched(seconds, time.CLOCK_MONOTONIC)
 
-    @contextlib.contextmanager
     def budget(self, seconds):
         """Calls in the `with` block raise Interrupted when this thread has computed so long in it. Unlike a deadline it does
         not count what other programs take of the processor."""
+        return self._watched(seconds, time.pthread_getcpuclockid(threading.get_ident()))
+
+    @contextlib.contextmanager
+    def _watched(self, seconds, clock):
         pointer = self._open()
-        watch = _watchdog.start(pointer, seconds, time.pthread_getcpuclockid(threading.get_ident()))
+        watch = _watchdog.start(pointer, seconds, clock)
         try:
             yield
         finally:
