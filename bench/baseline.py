@@ -16,22 +16,9 @@ import baseline_memory
 import baseline_start
 from measure import Failed
 from report import Report
-from setting import Setting, arguments, finish
+from setting import Setting, arguments, chosen, finish
 
 SECTIONS = {"code": baseline_code, "compile": baseline_compile, "start": baseline_start, "memory": baseline_memory}
-
-
-def chosen(words, parser):
-    """{section: names of its benchmarks}. Without a section, every one that has a benchmark of that name."""
-    sections = [word for word in words if word in SECTIONS] or list(SECTIONS)
-    names = [word for word in words if word not in SECTIONS]
-    choice = {section: [name for name in SECTIONS[section].NAMES if not names or name in names]
-              for section in sections}
-    for name in names:
-        if not any(name in found for found in choice.values()):
-            known = "; ".join(f"{section}: {', '.join(SECTIONS[section].NAMES)}" for section in sections)
-            parser.error(f"no section or benchmark is called '{name}'. {known}")
-    return {section: found for section, found in choice.items() if found}
 
 
 def main():
@@ -40,7 +27,7 @@ def main():
     parser.add_argument("words", nargs="*", metavar="SECTION|BENCHMARK",
                         help=f"sections: {', '.join(SECTIONS)}; names of their benchmarks (default: all of both)")
     options = parser.parse_args()
-    choice = chosen(options.words, parser)
+    choice = chosen(SECTIONS, options.words, parser)
     try:
         setting = Setting(options)
         report = Report(setting.machine())

@@ -13,7 +13,7 @@ import random
 import engines
 import kernels
 import launch
-import optimized
+from optimized_jobs import KERNELS
 from measure import Failed, progress
 from rivals import LANGUAGES, Cannot, Job, Peer
 
@@ -277,7 +277,7 @@ def costs(lab):
 def tiers(lab):
     """The kernels of the tiers' benchmarks; what compiling takes is inside."""
     streams = {}
-    for kernel, (full, little) in optimized.KERNELS.items():
+    for kernel, (full, little) in KERNELS.items():
         size = full if lab.size.kernels else little
         module, native = kernels.build(lab.setting, kernel)
         call, same = ["--invoke", "run"], Same()

@@ -27,7 +27,7 @@ PROGRAMS = {
 # The recipes of tests/guests/build.sh that make a guest.
 RECIPES = {"speedtest1.wasm": "sqlite", "lua.noerr.wasm": "lua", "qjs.wasm": "quickjs", "zstdround.wasm": "zstd",
            "hello.go.wasm": "go", "yosys.wasm": "yosys", "clang.wasm": "clang",
-           "workload-sha256.wasm": "workloads", "workload-sha256.rust.wasm": "rustworkloads"}
+           "workload-sha256.wasm": "workloads", "workload-records.wasm": "workloads", "workload-sha256.rust.wasm": "rustworkloads"}
 
 
 def find(*files):

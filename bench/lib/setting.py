@@ -57,12 +57,12 @@ class Setting:
             raise Failed(f"bench/{name} cannot be built:\n{built.stdout[-3000:]}")
         return str(folder / "bench" / name)
 
-    def compile(self, output, sources, *flags):
-        """Compiles when `output` is older than a source; returns its path."""
+    def compile(self, output, sources, *flags, compiler=None):
+        """Compiles when `output` is older than a source; returns its path. With the setting's clang, or another one."""
         path = self.work / output
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or any(source.stat().st_mtime > path.stat().st_mtime for source in sources):
-            subprocess.run([self.compiler, "-O2", "-Wno-deprecated", *flags, "-o", str(path),
+            subprocess.run([compiler or self.compiler, "-O2", "-Wno-deprecated", *flags, "-o", str(path),
                             *(str(source) for source in sources if source.suffix == ".c")], check=True)
         return str(path)
 
@@ -81,6 +81,19 @@ def arguments(description):
     parser.add_argument("--format", choices=["text", "json"], default="text")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="at least N rounds (default 7)")
     return parser
+
+
+def chosen(sections_by_name, words, parser):
+    """{section: names of its benchmarks}. Without a section, every one that has a benchmark of that name."""
+    sections = [word for word in words if word in sections_by_name] or list(sections_by_name)
+    names = [word for word in words if word not in sections_by_name]
+    choice = {section: [name for name in sections_by_name[section].NAMES if not names or name in names]
+              for section in sections}
+    for name in names:
+        if not any(name in found for found in choice.values()):
+            known = "; ".join(f"{section}: {', '.join(sections_by_name[section].NAMES)}" for section in sections)
+            parser.error(f"no section or benchmark is called '{name}'. {known}")
+    return {section: found for section, found in choice.items() if found}
 
 
 def finish(report, options):
