@@ -31,6 +31,9 @@ int cli_approve(struct cli_words words);
 int cli_doctor(struct cli_words words);
 int cli_compile(struct cli_words words);
 int cli_cache(struct cli_words words);
+int cli_bundle(struct cli_words words);
+/* No command: the run of a bundle, whose words are all the program's. `name`: as it was called. */
+int cli_run_sealed(const char *name, struct cli_words words);
 
 /* ---- Words -------------------------------------------------------------------------------------------------------- */
 
@@ -69,13 +72,18 @@ int cli_print(struct base_text *text, int code);
 /* Loads a module file; "-" is standard input. Returns -1, or the exit code after a message that says what is wrong with
  * the file or what it is instead: missing, a folder, text, a component, compiled by something else. */
 int cli_load(cay_engine *engine, const char *path, cay_module **out);
-/* The two halves of cli_load: reads the file; makes its bytes, which it takes over, a module. Of a file of `cay compile` it
- * reads the module; cli_read_kept hands out the code, too, NULL when it is another file, and why it cannot be used, and
+/* The two halves of cli_load: reads the file; makes its bytes, which it takes over, a module. Of a file of `cay compile` and
+ * of a bundle it reads the module; cli_read_kept hands out the code, too, NULL when it is another file, and why it cannot be used, and
  * which file it was (NULL allowed). */
 int cli_read(const char *path, struct base_file *out);
 int cli_read_kept(const char *path, struct base_file *out, struct api_kept **kept, struct cay_error *why,
                   struct base_file_identity *identity);
 int cli_load_read(cay_engine *engine, const char *path, struct base_file *file, cay_module **out);
+/* cli_read that hands out what a bundle was sealed with, too; `manifest->bytes` NULL: it is another file. */
+int cli_read_sealed(const char *path, struct base_file *out, struct base_file *manifest);
+/* Sets in `settings` what that text says; their origins name the bundle. */
+enum cay_status cli_sealed_read(const char *file, const struct base_file *text, struct policy_settings *settings,
+                                struct cay_error *error);
 /* Says which of the module's custom sections are ignored because they are broken. */
 void cli_say_ignored(const char *path, const cay_module *module);
 /* The exit code for a file whose loading failed with `status`. */

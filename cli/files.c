@@ -88,16 +88,52 @@ static int say_unloadable(const char *path, const struct cay_error *error) {
   return cli_load_exit(error->status);
 }
 
-int cli_read_kept(const char *path, struct base_file *out, struct api_kept **kept, struct cay_error *why,
-                  struct base_file_identity *identity) {
+static int say_broken(const char *path, const struct cay_error *error) {
+  cli_say_error(shown_path(path), error);
+  return cli_load_exit(error->status);
+}
+
+/* Of a bundle, what is in it: kept code takes the file's place, and the manifest is handed out. */
+static int read_file(const char *path, struct base_file *out, struct base_file *manifest,
+                     struct base_file_identity *identity) {
   struct cay_error error;
+  struct api_bundle bundle;
   bool from_terminal = strcmp(path, "-") == 0 && isatty(STDIN_FILENO);
-  *kept = NULL;
+  *manifest = (struct base_file){0};
   if (from_terminal) return cli_wrong_use("standard input is a terminal; send a module to it");
   if (base_file_read_known(path, out, identity, &error)) return say_unloadable(path, &error);
-  if (!api_kept_is(out) || !api_kept_open(out, kept, why, &error)) return -1;
-  cli_say_error(shown_path(path), &error);
-  return cli_load_exit(error.status);
+  if (!api_bundle_is(out)) return -1;
+  enum cay_status status = api_bundle_read(out, &bundle, &error);
+  base_file_deinit(out);
+  if (status) return say_broken(path, &error);
+  *out = bundle.kept;
+  *manifest = bundle.manifest;
+  return -1;
+}
+
+static int take_kept(const char *path, struct base_file *file, struct api_kept **kept, struct cay_error *why) {
+  struct cay_error error;
+  *kept = NULL;
+  return api_kept_is(file) && api_kept_open(file, kept, why, &error) ? say_broken(path, &error) : -1;
+}
+
+int cli_read_kept(const char *path, struct base_file *out, struct api_kept **kept, struct cay_error *why,
+                  struct base_file_identity *identity) {
+  struct base_file manifest;
+  *kept = NULL;
+  int code = read_file(path, out, &manifest, identity);
+  base_file_deinit(&manifest);
+  return code < 0 ? take_kept(path, out, kept, why) : code;
+}
+
+int cli_read_sealed(const char *path, struct base_file *out, struct base_file *manifest) {
+  struct api_kept *kept = NULL;
+  struct cay_error why;
+  int code = read_file(path, out, manifest, NULL);
+  if (code < 0) code = take_kept(path, out, &kept, &why);
+  api_kept_free(kept);
+  if (code >= 0) base_file_deinit(manifest);
+  return code;
 }
 
 int cli_read(const char *path, struct base_file *out) {

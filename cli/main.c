@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The `cay` command: finds the command among the words and hands the rest to it. A first word that is no command is a
- * file to run, and a first word that is an option belongs to `run`. */
+ * file to run, and a first word that is an option belongs to `run`. In a bundle all words are the program's. */
 #include "cli/cli.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@ static int (*const commands[POLICY_COMMAND_COUNT])(struct cli_words) = {
     [POLICY_COMMAND_DOCTOR] = cli_doctor,     [POLICY_COMMAND_AUDIT] = cli_audit,
     [POLICY_COMMAND_MANIFEST] = cli_manifest, [POLICY_COMMAND_APPROVE] = cli_approve,
     [POLICY_COMMAND_LEARN] = cli_learn,       [POLICY_COMMAND_COMPILE] = cli_compile,
-    [POLICY_COMMAND_CACHE] = cli_cache,
+    [POLICY_COMMAND_CACHE] = cli_cache,       [POLICY_COMMAND_BUNDLE] = cli_bundle,
 };
 
 static struct cli_words rest(struct cli_words words) { return (struct cli_words){words.items + 1, words.count - 1}; }
@@ -64,5 +64,6 @@ int main(int argc, char **argv) {
   api_broker_main(argc, argv);
   keep_streams_closed();
   move_environment();
-  return dispatch((struct cli_words){argv + (argc > 0), argc > 0 ? (size_t)argc - 1 : 0});
+  struct cli_words words = {argv + (argc > 0), argc > 0 ? (size_t)argc - 1 : 0};
+  return api_bundle_is_own() ? cli_run_sealed(argc > 0 ? argv[0] : "bundle", words) : dispatch(words);
 }

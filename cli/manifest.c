@@ -73,13 +73,14 @@ static int embed(const struct policy_settings *options, char *const *operands) {
   return code;
 }
 
+/* What a bundle was sealed with is its manifest, whatever is in the module in it. */
 static int extract(const struct policy_settings *options, char *const *operands) {
-  struct base_file module = {0};
+  struct base_file module = {0}, sealed = {0};
   struct base_text out = {0};
-  const void *bytes;
-  size_t len;
-  int code = cli_read(operands[0], &module);
-  if (code < 0 && !policy_embedded_find(module.bytes, module.len_bytes, &bytes, &len)) {
+  int code = cli_read_sealed(operands[0], &module, &sealed);
+  const void *bytes = sealed.bytes;
+  size_t len = sealed.len_bytes;
+  if (code < 0 && !bytes && !policy_embedded_find(module.bytes, module.len_bytes, &bytes, &len)) {
     cli_say("%s: there is no manifest inside", operands[0]);
     code = POLICY_EXIT_FAILED;
   } else if (code < 0) {
@@ -89,6 +90,7 @@ static int extract(const struct policy_settings *options, char *const *operands)
   }
   base_text_deinit(&out);
   base_file_deinit(&module);
+  base_file_deinit(&sealed);
   return code;
 }
 

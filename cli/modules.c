@@ -98,24 +98,39 @@ static int show_report(const struct policy_settings *settings, const char *path,
   return POLICY_EXIT_USAGE;
 }
 
+/* What applies to a bundle is what is sealed in it, and to a module what a run with the same options would grant. */
+static int settle(struct policy_settings *settings, struct cli_layers *layers, const char *path,
+                  const struct base_file *file, const struct base_file *sealed) {
+  struct cay_error error;
+  if (!sealed->bytes) return cli_layers_join(layers, settings, path, file);
+  for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++)
+    if (policy_options[option].manifest && policy_is_given(settings, option))
+      return cli_wrong_use("%s is a bundle: nothing can be granted to it but what is sealed in it; leave out %s", path,
+                           policy_origin(settings, option, 0));
+  if (!cli_sealed_read(path, sealed, settings, &error)) return -1;
+  cli_say_error(NULL, &error);
+  return POLICY_EXIT_MODULE;
+}
+
 int cli_inspect(struct cli_words words) {
   struct policy_settings settings;
   struct policy_texts files = {0};
   struct cli_layers layers;
-  struct base_file file = {0};
+  struct base_file file = {0}, sealed = {0};
   cay_engine *engine = NULL;
   cay_module *module = NULL;
   cli_layers_init(&layers);
   int code = cli_parse(&settings, POLICY_COMMAND_INSPECT, words, &files);
   if (code < 0 && files.count != 1) code = cli_wrong_use("name one file: cay inspect [options] FILE");
-  if (code < 0) code = cli_read(files.items[0], &file);
-  if (code < 0) code = cli_layers_join(&layers, &settings, files.items[0], &file);
+  if (code < 0) code = cli_read_sealed(files.items[0], &file, &sealed);
+  if (code < 0) code = settle(&settings, &layers, files.items[0], &file, &sealed);
   if (code < 0) code = cli_engine(&settings, &engine);
   if (code < 0) code = cli_load_read(engine, files.items[0], &file, &module);
   if (code < 0) code = show_report(&settings, files.items[0], &layers, module);
   cay_module_release(module);
   cay_engine_free(engine);
   base_file_deinit(&file);
+  base_file_deinit(&sealed);
   BASE_VEC_DEINIT(&files);
   policy_settings_deinit(&settings);
   cli_layers_deinit(&layers);

@@ -125,6 +125,7 @@ static int use_cache(struct cli_session *session) {
 /* Reads the file and joins what manifests say about it. Returns -1, or the exit code after a message. */
 static int settle(struct cli_session *session) {
   struct cay_error error, why;
+  if (session->is_sealed) return cli_unseal(session);
   int code = cli_read_kept(session->file, &session->read, &session->kept, &why, &session->identity);
   if (code < 0) code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read);
   if (code >= 0) return code;
@@ -241,6 +242,15 @@ static void say_code(const struct cli_session *session) {
   base_text_deinit(&text);
 }
 
+/* What to do about what was denied or missed. */
+static void say_how_to_learn(const struct cli_session *session) {
+  if (session->is_sealed)
+    cli_say_more("what it may use is sealed in it; to give it more, make it again: cay bundle %s -o OUTPUT",
+                 session->file);
+  else
+    cli_say_more("to see everything it asks for: cay learn %s", session->file);
+}
+
 static int run(struct cli_session *session) {
   struct cay_error error;
   int code = cli_become_child(session);
@@ -259,9 +269,9 @@ static int run(struct cli_session *session) {
   bool failed = code != 0;
   size_t said =
       failed || session->settings.verbose ? cli_denials_say(&session->denials, &session->settings, session->file) : 0;
-  bool ran = status == CAY_OK || status == CAY_ERROR_TRAP;
-  if (failed && ran && !said && !session->settings.invoke && !session->learn) said = cli_say_missed(session);
-  if (said) cli_say_more("to see everything it asks for: cay learn %s", session->file);
+  bool ran = status == CAY_OK || status == CAY_ERROR_TRAP, may_guess = !session->learn && !session->is_sealed;
+  if (failed && ran && !said && !session->settings.invoke && may_guess) said = cli_say_missed(session);
+  if (said) say_how_to_learn(session);
   if (session->settings.verbose) say_code(session);
   return code;
 }
@@ -301,6 +311,13 @@ int cli_run(struct cli_words words) {
   int code = read_words(&session, POLICY_COMMAND_RUN, words);
   if (code < 0) code = run(&session);
   return finish(&session, code);
+}
+
+int cli_run_sealed(const char *name, struct cli_words words) {
+  struct cli_session session = {.receipt_fd = -1, .is_sealed = true, .file = name, .arguments = words};
+  policy_settings_init(&session.settings);
+  cli_layers_init(&session.layers);
+  return finish(&session, run(&session));
 }
 
 int cli_learn(struct cli_words words) {

@@ -99,6 +99,7 @@ struct cli_session {
   int receipt_fd;             /* -1: no --receipt, or it is written */
   struct cli_learn *learn;    /* NULL: this is no `cay learn` */
   struct cli_last_words last_words;
+  bool is_sealed; /* this process is a bundle that was started */
   bool has_run;
   int ended_by; /* the signal; 0: none */
   struct cli_progress progress; /* of --eager */
@@ -140,6 +141,9 @@ int cli_say_limit_met(const struct cli_session *session, int code);
 /* --receipt. Opens the file, before anything is granted, and writes it: returns `code`, or another one after a message. */
 enum cay_status cli_receipt_open(struct cli_session *session, struct cay_error *error);
 int cli_receipt_write(struct cli_session *session, int code);
+
+/* Takes settings and module from the bundle that this process is (sealed.c). Returns -1, or the exit code after a message. */
+int cli_unseal(struct cli_session *session);
 
 /* Makes session->wasi, which holds what the settings name (grants.c). */
 enum cay_status cli_grant(struct cli_session *session, struct cay_error *error);

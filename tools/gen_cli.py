@@ -21,12 +21,14 @@ class Option:
     def __init__(self, ident, field, name, letter, argument, kind, commands, manifest, group, help_text):
         self.ident, self.name, self.letter, self.argument = ident, name, letter, argument
         self.kind, self.commands, self.group, self.help = kind, commands, group, help_text
+        self.manifest = manifest
         self.environment = None if kind in ('KEYS', 'ACTION') else 'CAY_' + ident
 
     def applies(self, command):
         also_inspect = command.ident == 'INSPECT' and self.group in ('GRANTS', 'LIMITS') and 'P_RUN' in self.commands
         learns = command.ident == 'LEARN' and 'P_RUN' in self.commands  # it takes all that `run` does
-        return learns or also_inspect or 'P_ALL' in self.commands or 'P_' + command.ident in self.commands
+        seals = command.ident == 'BUNDLE' and 'P_RUN' in self.commands and self.manifest  # and this what a manifest can say
+        return learns or seals or also_inspect or 'P_ALL' in self.commands or 'P_' + command.ident in self.commands
 
     def choices(self):
         return self.argument.split('|') if self.kind == 'CHOICE' else []

@@ -58,6 +58,26 @@ void api_kept_free(struct api_kept *kept); /* NULL allowed */
 enum cay_status api_run_use_kept(cay_run *run, struct api_kept *kept, const char *where, struct cay_error *error);
 void api_run_forget_kept(void);
 
+/* Adds the file of `cay compile` without machine code. */
+enum cay_status api_keep_module(const cay_module *module, struct base_text *out, struct cay_error *error);
+
+/* Bundles: the command and a program in one executable (bundle.c). */
+struct api_bundle {
+  struct base_file kept;     /* for api_kept_open */
+  struct base_file manifest; /* what it was sealed with, a text */
+};
+/* Whether this process is one that was started; costs nothing. */
+bool api_bundle_is_own(void);
+/* What is in it. CAY_ERROR_MALFORMED: it is damaged; CAY_ERROR_SYSTEM: it cannot be read. */
+enum cay_status api_bundle_read_own(struct api_bundle *out, struct cay_error *error);
+/* Whether the file is a bundle; and a copy of what is in it. CAY_ERROR_UNSUPPORTED: another version of cay has made it. */
+bool api_bundle_is(const struct base_file *file);
+enum cay_status api_bundle_read(const struct base_file *file, struct api_bundle *out, struct cay_error *error);
+void api_bundle_deinit(struct api_bundle *bundle);
+/* Adds to `out` this process's own executable with what it is to hold. CAY_ERROR_UNSUPPORTED: it cannot be made one. */
+enum cay_status api_bundle_make(const struct base_text *kept, const struct base_text *manifest, struct base_text *out,
+                                struct cay_error *error);
+
 /* The cache: a folder of code that was made for earlier runs. `setting`: the folder, "off", or NULL for cay's own beneath
  * XDG_CACHE_HOME or HOME of `environment`. CAY_OK with NULL: it is off, or, unless `makes`, there is none. CAY_ERROR_SYSTEM:
  * why it cannot be used. */

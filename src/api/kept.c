@@ -30,7 +30,10 @@ enum cay_status api_kept_open(struct base_file *file, struct api_kept **out, str
   kept->file = *file;
   *file = (struct base_file){0};
   enum cay_status status = tiers_kept_read(kept->file.bytes, kept->file.len_bytes, &kept->code, why);
-  if (!status) status = tiers_kept_runs(&kept->code, why);
+  if (!status && kept->code.answer_count == 0)
+    base_error_set(why, CAY_ERROR_UNSUPPORTED, "there is no machine code in it");
+  else if (!status)
+    tiers_kept_runs(&kept->code, why);
   if (kept->code.module)
     status = copy_module(&kept->code, &module, error);
   else
@@ -43,6 +46,16 @@ enum cay_status api_kept_open(struct base_file *file, struct api_kept **out, str
   *file = module;
   *out = kept;
   return CAY_OK;
+}
+
+enum cay_status api_keep_module(const cay_module *handle, struct base_text *out, struct cay_error *error) {
+  struct tiers_kept kept = {.module = handle->module->bytes, .module_bytes = handle->module->len_bytes};
+  uint8_t head[TIERS_KEPT_HEAD_BYTES];
+  tiers_kept_build(kept.key.build);
+  tiers_kept_head(&kept, head);
+  base_text_add(out, (const char *)head, sizeof head);
+  base_text_add(out, (const char *)kept.module, kept.module_bytes);
+  return out->failed ? base_error_memory(error) : CAY_OK;
 }
 
 void api_kept_free(struct api_kept *kept) {

@@ -271,6 +271,10 @@ enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct
                                      struct cay_error *error);
 /* To the end of what a descriptor gives. */
 enum cay_status base_file_read_from(int fd, struct base_file *out, struct cay_error *error);
+/* `len_bytes` bytes of a regular file, from byte `at` on. `*is_short`: it has fewer, which is CAY_ERROR_MALFORMED. */
+enum cay_status base_file_read_part(const char *path, uint64_t at, uint64_t len_bytes, struct base_file *out, bool *is_short,
+                                    struct cay_error *error);
+#define BASE_OWN_EXECUTABLE "/proc/self/exe" /* what this process was started from, whatever has become of its name */
 void base_file_deinit(struct base_file *file);
 /* All of it, in as many writes as that takes; false: errno says why. */
 bool base_os_write_all(int fd, const void *bytes, size_t len_bytes);
@@ -292,6 +296,8 @@ int base_os_setsockopt(int socket, int level, int option, int value);
  * start, and returns the address of its `symbol`; it stays loaded. NULL and CAY_ERROR_UNSUPPORTED when it is not
  * installed. A room declares one by adding to `plugins` in its meson.build. */
 void *base_os_plugin(const char *name, const char *symbol, struct cay_error *error);
+/* From now on none is installed: for a program that takes nothing from where it happens to lie. Before any other thread. */
+void base_os_plugin_refuse(void);
 
 /* ---- Budgets -------------------------------------------------------------------------------------------------- */
 

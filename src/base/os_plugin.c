@@ -9,9 +9,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static bool is_refused;
+
+void base_os_plugin_refuse(void) { is_refused = true; }
+
 /* The executable's folder with a final slash, or "" when it cannot be known. */
 static void executable_folder(char out[PATH_MAX]) {
-  ssize_t len = readlink("/proc/self/exe", out, PATH_MAX - 1);
+  ssize_t len = readlink(BASE_OWN_EXECUTABLE, out, PATH_MAX - 1);
   if (len < 0) len = 0;
   out[len] = 0;
   char *slash = strrchr(out, '/');
@@ -27,6 +31,10 @@ static void *open_in(const char *folder, const char *relative, const char *name)
 
 void *base_os_plugin(const char *name, const char *symbol, struct cay_error *error) {
   char folder[PATH_MAX];
+  if (is_refused) {
+    base_error_set(error, CAY_ERROR_UNSUPPORTED, "this program has no libcay-%s.so", name);
+    return NULL;
+  }
   executable_folder(folder);
   void *plugin = folder[0] ? open_in(folder, "", name) : NULL;
   if (!plugin && folder[0]) plugin = open_in(folder, BASE_PLUGIN_RELATIVE "/", name);

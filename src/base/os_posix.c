@@ -142,6 +142,43 @@ enum cay_status base_file_read_from(int fd, struct base_file *out, struct cay_er
   return file_read_all(fd, "what was sent", 65536, out, error);
 }
 
+static bool read_exactly(int fd, uint8_t *to, size_t count, uint64_t at) {
+  while (count > 0) {
+    ssize_t got = pread(fd, to, count, (off_t)at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) errno = EIO; /* it has become shorter */
+    if (got <= 0) return false;
+    to += got;
+    at += (uint64_t)got;
+    count -= (size_t)got;
+  }
+  return true;
+}
+
+static bool holds(const struct base_file_identity *file, uint64_t at, uint64_t len_bytes) {
+  return file->is_known && at <= file->len_bytes && len_bytes <= file->len_bytes - at && len_bytes < SIZE_MAX;
+}
+
+enum cay_status base_file_read_part(const char *path, uint64_t at, uint64_t len_bytes, struct base_file *out,
+                                    bool *is_short, struct cay_error *error) {
+  *is_short = false;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return base_error_system(error, errno, "cannot open %s", path);
+  struct base_file_identity file = identity_of(fd);
+  *is_short = !holds(&file, at, len_bytes);
+  uint8_t *bytes = *is_short ? NULL : base_alloc((size_t)len_bytes + 1);
+  bool done = bytes && read_exactly(fd, bytes, (size_t)len_bytes, at);
+  int reason = errno;
+  close(fd);
+  if (done) {
+    *out = (struct base_file){bytes, (size_t)len_bytes};
+    return CAY_OK;
+  }
+  base_free(bytes);
+  if (*is_short) return base_error_set(error, CAY_ERROR_MALFORMED, "%s ends too early", path);
+  return bytes ? base_error_system(error, reason, "cannot read %s", path) : base_error_memory(error);
+}
+
 /* Looks before it opens, because opening alone can block or rewind a tape; and once more, because a stranger may change
  * what is there in between. */
 static enum cay_status open_regular(const char *path, int *fd, bool *missing, struct cay_error *error) {

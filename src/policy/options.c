@@ -232,10 +232,12 @@ static enum policy_option find_long(const char *name, size_t len) {
   return POLICY_OPTION_NONE;
 }
 
-/* What runs a program to learn takes all that runs one. */
+/* What runs a program to learn takes all that runs one, and what seals it all that can be written down. */
 static bool applies(enum policy_option option, enum policy_command command) {
-  uint32_t commands = policy_options[option].commands;
-  return (commands >> command & 1) || (command == POLICY_COMMAND_LEARN && (commands >> POLICY_COMMAND_RUN & 1));
+  const struct policy_option_row *row = &policy_options[option];
+  bool runs = row->commands >> POLICY_COMMAND_RUN & 1;
+  return (row->commands >> command & 1) || (command == POLICY_COMMAND_LEARN && runs) ||
+         (command == POLICY_COMMAND_BUNDLE && runs && row->manifest);
 }
 
 /* Two commands may mean different options by a letter; where it is none of the command's, it is any other's. */

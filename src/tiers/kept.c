@@ -49,6 +49,7 @@ const char *tiers_cpu_name(enum tiers_cpu cpu) { return cpu_names[cpu]; }
 
 enum tiers_cpu tiers_cpu_find(const char *name) {
   enum tiers_cpu cpu = 0;
+  if (strcmp(name, "portable") == 0) return TIERS_CPU_X86_64;
   while (cpu < TIERS_CPU_COUNT && strcmp(cpu_names[cpu], name) != 0) cpu++;
   return cpu;
 }

@@ -21,7 +21,7 @@ enum tiers_cpu {
       TIERS_CPU_COUNT
 };
 const char *tiers_cpu_name(enum tiers_cpu cpu);
-/* The one called `name`; TIERS_CPU_COUNT: none is. */
+/* The one called `name`, or what every processor of its kind is, "portable"; TIERS_CPU_COUNT: none is. */
 enum tiers_cpu tiers_cpu_find(const char *name);
 
 enum { TIERS_LEVEL_DEFAULT = 2, TIERS_LEVELS = 4 };
