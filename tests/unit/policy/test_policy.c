@@ -107,7 +107,7 @@ TEST(wrong_words) {
   CHECK_INT(run("--stdin tty"), CAY_ERROR_ARGUMENT);
   CHECK_TEXT(error.text, "--stdin: \"tty\" is none of inherit|null");
   CHECK_INT(parse(POLICY_COMMAND_VALIDATE, "--dir ."), CAY_ERROR_ARGUMENT);
-  CHECK_TEXT(error.text, "--dir is an option of run, learn, inspect, not of validate");
+  CHECK_TEXT(error.text, "--dir is an option of run, learn, inspect, bundle, not of validate");
   CHECK_INT(run("--timeout soon"), CAY_ERROR_ARGUMENT);
   CHECK(strncmp(error.text, "--timeout: ", 11) == 0);
   CHECK_INT(run("--\x1b[2Jdir"), CAY_ERROR_ARGUMENT);
