@@ -61,9 +61,11 @@ static void move_environment(void) {
 }
 
 int main(int argc, char **argv) {
+  bool is_bundle = api_bundle_is_own();
+  if (is_bundle) base_os_stand_alone();
   api_broker_main(argc, argv);
   keep_streams_closed();
   move_environment();
   struct cli_words words = {argv + (argc > 0), argc > 0 ? (size_t)argc - 1 : 0};
-  return api_bundle_is_own() ? cli_run_sealed(argc > 0 ? argv[0] : "bundle", words) : dispatch(words);
+  return is_bundle ? cli_run_sealed(argc > 0 ? argv[0] : "bundle", words) : dispatch(words);
 }

@@ -37,7 +37,6 @@ static enum cay_status choose_tier(struct cli_session *session, bool has_code, s
 int cli_unseal(struct cli_session *session) {
   struct cay_error error, why = {.status = CAY_OK};
   struct api_bundle bundle;
-  base_os_plugin_refuse();
   enum cay_status status = api_bundle_read_own(&bundle, &error);
   if (status) return fail(session, &error);
   status = cli_sealed_read(session->file, &bundle.manifest, &session->settings, &error);

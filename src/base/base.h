@@ -296,8 +296,10 @@ int base_os_setsockopt(int socket, int level, int option, int value);
  * start, and returns the address of its `symbol`; it stays loaded. NULL and CAY_ERROR_UNSUPPORTED when it is not
  * installed. A room declares one by adding to `plugins` in its meson.build. */
 void *base_os_plugin(const char *name, const char *symbol, struct cay_error *error);
-/* From now on none is installed: for a program that takes nothing from where it happens to lie. Before any other thread. */
-void base_os_plugin_refuse(void);
+/* From now on this program takes nothing from where it happens to lie: no internal shared object, no helper. Before any other
+ * thread. */
+void base_os_stand_alone(void);
+bool base_os_stands_alone(void);
 
 /* ---- Budgets -------------------------------------------------------------------------------------------------- */
 

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static bool is_refused;
+static bool is_alone;
 
-void base_os_plugin_refuse(void) { is_refused = true; }
+void base_os_stand_alone(void) { is_alone = true; }
+
+bool base_os_stands_alone(void) { return is_alone; }
 
 /* The executable's folder with a final slash, or "" when it cannot be known. */
 static void executable_folder(char out[PATH_MAX]) {
@@ -31,7 +33,7 @@ static void *open_in(const char *folder, const char *relative, const char *name)
 
 void *base_os_plugin(const char *name, const char *symbol, struct cay_error *error) {
   char folder[PATH_MAX];
-  if (is_refused) {
+  if (is_alone) {
     base_error_set(error, CAY_ERROR_UNSUPPORTED, "this program has no libcay-%s.so", name);
     return NULL;
   }

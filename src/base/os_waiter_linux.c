@@ -72,7 +72,7 @@ static int start_quietly(struct start *start) {
 int base_os_start_waiter(int socket, char *const words[]) {
   struct start start = {.socket = socket, .words = words};
   int process = 0;
-  start.program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+  start.program = open(BASE_OWN_EXECUTABLE, O_PATH | O_CLOEXEC);
   start.image = start.program >= 0 ? image_open() : -1;
   bool fits = socket > 1 && start.program > 1 && start.image > 1;
   if (fits) process = start_quietly(&start);

@@ -69,7 +69,8 @@ static bool spawn_in(const char *folder, const char *relative, int socket, char 
 /* `word` (NULL: none) is the helper's argument. */
 static bool spawn(int socket, char *word, pid_t *helper) {
   char folder[PATH_MAX];
-  ssize_t len = readlink("/proc/self/exe", folder, sizeof folder - 1);
+  if (base_os_stands_alone()) return false;
+  ssize_t len = readlink(BASE_OWN_EXECUTABLE, folder, sizeof folder - 1);
   folder[len > 0 ? len : 0] = 0;
   char *slash = strrchr(folder, '/');
   folder[slash ? slash - folder + 1 : 0] = 0;
