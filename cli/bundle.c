@@ -39,18 +39,17 @@ static enum cay_status compile(struct making *making, cay_engine *engine, const 
   return status;
 }
 
-/* A cay without LLVM makes bundles, too. */
+/* A cay without LLVM makes bundles, too, unless it was told how to compile. */
+static bool insists(const struct policy_settings *settings) {
+  return settings->tier || settings->cpu || settings->opt_level;
+}
+
 static int add_code(struct making *making, cay_engine *engine, const cay_module *module) {
   struct cay_error error;
   enum cay_status status = CAY_ERROR_UNSUPPORTED;
-  if (wants_code(making->settings)) {
-    status = compile(making, engine, module, &error);
-    if (status == CAY_ERROR_UNSUPPORTED) {
-      cli_say_error(making->path, &error);
-      cli_say_more("so the bundle has no machine code, and compiles each function when it is first called");
-    }
-  }
-  if (status == CAY_ERROR_UNSUPPORTED) {
+  bool compiles = wants_code(making->settings);
+  if (compiles) status = compile(making, engine, module, &error);
+  if (status == CAY_ERROR_UNSUPPORTED && !(compiles && insists(making->settings))) {
     making->kept.len_bytes = 0;
     making->counts = (struct api_compiled){0};
     status = api_keep_module(module, &making->kept, &error);
@@ -101,6 +100,8 @@ static void add_text(const struct making *making, struct base_text *out) {
   base_text_format(out, "%s: %s", making->settings->output, making->path);
   if (counts->functions)
     base_text_format(out, ", compiled %" PRIu32 " of %" PRIu32 " functions", counts->optimized, counts->functions);
+  else
+    base_text_addz(out, " without machine code");
   base_text_format(out, "; %zu bytes\nsealed:", making->file.len_bytes);
   cli_settings_lines(making->settings, "  ", &lines);
   base_text_format(out, "%s\n%s", lines.len_bytes ? "" : " arguments and standard streams only",
