@@ -25,6 +25,9 @@
  * Threads. Engines and modules may be used from several threads at once; cay_engine_config, cay_wasi and cay_run by one
  * thread at a time, except that cay_run_interrupt may be called from any thread and any signal handler.
  *
+ * Misuse. What a comment forbids or asks for, and has no error, ends the process with a sentence that says what was wrong, in a
+ * library with assertions (meson's -Db_ndebug=false). In one without, what happens then is not defined.
+ *
  * Signals. Running a program installs process-wide handlers for SIGSEGV and SIGBUS, which pass on every fault that is
  * not a guest's. Where the optimizing tier is used, there is one for SIGURG, too, which interrupts it and passes on every
  * signal; threads that run guests should leave it unblocked. Writing to a closed pipe raises SIGPIPE unless the process
@@ -326,8 +329,8 @@ CAY_API void cay_run_free(cay_run *run);
  * run starts, in the order of these calls; it may import WASI and the ones before it. */
 CAY_API enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error);
 
-/* Functions of the host that programs may import. Counted by references; not to be changed any more once a run has them,
- * and then any thread may use them. */
+/* Functions of the host that programs may import. Counted by references; not to be changed any more once a run or a pool has
+ * them, and then any thread may use them. */
 typedef struct cay_imports cay_imports;
 /* The call that a function of the host was made by, while it lasts. */
 typedef struct cay_caller cay_caller;
@@ -338,7 +341,8 @@ typedef enum cay_status (*cay_callback)(void *env, cay_caller *caller, cay_slot 
 CAY_API enum cay_status cay_imports_new(cay_imports **out, struct cay_error *error);
 CAY_API void cay_imports_release(cay_imports *imports);
 /* Provides `module` `name` with this type; `env` is passed on and stays the caller's. A later one of the same name
- * replaces an earlier. CAY_ERROR_UNSUPPORTED: references. */
+ * replaces an earlier. Before any run or pool has them. Errors: CAY_ERROR_UNSUPPORTED: references; _LIMIT: more parameters or
+ * results than a module's function may have; _MEMORY. */
 CAY_API enum cay_status cay_imports_add(cay_imports *imports, const char *module, const char *name,
                                         const enum cay_type *params, size_t param_count, const enum cay_type *results,
                                         size_t result_count, cay_callback callback, void *env, struct cay_error *error);
@@ -357,6 +361,7 @@ enum cay_unknown_imports {
   CAY_UNKNOWN_TRAP,    /* a function that traps when called */
   CAY_UNKNOWN_DEFAULT, /* a function that returns zeros */
 };
+/* Before it is opened; CAY_UNKNOWN_ERROR when never set. */
 CAY_API void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy);
 
 /* What a program may use. The first four are refused to it when there is no more: memory.grow says so, opening fails, and
@@ -385,7 +390,8 @@ CAY_API const char *cay_limit_name(enum cay_limit limit);
  * least 1 GiB, HANDLES 4096, THREADS 64, and no limit of the others. Times need a thread that waits, which exists only
  * while a start or invoke runs. */
 CAY_API enum cay_status cay_run_set_limit(cay_run *run, enum cay_limit limit, uint64_t most, struct cay_error *error);
-CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements); /* of one table; 10,000,000 by default */
+/* The most elements of one table; 10,000,000 when 0 or never set. Before the first start or invoke. */
+CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements);
 /* What was set, or holds when nothing was; CAY_NO_LIMIT: none. */
 CAY_API uint64_t cay_run_limit(const cay_run *run, enum cay_limit limit);
 /* What the run uses now, or has used up, and the most it used at once; of TIME, in the last start or invoke. Not while one
@@ -407,7 +413,8 @@ CAY_API enum cay_status cay_budget_set_limit(cay_budget *budget, enum cay_limit 
                                              struct cay_error *error);
 CAY_API uint64_t cay_budget_used(const cay_budget *budget, enum cay_limit limit);
 CAY_API uint64_t cay_budget_peak(const cay_budget *budget, enum cay_limit limit);
-/* What the run uses is used of the budget as well. Before the first start or invoke, and once: CAY_ERROR_ARGUMENT. */
+/* What the run uses is used of the budget as well. Before the first start or invoke, and once, else CAY_ERROR_ARGUMENT.
+ * CAY_ERROR_LIMIT: what the run holds already (a pool's holds its memories) is more than the budget has left; it has none then. */
 CAY_API enum cay_status cay_run_set_budget(cay_run *run, cay_budget *budget, struct cay_error *error);
 
 /* A module that imports "wasi" "thread-spawn" (the extension wasi-threads of WASI 0.1) and a shared memory gets both in a
@@ -487,7 +494,7 @@ typedef struct cay_result {
   uint64_t trap_offset; /* of the instruction in the module's bytes, or CAY_ERROR_NO_OFFSET */
   uint32_t thread;      /* the thread whose trap or proc_exit ended it; 0: the first */
 } cay_result;
-/* Before the first start or invoke: wants a digest of what the run does. */
+/* Wants a digest of what the run does. Before the first start or invoke, and not of a run from a pool, which has begun. */
 CAY_API void cay_run_set_digest(cay_run *run, bool wanted);
 /* 64 hexadecimal digits, valid until the next call on the run: a hash over all WASI calls so far, with their arguments,
  * results and data, how each start or invoke ended, and the memories and globals now. Two runs that do the same have the

@@ -4,7 +4,7 @@
 . tools/parts.sh
 . tools/abi.sh
 
-CHECKS="format tidy layers ops banned sizes files links shell needed exported abi install"
+CHECKS="format tidy layers ops api banned sizes files links shell needed exported abi install"
 # What the command may be linked with; everything else is loaded when it is needed (docs/dependencies.md).
 LIBRARIES_ALLOWED='libc\.so\.6|libm\.so\.6'
 FORMAT_VERSION=22
@@ -39,6 +39,7 @@ check_small_code() {
 
 check_files() { python3 tools/check_files.py; }
 check_ops() { python3 tools/check_ops.py; }
+check_api() { python3 tools/check_api.py; }
 check_links() { python3 tools/check_links.py; }
 
 # Laid out by hand: headers (tables and one-line structures), and the interpreter's handlers (families of macros). They

@@ -27,7 +27,11 @@ const char *cay_status_name(enum cay_status status) {
   return "unknown";
 }
 
+/* An embedder's first object and last: what is there in between was allocated by one allocator. */
+static atomic_size_t engine_count;
+
 void cay_set_allocator(const cay_allocator *allocator) {
+  assert(atomic_load(&engine_count) == 0 && "the allocator is replaced before the first engine, or after the last");
   if (!allocator) {
     base_allocator_set(NULL);
     return;
@@ -181,12 +185,15 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
     base_free(engine);
     return status;
   }
+  atomic_fetch_add(&engine_count, 1);
   *out = engine;
   return CAY_OK;
 }
 
 void cay_engine_free(cay_engine *engine) {
   if (!engine) return;
+  assert(atomic_load(&engine->run_count) == 0 && "an engine ends after its runs");
+  atomic_fetch_sub(&engine_count, 1);
   engine_free(engine->engine);
   base_free(engine);
 }

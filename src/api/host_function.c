@@ -42,7 +42,10 @@ static void function_deinit(struct function *function) {
 }
 
 void cay_imports_release(cay_imports *imports) {
-  if (!imports || atomic_fetch_sub_explicit(&imports->references, 1, memory_order_acq_rel) > 1) return;
+  if (!imports) return;
+  unsigned before = atomic_fetch_sub_explicit(&imports->references, 1, memory_order_acq_rel);
+  assert(before > 0 && "imports were released more often than they were made");
+  if (before > 1) return;
   for (size_t i = 0; i < imports->functions.count; i++) function_deinit(&imports->functions.items[i]);
   BASE_VEC_DEINIT(&imports->functions);
   base_free(imports);

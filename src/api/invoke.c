@@ -235,6 +235,7 @@ enum cay_status cay_run_invoke(cay_run *run, const char *name, const cay_value *
   const struct module_func_type *type = api_run_export_type(run, name, error);
   if (!type) return CAY_ERROR_ARGUMENT;
   if (arg_count != type->param_count) return count_error(name, type, arg_count, error);
+  assert((args || !arg_count) && (results || !result_capacity) && "a call has its arguments and room for its results");
   BASE_AUTO_FREE uint64_t *slots = slots_new(type);
   if (!slots) return base_error_memory(error);
   enum cay_status status = args_store(type, args, slots, error);

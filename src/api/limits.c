@@ -18,7 +18,7 @@ static_assert((int)CAY_LIMIT_MEMORY == BASE_LIMIT_MEMORY + 1 && (int)CAY_LIMIT_S
               "the public limits are the budgets', in their order, behind none");
 
 static enum base_limit base_of(enum cay_limit limit) {
-  assert(limit > CAY_LIMIT_NONE && limit <= CAY_LIMIT_STACK);
+  assert(limit > CAY_LIMIT_NONE && limit <= CAY_LIMIT_STACK && "this is no limit");
   return (enum base_limit)(limit - 1);
 }
 

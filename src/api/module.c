@@ -55,7 +55,7 @@ cay_module *cay_module_retain(cay_module *module) {
 void cay_module_release(cay_module *module) {
   if (!module) return;
   unsigned before = atomic_fetch_sub_explicit(&module->references, 1, memory_order_acq_rel);
-  assert(before > 0);
+  assert(before > 0 && "a module was released more often than it was made and retained");
   if (before > 1) return;
   module_release(module->module);
   base_free(module);

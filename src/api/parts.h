@@ -26,6 +26,7 @@ struct cay_engine {
   size_t stack_bytes;
   module_features features;
   struct engine_code_options code_options; /* as long as memories have guard pages */
+  atomic_size_t run_count;                 /* that are there */
 };
 
 struct cay_module {

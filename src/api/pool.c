@@ -114,7 +114,7 @@ enum cay_status cay_pool_take(cay_pool *pool, cay_run **out, struct cay_error *e
 void api_pool_give(struct cay_pool *pool, cay_run *run) {
   bool is_restored = api_run_restore(run, pool->setup.wasi);
   pthread_mutex_lock(&pool->lock);
-  assert(pool->taken_count > 0);
+  assert(pool->taken_count > 0 && "a run was given back to its pool twice");
   pool->taken_count--;
   bool is_kept = is_restored && pool->idle_count < pool->setup.kept;
   if (is_kept) {

@@ -65,6 +65,9 @@ struct cay_run {
   const struct inspect_source *source; /* of debug information; NULL: this process reads it */
 };
 
+/* In a call of the run itself, which a function of the host makes: it is the outer one that begins, ends and reports. */
+static bool is_running(const struct cay_run *run) { return run->store && engine_store_thread(run->store)->top; }
+
 /* ---- Making and freeing ------------------------------------------------------------------------------------------------ */
 
 static uint32_t teller_number(void *env) {
@@ -93,6 +96,7 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
   if (!run) return base_error_memory(error);
   run->result.trap_offset = CAY_ERROR_NO_OFFSET;
   run->module = cay_module_retain(module);
+  atomic_fetch_add_explicit(&module->engine->run_count, 1, memory_order_relaxed);
   enum cay_status status = api_limits_init(&run->limits, module->engine->stack_bytes, error);
   if (status == CAY_OK && wasi) status = surface_new(run, wasi, error);
   if (status != CAY_OK) {
@@ -104,6 +108,7 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
 }
 
 void cay_run_free(cay_run *run) {
+  assert((!run || !is_running(run)) && "a run was freed by a function that it was calling");
   if (run && run->pool)
     api_pool_give(run->pool, run);
   else
@@ -122,6 +127,7 @@ void api_run_destroy(cay_run *run) {
   }
   BASE_VEC_DEINIT(&run->preloads);
   cay_imports_release(run->imports);
+  atomic_fetch_sub_explicit(&run->module->engine->run_count, 1, memory_order_relaxed);
   cay_module_release(run->module);
   base_text_deinit(&run->backtrace);
   api_limits_deinit(&run->limits);
@@ -129,7 +135,12 @@ void api_run_destroy(cay_run *run) {
 }
 
 struct api_limits *api_run_limits(const cay_run *run) { return (struct api_limits *)(uintptr_t)&run->limits; }
-void cay_run_set_table_elements(cay_run *run, uint64_t elements) { run->engine_limits.table_elements = elements; }
+
+void cay_run_set_table_elements(cay_run *run, uint64_t elements) {
+  assert(!run->store && "tables are limited before the run has any");
+  run->engine_limits.table_elements = elements;
+}
+
 uint64_t api_run_table_elements(const cay_run *run) {
   return run->engine_limits.table_elements ? run->engine_limits.table_elements : ENGINE_TABLE_ELEMENTS;
 }
@@ -155,7 +166,10 @@ enum cay_status cay_run_set_imports(cay_run *run, cay_imports *imports, struct c
 void cay_run_set_user(cay_run *run, void *user) { run->user = user; }
 void *cay_run_user(const cay_run *run) { return run->user; }
 
-void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) { run->unknown_imports = policy; }
+void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) {
+  assert(!run->opened && "what becomes of unknown imports is said before the run is opened");
+  run->unknown_imports = policy;
+}
 
 enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error) {
   if (run->opened) return base_error_set(error, CAY_ERROR_ARGUMENT, "modules are preloaded before the run starts");
@@ -193,9 +207,6 @@ static void withdraw_interrupts(struct cay_run *run, bool interrupted, bool by_t
   if (run->p1) wasi_p1_clear(run->p1);
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(run->store);
 }
-
-/* In a call of the run itself, which a function of the host makes: it is the outer one that begins, ends and reports. */
-static bool is_running(const struct cay_run *run) { return run->store && engine_store_thread(run->store)->top; }
 
 static void result_reset(struct cay_run *run) {
   run->result = (struct cay_result){.trap_offset = CAY_ERROR_NO_OFFSET};
@@ -666,7 +677,12 @@ enum cay_status cay_run_open(cay_run *run, struct cay_error *error) { return cal
 
 static const struct module_export *export_of(const cay_function *function) { return (const void *)function; }
 
+static bool is_of(const cay_function *function, const struct module *module) {
+  return export_of(function) >= module->exports && export_of(function) < module->exports + module->export_count;
+}
+
 static const struct module_func_type *type_of(const cay_function *function, const cay_module *module) {
+  assert(is_of(function, module->module) && "a function is asked about with the module that it is of");
   return module_func_type_of(module->module, export_of(function)->index);
 }
 
@@ -721,10 +737,11 @@ static enum cay_status call_ended(struct cay_run *run, enum engine_trap trap, st
 enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slot *slots, struct cay_error *error) {
   const struct module *module = run->module->module;
   const struct module_export *export = export_of(function);
-  if (BASE_UNLIKELY(export < module->exports || export >= module->exports + module->export_count))
+  if (BASE_UNLIKELY(!is_of(function, module)))
     return base_error_set(error, CAY_ERROR_ARGUMENT, "the function is of another module than the run");
   uint64_t *raw = (uint64_t *)slots;
   const struct module_func_type *type = module_func_type_of(module, export->index);
+  assert((slots || type->param_slots + type->result_slots == 0) && "a call has room for its arguments and results");
   api_slots_take(type->params, type->param_count, raw);
   if (BASE_LIKELY(!is_running(run))) {
     if (BASE_UNLIKELY(!is_plain(run))) return call_index(run, export->index, raw, error);
@@ -787,7 +804,8 @@ void api_run_set_source(cay_run *run, const struct inspect_source *source) { run
 const cay_result *cay_run_result(const cay_run *run) { return &run->result; }
 
 void cay_run_set_digest(cay_run *run, bool wanted) {
-  assert(!run->opened);
+  assert(!run->opened && "a digest is of the whole run: it is wanted before the first start, and not of a pool's run");
+  if (run->opened) return;
   run->wants_digest = wanted;
   if (wanted) base_sha256_init(&run->digest);
   if (run->p1) wasi_p1_set_record(run->p1, wanted ? api_digest_add : NULL, &run->digest);

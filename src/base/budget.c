@@ -48,7 +48,10 @@ struct base_budget *base_budget_retain(struct base_budget *budget) {
 }
 
 void base_budget_release(struct base_budget *budget) {
-  while (budget && atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel) == 1) {
+  while (budget) {
+    unsigned before = atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel);
+    assert(before > 0 && "a budget was released more often than it was made and retained");
+    if (before > 1) return;
     struct base_budget *parent = budget->parent;
     base_free(budget);
     budget = parent;

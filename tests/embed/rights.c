@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What a program may do, as an embedder grants it, withdraws it and hears of it: a folder with a quota, variables, the network,
+ * clocks and random bytes that are the same in each run; every use told, asked for, traced. Its argument is a folder that it
+ * may write to. */
+#include <cay.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+
+/* clang --target=wasm32 -mcpu=mvp -Os -nostdlib of a _start that makes two files, writes to the first, and writes this: */
+struct told {
+  int64_t time_ns, random;
+  int32_t variables;
+  int32_t opened, written, secret; /* errors: of "note", of 32 bytes to it, of "secret" */
+};
+static const unsigned char rights_wasm[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x26, 0x05, 0x60, 0x02, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x03,
+    0x7f, 0x7e, 0x7f, 0x01, 0x7f, 0x60, 0x09, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7e, 0x7e, 0x7f, 0x7f, 0x01, 0x7f, 0x60,
+    0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x00, 0x00, 0x02, 0xbd, 0x01, 0x05, 0x16, 0x77, 0x61, 0x73, 0x69,
+    0x5f, 0x73, 0x6e, 0x61, 0x70, 0x73, 0x68, 0x6f, 0x74, 0x5f, 0x70, 0x72, 0x65, 0x76, 0x69, 0x65, 0x77, 0x31, 0x11,
+    0x65, 0x6e, 0x76, 0x69, 0x72, 0x6f, 0x6e, 0x5f, 0x73, 0x69, 0x7a, 0x65, 0x73, 0x5f, 0x67, 0x65, 0x74, 0x00, 0x00,
+    0x16, 0x77, 0x61, 0x73, 0x69, 0x5f, 0x73, 0x6e, 0x61, 0x70, 0x73, 0x68, 0x6f, 0x74, 0x5f, 0x70, 0x72, 0x65, 0x76,
+    0x69, 0x65, 0x77, 0x31, 0x0a, 0x72, 0x61, 0x6e, 0x64, 0x6f, 0x6d, 0x5f, 0x67, 0x65, 0x74, 0x00, 0x00, 0x16, 0x77,
+    0x61, 0x73, 0x69, 0x5f, 0x73, 0x6e, 0x61, 0x70, 0x73, 0x68, 0x6f, 0x74, 0x5f, 0x70, 0x72, 0x65, 0x76, 0x69, 0x65,
+    0x77, 0x31, 0x0e, 0x63, 0x6c, 0x6f, 0x63, 0x6b, 0x5f, 0x74, 0x69, 0x6d, 0x65, 0x5f, 0x67, 0x65, 0x74, 0x00, 0x01,
+    0x16, 0x77, 0x61, 0x73, 0x69, 0x5f, 0x73, 0x6e, 0x61, 0x70, 0x73, 0x68, 0x6f, 0x74, 0x5f, 0x70, 0x72, 0x65, 0x76,
+    0x69, 0x65, 0x77, 0x31, 0x09, 0x70, 0x61, 0x74, 0x68, 0x5f, 0x6f, 0x70, 0x65, 0x6e, 0x00, 0x02, 0x16, 0x77, 0x61,
+    0x73, 0x69, 0x5f, 0x73, 0x6e, 0x61, 0x70, 0x73, 0x68, 0x6f, 0x74, 0x5f, 0x70, 0x72, 0x65, 0x76, 0x69, 0x65, 0x77,
+    0x31, 0x08, 0x66, 0x64, 0x5f, 0x77, 0x72, 0x69, 0x74, 0x65, 0x00, 0x03, 0x03, 0x02, 0x01, 0x04, 0x04, 0x05, 0x01,
+    0x70, 0x01, 0x01, 0x01, 0x05, 0x03, 0x01, 0x00, 0x01, 0x06, 0x07, 0x01, 0x7f, 0x01, 0x41, 0x80, 0x08, 0x0b, 0x07,
+    0x13, 0x02, 0x06, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x00, 0x06, 0x5f, 0x73, 0x74, 0x61, 0x72, 0x74, 0x00,
+    0x05, 0x0a, 0xe7, 0x01, 0x01, 0xe4, 0x01, 0x01, 0x02, 0x7f, 0x23, 0x80, 0x80, 0x80, 0x80, 0x00, 0x41, 0x10, 0x6b,
+    0x22, 0x00, 0x24, 0x80, 0x80, 0x80, 0x80, 0x00, 0x41, 0xa8, 0x88, 0x80, 0x80, 0x00, 0x20, 0x00, 0x41, 0x0c, 0x6a,
+    0x10, 0x80, 0x80, 0x80, 0x80, 0x00, 0x1a, 0x41, 0xa0, 0x88, 0x80, 0x80, 0x00, 0x41, 0x08, 0x10, 0x81, 0x80, 0x80,
+    0x80, 0x00, 0x1a, 0x41, 0x00, 0x42, 0x01, 0x41, 0x98, 0x88, 0x80, 0x80, 0x00, 0x10, 0x82, 0x80, 0x80, 0x80, 0x00,
+    0x1a, 0x41, 0x00, 0x41, 0x03, 0x41, 0x00, 0x41, 0x87, 0x88, 0x80, 0x80, 0x00, 0x41, 0x04, 0x41, 0x01, 0x42, 0xc0,
+    0x00, 0x42, 0x00, 0x41, 0x00, 0x20, 0x00, 0x41, 0x08, 0x6a, 0x10, 0x83, 0x80, 0x80, 0x80, 0x00, 0x22, 0x01, 0x36,
+    0x02, 0xac, 0x88, 0x80, 0x80, 0x00, 0x02, 0x40, 0x20, 0x01, 0x0d, 0x00, 0x41, 0x00, 0x20, 0x00, 0x28, 0x02, 0x08,
+    0x41, 0x8c, 0x88, 0x80, 0x80, 0x00, 0x41, 0x01, 0x20, 0x00, 0x41, 0x0c, 0x6a, 0x10, 0x84, 0x80, 0x80, 0x80, 0x00,
+    0x36, 0x02, 0xb0, 0x88, 0x80, 0x80, 0x00, 0x0b, 0x41, 0x00, 0x41, 0x03, 0x41, 0x00, 0x41, 0x80, 0x88, 0x80, 0x80,
+    0x00, 0x41, 0x06, 0x41, 0x01, 0x42, 0xc0, 0x00, 0x42, 0x00, 0x41, 0x00, 0x20, 0x00, 0x41, 0x08, 0x6a, 0x10, 0x83,
+    0x80, 0x80, 0x80, 0x00, 0x36, 0x02, 0xb4, 0x88, 0x80, 0x80, 0x00, 0x41, 0x01, 0x41, 0x8c, 0x88, 0x80, 0x80, 0x00,
+    0x41, 0x01, 0x20, 0x00, 0x41, 0x0c, 0x6a, 0x10, 0x84, 0x80, 0x80, 0x80, 0x00, 0x1a, 0x20, 0x00, 0x41, 0x10, 0x6a,
+    0x24, 0x80, 0x80, 0x80, 0x80, 0x00, 0x0b, 0x0b, 0x1b, 0x01, 0x00, 0x41, 0x80, 0x08, 0x0b, 0x14, 0x73, 0x65, 0x63,
+    0x72, 0x65, 0x74, 0x00, 0x6e, 0x6f, 0x74, 0x65, 0x00, 0x18, 0x04, 0x00, 0x00, 0x20, 0x00, 0x00, 0x00};
+
+enum { NO_ACCESS = 76, FIRST_OF_2000_S = 946684800 };
+
+static struct cay_error error;
+static const char *folder;
+static cay_engine *engine;
+static cay_module *module;
+
+static cay_wasi *wasi_new(uint64_t quota_bytes) {
+  cay_wasi *wasi = NULL;
+  const cay_grant notes = {.host_path = folder,
+                           .guest_path = "/notes",
+                           .rights = CAY_RIGHTS_READ_WRITE,
+                           .quota_bytes = quota_bytes,
+                           .rule = "the folder of notes"};
+  CHECK_INT(cay_wasi_new(&wasi, &error), CAY_OK);
+  CHECK_INT(cay_wasi_grant(wasi, &notes, &error), CAY_OK);
+  return wasi;
+}
+
+static const char *note_path(char path[4096]) {
+  snprintf(path, 4096, "%s/note", folder);
+  return path;
+}
+
+/* Runs the program and ends the configuration. */
+static struct told run_with(cay_wasi *wasi) {
+  struct told told = {0};
+  int ends[2];
+  cay_run *run = NULL;
+  char path[4096];
+  unlink(note_path(path)); /* each run begins with a folder without it */
+  CHECK_INT(pipe(ends), 0);
+  CHECK_INT(cay_wasi_set_stdio(wasi, 1, CAY_STDIO_FD, ends[1], &error), CAY_OK);
+  CHECK_INT(cay_run_new(module, wasi, &run, &error), CAY_OK);
+  cay_wasi_free(wasi);
+  CHECK_INT(cay_run_start(run, &error), CAY_OK);
+  cay_run_free(run);
+  close(ends[1]);
+  CHECK_INT(read(ends[0], &told, sizeof told), sizeof told);
+  close(ends[0]);
+  return told;
+}
+
+TEST(a_folder_has_a_quota) {
+  struct stat note;
+  char path[4096];
+  CHECK_INT(run_with(wasi_new(0)).opened, 0);
+  CHECK(stat(note_path(path), &note) == 0 && note.st_size == sizeof(struct told));
+  CHECK_INT(run_with(wasi_new(16)).opened, 0);
+  CHECK(stat(note_path(path), &note) == 0 && note.st_size == 16);
+}
+
+TEST(variables_are_passed_on_by_name) {
+  cay_wasi *wasi = wasi_new(0);
+  setenv("CAY_TEST_RIGHTS", "1", 1);
+  CHECK_INT(cay_wasi_inherit_env(wasi, "CAY_TEST_RIGHTS", &error), CAY_OK);
+  CHECK_INT(cay_wasi_inherit_env(wasi, "CAY_TEST_NOT_SET", &error), CAY_OK);
+  CHECK_INT(run_with(wasi).variables, 1);
+  CHECK_INT(run_with(wasi_new(0)).variables, 0);
+}
+
+static struct told run_from_seed(uint64_t seed) {
+  cay_wasi *wasi = wasi_new(0);
+  cay_wasi_set_deterministic(wasi, seed);
+  return run_with(wasi);
+}
+
+TEST(a_deterministic_run_gets_the_same) {
+  struct told first = run_from_seed(1), again = run_from_seed(1), other = run_from_seed(2);
+  CHECK(memcmp(&first, &again, sizeof first) == 0);
+  CHECK_INT(first.time_ns / 1000000000, FIRST_OF_2000_S);
+  CHECK_INT(other.time_ns, first.time_ns);
+  CHECK(other.random != first.random);
+}
+
+/* ---- Who hears of it -------------------------------------------------------------------------------------------------------- */
+
+struct heard {
+  char text[2048];
+};
+
+static void hear(struct heard *heard, const char *text) {
+  size_t used = strlen(heard->text);
+  snprintf(heard->text + used, sizeof heard->text - used, "%s\n", text);
+}
+
+/* "create write note by the folder of notes: OK" */
+static void hear_use(void *env, const cay_access *access) {
+  char line[256] = "";
+  for (int bit = 0; bit < 32; bit++)
+    if (access->rights >> bit & 1) {
+      size_t used = strlen(line);
+      snprintf(line + used, sizeof line - used, "%s ", cay_right_name((enum cay_right)(1u << bit)));
+    }
+  size_t used = strlen(line);
+  snprintf(line + used, sizeof line - used, "%s by %s: %s%s", access->object, access->rule ? access->rule : "nobody",
+           access->result, access->is_denied ? " (denied)" : "");
+  hear(env, line);
+}
+
+TEST(uses_of_rights_are_told) {
+  struct heard heard = {""};
+  cay_wasi *wasi = wasi_new(0);
+  cay_wasi_set_audit(wasi, hear_use, NULL, &heard);
+  CHECK_INT(run_with(wasi).opened, 0);
+  CHECK(strstr(heard.text, "random random by default: OK\n") != NULL);
+  CHECK(strstr(heard.text, "clock realtime by default: OK\n") != NULL);
+  CHECK(strstr(heard.text, "write create /notes/note by the folder of notes: OK\n") != NULL);
+  CHECK(strstr(heard.text, "stream stdout by default: OK\n") != NULL);
+  CHECK_TEXT(cay_right_name(CAY_RIGHT_CREATE), "create");
+  CHECK(cay_right_name((enum cay_right)3) == NULL);
+}
+
+static bool is_no_secret(void *env, const cay_access *access) {
+  (*(int *)env)++;
+  return strstr(access->object, "secret") == NULL;
+}
+
+static void keep_reason(void *env, const cay_denial *denial) { *(enum cay_denial_reason *)env = denial->reason; }
+
+TEST(a_use_is_asked_for_and_refused) {
+  int asked = 0;
+  enum cay_denial_reason reason = CAY_DENIAL_ESCAPE;
+  cay_wasi *wasi = wasi_new(0);
+  cay_wasi_set_permit(wasi, is_no_secret, &asked);
+  cay_wasi_set_denied(wasi, keep_reason, &reason);
+  struct told told = run_with(wasi);
+  CHECK_INT(told.opened, 0);
+  CHECK_INT(told.secret, NO_ACCESS);
+  CHECK_INT(reason, CAY_DENIAL_PERMIT);
+  CHECK(asked >= 2);
+}
+
+static void hear_call(void *env, const char *line) { hear(env, line); }
+
+TEST(calls_are_traced) {
+  struct heard heard = {""};
+  cay_wasi *wasi = wasi_new(0);
+  cay_wasi_set_trace(wasi, hear_call, &heard);
+  run_with(wasi);
+  CHECK(strncmp(heard.text, "environ_sizes_get(", 18) == 0);
+  CHECK(strstr(heard.text, "\npath_open(") && strstr(heard.text, "\"note\""));
+}
+
+/* ---- The network ------------------------------------------------------------------------------------------------------------ */
+
+TEST(sockets_listen_where_rules_allow_it) {
+  cay_wasi *wasi = wasi_new(0);
+  CHECK_INT(cay_wasi_net(wasi, "deny:listen:tcp:127.0.0.2", "--net no", &error), CAY_OK);
+  CHECK_INT(cay_wasi_net(wasi, "listen:nonsense", NULL, &error), CAY_ERROR_ARGUMENT);
+  CHECK_INT(cay_wasi_listen(wasi, "127.0.0.2:0", &error), CAY_ERROR_ARGUMENT);
+  CHECK(strstr(error.text, "--net no") != NULL);
+  CHECK(cay_wasi_listen_address(wasi, 0) == NULL);
+  CHECK_INT(cay_wasi_listen(wasi, "127.0.0.1:0", &error), CAY_OK);
+  CHECK(strncmp(cay_wasi_listen_address(wasi, 0), "127.0.0.1:", 10) == 0);
+  CHECK(strcmp(cay_wasi_listen_address(wasi, 0), "127.0.0.1:0") != 0);
+  CHECK(cay_wasi_listen_address(wasi, 1) == NULL);
+  cay_wasi_free(wasi);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) return 1;
+  folder = argv[1];
+  mkdir(folder, 0700);
+  if (cay_engine_new(NULL, &engine, &error) != CAY_OK ||
+      cay_module_load(engine, rights_wasm, sizeof rights_wasm, &module, &error) != CAY_OK)
+    return 1;
+  RUN(a_folder_has_a_quota)
+  RUN(variables_are_passed_on_by_name)
+  RUN(a_deterministic_run_gets_the_same)
+  RUN(uses_of_rights_are_told)
+  RUN(a_use_is_asked_for_and_refused)
+  RUN(calls_are_traced)
+  RUN(sockets_listen_where_rules_allow_it)
+  cay_module_release(module);
+  cay_engine_free(engine);
+  printf("%d checks, %d failed\n", test_checks, test_failures);
+  return test_failures != 0;
+}
