@@ -23,5 +23,22 @@ static inline bool arch_is_v2(void) {
   __cpuid(0x80000001, eax, ebx, extended_ecx, edx);
   return (ecx & wanted) == wanted && extended_ecx & bit_LAHF_LM;
 }
+
+/* What processor and system offer of the levels that the ABI of x86-64 defines ("x86-64-v2" to "-v4"): 1 to 4. */
+static inline int arch_level(void) {
+  const unsigned third = bit_AVX | bit_F16C | bit_FMA | bit_MOVBE | bit_OSXSAVE;
+  const unsigned third_structured = bit_AVX2 | bit_BMI | bit_BMI2, third_extended = bit_LZCNT;
+  const unsigned fourth_structured = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
+  const unsigned third_state = 0x06, fourth_state = 0xE6; /* of XCR0: what the system keeps of the vector registers */
+  unsigned eax, ebx, ecx, edx, extended, structured = 0, state;
+  if (!arch_is_v2()) return 1;
+  __cpuid(1, eax, ebx, ecx, edx);
+  if ((ecx & third) != third || !__get_cpuid_count(7, 0, &eax, &structured, &ecx, &edx)) return 2;
+  __cpuid(0x80000001, eax, ebx, extended, edx);
+  __asm__("xgetbv" : "=a"(state), "=d"(edx) : "c"(0));
+  bool has_third = (structured & third_structured) == third_structured && extended & third_extended;
+  if (!has_third || (state & third_state) != third_state) return 2;
+  return (structured & fourth_structured) == fourth_structured && (state & fourth_state) == fourth_state ? 4 : 3;
+}
 #endif
 #endif

@@ -3,6 +3,7 @@
  * and system offer. Two machines with one number get the same code. */
 #include <cpuid.h>
 
+#include "tiers/arch_features.h"
 #include "tiers/kept.h"
 
 static uint64_t offered_by_system(void) {
@@ -30,9 +31,9 @@ uint64_t tiers_processor(void) {
 bool tiers_processor_is(enum tiers_cpu cpu) {
   switch (cpu) {
   case TIERS_CPU_X86_64: return true;
-  case TIERS_CPU_X86_64_V2: return __builtin_cpu_supports("x86-64-v2");
-  case TIERS_CPU_X86_64_V3: return __builtin_cpu_supports("x86-64-v3");
-  case TIERS_CPU_X86_64_V4: return __builtin_cpu_supports("x86-64-v4");
+  case TIERS_CPU_X86_64_V2: return arch_level() >= 2;
+  case TIERS_CPU_X86_64_V3: return arch_level() >= 3;
+  case TIERS_CPU_X86_64_V4: return arch_level() >= 4;
   default: return false;
   }
 }
