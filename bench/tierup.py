@@ -5,6 +5,7 @@
 
 The first is measured by a copy of the command that has no helper beside it, so that it stays in the baseline and only counts.
 The second is the time that somebody waits for a whole process, with the helper on another processor where there is one.
+Then what a call costs between functions of which one is optimized and the other not (calls.c).
 """
 
 import pathlib
@@ -60,6 +61,14 @@ def measure_runs(setting, report, names):
     rows.append(["geometric mean", "", "", "", geometric_mean(ratios), "", ""])
 
 
+def measure_calls(setting, report):
+    program = setting.tool("calls")
+    rows = report.table("Calls between tiers: ns a round, minima", ["call", "caller", "callee", "ns"])
+    for line in run([program, pathlib.Path(setting.cay).parent]).output.decode().splitlines():
+        *names, ns = line.split()
+        rows.append([*names, float(ns)])
+
+
 def main():
     parser = arguments(__doc__)
     parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"some of: {', '.join(KERNELS)} (default: all)")
@@ -72,6 +81,7 @@ def main():
         report = Report(setting.machine())
         measure_counting(setting, report, options.kernels or list(KERNELS))
         measure_runs(setting, report, options.kernels or list(KERNELS))
+        measure_calls(setting, report)
     except Failed as failure:
         sys.exit(f"bench: {failure}")
     return finish(report, options)

@@ -188,6 +188,7 @@ struct engine_activation {
   uint64_t *base_fp;                  /* frame pointer of the first frame: its arguments and results */
   void *native_sp;                    /* stack pointer to restore when a fault ends the activation */
   bool looks_after;                   /* the tier's: when it ends, the thread looks again (engine_look) */
+  const void *crossing;               /* the tier's: where code of one kind has last called code of another; NULL: nowhere */
 };
 
 struct engine_raw_frame { struct engine_instance *instance; const void *site; uint64_t *fp;
@@ -237,6 +238,7 @@ struct engine_location {
   uint32_t func;                /* index in the module */
   const void *caller_site;      /* NULL when this is the activation's first frame */
   uint64_t *caller_fp;
+  const void *crossing;         /* in, of the frame, and out, of the caller: of the first one it is the activation's */
 };
 
 struct engine_code_options {

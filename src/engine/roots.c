@@ -34,8 +34,8 @@ static void mark_frames(struct engine_heap *heap, const struct engine_activation
   struct engine_instance *instance = activation->instance;
   const void *site = activation->site;
   uint64_t *fp = activation->fp;
+  struct engine_location location = {.crossing = activation->crossing};
   while (site) {
-    struct engine_location location;
     if (!instance->tier->locate(instance->code, site, fp, &location)) return;
     instance->tier->visit_references(instance->code, location.func, site, fp, visit, heap);
     site = location.caller_site;

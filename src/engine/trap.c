@@ -26,8 +26,8 @@ static void activation_add(struct engine_thread *thread, const struct engine_act
   struct engine_instance *instance = activation->instance;
   const void *site = activation->site;
   uint64_t *fp = activation->fp;
+  struct engine_location location = {.crossing = activation->crossing};
   while (site) {
-    struct engine_location location;
     bool known = instance->tier->locate(instance->code, site, fp, &location);
     frame_add(thread, (struct engine_raw_frame){
                           .instance = instance, .site = site, .fp = fp, .func = known ? location.func : UINT32_MAX});

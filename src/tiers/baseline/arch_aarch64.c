@@ -130,7 +130,10 @@ uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, 
   return frame;
 }
 const uint32_t baseline_thunk_bytes = 0;
-const char baseline_arch_leave_tail[1];
+const char baseline_arch_leave_tail[1], baseline_arch_crossed[1];
+void baseline_arch_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function) {
+  (void)inst, (void)slots, (void)function;
+}
 void baseline_arch_thunk(uint8_t *to, int32_t distance) { assert(!"no optimized code here"); }
 
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {

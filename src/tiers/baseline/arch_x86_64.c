@@ -234,6 +234,25 @@ FUNCTION(baseline_arch_leave_tail,
          "  mov %rsi, %rdx\n  mov %rdi, %rsi\n  mov %r13, %rdi\n  call baseline_leave_tail\n"
          "  mov -8(%rbp), %rcx\n  mov (%rcx), %rax\n  movups (%rcx), %xmm0\n  leave\n  ret $8\n");
 
+/* rdi: instance, rsi: slots, rdx: function. What it pushes is struct baseline_crossing, which the activation shows to whoever
+ * walks frames while compiled code runs. That knows no frame pointer, and leaves nothing as it was but the stack pointer, fp
+ * and inst. */
+FUNCTION(baseline_arch_leave_call,
+         "  cmp %rdi, (%rdx)\n  jne baseline_leave_call\n"
+         "  push %rbp\n  push %rbx\n  push %r12\n  push %r13\n  push %r14\n  push %r15\n"
+         "  mov 8(%rdi), %r10\n  mov 32(%r10), %rcx\n  push 64(%rcx)\n  mov %rsp, 64(%rcx)\n"
+         "  mov %rsi, %r12\n  mov (%rdi), %r13\n  mov (%r13), %r13\n  mov %rdi, %r14\n  mov 8(%r10), %ebp\n"
+         "  mov 28(%rdx), %ecx\n  mov 16(%rdi), %r10\n  call *(%r10,%rcx,8)\n"
+         ".globl baseline_arch_crossed\n.hidden baseline_arch_crossed\nbaseline_arch_crossed:\n"
+         "  mov 8(%r14), %r10\n  mov %ebp, 8(%r10)\n  mov 32(%r10), %rcx\n  pop 64(%rcx)\n"
+         "  pop %r15\n  pop %r14\n  pop %r13\n  pop %r12\n  pop %rbx\n  pop %rbp\n  ret\n");
+static_assert(offsetof(struct engine_function, instance) == 0 && offsetof(struct engine_function, entry) == 28 &&
+                  offsetof(struct engine_instance, thread) == 8 && offsetof(struct engine_instance, entries) == 16 &&
+                  offsetof(struct engine_thread, top) == 32 && offsetof(struct engine_thread, ticks) == 8 &&
+                  offsetof(struct engine_activation, crossing) == 64,
+              "read by baseline_arch_leave_call");
+static_assert(sizeof(struct baseline_crossing) == 64, "what baseline_arch_leave_call pushes");
+
 FUNCTION(baseline_arch_leave, "  mov %rsp, %rsi\n  jmp baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mov %rsp, %r15\n  jmp baseline_away\n");
 FUNCTION(baseline_arch_tail_away, "  mov %rsp, %r15\n  jmp baseline_tail_away\n");

@@ -483,8 +483,30 @@ static void *interpreter_at(const struct baseline_code *code, const void *positi
   return beside ? beside->interp : NULL;
 }
 
+/* The frame of the optimized caller lies above what the stub keeps, which tells a crossing from those that are further in. */
+static const struct baseline_crossing *crossing_above(const void *crossing, const uint64_t *fp) {
+  const struct baseline_crossing *found = crossing;
+  while (found && (uintptr_t)found < (uintptr_t)fp) found = found->outer;
+  return found;
+}
+
+bool baseline_caller_at(void *code, const void *address, uint64_t *fp, const void **crossing,
+                        struct baseline_caller *out) {
+  uint32_t d;
+  if (address == baseline_arch_crossed) {
+    const struct baseline_crossing *crossed = *crossing;
+    assert(crossed);
+    *out = (struct baseline_caller){crossed->site, crossed->fp};
+    *crossing = crossed->outer;
+    return true;
+  }
+  if (!baseline_call_distance(code, address, &d)) return false;
+  *out = (struct baseline_caller){address, fp - d};
+  return true;
+}
+
 /* The caller of an optimized frame: another one, or compiled code that a thunk came from. */
-bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller *out) {
+bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, struct baseline_caller *out) {
   for (;;) {
     const void *site = (const void *)(uintptr_t)fp[1];
     uint64_t *outer = (uint64_t *)(uintptr_t)fp[0];
@@ -497,22 +519,15 @@ bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller 
     fp = outer;
     if (function->kind == COMPILED_THUNKS) break;
   }
-  uint32_t d;
-  const void *site = (const void *)(uintptr_t)fp[1];
-  if (!baseline_call_distance(code, site, &d)) return false;
-  *out = (struct baseline_caller){site, (uint64_t *)(uintptr_t)fp[-1] - d};
-  return true;
+  *crossing = crossing_above(*crossing, fp);
+  return baseline_caller_at(code, (const void *)(uintptr_t)fp[1], (uint64_t *)(uintptr_t)fp[-1], crossing, out);
 }
 
 /* Who called the frame of `function` at `fp`; false: it is its activation's first. */
-static bool caller_of(struct baseline_code *code, const struct compiled *function, uint64_t *fp,
+static bool caller_of(struct baseline_code *code, const struct compiled *function, uint64_t *fp, const void **crossing,
                       struct baseline_caller *out) {
-  if (BASE_UNLIKELY(function->kind != COMPILED_BASELINE)) return baseline_optimized_caller(code, fp, out);
-  uint32_t d;
-  out->site = (const void *)(uintptr_t)fp[function->link_slot];
-  if (!baseline_call_distance(code, out->site, &d)) return false;
-  out->fp = fp - d;
-  return true;
+  if (BASE_UNLIKELY(function->kind != COMPILED_BASELINE)) return baseline_optimized_caller(code, fp, crossing, out);
+  return baseline_caller_at(code, (const void *)(uintptr_t)fp[function->link_slot], fp, crossing, out);
 }
 
 bool baseline_is_optimized(void *code, const void *site) {
@@ -533,7 +548,7 @@ static bool locate(void *object, const void *position, uint64_t *fp, struct engi
   const struct compiled *function = find(code, baseline_site((uintptr_t)position));
   if (!function) return false;
   struct baseline_caller caller;
-  bool has_caller = caller_of(code, function, fp, &caller);
+  bool has_caller = caller_of(code, function, fp, &out->crossing, &caller);
   out->func = code->module->imported_func_count + function->entry;
   out->caller_site = has_caller ? caller.site : NULL;
   out->caller_fp = has_caller ? caller.fp : NULL;
@@ -562,6 +577,7 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
                                struct baseline_landing *out) {
   struct baseline_code *code = instance->code;
   const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
+  const void *crossing = instance->thread->top->crossing;
   for (uint64_t frames = 0;; frames++) {
     if (atomic_load_explicit(&instance->thread->interrupted, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
     const struct compiled *function = find(code, site);
@@ -574,7 +590,7 @@ enum engine_trap baseline_land(struct engine_instance *instance, const void *sit
       return ENGINE_TRAP_NONE;
     }
     struct baseline_caller caller;
-    if (!caller_of(code, function, fp, &caller)) return ENGINE_TRAP_EXCEPTION;
+    if (!caller_of(code, function, fp, &crossing, &caller)) return ENGINE_TRAP_EXCEPTION;
     site = caller.site;
     fp = caller.fp;
   }

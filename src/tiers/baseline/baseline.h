@@ -70,7 +70,7 @@ struct baseline_runtime {
   void (*raise)(struct engine_instance *inst, uint64_t trap); /* does not return */
   void (*no_room)(struct engine_instance *inst);              /* from a prologue: no room, or look */
   void (*look)(struct engine_instance *inst);                 /* from a loop: the stack limit is missing */
-  void (*leave_call)(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
+  void (*leave_call)(struct engine_instance *inst, uint64_t *slots, struct engine_function *function); /* not native */
   const char *leave_tail; /* a stub: the same by a tail call from native code, in its convention */
   void (*help)(struct engine_instance *inst, uint64_t *slots, uint64_t operands, uint64_t imm, uint64_t helper);
   baseline_helper helpers[BASELINE_HELPER_COUNT];
@@ -102,12 +102,27 @@ uint32_t baseline_frame(void *code, const void *site, uint64_t *fp, uint64_t **l
 bool baseline_is_optimized(void *code, const void *site);
 /* Where the optimized function that `pc` is in begins; NULL: in none, or in a thunk. */
 const uint8_t *baseline_framed_code(void *code, const void *pc);
-/* Who called the optimized frame at `fp`; false: it is its activation's first. */
+/* Where optimized code has called compiled code of the baseline, whose frame on the value stack leads nowhere else: what the
+ * stub for such calls has on the native stack (arch_x86_64.c). */
+struct baseline_crossing {
+  const struct baseline_crossing *outer; /* of the same activation; NULL: none */
+  uint64_t kept[5];
+  uint64_t *fp; /* of the optimized caller */
+  const void *site;
+};
+extern const char baseline_arch_crossed[]; /* where what was called so returns to */
+/* Whether code that returns there is not the first of its activation. */
+static inline bool baseline_returns_to_code(const void *address) {
+  return base_code_contains((uintptr_t)address) || address == baseline_arch_crossed;
+}
+/* Who called what returns to `address`, and has its frame at `fp`; or who called the optimized frame at `fp`. False: it is its
+ * activation's first. `*crossing`: as in struct engine_location. */
 struct baseline_caller {
   const void *site;
   uint64_t *fp;
 };
-bool baseline_optimized_caller(void *code, uint64_t *fp, struct baseline_caller *out);
+bool baseline_caller_at(void *code, const void *address, uint64_t *fp, const void **crossing, struct baseline_caller *out);
+bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, struct baseline_caller *out);
 /* Of code that counts, where the thread's ticks are used up: struct baseline_watch. */
 void baseline_ticked_at_call(void *code, struct engine_thread *thread, uint32_t entry);
 const void *baseline_ticked_at_loop(void *code, struct engine_thread *thread, uint32_t entry, const void *site);
@@ -256,6 +271,10 @@ BASELINE_GUEST_CC void baseline_arch_away(uint64_t *fp, uint8_t *mem, struct eng
                                           uint64_t r1, uint64_t r2);
 BASELINE_GUEST_CC void baseline_arch_tail_away(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                                uint64_t r1, uint64_t r2);
+/* Where optimized code is, called by it: enters compiled code of the instance as compiled code does, by its entry, and leaves
+ * everything else to baseline_leave_call. */
+void baseline_arch_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
+void baseline_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
 /* Where optimized code is, jumped to by it: makes a frame and calls baseline_leave_tail with instance, slots and function; a
  * single result is in the first registers then. */
 extern const char baseline_arch_leave_tail[];

@@ -9,7 +9,8 @@
  * Invariants
  *  1. The activation's site, fp and instance are current whenever C code runs that may walk frames.
  *  2. A call's return address is the site of its caller; it is outside of the code arena when the callee is the
- *     activation's first frame. Where compiled code tells a site by a number, it is the offset in the arena. */
+ *     activation's first frame, and in the stub for such calls (baseline_arch_crossed) when the caller is optimized. Where
+ *     compiled code tells a site by a number, it is the offset in the arena. */
 #include <assert.h>
 
 #include "engine/engine_arch.h"
@@ -24,11 +25,14 @@
   BASELINE_GUEST_CC void name(STATE); \
   BASELINE_GUEST_CC __attribute__((used)) void name(STATE)
 
-/* Who called: a site, or what is none, for where an activation begins. */
+/* Who called: a site, or what is none, for where an activation begins; then the frame is the callee's own. */
 #define NO_SITE ((const void *)UINTPTR_MAX)
-#define CALLER caller_site(__builtin_return_address(0))
-static inline const void *caller_site(const void *return_address) {
-  return base_code_contains((uintptr_t)return_address) ? return_address : NO_SITE;
+#define CALLER called_from(inst, __builtin_return_address(0), fp)
+static struct baseline_caller called_from(struct engine_instance *inst, const void *return_address, uint64_t *fp) {
+  struct baseline_caller caller = {NO_SITE, fp};
+  const void *crossing = inst->thread->top->crossing;
+  baseline_caller_at(inst->code, return_address, fp, &crossing, &caller);
+  return caller;
 }
 
 /* How invoke's loop is told that a tail call has given the activation another function. */
@@ -36,12 +40,6 @@ enum { AGAIN = INTERP_AGAIN };
 
 /* Added to the address of a function for tail_away: after the call the thread looks again. */
 enum { LOOKS_AFTER = 1 };
-
-/* The frame below a call's: that of the caller, which made it at `site`. Of a first frame it is the frame itself. */
-static uint64_t *caller_frame(struct engine_instance *inst, const void *site, uint64_t *fp) {
-  uint32_t d;
-  return baseline_call_distance(inst->code, site, &d) ? fp - d : fp;
-}
 
 /* ---- Into compiled code ------------------------------------------------------------------------------------------------ */
 
@@ -191,11 +189,12 @@ bool baseline_interrupt(struct engine_activation *activation, void *machine_cont
 }
 
 /* Whether the call of what has no frame yet goes on in an activation of its own, because the thread looks after it. */
-static bool looks_after_call(struct engine_instance *inst, const void *site, uint64_t *caller) {
-  struct engine_activation *activation = engine_publish(inst, site == NO_SITE ? NULL : site, caller);
+static bool looks_after_call(struct engine_instance *inst, struct baseline_caller caller) {
+  bool is_first = caller.site == NO_SITE;
+  struct engine_activation *activation = engine_publish(inst, is_first ? NULL : caller.site, caller.fp);
   if (!baseline_has_strays(inst->thread, false)) return false;
-  activation->looks_after |= site == NO_SITE;
-  return site != NO_SITE && engine_can_nest(inst->thread);
+  activation->looks_after |= is_first;
+  return !is_first && engine_can_nest(inst->thread);
 }
 
 /* The call is begun once more, perhaps of other code. r0: entry. */
@@ -208,12 +207,11 @@ BRIDGE(baseline_counted) {
 
 /* The frame that has no room does not exist yet: the trap is the call's. r0: entry. */
 BRIDGE(baseline_exhausted) {
-  const void *site = CALLER;
-  uint64_t *caller = caller_frame(inst, site, fp);
+  struct baseline_caller caller = CALLER;
   bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
   if (has_limit || !engine_thread_looks(inst->thread))
-    raise_at(inst, site, caller, has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
-  if (looks_after_call(inst, site, caller)) {
+    raise_at(inst, caller.site, caller.fp, has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
+  if (looks_after_call(inst, caller)) {
     r1 = (uint64_t)(uintptr_t)&inst->own_functions[r0] | LOOKS_AFTER;
     __attribute__((musttail)) return baseline_arch_tail_away(fp, mem, inst, r0, r1, r2);
   }
@@ -226,9 +224,11 @@ BRIDGE(baseline_exhausted) {
 /* What the interpreter runs is called like another instance's function, and as if by a tail call: by whom is not known
  * otherwise. r0: entry. */
 BRIDGE(baseline_translating) {
-  const void *site = CALLER;
-  if (BASE_UNLIKELY(!baseline_translate(inst->code, (uint32_t)r0)))
-    raise_at(inst, site, caller_frame(inst, site, fp), ENGINE_TRAP_OUT_OF_MEMORY);
+  const void *return_address = __builtin_return_address(0);
+  if (BASE_UNLIKELY(!baseline_translate(inst->code, (uint32_t)r0))) {
+    struct baseline_caller caller = called_from(inst, return_address, fp);
+    raise_at(inst, caller.site, caller.fp, ENGINE_TRAP_OUT_OF_MEMORY);
+  }
   if (BASE_UNLIKELY(baseline_interpreter(inst->code, (uint32_t)r0) != NULL)) {
     r1 = (uint64_t)(uintptr_t)&inst->own_functions[r0];
     __attribute__((musttail)) return baseline_arch_tail_away(fp, mem, inst, r0, r1, r2);
@@ -258,7 +258,7 @@ static bool is_wanted(const struct engine_instance *inst) {
 
 /* r0: native stack pointer, r1: function, r2: distance of the frames in bytes. */
 BRIDGE(baseline_away) {
-  const void *site = CALLER;
+  const void *site = __builtin_return_address(0);
   uint64_t *caller = (uint64_t *)(void *)((char *)fp - r2);
   engine_publish(inst, site, caller);
   struct engine_function *function = (struct engine_function *)(uintptr_t)r1;
@@ -274,11 +274,10 @@ BRIDGE(baseline_away) {
 /* The frame is gone: the position is the caller's. In the first frame of an activation the activation itself is handed
  * over, so that such calls do not use up the native stack. r0: native stack pointer, r1: function. */
 BRIDGE(baseline_tail_away) {
-  const void *site = CALLER;
-  bool looks_after = r1 & LOOKS_AFTER, is_first = site == NO_SITE;
+  struct baseline_caller caller = CALLER;
+  bool looks_after = r1 & LOOKS_AFTER, is_first = caller.site == NO_SITE;
   struct engine_function *function = (struct engine_function *)(uintptr_t)(r1 & ~(uint64_t)LOOKS_AFTER);
-  uint64_t *caller = caller_frame(inst, site, fp);
-  struct engine_activation *activation = engine_publish(inst, is_first ? NULL : site, caller);
+  struct engine_activation *activation = engine_publish(inst, is_first ? NULL : caller.site, caller.fp);
   if (is_first && function->instance) {
     activation->function = function;
     activation->instance = function->instance;
@@ -288,7 +287,7 @@ BRIDGE(baseline_tail_away) {
   if (BASE_UNLIKELY(looks_after)) engine_look(inst->store);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) {
     if (is_first) engine_arch_leave(activation->native_sp, (int)trap);
-    call_failed(inst, site, caller, r0, trap);
+    call_failed(inst, caller.site, caller.fp, r0, trap);
   }
   mem = inst->memory0->base;
   r0 = result_of(function, fp);
@@ -304,16 +303,16 @@ BRIDGE(baseline_moving) {
   const void *there = activation->site;
   uint64_t *link;
   uint32_t entry = baseline_frame(inst->code, baseline_site(r1), fp, &link);
-  const void *caller_site = (const void *)(uintptr_t)*link;
-  if (!base_code_contains((uintptr_t)caller_site)) engine_arch_leave(activation->native_sp, AGAIN);
-  uint64_t *caller = caller_frame(inst, caller_site, fp);
-  engine_publish(inst, caller_site, caller);
+  const void *return_address = (const void *)(uintptr_t)*link;
+  if (!baseline_returns_to_code(return_address)) engine_arch_leave(activation->native_sp, AGAIN);
+  struct baseline_caller caller = called_from(inst, return_address, fp);
+  engine_publish(inst, caller.site, caller.fp);
   enum engine_trap trap = engine_go_on_from_guest(inst->thread, &inst->own_functions[entry], fp, there);
   if (r0 == BASELINE_MOVES_AND_LOOKS) engine_look(inst->store);
-  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller_site, caller, r2, trap);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller.site, caller.fp, r2, trap);
   mem = inst->memory0->base;
   r0 = result_of(&inst->own_functions[entry], fp);
-  r1 = (uint64_t)(uintptr_t)caller_site;
+  r1 = (uint64_t)(uintptr_t)return_address;
   __attribute__((musttail)) return baseline_arch_return_to(fp, mem, inst, r0, r1, r2);
 }
 
@@ -332,7 +331,8 @@ static void optimized_no_room(struct engine_instance *inst) {
   bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
   if (!has_limit && engine_thread_looks(inst->thread)) return;
   struct baseline_caller caller = {NO_SITE, NULL};
-  baseline_optimized_caller(inst->code, CALLING_FRAME, &caller);
+  const void *crossing = inst->thread->top->crossing;
+  baseline_optimized_caller(inst->code, CALLING_FRAME, &crossing, &caller);
   raise_at(inst, caller.site, caller.fp, has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
 }
 
@@ -340,7 +340,9 @@ static void optimized_look(struct engine_instance *inst) {
   if (!engine_thread_looks(inst->thread)) raise_at(inst, CALLING_SITE, CALLING_FRAME, ENGINE_TRAP_INTERRUPTED);
 }
 
-static void optimized_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function) {
+/* Of what is not compiled code of the instance. */
+__attribute__((used)) void baseline_leave_call(struct engine_instance *inst, uint64_t *slots,
+                                               struct engine_function *function) {
   struct engine_activation *activation = engine_publish(inst, CALLING_SITE, CALLING_FRAME);
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
@@ -350,7 +352,8 @@ static void optimized_leave_call(struct engine_instance *inst, uint64_t *slots, 
 __attribute__((used)) void baseline_leave_tail(struct engine_instance *inst, uint64_t *slots,
                                                struct engine_function *function) {
   struct baseline_caller caller = {NULL, slots};
-  bool is_first = !baseline_optimized_caller(inst->code, CALLING_FRAME, &caller);
+  const void *crossing = inst->thread->top->crossing;
+  bool is_first = !baseline_optimized_caller(inst->code, CALLING_FRAME, &crossing, &caller);
   struct engine_activation *activation = engine_publish(inst, is_first ? NULL : caller.site, caller.fp);
   if (is_first && function->instance) {
     activation->function = function;
@@ -379,7 +382,7 @@ const struct baseline_runtime baseline_runtime = {
     .raise = optimized_raise,
     .no_room = optimized_no_room,
     .look = optimized_look,
-    .leave_call = optimized_leave_call,
+    .leave_call = baseline_arch_leave_call,
     .leave_tail = baseline_arch_leave_tail,
     .help = optimized_help,
     .helpers =

@@ -26,7 +26,7 @@ bool baseline_has_strays(const struct engine_thread *thread, bool but_first) {
   uint32_t left = LOOKED_AT;
   for (const struct engine_activation *activation = thread->top; activation; activation = activation->previous) {
     const struct engine_instance *instance = activation->instance;
-    struct engine_location at;
+    struct engine_location at = {.crossing = activation->crossing};
     const void *site = activation->site;
     for (uint64_t *fp = activation->fp; site && left > 0; site = at.caller_site, fp = at.caller_fp, left--) {
       if (!instance->tier->locate(instance->code, site, fp, &at)) break;
@@ -71,7 +71,7 @@ int baseline_helper_poll(uint64_t *fp, struct engine_instance *inst, uint64_t op
   uint32_t entry = baseline_frame(inst->code, site, fp, &link);
   if (atomic_load_explicit(&thread->stack_limit, memory_order_relaxed)) return count(inst, entry, site);
   if (!engine_thread_looks(thread)) return ENGINE_TRAP_INTERRUPTED;
-  bool is_first = !base_code_contains((uintptr_t)*link);
+  bool is_first = !baseline_returns_to_code((const void *)(uintptr_t)*link);
   bool moves = baseline_interpreter(inst->code, entry) != NULL, looks_after = baseline_has_strays(thread, true);
   if (is_first) activation->looks_after |= looks_after;
   if (!moves && (is_first || !looks_after)) return ENGINE_TRAP_NONE;
