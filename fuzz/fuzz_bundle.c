@@ -36,7 +36,7 @@ static void shrink(uint8_t *file, size_t len_bytes) {
 }
 
 static void try(const uint8_t *bytes, size_t len_bytes) {
-  struct base_file file = {bytes, len_bytes};
+  struct base_file file = {.bytes = bytes, .len_bytes = len_bytes};
   struct api_bundle bundle;
   if (api_bundle_read(&file, &bundle, NULL) != CAY_OK) return;
   assert(bundle.kept.len_bytes + bundle.manifest.len_bytes <= len_bytes);

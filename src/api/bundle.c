@@ -59,21 +59,26 @@ static enum cay_status check_manifest(const struct bundle_seal *seal, struct api
   return damaged(error, "what it was sealed with has another checksum");
 }
 
-static enum cay_status read_part(uint64_t at, uint64_t len_bytes, struct base_file *out, struct cay_error *error) {
+bool api_bundle_is_own(void) { return own.at != 0; }
+
+static enum cay_status map_payload(const struct bundle_seal *seal, struct base_file *out, struct cay_error *error) {
   bool is_short;
-  enum cay_status status = base_file_read_part(BASE_OWN_EXECUTABLE, at, len_bytes, out, &is_short, error);
+  enum cay_status status = base_file_map_own(seal->at, seal->kept_bytes + seal->manifest_bytes, out, &is_short, error);
   return status && is_short ? ends_early(error) : status;
 }
 
-bool api_bundle_is_own(void) { return own.at != 0; }
-
 enum cay_status api_bundle_read_own(struct api_bundle *out, struct cay_error *error) {
   struct bundle_seal seal = bundle_seal_own();
+  struct base_file payload;
   *out = (struct api_bundle){0};
   enum cay_status status = bundle_seal_read(&seal, UINT64_MAX, error);
-  if (!status) status = read_part(seal.at, seal.kept_bytes, &out->kept, error);
-  if (!status) status = read_part(seal.at + seal.kept_bytes, seal.manifest_bytes, &out->manifest, error);
-  if (!status) status = check_manifest(&seal, out, error);
+  if (!status) status = map_payload(&seal, &payload, error);
+  if (status) return status;
+  out->kept = out->manifest = payload;
+  out->kept.len_bytes = (size_t)seal.kept_bytes;
+  out->manifest.bytes += seal.kept_bytes;
+  out->manifest.len_bytes = (size_t)seal.manifest_bytes;
+  status = check_manifest(&seal, out, error);
   if (status) api_bundle_deinit(out);
   return status;
 }
@@ -102,7 +107,7 @@ static bool copy(const uint8_t *bytes, uint64_t len_bytes, struct base_file *out
   uint8_t *to = base_alloc(len_bytes ? (size_t)len_bytes : 1);
   if (!to) return false;
   memcpy(to, bytes, (size_t)len_bytes);
-  *out = (struct base_file){to, (size_t)len_bytes};
+  *out = (struct base_file){.bytes = to, .len_bytes = (size_t)len_bytes};
   return true;
 }
 

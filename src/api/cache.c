@@ -168,7 +168,7 @@ static bool read_whole(int fd, size_t len_bytes, struct base_file *out) {
     else if (got > 0)
       done += (size_t)got;
   }
-  *out = (struct base_file){bytes, done};
+  *out = (struct base_file){.bytes = bytes, .len_bytes = done};
   return bytes && done == len_bytes;
 }
 

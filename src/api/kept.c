@@ -12,11 +12,14 @@ struct api_kept {
 
 bool api_kept_is(const struct base_file *file) { return tiers_kept_is(file->bytes, file->len_bytes); }
 
-static enum cay_status copy_module(const struct tiers_kept *code, struct base_file *out, struct cay_error *error) {
+static enum cay_status take_module(const struct api_kept *kept, struct base_file *out, struct cay_error *error) {
+  const struct tiers_kept *code = &kept->code;
+  *out = (struct base_file){.bytes = code->module, .len_bytes = code->module_bytes, .stays = true};
+  if (kept->file.stays) return CAY_OK;
   uint8_t *bytes = base_alloc(code->module_bytes);
   if (!bytes) return base_error_memory(error);
   memcpy(bytes, code->module, code->module_bytes);
-  *out = (struct base_file){bytes, code->module_bytes};
+  *out = (struct base_file){.bytes = bytes, .len_bytes = code->module_bytes};
   return CAY_OK;
 }
 
@@ -35,7 +38,7 @@ enum cay_status api_kept_open(struct base_file *file, struct api_kept **out, str
   else if (!status)
     tiers_kept_runs(&kept->code, why);
   if (kept->code.module)
-    status = copy_module(&kept->code, &module, error);
+    status = take_module(kept, &module, error);
   else
     status =
         base_error_set(error, CAY_ERROR_MALFORMED, "this is a file of cay compile, and the module in it is damaged");

@@ -253,6 +253,7 @@ void base_os_random(void *bytes, size_t len_bytes);
 struct base_file {
   const uint8_t *bytes;
   size_t len_bytes;
+  bool stays; /* the memory is part of the program instead, never freed, and may be used as long as it runs */
 };
 /* What tells a regular file from every other one, and from itself after a change. */
 struct base_file_identity {
@@ -271,9 +272,10 @@ enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct
                                      struct cay_error *error);
 /* To the end of what a descriptor gives. */
 enum cay_status base_file_read_from(int fd, struct base_file *out, struct cay_error *error);
-/* `len_bytes` bytes of a regular file, from byte `at` on. `*is_short`: it has fewer, which is CAY_ERROR_MALFORMED. */
-enum cay_status base_file_read_part(const char *path, uint64_t at, uint64_t len_bytes, struct base_file *out, bool *is_short,
-                                    struct cay_error *error);
+/* `len_bytes` bytes, from byte `at` on, of the file that this program was started from. They are mapped and stay.
+ * `*is_short`: it has fewer, which is CAY_ERROR_MALFORMED. */
+enum cay_status base_file_map_own(uint64_t at, uint64_t len_bytes, struct base_file *out, bool *is_short,
+                                  struct cay_error *error);
 #define BASE_OWN_EXECUTABLE "/proc/self/exe" /* what this process was started from, whatever has become of its name */
 void base_file_deinit(struct base_file *file);
 /* All of it, in as many writes as that takes; false: errno says why. */

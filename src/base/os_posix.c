@@ -101,7 +101,7 @@ static enum cay_status file_read_all(int fd, const char *path, size_t expected_b
     bytes.count += (size_t)got;
     room = bytes.count == bytes.capacity ? 65536 : 1;
   }
-  *out = (struct base_file){bytes.items, bytes.count};
+  *out = (struct base_file){.bytes = bytes.items, .len_bytes = bytes.count};
   return CAY_OK;
 }
 
@@ -142,41 +142,33 @@ enum cay_status base_file_read_from(int fd, struct base_file *out, struct cay_er
   return file_read_all(fd, "what was sent", 65536, out, error);
 }
 
-static bool read_exactly(int fd, uint8_t *to, size_t count, uint64_t at) {
-  while (count > 0) {
-    ssize_t got = pread(fd, to, count, (off_t)at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got == 0) errno = EIO; /* it has become shorter */
-    if (got <= 0) return false;
-    to += got;
-    at += (uint64_t)got;
-    count -= (size_t)got;
-  }
-  return true;
-}
-
 static bool holds(const struct base_file_identity *file, uint64_t at, uint64_t len_bytes) {
-  return file->is_known && at <= file->len_bytes && len_bytes <= file->len_bytes - at && len_bytes < SIZE_MAX;
+  return file->is_known && at <= file->len_bytes && len_bytes <= file->len_bytes - at && len_bytes < SIZE_MAX / 2;
 }
 
-enum cay_status base_file_read_part(const char *path, uint64_t at, uint64_t len_bytes, struct base_file *out,
-                                    bool *is_short, struct cay_error *error) {
+/* Mapped and not read, though a file may change: the program's own instructions are mapped from that file in the same way, so
+ * who can change the one can change the other. Linux lets nobody write to a file that is executed (ETXTBSY), but for 6.11
+ * and early 6.12; a file system that other machines write to, too, may know nothing of that. */
+enum cay_status base_file_map_own(uint64_t at, uint64_t len_bytes, struct base_file *out, bool *is_short,
+                                  struct cay_error *error) {
+  *out = (struct base_file){.stays = true};
   *is_short = false;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return base_error_system(error, errno, "cannot open %s", path);
+  int fd = open(BASE_OWN_EXECUTABLE, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return base_error_system(error, errno, "cannot open %s", BASE_OWN_EXECUTABLE);
   struct base_file_identity file = identity_of(fd);
   *is_short = !holds(&file, at, len_bytes);
-  uint8_t *bytes = *is_short ? NULL : base_alloc((size_t)len_bytes + 1);
-  bool done = bytes && read_exactly(fd, bytes, (size_t)len_bytes, at);
+  size_t before = (size_t)(at % base_os_page_bytes());
+  void *map = MAP_FAILED;
+  if (!*is_short && len_bytes > 0)
+    map = mmap(NULL, before + (size_t)len_bytes, PROT_READ, MAP_PRIVATE, fd, (off_t)(at - before));
   int reason = errno;
   close(fd);
-  if (done) {
-    *out = (struct base_file){bytes, (size_t)len_bytes};
-    return CAY_OK;
-  }
-  base_free(bytes);
-  if (*is_short) return base_error_set(error, CAY_ERROR_MALFORMED, "%s ends too early", path);
-  return bytes ? base_error_system(error, reason, "cannot read %s", path) : base_error_memory(error);
+  if (*is_short) return base_error_set(error, CAY_ERROR_MALFORMED, "%s ends too early", BASE_OWN_EXECUTABLE);
+  if (len_bytes == 0) return CAY_OK;
+  if (map == MAP_FAILED) return base_error_system(error, reason, "cannot map %s", BASE_OWN_EXECUTABLE);
+  out->bytes = (const uint8_t *)map + before;
+  out->len_bytes = (size_t)len_bytes;
+  return CAY_OK;
 }
 
 /* Looks before it opens, because opening alone can block or rewind a tape; and once more, because a stranger may change
@@ -215,13 +207,13 @@ enum cay_status base_file_read_small(const char *path, size_t most_bytes, struct
   }
   int reason = errno;
   close(fd);
-  *out = (struct base_file){bytes, len};
+  *out = (struct base_file){.bytes = bytes, .len_bytes = len};
   if (bytes && got >= 0) return CAY_OK;
   base_file_deinit(out);
   return bytes ? base_error_system(error, reason, "cannot read %s", path) : base_error_memory(error);
 }
 
 void base_file_deinit(struct base_file *file) {
-  base_free((void *)(uintptr_t)file->bytes);
+  if (!file->stays) base_free((void *)(uintptr_t)file->bytes);
   *file = (struct base_file){0};
 }

@@ -30,7 +30,7 @@ static struct command command_new(void) {
 }
 
 static enum cay_status join(const struct command *command, struct base_text *out) {
-  struct base_file executable = {(const uint8_t *)command, sizeof *command};
+  struct base_file executable = {.bytes = (const uint8_t *)command, .len_bytes = sizeof *command};
   struct base_text kept = text_of(kept_text, KEPT_BYTES), manifest = text_of(manifest_text, MANIFEST_BYTES);
   enum cay_status status = bundle_join(&executable, &kept, &manifest, out, NULL);
   base_text_deinit(&kept);
@@ -39,7 +39,7 @@ static enum cay_status join(const struct command *command, struct base_text *out
 }
 
 static enum cay_status read_text(const struct base_text *file, size_t len_bytes, struct api_bundle *out) {
-  struct base_file bytes = {(const uint8_t *)file->bytes, len_bytes};
+  struct base_file bytes = {.bytes = (const uint8_t *)file->bytes, .len_bytes = len_bytes};
   return api_bundle_read(&bytes, out, NULL);
 }
 
@@ -51,12 +51,12 @@ static bool is_whole(const struct api_bundle *bundle) {
 
 TEST(a_bundle_is_read_as_it_was_made) {
   struct command command = command_new();
-  struct base_file executable = {(const uint8_t *)&command, sizeof command};
+  struct base_file executable = {.bytes = (const uint8_t *)&command, .len_bytes = sizeof command};
   struct base_text file = {0};
   struct api_bundle bundle;
   CHECK(!api_bundle_is(&executable) && !api_bundle_is_own());
   CHECK_INT(join(&command, &file), CAY_OK);
-  struct base_file made = {(const uint8_t *)file.bytes, file.len_bytes};
+  struct base_file made = {.bytes = (const uint8_t *)file.bytes, .len_bytes = file.len_bytes};
   CHECK(api_bundle_is(&made));
   CHECK_INT(read_text(&file, file.len_bytes, &bundle), CAY_OK);
   CHECK(is_whole(&bundle));
@@ -93,7 +93,7 @@ TEST(every_cut_is_found) {
     uint8_t *exact = malloc(len ? len : 1); /* so that a sanitizer sees what reads on */
     if (!exact) abort();
     memcpy(exact, file.bytes, len);
-    struct base_file cut = {exact, len};
+    struct base_file cut = {.bytes = exact, .len_bytes = len};
     CHECK_INT(api_bundle_read(&cut, &bundle, NULL), CAY_ERROR_MALFORMED);
     free(exact);
   }
@@ -131,7 +131,7 @@ TEST(only_an_untouched_command_is_sealed) {
   command.seal.mark[0] ^= 1;
   CHECK_INT(join(&command, &file), CAY_ERROR_UNSUPPORTED);
   struct command two[2] = {command_new(), command_new()};
-  struct base_file executable = {(const uint8_t *)two, sizeof two};
+  struct base_file executable = {.bytes = (const uint8_t *)two, .len_bytes = sizeof two};
   struct base_text nothing = {0};
   CHECK_INT(bundle_join(&executable, &nothing, &nothing, &file, NULL), CAY_ERROR_UNSUPPORTED);
   CHECK(file.len_bytes == 0);
