@@ -79,8 +79,9 @@ int cli_read(const char *path, struct base_file *out);
 int cli_read_kept(const char *path, struct base_file *out, struct api_kept **kept, struct cay_error *why,
                   struct base_file_identity *identity);
 int cli_load_read(cay_engine *engine, const char *path, struct base_file *file, cay_module **out);
-/* cli_read that hands out what a bundle was sealed with, too; `manifest->bytes` NULL: it is another file. */
-int cli_read_sealed(const char *path, struct base_file *out, struct base_file *manifest);
+/* cli_read_kept that hands out what a bundle was sealed with, too; `manifest->bytes` NULL: it is another file. */
+int cli_read_sealed(const char *path, struct base_file *out, struct base_file *manifest, struct api_kept **kept,
+                    struct cay_error *why);
 /* Sets in `settings` what that text says; their origins name the bundle. */
 enum cay_status cli_sealed_read(const char *file, const struct base_file *text, struct policy_settings *settings,
                                 struct cay_error *error);
@@ -131,6 +132,8 @@ void cli_layers_say_missing(const struct cli_layers *layers, const struct policy
  * are limits for which they have no value. */
 void cli_layers_report(const struct cli_layers *layers, const struct policy_settings *settings,
                        const struct policy_settings *defaults, bool json, struct base_text *out);
+/* Takes off the end of the JSON object that `out` ends with. */
+void cli_json_reopen(struct base_text *out);
 /* Adds a line for each grant and limit that the settings have, with `indent` in front. */
 void cli_settings_lines(const struct policy_settings *settings, const char *indent, struct base_text *out);
 

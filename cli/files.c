@@ -126,12 +126,11 @@ int cli_read_kept(const char *path, struct base_file *out, struct api_kept **kep
   return code < 0 ? take_kept(path, out, kept, why) : code;
 }
 
-int cli_read_sealed(const char *path, struct base_file *out, struct base_file *manifest) {
-  struct api_kept *kept = NULL;
-  struct cay_error why;
+int cli_read_sealed(const char *path, struct base_file *out, struct base_file *manifest, struct api_kept **kept,
+                    struct cay_error *why) {
+  *kept = NULL;
   int code = read_file(path, out, manifest, NULL);
-  if (code < 0) code = take_kept(path, out, &kept, &why);
-  api_kept_free(kept);
+  if (code < 0) code = take_kept(path, out, kept, why);
   if (code >= 0) base_file_deinit(manifest);
   return code;
 }

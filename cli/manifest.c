@@ -77,7 +77,10 @@ static int embed(const struct policy_settings *options, char *const *operands) {
 static int extract(const struct policy_settings *options, char *const *operands) {
   struct base_file module = {0}, sealed = {0};
   struct base_text out = {0};
-  int code = cli_read_sealed(operands[0], &module, &sealed);
+  struct api_kept *kept;
+  struct cay_error why;
+  int code = cli_read_sealed(operands[0], &module, &sealed, &kept, &why);
+  api_kept_free(kept);
   const void *bytes = sealed.bytes;
   size_t len = sealed.len_bytes;
   if (code < 0 && !bytes && !policy_embedded_find(module.bytes, module.len_bytes, &bytes, &len)) {

@@ -80,8 +80,41 @@ static enum cay_status find_defaults(const struct policy_settings *settings, cay
   return status;
 }
 
+/* What was compiled ahead, and whether it is of use here; nothing for a file of a module. */
+struct ahead {
+  struct api_kept *kept; /* NULL: none */
+  struct cay_error why;
+};
+
+static void add_ahead_json(const char *cpu, const struct cay_error *why, struct base_text *out) {
+  cli_json_reopen(out);
+  base_text_addz(out, ",\"machine_code\":{\"cpu\":");
+  if (cpu)
+    base_text_add_json(out, cpu, strlen(cpu));
+  else
+    base_text_addz(out, "null");
+  base_text_format(out, ",\"fits\":%s,\"why_not\":", why->status ? "false" : "true");
+  if (why->status)
+    base_text_add_json(out, why->text, strlen(why->text));
+  else
+    base_text_addz(out, "null");
+  base_text_addz(out, "}}\n");
+}
+
+static void add_ahead(const struct ahead *ahead, bool json, struct base_text *out) {
+  if (!ahead->kept) return;
+  const char *cpu = api_kept_cpu(ahead->kept);
+  if (json)
+    add_ahead_json(cpu, &ahead->why, out);
+  else if (!cpu)
+    base_text_format(out, "machine code: none that can be used: %s\n", ahead->why.text);
+  else
+    base_text_format(out, "machine code: for %s; %s%s\n", cpu,
+                     ahead->why.status ? "it cannot be used here: " : "it can be used here", ahead->why.text);
+}
+
 static int show_report(const struct policy_settings *settings, const char *path, const struct cli_layers *layers,
-                       cay_module *module) {
+                       cay_module *module, const struct ahead *ahead) {
   struct cay_error error;
   struct policy_settings defaults;
   struct base_text out = {0};
@@ -91,6 +124,7 @@ static int show_report(const struct policy_settings *settings, const char *path,
   if (!status) {
     api_module_report(module, path, json ? API_JSON : API_TEXT, &out);
     cli_layers_report(layers, settings, &defaults, json, &out);
+    add_ahead(ahead, json, &out);
   }
   policy_settings_deinit(&defaults);
   if (!status) return cli_print(&out, 0);
@@ -117,20 +151,22 @@ int cli_inspect(struct cli_words words) {
   struct policy_texts files = {0};
   struct cli_layers layers;
   struct base_file file = {0}, sealed = {0};
+  struct ahead ahead = {0};
   cay_engine *engine = NULL;
   cay_module *module = NULL;
   cli_layers_init(&layers);
   int code = cli_parse(&settings, POLICY_COMMAND_INSPECT, words, &files);
   if (code < 0 && files.count != 1) code = cli_wrong_use("name one file: cay inspect [options] FILE");
-  if (code < 0) code = cli_read_sealed(files.items[0], &file, &sealed);
+  if (code < 0) code = cli_read_sealed(files.items[0], &file, &sealed, &ahead.kept, &ahead.why);
   if (code < 0) code = settle(&settings, &layers, files.items[0], &file, &sealed);
   if (code < 0) code = cli_engine(&settings, &engine);
   if (code < 0) code = cli_load_read(engine, files.items[0], &file, &module);
-  if (code < 0) code = show_report(&settings, files.items[0], &layers, module);
+  if (code < 0) code = show_report(&settings, files.items[0], &layers, module, &ahead);
   cay_module_release(module);
   cay_engine_free(engine);
   base_file_deinit(&file);
   base_file_deinit(&sealed);
+  api_kept_free(ahead.kept);
   BASE_VEC_DEINIT(&files);
   policy_settings_deinit(&settings);
   cli_layers_deinit(&layers);

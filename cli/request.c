@@ -253,11 +253,15 @@ static void report_text(const struct cli_layers *layers, const struct policy_set
   base_text_deinit(&lines);
 }
 
-/* The report is one object, which gets three more members. */
-static void report_json(const struct cli_layers *layers, const struct policy_settings *settings,
-                        const struct policy_settings *defaults, struct base_text *out) {
+/* The report is one object, which gets more members. */
+void cli_json_reopen(struct base_text *out) {
   while (out->len_bytes && out->bytes[out->len_bytes - 1] != '}') out->len_bytes--;
   if (out->len_bytes) out->len_bytes--;
+}
+
+static void report_json(const struct cli_layers *layers, const struct policy_settings *settings,
+                        const struct policy_settings *defaults, struct base_text *out) {
+  cli_json_reopen(out);
   base_text_addz(out, ",\"granted\":[");
   add_json_items(settings, NULL, POLICY_GROUP_GRANTS, out);
   base_text_addz(out, "],\"limits\":[");

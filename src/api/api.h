@@ -52,6 +52,8 @@ bool api_kept_is(const struct base_file *file);
  * An error when not even the module is whole; `*file` is empty then. */
 enum cay_status api_kept_open(struct base_file *file, struct api_kept **out, struct cay_error *why, struct cay_error *error);
 void api_kept_free(struct api_kept *kept); /* NULL allowed */
+/* Which processors its code is for, as `cay compile --cpu` names them; NULL: it has none that can be read. */
+const char *api_kept_cpu(const struct api_kept *kept);
 /* Lets the run, whose tier is "optimized", take the code in place of compiling. `where`, for people: "in app.cay". Both have to
  * live until api_run_forget_kept. CAY_ERROR_UNSUPPORTED: it does not fit the engine, and the
  * baseline runs all. */

@@ -61,6 +61,10 @@ enum cay_status api_keep_module(const cay_module *handle, struct base_text *out,
   return out->failed ? base_error_memory(error) : CAY_OK;
 }
 
+const char *api_kept_cpu(const struct api_kept *kept) {
+  return kept->code.answer_count ? tiers_cpu_name((enum tiers_cpu)kept->code.key.cpu) : NULL;
+}
+
 void api_kept_free(struct api_kept *kept) {
   if (!kept) return;
   base_file_deinit(&kept->file);
