@@ -78,6 +78,26 @@ enum { IR_NO_NODE = 0 };
 struct ir_node {
   uint32_t slot, next; /* next: a node, that is an index in ir_function.nodes plus one */
 };
+static inline bool ir_may_collect(uint16_t op) {
+  switch (op) {
+  case IR_CALL:
+  case IR_CALL_INDIRECT:
+  case IR_CALL_REF:
+  case MODULE_OP_STRUCT_NEW:
+  case MODULE_OP_STRUCT_NEW_DEFAULT:
+  case MODULE_OP_ARRAY_NEW:
+  case MODULE_OP_ARRAY_NEW_DEFAULT:
+  case MODULE_OP_ARRAY_NEW_FIXED:
+  case MODULE_OP_ARRAY_NEW_DATA:
+  case MODULE_OP_ARRAY_NEW_ELEM:
+  case MODULE_OP_ARRAY_FILL:
+  case MODULE_OP_ARRAY_COPY:
+  case MODULE_OP_ARRAY_INIT_DATA:
+  case MODULE_OP_ARRAY_INIT_ELEM:
+  case MODULE_OP_THROW: return true;
+  default: return false;
+  }
+}
 
 /* Ranges of code whose exceptions are caught, and what catches them, in the order in which it is tried. */
 #define IR_NO_TRY UINT32_MAX

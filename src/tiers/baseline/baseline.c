@@ -48,7 +48,7 @@ static struct compiler *compiler_new(const struct baseline_code *code) {
   return NULL;
 }
 
-static struct compiler *compiler_take(struct baseline_code *code) {
+struct compiler *baseline_compiler_take(struct baseline_code *code) {
   pthread_mutex_lock(&code->lock);
   struct compiler *compiler = code->compilers;
   if (compiler) code->compilers = compiler->next;
@@ -56,9 +56,8 @@ static struct compiler *compiler_take(struct baseline_code *code) {
   return compiler ? compiler : compiler_new(code);
 }
 
-/* After a function of `code_bytes`. One giant function must not leave its working storage behind for the life of the
- * module. */
-static void compiler_give(struct baseline_code *code, struct compiler *compiler, size_t code_bytes) {
+/* One giant function must not leave its working storage behind for the life of the module. */
+void baseline_compiler_give(struct baseline_code *code, struct compiler *compiler, size_t code_bytes) {
   enum { KEPT_BYTES = 1 << 20 };
   if (code_bytes > KEPT_BYTES) {
     ir_frontend_trim(compiler->frontend);
@@ -325,7 +324,7 @@ static bool publish(struct baseline_code *code, uint32_t entry, const struct bas
 }
 
 static bool compile(struct baseline_code *code, uint32_t entry) {
-  struct compiler *compiler = compiler_take(code);
+  struct compiler *compiler = baseline_compiler_take(code);
   if (!compiler) return false;
   const struct ir_function *ir =
       ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
@@ -333,7 +332,7 @@ static bool compile(struct baseline_code *code, uint32_t entry) {
   const struct baseline_output *output =
       ir ? baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported) : NULL;
   bool has_output = output != NULL, is_published = has_output && publish(code, entry, output, ir);
-  compiler_give(code, compiler, has_output ? output->code.count : SIZE_MAX);
+  baseline_compiler_give(code, compiler, has_output ? output->code.count : SIZE_MAX);
   if (is_published || (!has_output && !unsupported)) return is_published;
   /* No room for code, or none to write to, as in a forked child, or no stencil: the interpreter needs none. */
   return tiers_baseline_interpret(code, code->module->imported_func_count + entry, true, NULL) == CAY_OK;
@@ -559,6 +558,26 @@ static uint32_t position_in(const struct compiled *function, const void *site) {
   return (uint32_t)((const uint8_t *)site - function->code);
 }
 
+/* Of optimized code: a site is a return address, or one behind the start of what faulted. What belongs to no instruction, as
+ * where LLVM has merged several, is shown as what stands before it. */
+static uint32_t line_at(const struct compiled *function, uint32_t site) {
+  uint32_t position = function->position + site - 1, low = 0, high = function->line_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (function->lines[middle].position <= position)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  while (low > 1 && function->lines[low - 1].offset == 0) low--;
+  return low > 0 ? function->lines[low - 1].offset : 0;
+}
+
+/* The frame on the value stack of the optimized frame at `fp`. */
+static const uint64_t *slots_of(const struct compiled *function, const uint64_t *fp) {
+  return *(uint64_t *const *)(const void *)((const char *)fp + function->slots_at);
+}
+
 static void visit_references(void *code, uint32_t func, const void *position, uint64_t *fp,
                              void (*visit)(void *env, uint64_t reference), void *env) {
   void *interp = interpreter_at(code, position);
@@ -569,8 +588,11 @@ static void visit_references(void *code, uint32_t func, const void *position, ui
   const void *site = baseline_site((uintptr_t)position);
   const struct compiled *function = find(code, site);
   assert(function);
-  if (function && function->kind == COMPILED_BASELINE)
+  if (!function || !function->tables) return;
+  if (function->kind == COMPILED_BASELINE)
     tables_visit(function->tables, position_in(function, site), fp, visit, env);
+  else
+    tables_visit(function->tables, line_at(function, position_in(function, site)), slots_of(function, fp), visit, env);
 }
 
 enum engine_trap baseline_land(struct engine_instance *instance, const void *site, uint64_t *fp, uint64_t reference,
@@ -616,7 +638,7 @@ static const struct baseline_output *emit_again(struct baseline_code *code, stru
 uint32_t baseline_label_at(void *object, const void *site) {
   struct baseline_code *code = object;
   const struct compiled *function = find(code, site);
-  struct compiler *compiler = compiler_take(code);
+  struct compiler *compiler = baseline_compiler_take(code);
   if (!compiler) return UINT32_MAX;
   const struct baseline_output *output = emit_again(code, compiler, function->entry);
   uint32_t found = UINT32_MAX, nearest = UINT32_MAX, position = position_in(function, site);
@@ -626,7 +648,7 @@ uint32_t baseline_label_at(void *object, const void *site) {
     nearest = loop->entry;
     found = loop->label;
   }
-  compiler_give(code, compiler, function->bytes);
+  baseline_compiler_give(code, compiler, function->bytes);
   return found;
 }
 
@@ -656,33 +678,18 @@ const void *baseline_loop_entry(void *object, uint32_t entry, const uint32_t *la
   pthread_mutex_lock(&code->lock);
   const void *start = own_entry_locked(code, entry), *found = NULL;
   pthread_mutex_unlock(&code->lock);
-  struct compiler *compiler = start != stub_of(code, entry) ? compiler_take(code) : NULL;
+  struct compiler *compiler = start != stub_of(code, entry) ? baseline_compiler_take(code) : NULL;
   if (!compiler) return NULL;
   const struct compiled *function = find(code, start);
   bool is_ours = function->kind == COMPILED_BASELINE;
   const struct baseline_output *output = is_ours ? emit_again(code, compiler, entry) : NULL;
   for (size_t i = 0; output && i < output->loops.count && !found; i++)
     if (is_one_of(output->loops.items[i].label, labels, count)) found = function->code + output->loops.items[i].entry;
-  compiler_give(code, compiler, function->bytes);
+  baseline_compiler_give(code, compiler, function->bytes);
   return found;
 }
 
 /* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
-
-/* Of optimized code: a site is a return address, or one behind the start of what faulted. What belongs to no instruction, as
- * where LLVM has merged several, is shown as what stands before it. */
-static uint32_t line_at(const struct compiled *function, uint32_t site) {
-  uint32_t position = function->position + site - 1, low = 0, high = function->line_count;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    if (function->lines[middle].position <= position)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  while (low > 1 && function->lines[low - 1].offset == 0) low--;
-  return low > 0 ? function->lines[low - 1].offset : 0;
-}
 
 static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   struct baseline_code *code = object;
@@ -694,11 +701,11 @@ static uint32_t offset_of(void *object, uint32_t func, const void *place) {
   if (!function) return UINT32_MAX;
   uint32_t position = position_in(function, site), offset = UINT32_MAX;
   if (function->kind != COMPILED_BASELINE) return line_at(function, position);
-  struct compiler *compiler = compiler_take(code);
+  struct compiler *compiler = baseline_compiler_take(code);
   if (!compiler) return UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);
   if (ir) offset = baseline_emit_offset(compiler->emitter, code->module, ir, &code->options, position);
-  compiler_give(code, compiler, function->bytes);
+  baseline_compiler_give(code, compiler, function->bytes);
   return offset;
 }
 
@@ -718,7 +725,7 @@ static enum cay_status list(void *object, uint32_t func,
                             void (*piece)(void *env, const struct engine_code_piece *piece), void *env,
                             struct cay_error *error) {
   struct baseline_code *code = object;
-  struct compiler *compiler = compiler_take(code);
+  struct compiler *compiler = baseline_compiler_take(code);
   if (!compiler) return base_error_memory(error);
   struct baseline_emit_options options = code->options;
   options.lists = true;
@@ -727,7 +734,7 @@ static enum cay_status list(void *object, uint32_t func,
   const struct baseline_output *output =
       ir ? baseline_emit(compiler->emitter, code->module, ir, &options, &unsupported) : NULL;
   if (output) hand_out(output, piece, env);
-  compiler_give(code, compiler, output ? output->code.count : SIZE_MAX);
+  baseline_compiler_give(code, compiler, output ? output->code.count : SIZE_MAX);
   if (output) return CAY_OK;
   return unsupported ? base_error_set(error, CAY_ERROR_UNSUPPORTED, "the function is run by the interpreter")
                      : base_error_memory(error);

@@ -26,7 +26,8 @@ struct compiled {
   enum compiled_kind kind;
   const struct wire_line *lines; /* of native pieces: positions in their batch's code */
   uint32_t line_count, position; /* position: of the piece there */
-  struct tables *tables; /* NULL: none */
+  int32_t slots_at;                    /* of native pieces, as in struct wire_function */
+  struct tables *tables; /* NULL: none; of native pieces by offset in the module */
   uint32_t site_count;
   struct baseline_site sites[];
 };
@@ -103,6 +104,9 @@ void optimizer_report(const void *code, struct base_text *out);
 /* engine_tier.code_new of tiers_optimized (optimizer/install.c). */
 enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error);
+/* A compiler, to be given back after a function of about `code_bytes`. NULL: no memory. */
+struct compiler *baseline_compiler_take(struct baseline_code *code);
+void baseline_compiler_give(struct baseline_code *code, struct compiler *compiler, size_t code_bytes);
 /* Where `bytes` of code may be put, in a chunk that has room for that and for `place_count` more places. NULL: nowhere. */
 struct chunk *baseline_room_locked(struct baseline_code *code, size_t bytes, size_t place_count, size_t *offset);
 /* `entry` has code now, which is what runs when it is called. */

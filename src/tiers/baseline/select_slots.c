@@ -97,30 +97,11 @@ static void select_v128_const(struct baseline_emitter *e, const struct ir_insn *
   emit_put_slot_d(e, STENCIL_V128_CONST, insn->d);
 }
 
-/* Whether `c` is the list of references that live while the instruction allocates. */
-static bool may_collect(uint16_t op) {
-  switch (op) {
-  case MODULE_OP_STRUCT_NEW:
-  case MODULE_OP_STRUCT_NEW_DEFAULT:
-  case MODULE_OP_ARRAY_NEW:
-  case MODULE_OP_ARRAY_NEW_DEFAULT:
-  case MODULE_OP_ARRAY_NEW_FIXED:
-  case MODULE_OP_ARRAY_NEW_DATA:
-  case MODULE_OP_ARRAY_NEW_ELEM:
-  case MODULE_OP_ARRAY_FILL:
-  case MODULE_OP_ARRAY_COPY:
-  case MODULE_OP_ARRAY_INIT_DATA:
-  case MODULE_OP_ARRAY_INIT_ELEM:
-  case MODULE_OP_THROW: return true;
-  default: return false;
-  }
-}
-
 static bool select_helper(struct baseline_emitter *e, const struct ir_insn *insn) {
   struct baseline_helper_call call;
   if (!baseline_helper_find(e->module, insn, &call)) return false;
   uint32_t site = emit_helper(e, &call);
-  if (may_collect(insn->op)) emit_note_references(e, site, insn->c);
+  if (ir_may_collect(insn->op)) emit_note_references(e, site, insn->c);
   return true;
 }
 

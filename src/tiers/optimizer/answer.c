@@ -52,6 +52,8 @@ static enum cay_status check_functions(struct optimizer_batch *batch, uint32_t e
     if (function->start < end || function->bytes == 0) return malformed(error, "functions that overlap");
     if (function->start > batch->code_bytes || function->bytes > batch->code_bytes - function->start)
       return malformed(error, "a function outside of its code");
+    if (function->slots_at > 0 || function->slots_at < -WIRE_MOST_NATIVE_BYTES || function->slots_at % 8)
+      return malformed(error, "a frame that is nowhere");
     end = function->start + function->bytes;
   }
   return are_pairs(batch) ? CAY_OK : malformed(error, "a function without its adapter");
@@ -112,4 +114,6 @@ void optimizer_batch_free(struct optimizer_batch *batch) {
   base_free(batch->functions);
   base_free(batch->lines);
   base_free(batch->refusals);
+  for (uint32_t i = 0; batch->tables && i < batch->function_count; i++) base_free(batch->tables[i]);
+  base_free(batch->tables);
 }

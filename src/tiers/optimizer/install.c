@@ -27,9 +27,10 @@ uint32_t optimizer_layout(void) {
       offsetof(struct engine_table, count),
       offsetof(struct engine_function, entry),
       offsetof(struct engine_type, supers),
+      offsetof(struct engine_array, length),
       WIRE_REASON_COUNT,
   };
-  uint32_t sum = sizeof(struct wire_batch);
+  uint32_t sum = sizeof(struct wire_batch) + sizeof(struct wire_function);
   for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) sum = sum * 31 + numbers[i];
   return sum;
 }
@@ -84,9 +85,12 @@ static bool add_places(struct chunk *chunk, const struct layout *at, const struc
     struct compiled record = {.entry = function->entry,
                               .bytes = function->bytes,
                               .position = function->start,
+                              .slots_at = function->slots_at,
+                              .tables = batch->tables[i],
                               .kind = function->kind == WIRE_ADAPTER ? COMPILED_ADAPTER : COMPILED_NATIVE};
     if (record.kind == COMPILED_NATIVE) find_lines(batch, &record);
     if (!add_place(chunk, at->code + function->start, &record)) return false;
+    batch->tables[i] = NULL; /* the record's */
   }
   struct compiled thunks = {.kind = COMPILED_THUNKS, .bytes = (uint32_t)(at->end - at->thunks)};
   return add_place(chunk, at->thunks, &thunks);
@@ -112,7 +116,7 @@ static void enter(struct baseline_code *code, const struct chunk *chunk, const s
   }
 }
 
-/* False: no memory; whatever was done by then does no harm. Takes the batch's lines. */
+/* False: no memory; whatever was done by then does no harm. Takes the batch's lines and tables. */
 static bool install_locked(struct baseline_code *code, struct optimizer_batch *batch) {
   size_t thunk_bytes = (size_t)thunk_count(batch) * baseline_thunk_bytes, offset;
   size_t bytes = CODE_ALIGNMENT + aligned(batch->code_bytes) + thunk_bytes;
@@ -131,11 +135,20 @@ static bool install_locked(struct baseline_code *code, struct optimizer_batch *b
   return done;
 }
 
+/* Of those whose frames somebody looks into. */
+static bool make_tables(struct baseline_code *code, struct optimizer_batch *batch) {
+  batch->tables = base_alloc_zero((size_t)batch->function_count + 1, sizeof *batch->tables);
+  bool done = batch->tables != NULL;
+  for (uint32_t i = 0; done && i < batch->function_count; i++)
+    if (batch->functions[i].slots_at) done = optimizer_tables(code, batch->functions[i].entry, &batch->tables[i]);
+  return done;
+}
+
 bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch) {
-  bool done = true;
+  bool done = make_tables(code, batch);
   pthread_mutex_lock(&code->lock);
   for (uint32_t i = 0; i < batch->refusal_count; i++) code->refused[batch->refusals[i].reason]++;
-  if (batch->function_count > 0) done = install_locked(code, batch);
+  if (done && batch->function_count > 0) done = install_locked(code, batch);
   pthread_mutex_unlock(&code->lock);
   return done;
 }

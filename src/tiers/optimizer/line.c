@@ -96,6 +96,7 @@ static void begin(struct baseline_code *code) {
                                        .features = module->features,
                                        .flags = optimizer_flags(code->module, &code->made_with),
                                        .level = TIERS_LEVEL_DEFAULT,
+                                       .mix = optimizer_mix(),
                                        .module_bytes = is_known ? 0 : (uint32_t)module->len_bytes,
                                        .item_count = (uint32_t)line.items.count};
   line.parts[0] = (struct part){(const uint8_t *)&line.request, sizeof line.request};

@@ -16,6 +16,7 @@ struct optimizer_batch {
   size_t code_bytes;
   struct wire_function *functions;
   uint32_t function_count, pair_count; /* pairs: native ones with their adapters */
+  struct tables **tables;              /* by function, made when it is installed; NULL: none */
   struct wire_line *lines;
   uint32_t line_count;
   struct wire_refusal *refusals;
@@ -39,6 +40,10 @@ enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t en
  * code that counts goes on in. Wherever the batch comes from. False: no memory for code. Takes the batch's lines. */
 bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch);
 
+/* What the collector looks for in frames of function `entry`, by the offsets of its instructions in the module (frames.c); to
+ * be freed. `*out` NULL: nothing. False: no memory. */
+bool optimizer_tables(struct baseline_code *code, uint32_t entry, struct tables **out);
+
 /* Gives the code object its table of native code, `natives`, unless its code is never to be optimized. False: no memory. */
 bool optimizer_begin(struct baseline_code *code);
 
@@ -56,6 +61,9 @@ enum cay_status optimizer_ask(const struct module *module, const struct optimize
 bool optimizer_hear(void *conversation, void *to, size_t count); /* an optimizer_source */
 /* `is_whole`: the last batch was read, so the helper can be asked again. */
 void optimizer_end(struct optimizer_conversation *conversation, bool is_whole);
+
+/* What tiers_optimized_mix was told. */
+uint32_t optimizer_mix(void);
 
 /* enum wire_flags of code that is made of the module with the options. */
 uint32_t optimizer_flags(const struct module *module, const struct engine_code_options *options);

@@ -41,6 +41,7 @@ static atomic_uint mix;
 void tiers_optimized_look_in(const char *folder) { helper_folder = folder; }
 
 void tiers_optimized_mix(uint32_t seed) { atomic_store(&mix, seed); }
+uint32_t optimizer_mix(void) { return atomic_load(&mix); }
 
 /* Beside the internal shared objects, which are searched in the same places. */
 static bool spawn_in(const char *folder, const char *relative, int socket, char *word, pid_t *helper) {
@@ -186,7 +187,7 @@ enum cay_status optimizer_ask(const struct module *module, const struct optimize
                                  .module_bytes = (uint32_t)module->len_bytes,
                                  .level = order->level,
                                  .cpu = order->cpu,
-                                 .mix = atomic_load(&mix)};
+                                 .mix = optimizer_mix()};
   pthread_mutex_lock(&lock);
   if (running.owner != getpid()) stop();
   bool can_ask = running.owner != 0 || start();

@@ -57,7 +57,11 @@ struct wire_function {
   uint32_t kind;
   uint32_t start, bytes;
   uint32_t label; /* of the loop; WIRE_NO_LABEL: none */
+  /* How far the pointer to the frame on the value stack lies from the frame pointer in the native one, in bytes. 0: nobody
+   * looks into the frame. */
+  int32_t slots_at;
 };
+enum { WIRE_MOST_NATIVE_BYTES = 1 << 24 };
 
 /* From byte `position` of the batch's code on, up to the next line, the code belongs to the wasm instruction at `offset` in
  * the module's bytes; 0: to none. Ascending. */
@@ -68,7 +72,6 @@ struct wire_line {
 /* Why a function stays in the baseline. One table: name, text for people. */
 #define WIRE_REASONS(X)                                                                  \
   X(EXCEPTIONS, "exceptions")                                                            \
-  X(REFERENCES, "references that are collected")                                         \
   X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
   X(TOO_LARGE, "a frame or body too large")                                              \
   X(MIX, "the sake of a test")                                                           \

@@ -15,7 +15,7 @@ static struct answer good(void) {
   return (struct answer){.head = {WIRE_MAGIC, 8, 2, 2, 1, 1},
                          .functions = {{1, WIRE_NATIVE, 0, 4}, {1, WIRE_ADAPTER, 4, 2}},
                          .lines = {{0, 100}, {3, 101}},
-                         .refusals = {{0, WIRE_REASON_REFERENCES}}};
+                         .refusals = {{0, WIRE_REASON_EXCEPTIONS}}};
 }
 
 struct source {
@@ -52,7 +52,7 @@ TEST(a_good_answer_is_read) {
   CHECK_INT(optimizer_batch_read(take, &source, 2, &batch, NULL), CAY_OK);
   CHECK(batch.is_last && batch.function_count == 2 && batch.functions[1].kind == WIRE_ADAPTER);
   CHECK_INT(batch.lines[1].offset, 101);
-  CHECK_INT(batch.refusals[0].reason, WIRE_REASON_REFERENCES);
+  CHECK_INT(batch.refusals[0].reason, WIRE_REASON_EXCEPTIONS);
   optimizer_batch_free(&batch);
 }
 

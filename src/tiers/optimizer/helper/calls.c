@@ -261,11 +261,15 @@ static int operand_count(uint16_t op) {
 
 /* The helper finds its operands in the frame, as the baseline's code leaves them. */
 static bool build_help(struct batch *b, const struct ir_insn *insn) {
-  struct baseline_helper_call call;
   int count = operand_count(insn->op);
-  if (count < 0 || !baseline_helper_find(b->job->module, insn, &call)) return false;
-  for (uint32_t i = 0; i < (uint32_t)count; i++)
-    value_store_slot(b, b->fp, insn->a + i, value_read(b, insn->a + i, VALUE_I64));
+  for (uint32_t i = 0; (int)i < count; i++) root_settle(b, insn->a + i, value_read(b, insn->a + i, VALUE_I64));
+  return count >= 0 && call_helper(b, insn);
+}
+
+bool call_helper(struct batch *b, const struct ir_insn *insn) {
+  struct baseline_helper_call call;
+  if (!baseline_helper_find(b->job->module, insn, &call)) return false;
+  if (ir_may_collect(insn->op)) roots_settle(b, insn->c);
   uint64_t operands = call.d | (uint64_t)call.a << 16 | (uint64_t)call.b << 32 | (uint64_t)call.c << 48;
   call_help(b, call.helper, operands, call.imm);
   if (insn->d != IR_NO_SLOT) value_write(b, insn->d, value_load_slot(b, b->fp, insn->d, VALUE_I64));
@@ -273,6 +277,7 @@ static bool build_help(struct batch *b, const struct ir_insn *insn) {
 }
 
 bool call_insn(struct batch *b, const struct ir_insn *insn) {
+  if (insn->op >= MODULE_OP_COUNT && ir_may_collect(insn->op)) roots_settle(b, insn->c);
   switch (insn->op) {
   case IR_CALL:
   case IR_RETURN_CALL: build_call(b, insn); return true;

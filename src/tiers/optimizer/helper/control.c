@@ -36,7 +36,7 @@ LLVMValueRef control_trap_number(struct batch *b, enum engine_trap trap) {
   return LLVMConstInt(b->types[VALUE_I64], trap, false);
 }
 
-static void build_raise(struct batch *b, LLVMValueRef trap) {
+void control_trap(struct batch *b, LLVMValueRef trap) {
   LLVMValueRef arguments[] = {b->inst, value_convert(b, trap, VALUE_I64)};
   control_call_runtime(b, offsetof(struct baseline_runtime, raise), arguments, 2);
   unsigned id = LLVMLookupIntrinsicID("llvm.trap", 9);
@@ -49,7 +49,7 @@ void control_trap_if(struct batch *b, LLVMValueRef condition, LLVMValueRef trap)
   LLVMBasicBlockRef trapped = control_block(b), next = control_block(b);
   control_branch_unlikely(b, condition, trapped, next);
   LLVMPositionBuilderAtEnd(b->builder, trapped);
-  build_raise(b, trap);
+  control_trap(b, trap);
   LLVMPositionBuilderAtEnd(b->builder, next);
 }
 
@@ -243,7 +243,7 @@ bool control_insn(struct batch *b, const struct ir_insn *insn) {
   case IR_RETURN: build_return(b, insn); return true;
   case IR_FUEL: charge(b, insn->imm); return true;
   case IR_FUEL_BYTES: charge_bytes(b, insn); return true;
-  case MODULE_OP_UNREACHABLE: build_raise(b, control_trap_number(b, ENGINE_TRAP_UNREACHABLE)); return true;
+  case MODULE_OP_UNREACHABLE: control_trap(b, control_trap_number(b, ENGINE_TRAP_UNREACHABLE)); return true;
   case MODULE_OP_ATOMIC_FENCE:
     LLVMBuildFence(b->builder, LLVMAtomicOrderingSequentiallyConsistent, false, "");
     return true;

@@ -47,6 +47,7 @@ struct batch_function {
 struct known {
   LLVMValueRef value; /* NULL: it is in memory */
   bool is_stale;      /* its memory is */
+  bool is_in_frame;   /* a collector finds it there */
 };
 
 /* One LLVM module and what is translated into it. */
@@ -84,6 +85,9 @@ struct batch {
   BASE_VEC(uint32_t) known_slots;
   BASE_VEC(LLVMValueRef) users;  /* while places are settled */
   bool needs_frame;              /* something is in it that is not in registers */
+  bool has_roots;                /* a collector looks into its frame (roots.c) */
+  uint8_t *is_root;              /* by slot: it is a local that it looks at */
+  uint32_t root_steps;
   int refusal;
   bool is_at_loop; /* it begins at a loop, with its values in the frame, and leaves its results there */
 };
@@ -111,6 +115,8 @@ void values_settle(struct batch *b);
 /* At a label: nothing is known. */
 void values_forget(struct batch *b);
 LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type type);
+/* The reference in a slot, which is known from then on. */
+LLVMValueRef value_recall(struct batch *b, uint32_t slot);
 /* Memory of a function's frame: `base` is a frame, slots are 8 bytes. */
 LLVMValueRef value_slot_address(struct batch *b, LLVMValueRef base, uint32_t slot);
 void value_store_slot(struct batch *b, LLVMValueRef base, uint32_t slot, LLVMValueRef value);
@@ -130,6 +136,7 @@ LLVMValueRef control_runtime(struct batch *b, uint64_t offset);
 void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count);
 /* Goes on only where `condition` is false; else, which is unlikely, there is a trap. */
 void control_trap_if(struct batch *b, LLVMValueRef condition, LLVMValueRef trap);
+void control_trap(struct batch *b, LLVMValueRef trap);
 LLVMValueRef control_trap_number(struct batch *b, enum engine_trap trap);
 LLVMBasicBlockRef control_block(struct batch *b); /* an empty one */
 LLVMBasicBlockRef control_label(struct batch *b, uint64_t label);
@@ -149,6 +156,20 @@ void dispatch_find(struct batch *b);
 bool dispatch_is_near(struct batch *b, uint64_t label);
 void dispatch_copy(struct batch *b, uint64_t label);
 
+/* ---- Roots (roots.c) ---------------------------------------------------------------------------------------------- */
+
+/* At the start of a function; false: no memory. And where its frame exists: it is told to who looks into it. */
+bool roots_begin(struct batch *b);
+void roots_tell_frame(struct batch *b);
+/* A local is written. */
+void root_write(struct batch *b, uint32_t local, LLVMValueRef value);
+/* Brings the value of a slot to the frame. */
+void root_settle(struct batch *b, uint32_t slot, LLVMValueRef value);
+/* Before what may collect: what is needed afterwards is in the frame. `node`: as in ir.h. */
+void roots_settle(struct batch *b, uint32_t node);
+/* By which the stack map tells a function. */
+static inline uint64_t stackmap_name(uint32_t entry, bool is_at_loop) { return (uint64_t)entry << 1 | is_at_loop; }
+
 /* ---- Instructions ----------------------------------------------------------------------------------------------------- */
 
 /* Each: false when it is none of its own. */
@@ -157,9 +178,12 @@ bool numeric_insn(struct batch *b, const struct ir_insn *insn); /* numeric.c */
 bool memory_insn(struct batch *b, const struct ir_insn *insn);  /* memory.c */
 bool atomic_insn(struct batch *b, const struct ir_insn *insn);  /* atomics.c */
 bool call_insn(struct batch *b, const struct ir_insn *insn);    /* calls.c */
+bool references_insn(struct batch *b, const struct ir_insn *insn); /* references.c */
 /* Where an access of so many bytes goes; bounds are checked where there are no guard pages. */
 LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t bytes);
 void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm);
+/* Does an instruction by its helper, which finds its operands in the frame. False: there is none. */
+bool call_helper(struct batch *b, const struct ir_insn *insn);
 /* Calls the semantic function of an instruction. */
 LLVMValueRef numeric_call(struct batch *b, uint16_t op, LLVMValueRef *arguments, unsigned count);
 /* Links what was called. False: no memory, or not the bitcode of this LLVM. */
@@ -195,6 +219,8 @@ struct object_code {
  * lines. False: it has something that is not expected. */
 bool object_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
 void object_free(struct object_code *code);
+/* Tells functions what a stack map says of them (stackmaps.c). */
+bool stackmaps_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
 /* Adds the rows of a line table, whose relocated addresses lie in the text at `text` (lines.c). */
 bool lines_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
 

@@ -38,9 +38,13 @@ static bool append(struct object_code *out, const void *bytes, size_t count, siz
   return true;
 }
 
-static bool is_placed(const Elf64_Shdr *section, bool is_code) {
+static bool is_stackmap(const struct object *o, const Elf64_Shdr *section) {
+  return strcmp(name_of(o, section), ".llvm_stackmaps") == 0;
+}
+
+static bool is_placed(const struct object *o, const Elf64_Shdr *section, bool is_code) {
   bool has_bytes = section->sh_type == SHT_PROGBITS || section->sh_type == SHT_NOBITS;
-  if (!(section->sh_flags & SHF_ALLOC) || section->sh_size == 0 || !has_bytes) return false;
+  if (!(section->sh_flags & SHF_ALLOC) || section->sh_size == 0 || !has_bytes || is_stackmap(o, section)) return false;
   return is_code == ((section->sh_flags & SHF_EXECINSTR) != 0);
 }
 
@@ -49,7 +53,7 @@ static bool place_sections(struct object *o, struct object_code *out) {
   for (int pass = 0; pass < 2; pass++)
     for (unsigned i = 0; i < o->head->e_shnum; i++) {
       const Elf64_Shdr *section = &o->sections[i];
-      if (!is_placed(section, pass == 0)) continue;
+      if (!is_placed(o, section, pass == 0)) continue;
       size_t alignment = section->sh_addralign ? section->sh_addralign : 1;
       const void *bytes = section->sh_type == SHT_NOBITS ? NULL : contents(o, section);
       if (alignment > 64 || !append(out, bytes, section->sh_size, alignment, &o->places[i])) return false;
@@ -150,6 +154,12 @@ static bool read_sections(struct object *o, struct object_code *out) {
     if (is_relocation && !relocate(o, section, out)) return false;
     if (section->sh_type == SHT_SYMTAB && !add_functions(o, section, out)) return false;
     if (strcmp(name_of(o, section), ".debug_line") == 0 && !read_lines(o, i, out)) return false;
+  }
+  for (unsigned i = 0; i < o->head->e_shnum; i++) {
+    const Elf64_Shdr *section = &o->sections[i];
+    if (is_stackmap(o, section) && section->sh_type == SHT_PROGBITS &&
+        !stackmaps_read(contents(o, section), section->sh_size, out))
+      return false;
   }
   qsort(out->functions.items, out->functions.count, sizeof *out->functions.items, by_start);
   return true;

@@ -71,6 +71,7 @@ static void add_local(struct batch *b, uint32_t *slot, module_type type, LLVMVal
   else if (!value)
     value = kind == VALUE_V128 ? LLVMConstNull(b->types[kind]) : value_number(b, kind, 0);
   LLVMBuildStore(b->builder, value, b->locals[*slot]);
+  if (!b->is_at_loop) root_write(b, *slot, value);
   *slot += module_type_slots(type);
 }
 
@@ -93,7 +94,6 @@ static bool add_locals(struct batch *b) {
 static int refusal_of(const struct ir_function *ir) {
   if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
   if (ir->tries.count > 0) return WIRE_REASON_EXCEPTIONS;
-  if (ir->nodes.count > 0 || ir->local_references.count > 0) return WIRE_REASON_REFERENCES;
   return -1;
 }
 
@@ -131,7 +131,7 @@ void translate_insn(struct batch *b, const struct ir_insn *insn) {
   }
   set_position(b, insn->offset);
   if (!control_insn(b, insn) && !memory_insn(b, insn) && !numeric_insn(b, insn) && !atomic_insn(b, insn) &&
-      !call_insn(b, insn))
+      !references_insn(b, insn) && !call_insn(b, insn))
     b->refusal = WIRE_REASON_INSTRUCTION;
 }
 
@@ -154,6 +154,7 @@ static void translate_code(struct batch *b) {
   if (!control_has_ended(b)) LLVMBuildUnreachable(b->builder);
   LLVMPositionBuilderAtEnd(b->builder, start);
   if (needs_room(b)) control_check_room(b);
+  if (b->has_roots) roots_tell_frame(b);
   if (b->is_at_loop) values_load_temporaries(b);
   LLVMBuildBr(b->builder, body);
   LLVMBuildBr(b->entry_builder, start);
@@ -167,7 +168,8 @@ static bool make_room(struct batch *b) {
   b->labels = base_alloc_zero(b->ir->label_count + 1, sizeof *b->labels);
   b->label_places = base_alloc_zero(b->ir->label_count + 1, sizeof *b->label_places);
   b->jump_counts = base_alloc_zero(b->ir->insns.count + 1, sizeof *b->jump_counts);
-  bool done = b->locals && b->local_types && b->known && b->labels && b->label_places && b->jump_counts;
+  bool done =
+      roots_begin(b) && b->locals && b->local_types && b->known && b->labels && b->label_places && b->jump_counts;
   for (unsigned i = 0; i <= IR_CLASS_V128; i++) {
     b->homes[i] = base_alloc_zero(slots, sizeof *b->homes[i]);
     done = done && b->homes[i];
@@ -182,6 +184,7 @@ static void give_room(struct batch *b) {
   base_free(b->labels);
   base_free(b->label_places);
   base_free(b->jump_counts);
+  base_free(b->is_root);
   for (unsigned i = 0; i <= IR_CLASS_V128; i++) base_free(b->homes[i]);
   values_forget(b);
 }

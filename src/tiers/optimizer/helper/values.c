@@ -186,6 +186,7 @@ LLVMValueRef value_read(struct batch *b, uint32_t slot, enum value_type type) {
 void value_write(struct batch *b, uint32_t slot, LLVMValueRef value) {
   if (is_local(b, slot)) {
     LLVMBuildStore(b->builder, value_convert(b, value, b->local_types[slot]), b->locals[slot]);
+    root_write(b, slot, value);
     return;
   }
   struct known *known = &b->known[slot];
@@ -197,7 +198,21 @@ void value_write(struct batch *b, uint32_t slot, LLVMValueRef value) {
   }
   *noted = slot;
   *stale = slot;
-  *known = (struct known){value, true};
+  *known = (struct known){value, .is_stale = true};
+}
+
+LLVMValueRef value_recall(struct batch *b, uint32_t slot) {
+  struct known *known = &b->known[slot];
+  if (is_local(b, slot) || known->value) return value_read(b, slot, VALUE_I64);
+  uint32_t *noted = BASE_VEC_PUSH(&b->known_slots);
+  if (!noted) {
+    b->refusal = WIRE_REASON_TOO_LARGE;
+    return value_const(b, VALUE_I64, 0);
+  }
+  LLVMValueRef value = value_read(b, slot, VALUE_I64);
+  *noted = slot;
+  *known = (struct known){.value = value};
+  return value;
 }
 
 void values_settle(struct batch *b) {
