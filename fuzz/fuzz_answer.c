@@ -23,6 +23,7 @@ static void check(const struct optimizer_batch *batch, uint32_t entry_count) {
     const struct wire_function *function = &batch->functions[i];
     assert(function->entry < entry_count && function->bytes > 0);
     assert((uint64_t)function->start + function->bytes <= batch->code_bytes);
+    assert(function->slots_at <= 0 && function->slots_at >= -WIRE_MOST_NATIVE_BYTES && function->slots_at % 8 == 0);
   }
   for (uint32_t i = 0; i < batch->line_count; i++) assert(batch->lines[i].position < batch->code_bytes);
   for (uint32_t i = 0; i < batch->refusal_count; i++) assert(batch->refusals[i].reason < WIRE_REASON_COUNT);

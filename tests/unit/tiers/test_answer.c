@@ -12,10 +12,11 @@ struct answer {
 };
 
 static struct answer good(void) {
-  return (struct answer){.head = {WIRE_MAGIC, 8, 2, 2, 1, 1},
-                         .functions = {{1, WIRE_NATIVE, 0, 4}, {1, WIRE_ADAPTER, 4, 2}},
-                         .lines = {{0, 100}, {3, 101}},
-                         .refusals = {{0, WIRE_REASON_EXCEPTIONS}}};
+  return (struct answer){
+      .head = {WIRE_MAGIC, 8, 2, 2, 1, 1},
+      .functions = {{1, WIRE_NATIVE, 0, 4, WIRE_NO_LABEL, -16}, {1, WIRE_ADAPTER, 4, 2, WIRE_NO_LABEL}},
+      .lines = {{0, 100}, {3, 101}},
+      .refusals = {{0, WIRE_REASON_EXCEPTIONS}}};
 }
 
 struct source {
@@ -109,6 +110,9 @@ TEST(broken_answers_are_refused) {
   BROKEN(functions[1].entry = 0);
   BROKEN(functions[1].kind = WIRE_NATIVE);
   BROKEN(functions[0].kind = WIRE_ADAPTER);
+  BROKEN(functions[0].slots_at = 8);
+  BROKEN(functions[0].slots_at = -12);
+  BROKEN(functions[0].slots_at = -WIRE_MOST_NATIVE_BYTES - 8);
   BROKEN(lines[1].position = 0);
   BROKEN(lines[1].position = 8);
   BROKEN(refusals[0].entry = 2);
