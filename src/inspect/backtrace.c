@@ -11,7 +11,8 @@ struct opened {
 };
 
 struct inspect_reader {
-  const struct inspect_dwarf_table *table; /* NULL: not loaded */
+  const struct inspect_dwarf_table *table; /* NULL: not loaded, or not there */
+  bool is_loaded;                          /* it was tried */
   BASE_VEC(struct opened) opened;
 };
 
@@ -34,6 +35,11 @@ void inspect_reader_free(struct inspect_reader *reader) {
   base_free(reader);
 }
 
+void inspect_reader_load(struct inspect_reader *reader) {
+  if (!reader->is_loaded) reader->table = inspect_debug_load();
+  reader->is_loaded = true;
+}
+
 /* NULL when memory is out: then the line goes without a position. */
 static struct inspect_debug *debug_of(struct inspect_reader *reader, const struct module *module) {
   for (size_t i = 0; i < reader->opened.count; i++)
@@ -41,13 +47,9 @@ static struct inspect_debug *debug_of(struct inspect_reader *reader, const struc
   struct opened *opened = BASE_VEC_PUSH(&reader->opened);
   if (!opened) return NULL;
   opened->module = module;
+  inspect_reader_load(reader);
   inspect_debug_open(&opened->debug, reader->table, module);
   return &opened->debug;
-}
-
-bool inspect_reader_load(struct inspect_reader *reader) {
-  if (!reader->table) reader->table = inspect_debug_load();
-  return reader->table != NULL;
 }
 
 size_t inspect_reader_find(void *reader, const struct module *module, uint32_t offset, struct inspect_position *out,

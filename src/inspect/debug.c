@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* A module's debug information as libdw can read it. DWARF lies in custom sections called ".debug_line" and so on; libdw
+/* A module's debug information: as libdw can read it, and where there is no libdw its line table alone (lines.c). DWARF lies in custom sections called ".debug_line" and so on; libdw
  * reads ELF files, so the sections are copied into one that exists in memory only. Addresses in wasm's DWARF are byte
  * offsets from the start of the code section's contents. */
 #include "inspect/parts.h"
@@ -108,23 +108,37 @@ const struct inspect_dwarf_table *inspect_debug_load(void) {
   return base_os_plugin("dwarf", "inspect_dwarf_table", NULL);
 }
 
+static struct inspect_bytes section_of(const struct module *module, const char *name) {
+  const struct module_custom *custom = module_custom_find(module, name);
+  return custom ? (struct inspect_bytes){module->bytes + custom->offset, custom->len_bytes} : (struct inspect_bytes){0};
+}
+
+static struct inspect_lines *lines_of(const struct module *module) {
+  const struct inspect_line_sections sections = {.line = section_of(module, ".debug_line"),
+                                                 .line_str = section_of(module, ".debug_line_str"),
+                                                 .str = section_of(module, ".debug_str")};
+  return sections.line.bytes ? inspect_lines_new(&sections, module->code_bytes) : NULL;
+}
+
 void inspect_debug_open(struct inspect_debug *debug, const struct inspect_dwarf_table *table,
                         const struct module *module) {
   size_t len_bytes = 0;
-  *debug = (struct inspect_debug){.image = image_new(module, &len_bytes)};
-  if (!debug->image) return;
-  debug->table = table ? table : inspect_debug_load();
-  if (debug->table) debug->dwarf = debug->table->open(debug->image, len_bytes);
+  *debug = (struct inspect_debug){.table = table, .image = table ? image_new(module, &len_bytes) : NULL};
+  if (debug->image) debug->dwarf = table->open(debug->image, len_bytes);
+  if (!debug->dwarf) debug->lines = lines_of(module);
 }
 
 void inspect_debug_close(struct inspect_debug *debug) {
   if (debug->dwarf) debug->table->close(debug->dwarf);
   base_free(debug->image);
+  inspect_lines_free(debug->lines);
   *debug = (struct inspect_debug){0};
 }
 
 size_t inspect_debug_find(struct inspect_debug *debug, const struct module *module, uint32_t offset,
                           struct inspect_position *out, size_t capacity) {
-  if (!debug->dwarf || offset < module->code_offset) return 0;
-  return debug->table->find(debug->dwarf, offset - module->code_offset, out, capacity);
+  if (offset < module->code_offset) return 0;
+  uint32_t address = offset - module->code_offset;
+  if (debug->dwarf) return debug->table->find(debug->dwarf, address, out, capacity);
+  return debug->lines ? inspect_lines_find(debug->lines, address, out, capacity) : 0;
 }

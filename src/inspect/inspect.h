@@ -18,8 +18,8 @@ struct inspect_source;
  *   0: fac at src/fac.c:12:5 (inlined)
  *
  * with two spaces in front of the number, names from the name section or else "function 7", and file, line and inlined
- * functions from the module's DWARF sections when it has them and libdw can be loaded; otherwise "at offset 0x1f3". At
- * most `max_frames` frames (0: all that were kept); what is left out is counted in a line. `source`: NULL, the debug
+ * functions from the module's DWARF sections when it has them; otherwise "at offset 0x1f3". Where libdw cannot be loaded,
+ * inlined functions are not told. At most `max_frames` frames (0: all that were kept); what is left out is counted in a line. `source`: NULL, the debug
  * information is read here. */
 void inspect_backtrace(struct engine_thread *thread, size_t max_frames, const struct inspect_source *source,
                        struct base_text *out);
@@ -45,9 +45,9 @@ struct inspect_source {
 struct inspect_reader;
 struct inspect_reader *inspect_reader_new(void); /* NULL: no memory */
 void inspect_reader_free(struct inspect_reader *reader); /* NULL allowed */
-/* Loads what is needed to read debug information, which find does when it has not been done: for a process that is about to
- * give up the right to. False: it is not there. */
-bool inspect_reader_load(struct inspect_reader *reader);
+/* Loads what is there to read debug information, which find does when it has not been done: for a process that is about to
+ * give up the right to. */
+void inspect_reader_load(struct inspect_reader *reader);
 void inspect_reader_forget(struct inspect_reader *reader); /* its modules, which may go */
 /* As inspect_source.find, with a reader as env. The module stays as long as the reader. */
 size_t inspect_reader_find(void *reader, const struct module *module, uint32_t offset, struct inspect_position *out,

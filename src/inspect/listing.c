@@ -53,7 +53,7 @@ enum cay_status inspect_listing_new(struct module *module, const struct engine_t
     inspect_listing_free(listing);
     return status;
   }
-  inspect_debug_open(&listing->debug, NULL, module);
+  inspect_debug_open(&listing->debug, inspect_debug_load(), module);
   listing->table = base_os_plugin("machine", "inspect_machine_table", NULL);
   if (listing->table) listing->machine = listing->table->open();
   *out = listing;

@@ -10,14 +10,26 @@
 /* Adds a name of the module's, made printable; long ones are cut. */
 void inspect_name(struct base_text *out, struct module_name name);
 
+/* The line table of a module, read without a library (lines.c). */
+struct inspect_bytes { const uint8_t *bytes; size_t len_bytes; }; /* NULL: there is no such section */
+struct inspect_line_sections { struct inspect_bytes line, line_str, str; };
+struct inspect_lines;
+/* NULL: no memory. The sections have to stay; addresses are offsets in the code section, whose contents are that long. */
+struct inspect_lines *inspect_lines_new(const struct inspect_line_sections *sections, uint32_t code_bytes);
+void inspect_lines_free(struct inspect_lines *lines); /* NULL allowed */
+/* As inspect_dwarf_table.find, but that it knows nothing of inlined functions and no function's name: one position or none. */
+size_t inspect_lines_find(struct inspect_lines *lines, uint64_t address, struct inspect_position *out, size_t capacity);
+
 /* Debug information of one module, or none. Zero-initialise. */
 struct inspect_debug {
   const struct inspect_dwarf_table *table;
-  struct inspect_dwarf *dwarf; /* NULL: there is none that can be read */
+  struct inspect_dwarf *dwarf; /* NULL: there is none that libdw can read, and that in `lines` is used */
   char *image;
+  struct inspect_lines *lines;
 };
-/* `table` NULL: it is loaded (inspect_debug_load; NULL: it is not there). */
+/* NULL: libdw is not there. */
 const struct inspect_dwarf_table *inspect_debug_load(void);
+/* `table` NULL: line tables are read, and no more. */
 void inspect_debug_open(struct inspect_debug *debug, const struct inspect_dwarf_table *table,
                         const struct module *module);
 void inspect_debug_close(struct inspect_debug *debug);
