@@ -260,6 +260,7 @@ FUNCTION(baseline_arch_back, "  movq %r15, %xmm0\n  ret\n");
 FUNCTION(baseline_arch_back_soon, "  movq %r15, %xmm0\n  xor %ebp, %ebp\n  ret\n");
 FUNCTION(baseline_arch_go, "  mov %edi, %ebp\n  jmp *%r15\n");
 FUNCTION(baseline_arch_return_to, "  movq %r15, %xmm0\n  xor %ebp, %ebp\n  ret\n"); /* it is on the stack */
-/* notrack: a landing pad in compiled code is a place like any other. */
-FUNCTION(baseline_arch_resume,
-         "  mov %rsi, %r12\n  mov %rdx, %r13\n  mov %rcx, %r14\n  mov %r8, %rsp\n  notrack jmp *%rdi\n");
+/* notrack: a landing pad in compiled code is a place like any other. What was left to count is not known any more. */
+FUNCTION(
+    baseline_arch_resume,
+    "  xor %ebp, %ebp\n  mov %rsi, %r12\n  mov %rdx, %r13\n  mov %rcx, %r14\n  mov %r8, %rsp\n  notrack jmp *%rdi\n");

@@ -489,18 +489,18 @@ static const struct baseline_crossing *crossing_above(const void *crossing, cons
   return found;
 }
 
-bool baseline_caller_at(void *code, const void *address, uint64_t *fp, const void **crossing,
+bool baseline_caller_at(void *code, const struct baseline_caller *called, const void **crossing,
                         struct baseline_caller *out) {
   uint32_t d;
-  if (address == baseline_arch_crossed) {
+  if (called->site == baseline_arch_crossed) {
     const struct baseline_crossing *crossed = *crossing;
     assert(crossed);
-    *out = (struct baseline_caller){crossed->site, crossed->fp};
+    *out = (struct baseline_caller){crossed->site, crossed->fp, 0};
     *crossing = crossed->outer;
     return true;
   }
-  if (!baseline_call_distance(code, address, &d)) return false;
-  *out = (struct baseline_caller){address, fp - d};
+  if (!baseline_call_distance(code, called->site, &d)) return false;
+  *out = (struct baseline_caller){called->site, called->fp - d, called->native_sp + baseline_native_frame_bytes};
   return true;
 }
 
@@ -512,21 +512,23 @@ bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, 
     const struct compiled *function = find(code, site);
     if (!function) return false;
     if (function->kind == COMPILED_NATIVE) {
-      *out = (struct baseline_caller){site, outer};
+      *out = (struct baseline_caller){site, outer, 0};
       return true;
     }
     fp = outer;
     if (function->kind == COMPILED_THUNKS) break;
   }
   *crossing = crossing_above(*crossing, fp);
-  return baseline_caller_at(code, (const void *)(uintptr_t)fp[1], (uint64_t *)(uintptr_t)fp[-1], crossing, out);
+  struct baseline_caller called = {(const void *)(uintptr_t)fp[1], (uint64_t *)(uintptr_t)fp[-1], (uintptr_t)(fp + 1)};
+  return baseline_caller_at(code, &called, crossing, out);
 }
 
-/* Who called the frame of `function` at `fp`; false: it is its activation's first. */
-static bool caller_of(struct baseline_code *code, const struct compiled *function, uint64_t *fp, const void **crossing,
-                      struct baseline_caller *out) {
+/* Who called the frame of `function` at `fp`; false: it is its activation's first. `native_sp`: in that frame. */
+static bool caller_of(struct baseline_code *code, const struct compiled *function, uint64_t *fp, uintptr_t native_sp,
+                      const void **crossing, struct baseline_caller *out) {
   if (BASE_UNLIKELY(function->kind != COMPILED_BASELINE)) return baseline_optimized_caller(code, fp, crossing, out);
-  return baseline_caller_at(code, (const void *)(uintptr_t)fp[function->link_slot], fp, crossing, out);
+  struct baseline_caller called = {(const void *)(uintptr_t)fp[function->link_slot], fp, native_sp};
+  return baseline_caller_at(code, &called, crossing, out);
 }
 
 bool baseline_is_optimized(void *code, const void *site) {
@@ -547,7 +549,7 @@ static bool locate(void *object, const void *position, uint64_t *fp, struct engi
   const struct compiled *function = find(code, baseline_site((uintptr_t)position));
   if (!function) return false;
   struct baseline_caller caller;
-  bool has_caller = caller_of(code, function, fp, &out->crossing, &caller);
+  bool has_caller = caller_of(code, function, fp, 0, &out->crossing, &caller);
   out->func = code->module->imported_func_count + function->entry;
   out->caller_site = has_caller ? caller.site : NULL;
   out->caller_fp = has_caller ? caller.fp : NULL;
@@ -595,26 +597,27 @@ static void visit_references(void *code, uint32_t func, const void *position, ui
     tables_visit(function->tables, line_at(function, position_in(function, site)), slots_of(function, fp), visit, env);
 }
 
-enum engine_trap baseline_land(struct engine_instance *instance, const void *site, uint64_t *fp, uint64_t reference,
+/* What catches exceptions is not optimized (optimizer.md). */
+enum engine_trap baseline_land(struct engine_instance *instance, const struct baseline_caller *from, uint64_t reference,
                                struct baseline_landing *out) {
   struct baseline_code *code = instance->code;
   const struct engine_tag *tag = ((const struct engine_exception *)(void *)engine_ref_object(reference))->tag;
   const void *crossing = instance->thread->top->crossing;
-  for (uint64_t frames = 0;; frames++) {
+  for (struct baseline_caller at = *from;;) {
     if (atomic_load_explicit(&instance->thread->interrupted, memory_order_relaxed)) return ENGINE_TRAP_INTERRUPTED;
-    const struct compiled *function = find(code, site);
+    const struct compiled *function = find(code, at.site);
     assert(function);
     if (!function) return ENGINE_TRAP_EXCEPTION;
-    const struct tables_clause *clause = tables_catch(function->tables, position_in(function, site), instance, tag);
+    bool can_catch = function->kind == COMPILED_BASELINE;
+    const struct tables_clause *clause =
+        can_catch ? tables_catch(function->tables, position_in(function, at.site), instance, tag) : NULL;
     if (clause) {
-      tables_land(clause, fp, reference);
-      *out = (struct baseline_landing){function->code + clause->position, fp, frames};
+      tables_land(clause, at.fp, reference);
+      instance->thread->top->crossing = crossing;
+      *out = (struct baseline_landing){function->code + clause->position, at.fp, at.native_sp};
       return ENGINE_TRAP_NONE;
     }
-    struct baseline_caller caller;
-    if (!caller_of(code, function, fp, &crossing, &caller)) return ENGINE_TRAP_EXCEPTION;
-    site = caller.site;
-    fp = caller.fp;
+    if (!caller_of(code, function, at.fp, at.native_sp, &crossing, &at)) return ENGINE_TRAP_EXCEPTION;
   }
 }
 

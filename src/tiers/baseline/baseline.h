@@ -115,13 +115,15 @@ extern const char baseline_arch_crossed[]; /* where what was called so returns t
 static inline bool baseline_returns_to_code(const void *address) {
   return base_code_contains((uintptr_t)address) || address == baseline_arch_crossed;
 }
-/* Who called what returns to `address`, and has its frame at `fp`; or who called the optimized frame at `fp`. False: it is its
- * activation's first. `*crossing`: as in struct engine_location. */
+/* Who called what returns to called->site, and has its frame at called->fp; or who called the optimized frame at `fp`. False: it
+ * is its activation's first. `*crossing`: as in struct engine_location. */
 struct baseline_caller {
   const void *site;
   uint64_t *fp;
+  uintptr_t native_sp; /* in its frame, where that is compiled code's and exceptions are looked after */
 };
-bool baseline_caller_at(void *code, const void *address, uint64_t *fp, const void **crossing, struct baseline_caller *out);
+bool baseline_caller_at(void *code, const struct baseline_caller *called, const void **crossing,
+                        struct baseline_caller *out);
 bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, struct baseline_caller *out);
 /* Of code that counts, where the thread's ticks are used up: struct baseline_watch. */
 void baseline_ticked_at_call(void *code, struct engine_thread *thread, uint32_t entry);
@@ -143,15 +145,15 @@ extern const struct interp_looks baseline_looks;
 /* How far the frame of what was called at `site` lies above the caller's, in slots; false: not a site of the code. */
 bool baseline_call_distance(void *code, const void *site, uint32_t *d);
 
-/* Where an exception is caught: code of the frame at `fp`, which is `frames` frames further out than where it was thrown. */
+/* Where an exception is caught: code of the frame at `fp`, where the native stack pointer is `native_sp`. */
 struct baseline_landing {
   const void *pc;
   uint64_t *fp;
-  uint64_t frames;
+  uintptr_t native_sp;
 };
-/* Finds what catches `exception`, thrown at `site` of the frame at `fp`, in the frames of the running activation, and
- * writes its values. EXCEPTION: nothing in this activation. INTERRUPTED: stopped on the way, which may be long. */
-enum engine_trap baseline_land(struct engine_instance *instance, const void *site, uint64_t *fp, uint64_t exception,
+/* Finds what catches `exception`, thrown `from` there, in the frames of the running activation, and writes its values.
+ * EXCEPTION: nothing in this activation. INTERRUPTED: stopped on the way, which may be long. */
+enum engine_trap baseline_land(struct engine_instance *instance, const struct baseline_caller *from, uint64_t exception,
                                struct baseline_landing *out);
 
 /* ---- The emitter (emit.c) ----------------------------------------------------------------------------------------- */

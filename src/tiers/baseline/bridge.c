@@ -29,9 +29,9 @@
 #define NO_SITE ((const void *)UINTPTR_MAX)
 #define CALLER called_from(inst, __builtin_return_address(0), fp)
 static struct baseline_caller called_from(struct engine_instance *inst, const void *return_address, uint64_t *fp) {
-  struct baseline_caller caller = {NO_SITE, fp};
+  struct baseline_caller caller = {NO_SITE, fp, 0}, called = {return_address, fp, 0};
   const void *crossing = inst->thread->top->crossing;
-  baseline_caller_at(inst->code, return_address, fp, &crossing, &caller);
+  baseline_caller_at(inst->code, &called, &crossing, &caller);
   return caller;
 }
 
@@ -109,14 +109,15 @@ static _Noreturn void leave_by_exception(struct engine_instance *inst, const voi
   engine_arch_leave(engine_publish(inst, site, fp)->native_sp, ENGINE_TRAP_EXCEPTION);
 }
 
-/* thread->exception is thrown at `site` of the frame at `fp`, where the native stack pointer is `sp`. */
+/* thread->exception is thrown at `site` of the frame at `fp`, where the native stack pointer is `sp`; of an
+ * optimized frame nobody asks for it. */
 static _Noreturn void unwind(struct engine_instance *inst, const void *site, uint64_t *fp, uint64_t sp) {
+  struct baseline_caller from = {site, fp, (uintptr_t)sp};
   struct baseline_landing landing;
-  enum engine_trap trap = baseline_land(inst, site, fp, inst->thread->exception, &landing);
+  enum engine_trap trap = baseline_land(inst, &from, inst->thread->exception, &landing);
   if (trap == ENGINE_TRAP_INTERRUPTED) raise_at(inst, site, fp, trap);
   if (trap != ENGINE_TRAP_NONE) leave_by_exception(inst, site, fp);
-  uintptr_t landing_sp = (uintptr_t)(sp + landing.frames * baseline_native_frame_bytes);
-  baseline_arch_resume(landing.pc, landing.fp, inst->memory0->base, inst, (void *)landing_sp);
+  baseline_arch_resume(landing.pc, landing.fp, inst->memory0->base, inst, (void *)landing.native_sp);
 }
 
 BRIDGE(baseline_trap) { raise_at(inst, baseline_site(r1), fp, (enum engine_trap)r0); }
@@ -345,6 +346,7 @@ __attribute__((used)) void baseline_leave_call(struct engine_instance *inst, uin
                                                struct engine_function *function) {
   struct engine_activation *activation = engine_publish(inst, CALLING_SITE, CALLING_FRAME);
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) unwind(inst, CALLING_SITE, CALLING_FRAME, 0);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
 }
 
@@ -361,6 +363,7 @@ __attribute__((used)) void baseline_leave_tail(struct engine_instance *inst, uin
     engine_arch_leave(activation->native_sp, AGAIN);
   }
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION && !is_first)) unwind(inst, caller.site, caller.fp, caller.native_sp);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
 }
 
@@ -368,6 +371,7 @@ static void optimized_help(struct engine_instance *inst, uint64_t *slots, uint64
                            uint64_t helper) {
   engine_publish(inst, CALLING_SITE, CALLING_FRAME);
   int trap = baseline_runtime.helpers[helper](slots, inst, operands, imm);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) unwind(inst, CALLING_SITE, CALLING_FRAME, 0);
   if (BASE_UNLIKELY(trap)) raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
 }
 

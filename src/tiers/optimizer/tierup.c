@@ -170,15 +170,10 @@ static struct optimizer_watch *watch_new(const struct baseline_code *code) {
   return NULL;
 }
 
-/* Code of modules that throw is not compiled, so there is nothing to count for. */
-static bool can_be_busy(const struct module *module) {
-  return !(module->features_used & (MODULE_FEATURE_BIT(EXCEPTIONS) | MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS)));
-}
-
 enum cay_status optimizer_auto_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error) {
   enum cay_status status = tiers_baseline.code_new(module, options, out, entries, error);
-  if (status || !can_be_busy(module)) return status;
+  if (status) return status;
   struct baseline_code *code = *out;
   struct optimizer_watch *watch = NULL;
   if (optimizer_begin(code) && (!code->natives || (watch = watch_new(code)))) {

@@ -71,7 +71,7 @@ struct wire_line {
 
 /* Why a function stays in the baseline. One table: name, text for people. */
 #define WIRE_REASONS(X)                                                                  \
-  X(EXCEPTIONS, "exceptions")                                                            \
+  X(CATCHES, "exceptions that are caught")                                                \
   X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
   X(TOO_LARGE, "a frame or body too large")                                              \
   X(MIX, "the sake of a test")                                                           \

@@ -39,6 +39,10 @@ LLVMValueRef control_trap_number(struct batch *b, enum engine_trap trap) {
 void control_trap(struct batch *b, LLVMValueRef trap) {
   LLVMValueRef arguments[] = {b->inst, value_convert(b, trap, VALUE_I64)};
   control_call_runtime(b, offsetof(struct baseline_runtime, raise), arguments, 2);
+  control_stop(b);
+}
+
+void control_stop(struct batch *b) {
   unsigned id = LLVMLookupIntrinsicID("llvm.trap", 9);
   LLVMValueRef stop = LLVMGetIntrinsicDeclaration(b->llvm, id, NULL, 0);
   LLVMBuildCall2(b->builder, LLVMIntrinsicGetType(b->context, id, NULL, 0), stop, NULL, 0, "");

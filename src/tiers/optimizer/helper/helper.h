@@ -137,6 +137,8 @@ void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *argume
 /* Goes on only where `condition` is false; else, which is unlikely, there is a trap. */
 void control_trap_if(struct batch *b, LLVMValueRef condition, LLVMValueRef trap);
 void control_trap(struct batch *b, LLVMValueRef trap);
+/* Behind a call that does not come back. */
+void control_stop(struct batch *b);
 LLVMValueRef control_trap_number(struct batch *b, enum engine_trap trap);
 LLVMBasicBlockRef control_block(struct batch *b); /* an empty one */
 LLVMBasicBlockRef control_label(struct batch *b, uint64_t label);

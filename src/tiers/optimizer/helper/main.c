@@ -131,11 +131,8 @@ static bool is_left_out(const struct job *job, uint32_t entry) {
 }
 
 static struct batch_function function_of(struct job *job, uint32_t entry, uint32_t loop) {
-  const module_features thrown = MODULE_FEATURE_BIT(EXCEPTIONS) | MODULE_FEATURE_BIT(LEGACY_EXCEPTIONS);
   struct batch_function function = {.entry = entry, .loop = loop};
-  function.refusal = is_left_out(job, entry)               ? WIRE_REASON_MIX
-                     : job->module->features_used & thrown ? WIRE_REASON_EXCEPTIONS
-                                                           : translate_refusal(job, &function);
+  function.refusal = is_left_out(job, entry) ? WIRE_REASON_MIX : translate_refusal(job, &function);
   return function;
 }
 

@@ -273,6 +273,19 @@ static bool build_by_helper(struct batch *b, const struct ir_insn *insn) {
   return settle_operands(b, insn) && call_helper(b, insn);
 }
 
+/* The helper does not come back: whoever catches is a caller. */
+static bool build_throw(struct batch *b, const struct ir_insn *insn) {
+  const struct module *module = b->job->module;
+  uint32_t slot = insn->a;
+  if (insn->op == MODULE_OP_THROW_REF) settle_values(b, &slot, MODULE_EXNREF, 1);
+  const struct module_func_type *type =
+      insn->op == MODULE_OP_THROW ? &module->types[module->tags[insn->imm].type].func : NULL;
+  for (uint32_t i = 0; type && i < type->param_count; i++) settle_values(b, &slot, type->params[i], 1);
+  bool done = call_helper(b, insn);
+  control_stop(b);
+  return done;
+}
+
 bool references_insn(struct batch *b, const struct ir_insn *insn) {
   switch (insn->op) {
   case MODULE_OP_STRUCT_GET:
@@ -296,6 +309,8 @@ bool references_insn(struct batch *b, const struct ir_insn *insn) {
     else
       build_ref_cast(b, insn);
     return true;
+  case MODULE_OP_THROW:
+  case MODULE_OP_THROW_REF: return build_throw(b, insn);
   default: return insn->op < MODULE_OP_COUNT && build_by_helper(b, insn);
   }
 }

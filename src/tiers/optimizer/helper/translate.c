@@ -93,7 +93,7 @@ static bool add_locals(struct batch *b) {
 
 static int refusal_of(const struct ir_function *ir) {
   if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
-  if (ir->tries.count > 0) return WIRE_REASON_EXCEPTIONS;
+  if (ir->tries.count > 0) return WIRE_REASON_CATCHES;
   return -1;
 }
 
