@@ -387,8 +387,8 @@ enum cay_limit {
 CAY_API const char *cay_limit_name(enum cay_limit limit);
 
 /* Before the first start or invoke, else CAY_ERROR_ARGUMENT; not of STACK. When never set: MEMORY what the machine has, at
- * least 1 GiB, HANDLES 4096, THREADS 64, and no limit of the others. Times need a thread that waits, which exists only
- * while a start or invoke runs. */
+ * least 1 GiB, HANDLES 4096, THREADS 64, and no limit of the others. Times need a thread that waits, one for the engine: the
+ * first start, invoke or call with such a limit begins it, and it ends with the engine. */
 CAY_API enum cay_status cay_run_set_limit(cay_run *run, enum cay_limit limit, uint64_t most, struct cay_error *error);
 /* The most elements of one table; 10,000,000 when 0 or never set. Before the first start or invoke. */
 CAY_API void cay_run_set_table_elements(cay_run *run, uint64_t elements);

@@ -35,6 +35,8 @@ struct instance {
   cay_module *module;
   cay_imports *imports;
   cay_run *run; /* NULL: closed */
+  cay_budget *budget;
+  uint64_t call_ns; /* of computing, that each call may use; 0: it is not limited */
   bool is_running;
   struct function *functions;
   size_t function_count;
@@ -184,6 +186,7 @@ static void module_end(napi_env env, void *data, void *hint) {
 /* Everything but the struct itself. */
 static void instance_deinit(napi_env env, struct instance *instance) {
   cay_run_free(instance->run);
+  cay_budget_release(instance->budget);
   cay_imports_release(instance->imports);
   cay_module_release(instance->module);
   for (size_t i = 0; i < instance->function_count; i++) napi_delete_reference(env, instance->functions[i].call);
@@ -309,29 +312,58 @@ static enum cay_status limit_set(cay_run *run, enum cay_limit limit, double most
   return most > 0 ? cay_run_set_limit(run, limit, (uint64_t)most, error) : CAY_OK;
 }
 
-static enum cay_status instance_open(struct instance *instance, const double limits[3], struct cay_error *error) {
-  enum cay_status status = cay_run_new(instance->module, NULL, &instance->run, error);
+/* A call may use what is left of the instance's budget, so each begins with so much more than was used. */
+static enum cay_status call_begin(struct instance *instance, struct cay_error *error) {
+  if (!instance->call_ns) return CAY_OK;
+  uint64_t used_ns = cay_budget_used(instance->budget, CAY_LIMIT_CPU_TIME);
+  return cay_budget_set_limit(instance->budget, CAY_LIMIT_CPU_TIME, used_ns + instance->call_ns, error);
+}
+
+/* Says in the call's terms what the budget says of all of them, unless it was the limit of all that is over. */
+static void call_error(const struct instance *instance, struct cay_error *error) {
+  if (!instance->call_ns || !instance->run || cay_run_result(instance->run)->limit != CAY_LIMIT_CPU_TIME ||
+      cay_run_used(instance->run, CAY_LIMIT_CPU_TIME) >= cay_run_limit(instance->run, CAY_LIMIT_CPU_TIME))
+    return;
+  snprintf(error->text, sizeof error->text, "the call's budget of %g ms is used up", (double)instance->call_ns / 1e6);
+}
+
+/* In the order of instantiate. */
+enum { MEMORY_BYTES, CALL_MS, ALL_CPU_MS, CALL_CPU_MS, LIMITS };
+
+/* Memories come in whole pages; what else an instance takes, tables and the like, may be less than one more. */
+static double memory_limit(double bytes) {
+  uint64_t page = 65536, whole = (uint64_t)bytes / page;
+  return bytes > 0 ? (double)(whole * page + page - 1) : 0;
+}
+
+static enum cay_status instance_open(struct instance *instance, const double limits[LIMITS], struct cay_error *error) {
+  instance->call_ns = (uint64_t)(limits[CALL_CPU_MS] * 1e6);
+  enum cay_status status = cay_budget_new(NULL, &instance->budget, error);
+  if (status == CAY_OK) status = cay_run_new(instance->module, NULL, &instance->run, error);
+  if (status == CAY_OK) status = cay_run_set_budget(instance->run, instance->budget, error);
+  if (status == CAY_OK) status = call_begin(instance, error);
   if (status == CAY_OK) status = cay_run_set_imports(instance->run, instance->imports, error);
-  if (status == CAY_OK) status = limit_set(instance->run, CAY_LIMIT_MEMORY, limits[0], error);
-  if (status == CAY_OK) status = limit_set(instance->run, CAY_LIMIT_TIME, limits[1] * 1e6, error);
-  if (status == CAY_OK) status = limit_set(instance->run, CAY_LIMIT_CPU_TIME, limits[2] * 1e6, error);
+  if (status == CAY_OK) status = limit_set(instance->run, CAY_LIMIT_MEMORY, memory_limit(limits[MEMORY_BYTES]), error);
+  if (status == CAY_OK) status = limit_set(instance->run, CAY_LIMIT_TIME, limits[CALL_MS] * 1e6, error);
+  if (status == CAY_OK) status = limit_set(instance->run, CAY_LIMIT_CPU_TIME, limits[ALL_CPU_MS] * 1e6, error);
   return status == CAY_OK ? cay_run_open(instance->run, error) : status;
 }
 
 /* What is no number, negative or endless is no limit that anybody can have meant. */
-static bool limits_take(napi_env env, const napi_value *args, double limits[3]) {
-  for (int i = 0; i < 3; i++)
+static bool limits_take(napi_env env, const napi_value *args, double limits[LIMITS]) {
+  for (int i = 0; i < LIMITS; i++)
     if (napi_get_value_double(env, args[i], &limits[i]) != napi_ok || !(limits[i] >= 0 && limits[i] < 1e12))
       return false;
   return true;
 }
 
-/* instantiate(module, imports, memory in bytes, times in milliseconds; 0: not limited): an external. */
+/* instantiate(module, imports, memory in bytes, times in milliseconds: of each call, of computing in all, of computing in each;
+ * 0: not limited): an external. */
 static napi_value instantiate(napi_env env, napi_callback_info info) {
-  napi_value args[5];
-  double limits[3];
+  napi_value args[2 + LIMITS];
+  double limits[LIMITS];
   struct cay_error error = {.status = CAY_ERROR_MEMORY, .text = "out of memory"};
-  struct module *module = arguments(env, info, args, 5) ? object_of(env, args[0], &module_tag) : NULL;
+  struct module *module = arguments(env, info, args, 2 + LIMITS) ? object_of(env, args[0], &module_tag) : NULL;
   if (!module || !limits_take(env, args + 2, limits))
     return misused(env, "a module and limits are expected: numbers from 0 on");
   struct instance *instance = calloc(1, sizeof *instance);
@@ -342,6 +374,7 @@ static napi_value instantiate(napi_env env, napi_callback_info info) {
   enum cay_status status = imports_take(env, args[1], instance, &error);
   if (status == CAY_OK) status = instance_open(instance, limits, &error);
   if (status == CAY_OK) return wrap(env, instance, instance_end, &instance_tag);
+  call_error(instance, &error);
   throw_status(env, instance->run, &error);
   instance_end(env, instance, NULL);
   return NULL;
@@ -402,9 +435,11 @@ static napi_value call(napi_env env, napi_callback_info info) {
   if (!args_take(env, args[2], function, instance->module, slots))
     return is_pending(env) ? NULL : misused(env, "arguments of other types, or as many, are expected");
   bool was_running = instance->is_running;
+  enum cay_status status = was_running ? CAY_OK : call_begin(instance, &error);
   instance->is_running = true;
-  enum cay_status status = cay_run_call(instance->run, function, slots, &error);
+  if (status == CAY_OK) status = cay_run_call(instance->run, function, slots, &error);
   instance->is_running = was_running;
+  if (status == CAY_ERROR_LIMIT) call_error(instance, &error);
   if (status != CAY_OK) return throw_status(env, instance->run, &error);
   return results_give(env, function, instance->module, slots);
 }

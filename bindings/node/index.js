@@ -5,7 +5,8 @@
 //   const module = new cay.Module(fs.readFileSync('plugin.wasm'));
 //   const instance = new cay.Instance(module, {
 //     imports: {host: {log: {params: ['i32'], results: [], call: console.log}}},
-//     memory: 1 << 20, time: 50, cpu: 10, // bytes, milliseconds for each call, and of computing for all calls
+//     memory: 1 << 20,                 // bytes, in pages of 64 KiB; tables and the like may take less than a page besides
+//     time: 50, budget: 1, cpu: 1000,  // milliseconds: that each call may last, that it may compute, that all may compute
 //   });
 //   instance.memory.write(0, Buffer.from('hello'));
 //   instance.exports.greet(0, 5);
@@ -77,8 +78,8 @@ function listOf(imports) {
 
 class Instance {
   #native;
-  constructor(module, {imports = {}, memory = 0, time = 0, cpu = 0} = {}) {
-    this.#native = guarded(() => native.instantiate(nativeOf(module), listOf(imports), memory, time, cpu));
+  constructor(module, {imports = {}, memory = 0, time = 0, cpu = 0, budget = 0} = {}) {
+    this.#native = guarded(() => native.instantiate(nativeOf(module), listOf(imports), memory, time, cpu, budget));
     this.memory = new Memory(this.#native);
     // A property is a function of that name, whether or not there is one: a call of one that is not there throws.
     this.exports = new Proxy({}, {get: (_, name) => (...args) => this.call(String(name), ...args)});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Untrusted filters of texts and images: each request gets an instance from a pool, 128 KiB and a millisecond of computing. */
+/* Untrusted filters of texts and images: each request gets an instance from a pool, 64 KiB and a millisecond of computing. */
 #include <cay.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static const unsigned char filter_wasm[] = {
     0x47, 0x0d, 0x00, 0x0b, 0x0b, 0x0b, 0x07, 0x00, 0x03, 0x40, 0x0c, 0x00, 0x0b, 0x0b, 0x0f, 0x00, 0x03, 0x40, 0x41,
     0x01, 0x40, 0x00, 0x41, 0x7f, 0x47, 0x0d, 0x00, 0x0b, 0x00, 0x0b};
 
-enum { MEMORY_BYTES = 128 << 10, TIME_NS = 1000000 };
+enum { MEMORY_BYTES = 64 << 10, TIME_NS = 1000000 };
 
 static void check(enum cay_status status, const struct cay_error *error) {
   if (status == CAY_OK) return;

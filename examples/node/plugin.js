@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A host of filters that it does not trust, of texts and of images: each may use 128 KiB and compute for a millisecond. The
-// module is the one of examples/embed/filters.c, which says what is in it.
+// A host of filters that it does not trust, of texts and of images: each may use 64 KiB of memory, and each call of it compute for a
+// millisecond. The module is the one of examples/embed/filters.c, which says what is in it.
 'use strict';
 const cay = require(process.env.CAY_NODE_PACKAGE || 'cay');
 
@@ -15,7 +15,7 @@ const module_ = new cay.Module(FILTERS);
 
 // `bytes` as the filter makes them. An instance for each request: what one does is nothing that the next one sees.
 function apply(filter, bytes) {
-  const instance = new cay.Instance(module_, {memory: 128 << 10, cpu: 1});
+  const instance = new cay.Instance(module_, {memory: 64 << 10, budget: 1});
   try {
     instance.exports.prepare();
     const at = instance.exports.buffer(); // an address that the guest made up: read and write check it

@@ -194,6 +194,7 @@ void cay_engine_free(cay_engine *engine) {
   if (!engine) return;
   assert(atomic_load(&engine->run_count) == 0 && "an engine ends after its runs");
   atomic_fetch_sub(&engine_count, 1);
+  api_watchdog_end(&engine->watchdog);
   engine_free(engine->engine);
   base_free(engine);
 }

@@ -76,8 +76,9 @@ void api_limits_deinit(struct api_limits *limits) {
 
 /* ---- Around a call ------------------------------------------------------------------------------------------------------ */
 
-enum cay_status api_limits_begin(struct api_limits *limits, void (*expired)(void *env, enum base_limit limit),
-                                 void *env, struct api_timeout **out, struct cay_error *error) {
+enum cay_status api_limits_begin(struct api_limits *limits, struct api_watchdog *dog,
+                                 void (*expired)(void *env, enum base_limit limit), void *env,
+                                 struct cay_error *error) {
   struct base_budget *budget = limits->budget;
   bool watches_cpu = base_budget_left(budget, BASE_LIMIT_CPU_TIME) != BASE_NO_LIMIT;
   struct api_timeout_setup setup = {.timeout_ns = base_budget_limit(budget, BASE_LIMIT_TIME),
@@ -88,12 +89,12 @@ enum cay_status api_limits_begin(struct api_limits *limits, void (*expired)(void
   limits->begin_ns = base_os_monotonic_ns();
   api_cpu_enter(&limits->cpu, &limits->first);
   if (setup.timeout_ns == BASE_NO_LIMIT && !watches_cpu) return CAY_OK;
-  return api_timeout_start(&setup, out, error);
+  return api_timeout_start(&limits->timeout, dog, &setup, error);
 }
 
-void api_limits_end(struct api_limits *limits, struct api_timeout *timeout) {
+void api_limits_end(struct api_limits *limits) {
   if (!limits->begin_ns) return;
-  api_timeout_stop(timeout);
+  api_timeout_stop(&limits->timeout);
   api_cpu_leave(&limits->cpu, &limits->first);
   limits->wall_ns = base_os_monotonic_ns() - limits->begin_ns;
   base_budget_try_part(limits->budget, BASE_LIMIT_TIME, limits->wall_ns);

@@ -20,6 +20,39 @@ struct cay_engine_config {
   module_features features;
 };
 
+/* ---- Limits of time (timeout.c) ---------------------------------------------------------------------------------------- */
+
+/* A call that is watched, of a run that has it. Zero: it is not. */
+struct api_cpu;
+struct api_timeout_setup {
+  uint64_t timeout_ns; /* BASE_NO_LIMIT: none */
+  struct api_cpu *cpu; /* whose limit is watched; NULL: none */
+  void (*expired)(void *env, enum base_limit limit); /* by the watchdog's thread, or within the start */
+  void *env;
+};
+struct api_timeout {
+  struct api_watchdog *dog;
+  struct api_timeout *next;
+  struct api_timeout_setup setup;
+  uint64_t deadline_ns, next_ns; /* on base_os_monotonic_ns: UINT64_MAX: none; when to look again */
+};
+/* An engine's. Zero: it has not begun. */
+struct api_watchdog {
+  atomic_int process; /* in which its thread is */
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  struct api_timeout *timeouts;
+  uint64_t wakes_ns;
+  bool ends;
+};
+void api_watchdog_end(struct api_watchdog *dog); /* nobody is watched */
+/* Watches a call until it is stopped, and calls `expired` once when a limit is reached. */
+enum cay_status api_timeout_start(struct api_timeout *timeout, struct api_watchdog *dog,
+                                  const struct api_timeout_setup *setup, struct cay_error *error);
+/* After it returns, `expired` will not be called any more. One that was not started is allowed. */
+void api_timeout_stop(struct api_timeout *timeout);
+
 struct cay_engine {
   struct engine *engine;
   const struct engine_tier *tier;
@@ -27,6 +60,7 @@ struct cay_engine {
   module_features features;
   struct engine_code_options code_options; /* as long as memories have guard pages */
   atomic_size_t run_count;                 /* that are there */
+  struct api_watchdog watchdog;
 };
 
 struct cay_module {
@@ -138,6 +172,7 @@ struct api_limits {
   _Atomic(enum base_limit) expired; /* the time that is over; BASE_LIMIT_COUNT: none */
   struct api_cpu cpu;
   struct api_cpu_thread first; /* thread of a call */
+  struct api_timeout timeout;  /* of a call */
   uint64_t begin_ns;           /* of a call */
   uint64_t wall_ns;            /* of the last call, which may have lasted longer than its limit */
 };
@@ -154,25 +189,9 @@ enum base_limit api_limit_met(const struct api_limits *limits);
 enum cay_status api_limit_error(const struct api_limits *limits, enum base_limit limit, struct cay_error *error);
 struct api_limits *api_run_limits(const cay_run *run); /* run.c */
 /* Around a call of the guest, on its first thread: times are counted, and when one is over `expired` is called. */
-struct api_timeout;
-enum cay_status api_limits_begin(struct api_limits *limits, void (*expired)(void *env, enum base_limit limit), void *env,
-                                 struct api_timeout **out, struct cay_error *error);
-void api_limits_end(struct api_limits *limits, struct api_timeout *timeout);
-
-/* ---- Limits of time (timeout.c) ---------------------------------------------------------------------------------------- */
-
-/* A thread that waits until a limit is reached and then interrupts a run. */
-struct api_timeout;
-struct api_timeout_setup {
-  uint64_t timeout_ns; /* BASE_NO_LIMIT: none */
-  struct api_cpu *cpu; /* whose limit is watched; NULL: none */
-  void (*expired)(void *env, enum base_limit limit); /* on the waiting thread */
-  void *env;
-};
-enum cay_status api_timeout_start(const struct api_timeout_setup *setup, struct api_timeout **out,
-                                  struct cay_error *error);
-/* Ends the thread and frees; after it returns, `expired` will not be called any more. NULL allowed. */
-void api_timeout_stop(struct api_timeout *timeout);
+enum cay_status api_limits_begin(struct api_limits *limits, struct api_watchdog *dog,
+                                 void (*expired)(void *env, enum base_limit limit), void *env, struct cay_error *error);
+void api_limits_end(struct api_limits *limits);
 
 /* ---- What is imported (imports.c) ----------------------------------------------------------------------------------- */
 

@@ -568,7 +568,7 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
 
 /* ---- Limits around a call --------------------------------------------------------------------------------------------------- */
 
-static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **timeout, struct cay_error *error) {
+static enum cay_status limits_begin(struct cay_run *run, struct cay_error *error) {
   result_reset(run);
   run->limits.has_begun = run->limits.is_used = true;
   base_budget_forget_hits(run->limits.budget);
@@ -579,7 +579,7 @@ static enum cay_status limits_begin(struct cay_run *run, struct api_timeout **ti
     run->opened = run->open_error.status != CAY_OK;
   }
   if (run->opened && !run->instance) return opening_failed(run, error);
-  return api_limits_begin(&run->limits, time_is_up, run, timeout, error);
+  return api_limits_begin(&run->limits, &run->module->engine->watchdog, time_is_up, run, error);
 }
 
 /* Ends the other threads; when one of them ended the call, its trap is the result. */
@@ -610,11 +610,10 @@ static void digest_results(struct cay_run *run, const struct module_func_type *t
 }
 
 /* `status` is how the first thread's call ended; returns how the whole did. */
-static enum cay_status limits_end(struct cay_run *run, struct api_timeout *timeout, enum cay_status status,
-                                  struct cay_error *error) {
+static enum cay_status limits_end(struct cay_run *run, enum cay_status status, struct cay_error *error) {
   bool by_thread = false;
   if (run->threads) status = end_threads(run, status, &by_thread, error);
-  api_limits_end(&run->limits, timeout);
+  api_limits_end(&run->limits);
   if (run->store) withdraw_interrupts(run, status == CAY_ERROR_INTERRUPTED, by_thread);
   digest_end(run);
   return status;
@@ -639,8 +638,7 @@ static enum cay_status start_check(struct cay_run *run, struct cay_error *error)
 enum cay_status cay_run_start(cay_run *run, struct cay_error *error) {
   enum cay_status status = start_check(run, error);
   if (status != CAY_OK) return status;
-  struct api_timeout *timeout = NULL;
-  status = limits_begin(run, &timeout, error);
+  status = limits_begin(run, error);
   if (status == CAY_OK) status = open_instance(run, error);
   if (status == CAY_OK && is_command(run->module->module)) {
     run->started = true;
@@ -648,21 +646,20 @@ enum cay_status cay_run_start(cay_run *run, struct cay_error *error) {
     run->result.exited |= status == CAY_OK;
     run->has_result = true;
   }
-  status = limits_end(run, timeout, status, error);
+  status = limits_end(run, status, error);
   return status == CAY_ERROR_EXIT ? CAY_OK : status;
 }
 
 /* Function `index` of the module; UINT32_MAX: none, the instance is only opened. */
 static enum cay_status call_index(cay_run *run, uint32_t index, uint64_t *slots, struct cay_error *error) {
-  struct api_timeout *timeout = NULL;
-  enum cay_status status = limits_begin(run, &timeout, error);
+  enum cay_status status = limits_begin(run, error);
   if (status == CAY_OK) status = open_instance(run, error);
   if (status == CAY_OK && index != UINT32_MAX) {
     struct engine_function *function = run->instance->functions[index];
     status = result_of_trap(run, engine_call(run->store, function, slots), error);
     if (status == CAY_OK) digest_results(run, function->type, slots);
   }
-  return limits_end(run, timeout, status, error);
+  return limits_end(run, status, error);
 }
 
 enum cay_status api_run_call(cay_run *run, const char *name, uint64_t *slots, struct cay_error *error) {

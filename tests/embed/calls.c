@@ -2,7 +2,9 @@
 /* Calls that box nothing, in both directions, by cay.h and beside wasm.h: every kind of number, traps, nesting, time limits,
  * interruption, the end of the stack, threads; in the tier that is the argument. */
 #include <cay.h>
+#include <dirent.h>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <wasm.h>
@@ -304,6 +306,74 @@ TEST(limits_hold_for_fast_calls) {
   cay_budget_release(tenant);
 }
 
+/* Those that are there because of limits: how many lie in /proc, less what there was. */
+static int thread_count(void) {
+  int count = 0;
+  DIR *folder = opendir("/proc/self/task");
+  if (!folder) return -1;
+  while (readdir(folder)) count++;
+  closedir(folder);
+  return count;
+}
+
+struct limited {
+  uint64_t time_ns;
+  enum cay_status status;
+  enum cay_limit limit;
+};
+
+static void *spin_limited(void *env) {
+  struct limited *limited = env;
+  struct cay_error why;
+  cay_run *run = NULL;
+  const cay_function *spin = NULL;
+  cay_module_function(module, "spin", &spin, &why);
+  if (cay_run_new(module, NULL, &run, &why) || cay_run_set_imports(run, imports, &why) ||
+      cay_run_set_limit(run, CAY_LIMIT_TIME, limited->time_ns, &why))
+    return NULL;
+  limited->status = cay_run_call(run, spin, NULL, &why);
+  limited->limit = cay_run_result(run)->limit;
+  cay_run_free(run);
+  return NULL;
+}
+
+/* A call with a later limit that came first does not hide one with an earlier limit, and the other way round. */
+TEST(one_thread_watches_all_calls) {
+  enum { CALLS = 4 };
+  struct limited limited[CALLS] = {{.time_ns = 90000000}, {.time_ns = 30000000}, {.time_ns = 60000000}, {.time_ns = 0}};
+  pthread_t threads[CALLS];
+  int before = thread_count();
+  for (int i = 0; i < CALLS; i++) CHECK_INT(pthread_create(&threads[i], NULL, spin_limited, &limited[i]), 0);
+  for (int i = 0; i < CALLS; i++) {
+    pthread_join(threads[i], NULL);
+    CHECK_INT(limited[i].status, CAY_ERROR_LIMIT);
+    CHECK_INT(limited[i].limit, CAY_LIMIT_TIME);
+  }
+  cay_run *run = run_new();
+  cay_slot slots[1];
+  CHECK_INT(cay_run_set_limit(run, CAY_LIMIT_TIME, UINT64_C(3600000000000), &error), CAY_OK);
+  for (int i = 0; i < 1000; i++) CHECK_INT(call(run, "load", (slots[0].i32 = 0, slots)), CAY_OK);
+  CHECK(thread_count() <= before + 1);
+  cay_run_free(run);
+}
+
+/* A child has the memory of the thread that watches, and not the thread. */
+TEST(a_forked_process_watches_its_own_calls) {
+  struct limited limited = {.time_ns = 1000000};
+  int status = -1;
+  spin_limited(&limited);
+  CHECK_INT(limited.status, CAY_ERROR_LIMIT);
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) {
+    limited.status = CAY_OK;
+    spin_limited(&limited);
+    _exit(limited.status != CAY_ERROR_LIMIT);
+  }
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK_INT(status, 0);
+}
+
 static void *interrupt_soon(void *run) {
   nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
   cay_run_interrupt(run);
@@ -520,6 +590,8 @@ int main(int argc, char **argv) {
   RUN(what_is_being_opened_cannot_be_called)
   RUN(memory_is_the_guests)
   RUN(limits_hold_for_fast_calls)
+  RUN(one_thread_watches_all_calls)
+  RUN(a_forked_process_watches_its_own_calls)
   RUN(a_fast_call_is_interrupted)
   RUN(stacks_are_a_threads_own)
   RUN(a_run_moves_between_threads)

@@ -52,13 +52,22 @@ const tests = {
     assert.throws(() => make({imports: wrong}).exports.mix(1, 2n, 3, 4), TypeError);
   },
   limits() {
-    const instance = make({memory: (2 << 16) + 4096, time: 20}); // two pages and the table
+    const instance = make({memory: 2 << 16, time: 20}); // two pages, and the table besides
     assert.strictEqual(instance.exports.grow(1), 1);
     assert.strictEqual(instance.exports.grow(1), -1);
     assert.throws(() => instance.exports.spin(), cay.Limit);
     assert.throws(() => make({cpu: 3}).exports.spin(), cay.Limit);
     assert.throws(() => make({memory: 1000}), cay.Limit);
     for (const wrong of [NaN, -1, Infinity]) assert.throws(() => make({time: wrong}), /limits are expected/);
+  },
+  budgets() {
+    const instance = make({budget: 2});
+    for (let i = 0; i < 5; i++) {
+      assert.throws(() => instance.exports.spin(), (error) => error instanceof cay.Limit && /budget of 2 ms/.test(error.message));
+      assert.strictEqual(instance.exports.half(4), 2); // each call has its own
+    }
+    const both = make({budget: 2, cpu: 5});
+    assert.throws(() => { for (;;) assert.throws(() => both.exports.spin(), /budget/); }, /CPU time limit of 0.005 s/);
   },
   memory() {
     const instance = make();

@@ -8,6 +8,6 @@ const path = require('node:path');
 const printed = execFileSync(process.execPath, [path.join(__dirname, '../../examples/node/plugin.js')], {encoding: 'utf8'});
 assert.strictEqual(printed, `rot13: Hello, world!
 invert: fffe7f00
-hang: Limit: the CPU time limit of 0.001 s is over
+hang: Limit: the call's budget of 1 ms is used up
 hoard: Trap: unreachable instruction executed
 `);
