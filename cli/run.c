@@ -207,11 +207,12 @@ static int say_limit(struct cli_session *session, const struct cay_error *error)
 
 static int say_unlinked(struct cli_session *session, const struct cay_error *error) {
   cli_say_error(session->file, error);
-  bool wants_threads = strstr(error->text, "\"thread-spawn\"") && session->settings.max_threads == 0;
-  if (wants_threads) cli_say_more("threads are switched off by --max-threads 0");
-  if (strstr(error->text, "unknown import") && !wants_threads)
+  bool threads_are_off = error->kind == CAY_KIND_NO_THREADS && session->settings.max_threads == 0;
+  if (threads_are_off)
+    cli_say_more("threads are switched off by --max-threads 0");
+  else if (error->kind == CAY_KIND_UNKNOWN_IMPORT || error->kind == CAY_KIND_NO_THREADS)
     cli_say_more("to provide imports: --preload NAME=FILE; to run until one is used: --unknown-imports trap");
-  if (strstr(error->text, "cannot be started"))
+  else if (error->kind == CAY_KIND_NO_ENTRY)
     cli_say_more("to call one of its functions: cay run --invoke NAME %s [arguments]", session->file);
   return POLICY_EXIT_MODULE;
 }

@@ -28,8 +28,17 @@ enum cay_status {
   CAY_ERROR_SYSTEM,      /* the operating system refused; the text holds its reason */
 };
 
+/* What the status leaves open, where a caller may want to say what to do next. */
+enum cay_error_kind {
+  CAY_KIND_NONE = 0,
+  CAY_KIND_UNKNOWN_IMPORT, /* CAY_ERROR_LINK: nothing provides something that the module imports */
+  CAY_KIND_NO_THREADS,     /* the same, and thread-spawn of wasi-threads is in it */
+  CAY_KIND_NO_ENTRY,       /* CAY_ERROR_LINK: the module exports neither _start nor _initialize */
+};
+
 struct cay_error {
   enum cay_status status;
+  enum cay_error_kind kind;
   uint64_t offset; /* byte offset in the module, or CAY_ERROR_NO_OFFSET */
   char text[CAY_ERROR_TEXT_BYTES]; /* one sentence without a final newline; always NUL-terminated UTF-8 */
 };

@@ -629,10 +629,11 @@ static enum cay_status start_check(struct cay_run *run, struct cay_error *error)
   if (status != CAY_OK || has_start || has_initialize) return status;
   char list[320];
   exported_functions(module, list, sizeof list);
-  return base_error_set(error, CAY_ERROR_LINK,
-                        "the module cannot be started: it exports neither \"_start\" (a command) nor \"_initialize\" "
-                        "(a reactor); it exports %s",
-                        list);
+  status = base_error_set(error, CAY_ERROR_LINK,
+                          "the module cannot be started: it exports neither \"_start\" (a command) nor "
+                          "\"_initialize\" (a reactor); it exports %s",
+                          list);
+  return base_error_kind(error, status, CAY_KIND_NO_ENTRY);
 }
 
 enum cay_status cay_run_start(cay_run *run, struct cay_error *error) {

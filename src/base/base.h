@@ -40,6 +40,8 @@ BASE_COLD enum cay_status base_error_set_at(struct cay_error *error, enum cay_st
 BASE_COLD enum cay_status base_error_system(struct cay_error *error, int errno_value, const char *format, ...)
     BASE_PRINTF(3, 4);
 BASE_COLD enum cay_status base_error_memory(struct cay_error *error);
+/* Adds what kind of `status` it is to an error that was just set; returns `status`. */
+BASE_COLD enum cay_status base_error_kind(struct cay_error *error, enum cay_status status, enum cay_error_kind kind);
 /* Puts "PREFIX: " in front of the text that is there; truncates at the end. For callers that know more context. */
 BASE_COLD void base_error_prefix(struct cay_error *error, const char *format, ...) BASE_PRINTF(2, 3);
 

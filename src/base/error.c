@@ -14,6 +14,7 @@ static enum cay_status error_write(struct cay_error *error, enum cay_status stat
                                    va_list arguments) {
   if (error) {
     error->status = status;
+    error->kind = CAY_KIND_NONE;
     error->offset = offset;
     vsnprintf(error->text, sizeof error->text, format, arguments);
     make_printable(error);
@@ -52,6 +53,11 @@ enum cay_status base_error_system(struct cay_error *error, int errno_value, cons
 
 enum cay_status base_error_memory(struct cay_error *error) {
   return base_error_set(error, CAY_ERROR_MEMORY, "out of memory");
+}
+
+enum cay_status base_error_kind(struct cay_error *error, enum cay_status status, enum cay_error_kind kind) {
+  if (error) error->kind = kind;
+  return status;
 }
 
 void base_error_prefix(struct cay_error *error, const char *format, ...) {

@@ -162,12 +162,13 @@ static const char not_in_wasi[] = "the function is not part of WASI 0.1";
 static const struct hint {
   const char *module, *name; /* NULL: any */
   const char *text;
+  enum cay_error_kind kind; /* CAY_KIND_NONE: CAY_KIND_UNKNOWN_IMPORT says all */
 } hints[] = {
     {"wasi_snapshot_preview1", NULL, not_in_wasi},
     {"wasi_unstable", NULL, not_in_wasi},
     {"wasi_snapshot_preview2", NULL, "core modules import WASI 0.1, as wasi_snapshot_preview1"},
     {"wasi:*", NULL, "this is the core module of a component; run the component that it was taken from"},
-    {"wasi", "thread-spawn", "the host offers no threads here"},
+    {"wasi", "thread-spawn", "the host offers no threads here", CAY_KIND_NO_THREADS},
     {"env", NULL, "made by Emscripten or for another host; build it for wasm32-wasi"},
     {"wbg", NULL, "wasm-bindgen's output is for browsers and JavaScript; build for wasm32-wasip1"},
     {"__wbindgen*", NULL, "wasm-bindgen's output is for browsers and JavaScript; build for wasm32-wasip1"},
@@ -194,14 +195,27 @@ static bool module_is_defined(const struct engine_linker *linker, struct module_
   return false;
 }
 
-static const char *hint_for(const struct engine_linker *linker, const struct module_import *import) {
+static const struct hint *hint_of(const struct module_import *import) {
   for (size_t i = 0; i < BASE_ARRAY_LEN(hints); i++)
     if (pattern_matches(hints[i].module, import->module) &&
         (!hints[i].name || pattern_matches(hints[i].name, import->name)))
-      return hints[i].text != not_in_wasi || module_is_defined(linker, import->module)
-                 ? hints[i].text
-                 : "the host offers no WASI 0.1 here";
+      return &hints[i];
   return NULL;
+}
+
+static const char *hint_text(const struct engine_linker *linker, const struct module_import *import) {
+  const struct hint *hint = hint_of(import);
+  if (!hint) return NULL;
+  bool is_absent = hint->text == not_in_wasi && !module_is_defined(linker, import->module);
+  return is_absent ? "the host offers no WASI 0.1 here" : hint->text;
+}
+
+static enum cay_error_kind kind_of(const struct module_import *const *missing, uint32_t listed) {
+  for (uint32_t i = 0; i < listed; i++) {
+    const struct hint *hint = hint_of(missing[i]);
+    if (hint && hint->kind) return hint->kind;
+  }
+  return CAY_KIND_UNKNOWN_IMPORT;
 }
 
 enum { MISSING_LISTED = 8 };
@@ -224,17 +238,17 @@ static enum cay_status report_missing(const struct engine_linker *linker, const 
   base_text_addz(&text, "unknown import ");
   name_add(&text, missing[0]);
   base_text_format(&text, ", a %s", type);
-  const char *hint = hint_for(linker, missing[0]);
+  const char *hint = hint_text(linker, missing[0]);
   if (hint) base_text_format(&text, ": %s", hint);
   for (uint32_t i = 1; i < listed; i++) {
     base_text_addz(&text, i == 1 ? "; also missing: " : ", ");
     name_add(&text, missing[i]);
   }
   if (count > listed) base_text_format(&text, " and %u more", count - listed);
-  enum cay_status status =
-      text.failed ? base_error_memory(error) : base_error_set(error, CAY_ERROR_LINK, "%s", text.bytes);
+  bool failed = text.failed;
+  enum cay_status status = failed ? base_error_memory(error) : base_error_set(error, CAY_ERROR_LINK, "%s", text.bytes);
   base_text_deinit(&text);
-  return status;
+  return failed ? status : base_error_kind(error, status, kind_of(missing, listed));
 }
 
 static enum cay_status look_up(const struct engine_linker *linker, const struct module *module,

@@ -243,10 +243,12 @@ TEST(wrong_modules_are_explained) {
   CHECK_TEXT(error.text,
              "the module cannot be started: it exports neither \"_start\" (a command) nor \"_initialize\" (a "
              "reactor); it exports the functions \"add\", \"pass\", \"boom\", \"spin\", \"grow\"");
+  CHECK_INT(error.kind, CAY_KIND_NO_ENTRY);
   cay_run_free(run);
   run = prepare(LOAD(WRONG_START_WASM), wasi);
   CHECK_INT(cay_run_start(run, &error), CAY_ERROR_LINK);
   CHECK_TEXT(error.text, "the function \"_start\" has the type (i32) -> (); to be started it must be () -> ()");
+  CHECK_INT(error.kind, CAY_KIND_NONE);
   cay_run_free(run);
   run = prepare(LOAD(NO_MEMORY_WASM), wasi);
   CHECK_INT(cay_run_start(run, &error), CAY_ERROR_LINK);

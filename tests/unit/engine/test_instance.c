@@ -305,7 +305,7 @@ static struct module *importing_functions(const char *const *names, size_t count
   return module_of(&bytes);
 }
 
-static void check_missing(const char *const *names, size_t count, const char *message) {
+static enum cay_error_kind check_missing(const char *const *names, size_t count, const char *message) {
   struct world world = world_new(NULL, NULL);
   struct engine_linker *linker = NULL;
   CHECK_INT(engine_linker_new(world.store, &linker, NULL), CAY_OK);
@@ -320,13 +320,16 @@ static void check_missing(const char *const *names, size_t count, const char *me
   module_release(module);
   engine_linker_free(linker);
   world_free(&world);
+  return error.kind;
 }
 
 TEST(unknown_imports) {
   const char *const env[] = {"env", "known", "env", "emscripten_resize_heap", "env", "b"};
-  check_missing(env, 3,
-                "unknown import \"env\" \"emscripten_resize_heap\", a function (i32) -> (): made by Emscripten or for "
-                "another host; build it for wasm32-wasi; also missing: \"env\" \"b\"");
+  enum cay_error_kind kind = check_missing(
+      env, 3,
+      "unknown import \"env\" \"emscripten_resize_heap\", a function (i32) -> (): made by Emscripten or for another "
+      "host; build it for wasm32-wasi; also missing: \"env\" \"b\"");
+  CHECK_INT(kind, CAY_KIND_UNKNOWN_IMPORT);
   const char *const wasi[] = {"wasi_snapshot_preview1", "fd_reed"};
   check_missing(wasi, 1,
                 "unknown import \"wasi_snapshot_preview1\" \"fd_reed\", a function (i32) -> (): the function is not "
@@ -343,6 +346,13 @@ TEST(unknown_imports) {
   check_missing(other, 11,
                 "unknown import \"mine\" \"a\", a function (i32) -> (); also missing: \"m\" \"1\", \"m\" \"2\", \"m\" "
                 "\"3\", \"m\" \"4\", \"m\" \"5\", \"m\" \"6\", \"m\" \"7\" and 3 more");
+  const char *const threads[] = {"mine", "thread-spawn", "wasi", "thread-spawn"};
+  kind = check_missing(threads, 1, "unknown import \"mine\" \"thread-spawn\", a function (i32) -> ()");
+  CHECK_INT(kind, CAY_KIND_UNKNOWN_IMPORT);
+  kind = check_missing(threads, 2,
+                       "unknown import \"mine\" \"thread-spawn\", a function (i32) -> (); also missing: \"wasi\" "
+                       "\"thread-spawn\"");
+  CHECK_INT(kind, CAY_KIND_NO_THREADS);
 }
 
 static struct module_name name_of(const char *text) { return (struct module_name){text, (uint32_t)strlen(text)}; }
