@@ -52,8 +52,8 @@ static int approve_read(const struct policy_settings *options, const char *path,
   if (!options->yes && !isatty(STDIN_FILENO))
     return cli_wrong_use("standard input is no terminal to ask on; --yes approves without asking");
   if (!options->yes && !answers_yes()) return POLICY_EXIT_FAILED;
-  policy_approval_name(module->bytes, module->len_bytes, request->bytes, request->len_bytes, request->real_folder,
-                       name);
+  const struct policy_asked what = cli_asked(request, module, NULL);
+  policy_approval_name(&what, name);
   BASE_AUTO_FREE char *shown = shown_module(path);
   char shown_name[4096];
   base_printable(shown_name, sizeof shown_name, request->name, strlen(request->name));

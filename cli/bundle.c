@@ -138,7 +138,7 @@ static int make(struct policy_settings *settings, struct cli_layers *layers, con
   cay_engine *engine = NULL;
   cay_module *module = NULL;
   int code = cli_read(path, &file);
-  if (code < 0) code = cli_layers_join(layers, settings, path, &file);
+  if (code < 0) code = cli_layers_join(layers, settings, path, &file, NULL);
   if (code < 0) code = seal(&making, settings);
   if (code < 0) cli_layers_say_missing(layers, settings, path);
   if (code < 0) code = cli_engine(settings, &engine);

@@ -112,6 +112,8 @@ void cli_request_deinit(struct cli_request *request);
 /* Sets what it asks for in `settings`, whose origins get `prefix`. */
 enum cay_status cli_request_read(const struct cli_request *request, const char *prefix, struct policy_settings *settings,
                                  struct cay_error *error);
+struct policy_asked cli_asked(const struct cli_request *request, const struct base_file *module,
+                              const struct base_file_identity *identity);
 
 /* What lies beneath the command line and the environment: --manifest and what was approved. */
 struct cli_layers {
@@ -123,9 +125,9 @@ struct cli_layers {
 void cli_layers_init(struct cli_layers *layers);
 void cli_layers_deinit(struct cli_layers *layers); /* after the settings */
 /* Joins to the settings what the manifest and the approval grant. A request that is broken or cannot be read is told and
- * otherwise as none. Returns -1, or the exit code after a message about --manifest. */
+ * otherwise as none. `identity` is the module's file; NULL: not known. Returns -1, or the exit code after a message about --manifest. */
 int cli_layers_join(struct cli_layers *layers, struct policy_settings *settings, const char *path,
-                    const struct base_file *module);
+                    const struct base_file *module, const struct base_file_identity *identity);
 /* Says what the module asks for and was not given, with the lines that give it. */
 void cli_layers_say_missing(const struct cli_layers *layers, const struct policy_settings *settings, const char *path);
 /* Adds that to a report of `inspect`, and what the settings grant and limit, each with where it comes from; the `defaults`

@@ -136,7 +136,7 @@ static int show_report(const struct policy_settings *settings, const char *path,
 static int settle(struct policy_settings *settings, struct cli_layers *layers, const char *path,
                   const struct base_file *file, const struct base_file *sealed) {
   struct cay_error error;
-  if (!sealed->bytes) return cli_layers_join(layers, settings, path, file);
+  if (!sealed->bytes) return cli_layers_join(layers, settings, path, file, NULL);
   for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++)
     if (policy_options[option].manifest && policy_is_given(settings, option))
       return cli_wrong_use("%s is a bundle: nothing can be granted to it but what is sealed in it; leave out %s", path,

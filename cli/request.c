@@ -108,23 +108,31 @@ static int read_manifest(struct policy_settings *settings, const char *path) {
   return POLICY_EXIT_USAGE;
 }
 
-static bool is_approved(const struct cli_request *request, const struct base_file *module) {
+struct policy_asked cli_asked(const struct cli_request *request, const struct base_file *module,
+                              const struct base_file_identity *identity) {
+  return (struct policy_asked){.module = module->bytes,
+                               .module_bytes = module->len_bytes,
+                               .request = request->bytes,
+                               .request_bytes = request->len_bytes,
+                               .identity = identity,
+                               .folder = request->real_folder};
+}
+
+static bool is_approved(const struct policy_asked *asked) {
   struct cay_error error;
-  char name[BASE_SHA256_HEX_BYTES];
   bool found = false, has_place = getenv("HOME") || getenv("XDG_CONFIG_HOME");
-  if (!has_place) return false;
-  policy_approval_name(module->bytes, module->len_bytes, request->bytes, request->len_bytes, request->real_folder,
-                       name);
-  if (policy_approval_find(environ, name, &found, &error)) cli_say_error(NULL, &error);
+  if (has_place && policy_approval_find(environ, asked, &found, &error)) cli_say_error(NULL, &error);
   return found;
 }
 
-static void read_request(struct cli_layers *layers, const char *path, const struct base_file *module) {
+static void read_request(struct cli_layers *layers, const char *path, const struct base_file *module,
+                         const struct base_file_identity *identity) {
   struct cay_error error;
   enum cay_status status = cli_request_find(path, module, &layers->found, &error);
   if (!status && !layers->found.name) return;
   if (!status) {
-    layers->is_approved = is_approved(&layers->found, module);
+    const struct policy_asked asked = cli_asked(&layers->found, module, identity);
+    layers->is_approved = is_approved(&asked);
     status = cli_request_read(&layers->found, layers->is_approved ? "approved " : NULL, &layers->request, &error);
   }
   layers->asks = !status;
@@ -134,12 +142,12 @@ static void read_request(struct cli_layers *layers, const char *path, const stru
 }
 
 int cli_layers_join(struct cli_layers *layers, struct policy_settings *settings, const char *path,
-                    const struct base_file *module) {
+                    const struct base_file *module, const struct base_file_identity *identity) {
   struct cay_error error;
   enum cay_status status = CAY_OK;
   int code = settings->manifest ? read_manifest(&layers->manifest, settings->manifest) : -1;
   if (code >= 0) return code;
-  read_request(layers, path, module);
+  read_request(layers, path, module, identity);
   if (settings->manifest) status = policy_settings_join(settings, &layers->manifest, &error);
   if (!status && layers->asks && layers->is_approved) status = policy_settings_join(settings, &layers->request, &error);
   if (!status) return -1;

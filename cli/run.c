@@ -127,7 +127,8 @@ static int settle(struct cli_session *session) {
   struct cay_error error, why;
   if (session->is_sealed) return cli_unseal(session);
   int code = cli_read_kept(session->file, &session->read, &session->kept, &why, &session->identity);
-  if (code < 0) code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read);
+  if (code < 0)
+    code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read, &session->identity);
   if (code >= 0) return code;
   if (!choose_code(session, &why, &error) && !policy_settings_check(&session->settings, true, &error)) return -1;
   cli_say_error(NULL, &error);

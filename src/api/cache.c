@@ -391,20 +391,11 @@ static bool recall_hash(const struct api_cache *cache, const struct base_file_id
   return good;
 }
 
-/* A change that comes within a moment of the last one may show in no time of the file. */
-static bool is_settled(const struct base_file_identity *identity) {
-  enum { MOMENT_NS = 2000000000 };
-  struct timespec now;
-  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return false;
-  int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-  return now_ns - identity->change_ns > MOMENT_NS && now_ns - identity->modify_ns > MOMENT_NS;
-}
-
 static void remember_hash(const struct api_cache *cache, const struct base_file_identity *identity,
                           const uint8_t module[BASE_SHA256_BYTES]) {
   char name[64], draft[64];
   struct hash_file file = {.identity = *identity};
-  if (!is_settled(identity)) return;
+  if (!base_file_is_settled(identity)) return;
   int fd = cache_begin(cache, draft, sizeof draft);
   if (fd < 0) return;
   memcpy(file.magic, hash_magic, sizeof hash_magic);

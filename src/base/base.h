@@ -263,6 +263,8 @@ struct base_file_identity {
   int64_t modify_ns, change_ns;
   uint64_t is_known; /* 0: it is no regular file, or was changed while it was read */
 };
+/* Whether every further change will show in it: one that comes within a moment of the last one may show in no time of the file. */
+bool base_file_is_settled(const struct base_file_identity *identity);
 /* `path` "-" reads standard input to its end. `identity`, NULL allowed: of the bytes that were read. */
 enum cay_status base_file_read_known(const char *path, struct base_file *out, struct base_file_identity *identity,
                                      struct cay_error *error);

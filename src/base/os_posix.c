@@ -116,6 +116,14 @@ static struct base_file_identity identity_of(int fd) {
                                      .is_known = 1};
 }
 
+bool base_file_is_settled(const struct base_file_identity *identity) {
+  enum { MOMENT_NS = 2000000000 };
+  struct timespec now;
+  if (!identity->is_known || clock_gettime(CLOCK_REALTIME, &now) != 0) return false;
+  int64_t now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+  return now_ns - identity->change_ns > MOMENT_NS && now_ns - identity->modify_ns > MOMENT_NS;
+}
+
 enum cay_status base_file_read_known(const char *path, struct base_file *out, struct base_file_identity *identity,
                                      struct cay_error *error) {
   if (identity) *identity = (struct base_file_identity){0};

@@ -10,31 +10,42 @@
  * link is followed beneath the configuration folder. (Root may write to every file; there it is the second wall, which drops
  * that capability, that keeps a program from changing an approval in place.)
  *
+ * To hash a large module takes longer than all the rest of a start. So the hash of one that was found approved stays in a file
+ * of the same folder, named after its device and inode, and counts while its size and times are what they were: nobody but
+ * the kernel sets the time of a file's last change (ctime). It is kept for modules on the folder's own file system alone. Another
+ * one might be somebody's image, made to have any inode and times; whoever could do that with this one could approve, too.
+ *
  * Invariant: a file is complete or absent: it is written under another name and then renamed. */
 #include "policy/parts.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_BYTES = 16384, NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 };
-static const char first_line[] = "cay approval 1\n";
+static const char first_line[] = "cay approval 1\n", hash_line[] = "cay module 1\n";
 
-void policy_approval_name(const void *module, size_t module_bytes, const void *request, size_t request_bytes,
-                          const char *folder, char out[BASE_SHA256_HEX_BYTES]) {
+/* Of the digests of module and request, in this order. */
+static void name_of(uint8_t digests[2][BASE_SHA256_BYTES], const char *folder, char out[BASE_SHA256_HEX_BYTES]) {
   struct base_sha256 hash;
-  uint8_t digests[2][BASE_SHA256_BYTES], name[BASE_SHA256_BYTES];
-  base_sha256_of(module, module_bytes, digests[0]);
-  base_sha256_of(request, request_bytes, digests[1]);
+  uint8_t name[BASE_SHA256_BYTES];
   base_sha256_init(&hash);
   base_sha256_add(&hash, first_line, sizeof first_line);
-  base_sha256_add(&hash, digests, sizeof digests);
+  base_sha256_add(&hash, digests, 2 * BASE_SHA256_BYTES);
   base_sha256_add(&hash, folder, strlen(folder));
   base_sha256_finish(&hash, name);
   base_sha256_hex(name, out);
+}
+
+void policy_approval_name(const struct policy_asked *asked, char out[BASE_SHA256_HEX_BYTES]) {
+  uint8_t digests[2][BASE_SHA256_BYTES];
+  base_sha256_of(asked->module, asked->module_bytes, digests[0]);
+  base_sha256_of(asked->request, asked->request_bytes, digests[1]);
+  name_of(digests, asked->folder, out);
 }
 
 /* ---- The folder ----------------------------------------------------------------------------------------------------- */
@@ -98,10 +109,10 @@ end:
   return status;
 }
 
-/* ---- One approval --------------------------------------------------------------------------------------------------- */
+/* ---- Files in it ----------------------------------------------------------------------------------------------------- */
 
-/* Reads the file into `text`, which has FILE_BYTES. False: it is absent or not to be trusted. */
-static bool read_approval(int folder, const char *name, char *text) {
+/* Reads the file into `text`, which has FILE_BYTES. False: it is absent, not to be trusted, or of another kind or name. */
+static bool read_trusted(int folder, const char *kind, const char *name, char *text) {
   struct stat status;
   int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return false;
@@ -111,24 +122,12 @@ static bool read_approval(int folder, const char *name, char *text) {
   close(fd);
   if (len < 0) return false;
   text[len] = 0;
-  size_t start = sizeof first_line - 1;
-  return strncmp(text, first_line, start) == 0 && strncmp(text + start, name, NAME_BYTES) == 0 &&
-         text[start + NAME_BYTES] == '\n';
+  size_t start = strlen(kind), name_bytes = strlen(name);
+  return strncmp(text, kind, start) == 0 && strncmp(text + start, name, name_bytes) == 0 &&
+         text[start + name_bytes] == '\n';
 }
 
-enum cay_status policy_approval_find(char *const *environment, const char *name, bool *found, struct cay_error *error) {
-  int folder;
-  char text[FILE_BYTES];
-  *found = false;
-  enum cay_status status = open_store(environment, false, &folder, error);
-  if (status || folder < 0) return status;
-  *found = read_approval(folder, name, text);
-  close(folder);
-  return CAY_OK;
-}
-
-static enum cay_status write_approval(int folder, const char *name, const struct base_text *text,
-                                      struct cay_error *error) {
+static enum cay_status write_file(int folder, const char *name, const struct base_text *text, struct cay_error *error) {
   char temporary[32];
   snprintf(temporary, sizeof temporary, ".new-%ld", (long)getpid());
   unlinkat(folder, temporary, 0);
@@ -140,6 +139,76 @@ static enum cay_status write_approval(int folder, const char *name, const struct
   if (good) return CAY_OK;
   unlinkat(folder, temporary, 0);
   return base_error_system(error, reason, "cannot store the approval");
+}
+
+/* ---- Hashes of modules ------------------------------------------------------------------------------------------------ */
+
+/* The file that a module's hash is in, and its text up to there. */
+struct kept_hash {
+  char name[64], text[192];
+};
+
+/* False: none is kept for this file. */
+static bool keeps_hash(int folder, const struct base_file_identity *module, struct kept_hash *out) {
+  struct stat status;
+  if (!module || !module->is_known || fstat(folder, &status) != 0 || status.st_dev != module->device) return false;
+  snprintf(out->name, sizeof out->name, "at-%" PRIx64 "-%" PRIx64, module->device, module->inode);
+  snprintf(out->text, sizeof out->text, "%s%s\nbytes %" PRIu64 " modified %" PRId64 " changed %" PRId64 " sha256 ",
+           hash_line, out->name, module->len_bytes, module->modify_ns, module->change_ns);
+  return true;
+}
+
+static bool read_digest(const char *hex, uint8_t out[BASE_SHA256_BYTES]) {
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < NAME_BYTES; i++) {
+    const char *digit = hex[i] ? strchr(digits, hex[i]) : NULL;
+    if (!digit) return false;
+    out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
+  }
+  return strcmp(hex + NAME_BYTES, "\n") == 0;
+}
+
+static bool recall_hash(int folder, const struct kept_hash *kept, uint8_t out[BASE_SHA256_BYTES]) {
+  char text[FILE_BYTES];
+  size_t len_bytes = strlen(kept->text);
+  return read_trusted(folder, hash_line, kept->name, text) && strncmp(text, kept->text, len_bytes) == 0 &&
+         read_digest(text + len_bytes, out);
+}
+
+/* Where that fails, the next start hashes again. */
+static void keep_hash(int folder, const struct kept_hash *kept, const uint8_t digest[BASE_SHA256_BYTES]) {
+  struct base_text text = {0};
+  char hex[BASE_SHA256_HEX_BYTES];
+  base_sha256_hex(digest, hex);
+  base_text_format(&text, "%s%s\n", kept->text, hex);
+  if (!text.failed) write_file(folder, kept->name, &text, NULL);
+  base_text_deinit(&text);
+}
+
+/* ---- One approval --------------------------------------------------------------------------------------------------- */
+
+static bool is_approved(int folder, const struct policy_asked *asked) {
+  uint8_t digests[2][BASE_SHA256_BYTES];
+  char name[BASE_SHA256_HEX_BYTES], text[FILE_BYTES];
+  struct kept_hash kept;
+  bool keeps = keeps_hash(folder, asked->identity, &kept), recalls = keeps && recall_hash(folder, &kept, digests[0]);
+  if (!recalls) base_sha256_of(asked->module, asked->module_bytes, digests[0]);
+  base_sha256_of(asked->request, asked->request_bytes, digests[1]);
+  name_of(digests, asked->folder, name);
+  if (!read_trusted(folder, first_line, name, text)) return false;
+  if (keeps && !recalls && base_file_is_settled(asked->identity)) keep_hash(folder, &kept, digests[0]);
+  return true;
+}
+
+enum cay_status policy_approval_find(char *const *environment, const struct policy_asked *asked, bool *found,
+                                     struct cay_error *error) {
+  int folder;
+  *found = false;
+  enum cay_status status = open_store(environment, false, &folder, error);
+  if (status || folder < 0) return status;
+  *found = is_approved(folder, asked);
+  close(folder);
+  return CAY_OK;
 }
 
 static void add_line(struct base_text *out, const char *key, const char *value) {
@@ -156,7 +225,7 @@ enum cay_status policy_approval_store(char *const *environment, const struct pol
   base_text_format(&text, "%s%s\n", first_line, approval->name);
   add_line(&text, "module", approval->module);
   add_line(&text, "request", approval->request);
-  status = text.failed ? base_error_memory(error) : write_approval(folder, approval->name, &text, error);
+  status = text.failed ? base_error_memory(error) : write_file(folder, approval->name, &text, error);
   base_text_deinit(&text);
   close(folder);
   return status;
@@ -191,7 +260,8 @@ enum cay_status policy_approvals_each(char *const *environment,
     return base_error_system(error, errno, "cannot list the approvals");
   }
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-    if (strlen(entry->d_name) != NAME_BYTES || !read_approval(dirfd(directory), entry->d_name, text)) continue;
+    if (strlen(entry->d_name) != NAME_BYTES || !read_trusted(dirfd(directory), first_line, entry->d_name, text))
+      continue;
     struct policy_approval approval = {.name = entry->d_name};
     approval.request = take_line(text, "request");
     approval.module = take_line(text, "module");

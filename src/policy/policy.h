@@ -340,12 +340,18 @@ struct policy_approval {
   const char *name; /* 64 digits (policy_approval_name) */
   const char *module, *request; /* paths, for people */
 };
-/* The name under which the request of a module is approved; another module, request or folder has another one. `folder`
- * is the real path where the request's relative paths begin. */
-void policy_approval_name(const void *module, size_t module_bytes, const void *request, size_t request_bytes,
-                          const char *folder, char out[BASE_SHA256_HEX_BYTES]);
-/* `environment` names the folder of approvals. Errors: CAY_ERROR_SYSTEM: it has no name, or is not to be trusted. */
-enum cay_status policy_approval_find(char *const *environment, const char *name, bool *found, struct cay_error *error);
+/* What an approval is for: another module, request or folder needs another one. */
+struct policy_asked {
+  const void *module, *request;
+  size_t module_bytes, request_bytes;
+  const struct base_file_identity *identity; /* of the module's file; NULL: not known */
+  const char *folder;                        /* the real path where the request's relative paths begin */
+};
+void policy_approval_name(const struct policy_asked *asked, char out[BASE_SHA256_HEX_BYTES]);
+/* Whether it is approved. `environment` names the folder of approvals. A module is hashed only when its file's identity is new.
+ * Errors: CAY_ERROR_SYSTEM: the folder has no name, or is not to be trusted. */
+enum cay_status policy_approval_find(char *const *environment, const struct policy_asked *asked, bool *found,
+                                     struct cay_error *error);
 enum cay_status policy_approval_store(char *const *environment, const struct policy_approval *approval,
                                       struct cay_error *error);
 /* Calls `each` for every approval, in no order, and revokes those for which it returns true. */

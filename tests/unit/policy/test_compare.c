@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct cay_error error;
@@ -172,19 +173,29 @@ TEST(inside_modules) {
   base_text_deinit(&two);
 }
 
+static struct policy_asked asked(const char *code, const char *request, const char *folder) {
+  return (struct policy_asked){.module = code,
+                               .request = request,
+                               .module_bytes = strlen(code),
+                               .request_bytes = strlen(request),
+                               .folder = folder};
+}
+
+static const char *name_of(struct policy_asked what) {
+  static char names[8][BASE_SHA256_HEX_BYTES];
+  static unsigned next;
+  char *name = names[next++ % 8];
+  policy_approval_name(&what, name);
+  return name;
+}
+
 TEST(names_of_approvals) {
-  char a[BASE_SHA256_HEX_BYTES], b[BASE_SHA256_HEX_BYTES];
-  policy_approval_name("m", 1, "r", 1, "/f", a);
-  policy_approval_name("m", 1, "r", 1, "/f", b);
-  CHECK_TEXT(a, b);
-  policy_approval_name("n", 1, "r", 1, "/f", b);
-  CHECK(strcmp(a, b) != 0);
-  policy_approval_name("m", 1, "s", 1, "/f", b);
-  CHECK(strcmp(a, b) != 0);
-  policy_approval_name("m", 1, "r", 1, "/g", b);
-  CHECK(strcmp(a, b) != 0);
-  policy_approval_name("mr", 2, "", 0, "/f", b);
-  CHECK(strcmp(a, b) != 0);
+  const char *name = name_of(asked("m", "r", "/f"));
+  CHECK_TEXT(name, name_of(asked("m", "r", "/f")));
+  CHECK(strcmp(name, name_of(asked("n", "r", "/f"))) != 0);
+  CHECK(strcmp(name, name_of(asked("m", "s", "/f"))) != 0);
+  CHECK(strcmp(name, name_of(asked("m", "r", "/g"))) != 0);
+  CHECK(strcmp(name, name_of(asked("mr", "", "/f"))) != 0);
 }
 
 static bool count_one(void *env, const struct policy_approval *approval) {
@@ -199,24 +210,23 @@ TEST(the_store) {
   CHECK(mkdtemp(folder) != NULL);
   snprintf(home, sizeof home, "HOME=%s", folder);
   char *const environment[] = {home, NULL}, *const none[] = {NULL}, *const relative[] = {"HOME=.", NULL};
-  char names[2][BASE_SHA256_HEX_BYTES];
+  const struct policy_asked whats[2] = {asked("m", "r", "/x"), asked("m", "s", "/x")};
+  const char *names[2] = {name_of(whats[0]), name_of(whats[1])};
   bool found;
-  policy_approval_name("m", 1, "r", 1, "/x", names[0]);
-  policy_approval_name("m", 1, "s", 1, "/x", names[1]);
-  CHECK_INT(policy_approval_find(environment, names[0], &found, &error), CAY_OK);
+  CHECK_INT(policy_approval_find(environment, &whats[0], &found, &error), CAY_OK);
   CHECK(!found);
-  CHECK_INT(policy_approval_find(none, names[0], &found, &error), CAY_ERROR_SYSTEM);
-  CHECK_INT(policy_approval_find(relative, names[0], &found, &error), CAY_ERROR_SYSTEM);
+  CHECK_INT(policy_approval_find(none, &whats[0], &found, &error), CAY_ERROR_SYSTEM);
+  CHECK_INT(policy_approval_find(relative, &whats[0], &found, &error), CAY_ERROR_SYSTEM);
   for (int i = 0; i < 2; i++) {
     const struct policy_approval approval = {names[i], "/x/app.wasm", "cay.toml"};
     CHECK_INT(policy_approval_store(environment, &approval, &error), CAY_OK);
     CHECK_INT(policy_approval_store(environment, &approval, &error), CAY_OK);
-    CHECK_INT(policy_approval_find(environment, names[i], &found, &error), CAY_OK);
+    CHECK_INT(policy_approval_find(environment, &whats[i], &found, &error), CAY_OK);
     CHECK(found);
   }
   snprintf(path, sizeof path, "%s/.config/cay/approved/%s", folder, names[0]);
   chmod(path, 0600);
-  CHECK_INT(policy_approval_find(environment, names[0], &found, &error), CAY_OK);
+  CHECK_INT(policy_approval_find(environment, &whats[0], &found, &error), CAY_OK);
   CHECK(!found);
   chmod(path, 0400);
   unsigned count = 0;
@@ -233,7 +243,7 @@ TEST(the_store) {
   snprintf(path, sizeof path, "%s/.config/cay/approved", folder);
   rmdir(path);
   CHECK_INT(symlink("/tmp", path), 0);
-  CHECK_INT(policy_approval_find(environment, names[0], &found, &error), CAY_ERROR_SYSTEM);
+  CHECK_INT(policy_approval_find(environment, &whats[0], &found, &error), CAY_ERROR_SYSTEM);
   unlink(path);
   for (const char *const *part = (const char *const[]){"/.config/cay", "/.config", "", NULL}; *part; part++) {
     snprintf(path, sizeof path, "%s%s", folder, *part);
@@ -241,5 +251,133 @@ TEST(the_store) {
   }
 }
 
+/* ---- The hash of a module that was approved ------------------------------------------------------------------------------ */
+
+static char store[64], *const store_environment[] = {(char[80]){0}, NULL};
+
+static void store_open(void) {
+  snprintf(store, sizeof store, "/tmp/cay-test-hashes-XXXXXX");
+  CHECK(mkdtemp(store) != NULL);
+  snprintf(store_environment[0], 80, "XDG_CONFIG_HOME=%s", store);
+  const struct policy_approval approval = {name_of(asked("good", "r", "/x")), "/x/app.wasm", "cay.toml"};
+  CHECK_INT(policy_approval_store(store_environment, &approval, &error), CAY_OK);
+}
+
+static void store_close(void) {
+  char command[128];
+  snprintf(command, sizeof command, "rm -r %s", store);
+  CHECK_INT(system(command), 0);
+}
+
+/* A module that nobody touched for long, on the store's file system. */
+static struct base_file_identity identity_of_module(void) {
+  struct stat status;
+  CHECK_INT(stat(store, &status), 0);
+  return (struct base_file_identity){
+      .device = status.st_dev, .inode = 77, .len_bytes = 4, .modify_ns = 1000, .change_ns = 2000, .is_known = 1};
+}
+
+/* `code` is what the file has now. */
+static bool is_approved(const char *code, const struct base_file_identity *identity) {
+  struct policy_asked what = asked(code, "r", "/x");
+  what.identity = identity;
+  bool found;
+  CHECK_INT(policy_approval_find(store_environment, &what, &found, &error), CAY_OK);
+  return found;
+}
+
+static const char *hash_path(const struct base_file_identity *identity) {
+  static char path[160];
+  snprintf(path, sizeof path, "%s/cay/approved/at-%llx-%llx", store, (unsigned long long)identity->device,
+           (unsigned long long)identity->inode);
+  return path;
+}
+
+TEST(hash_is_kept) {
+  store_open();
+  struct base_file_identity file = identity_of_module(), other = file;
+  CHECK(!is_approved("evil", &file));
+  CHECK(access(hash_path(&file), F_OK) != 0); /* only of what is approved */
+  CHECK(is_approved("good", &file));
+  CHECK_INT(access(hash_path(&file), F_OK), 0);
+  CHECK(is_approved("evil", &file)); /* it was not hashed: the kernel says that nothing has changed */
+  /* What has changed is hashed, one by one, above all when the time that anybody can set is the same. */
+  other.change_ns++;
+  CHECK(!is_approved("evil", &other));
+  other = file, other.modify_ns++;
+  CHECK(!is_approved("evil", &other));
+  other = file, other.len_bytes++;
+  CHECK(!is_approved("evil", &other));
+  other = file, other.inode++;
+  CHECK(!is_approved("evil", &other));
+  other = file, other.device++;
+  CHECK(!is_approved("evil", &other));
+  other = file, other.is_known = 0;
+  CHECK(!is_approved("evil", &other) && !is_approved("evil", NULL));
+  /* What the hash says stands for the module alone. */
+  struct policy_asked what = asked("good", "more", "/x");
+  bool found = true;
+  what.identity = &file;
+  CHECK_INT(policy_approval_find(store_environment, &what, &found, &error), CAY_OK);
+  CHECK(!found);
+  store_close();
+}
+
+TEST(hash_is_not_kept) {
+  store_open();
+  struct base_file_identity file = identity_of_module();
+  file.device++; /* somebody's image may have any inode and times */
+  CHECK(is_approved("good", &file) && access(hash_path(&file), F_OK) != 0);
+  file = identity_of_module();
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  file.change_ns = (int64_t)now.tv_sec * 1000000000; /* a change in this moment may not show */
+  CHECK(is_approved("good", &file) && access(hash_path(&file), F_OK) != 0);
+  store_close();
+}
+
+static void write_hash(const struct base_file_identity *file, const char *text, size_t len_bytes) {
+  unlink(hash_path(file));
+  FILE *out = fopen(hash_path(file), "w");
+  CHECK(out && fwrite(text, 1, len_bytes, out) == len_bytes && fclose(out) == 0);
+  CHECK_INT(chmod(hash_path(file), 0400), 0);
+}
+
+/* Each of these is no hash that cay kept; what it says must not count. */
+TEST(hash_is_forged) {
+  store_open();
+  struct base_file_identity file = identity_of_module(), other = file;
+  struct base_file kept;
+  char path[160];
+  CHECK(is_approved("good", &file) && is_approved("evil", &file));
+  CHECK_INT(base_file_read(hash_path(&file), &kept, &error), CAY_OK);
+  for (size_t len = 0; len < kept.len_bytes; len++) {
+    write_hash(&file, (const char *)kept.bytes, len);
+    CHECK(!is_approved("evil", &file));
+  }
+  write_hash(&file, (const char *)kept.bytes, kept.len_bytes);
+  CHECK(is_approved("evil", &file));
+  CHECK_INT(chmod(hash_path(&file), 0600), 0); /* as a program could have made it */
+  CHECK(!is_approved("evil", &file));
+  CHECK_INT(chmod(hash_path(&file), 0400), 0);
+  if (geteuid() == 0) {
+    CHECK_INT(chown(hash_path(&file), 12345, (gid_t)-1), 0);
+    CHECK(!is_approved("evil", &file));
+    CHECK_INT(chown(hash_path(&file), 0, (gid_t)-1), 0);
+  }
+  /* Another file's, by another name, by a second one, or by a link. */
+  other.inode++;
+  snprintf(path, sizeof path, "%s", hash_path(&file));
+  CHECK_INT(link(path, hash_path(&other)), 0);
+  CHECK(!is_approved("evil", &other));
+  unlink(hash_path(&other));
+  CHECK_INT(rename(path, hash_path(&other)), 0);
+  CHECK(!is_approved("evil", &other) && !is_approved("evil", &file));
+  CHECK_INT(symlink(hash_path(&other), path), 0);
+  CHECK(!is_approved("evil", &file));
+  base_file_deinit(&kept);
+  store_close();
+}
+
 TEST_MAIN(RUN(directories) RUN(other_rights) RUN(limits) RUN(flags) RUN(shell_words) RUN(inside_modules)
-              RUN(names_of_approvals) RUN(the_store))
+              RUN(names_of_approvals) RUN(the_store) RUN(hash_is_kept) RUN(hash_is_not_kept) RUN(hash_is_forged))
