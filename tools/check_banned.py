@@ -32,7 +32,6 @@ ALLOWED = {
     "src/inspect/dwarf_libdw.c": ("calloc free", "a shared object of its own, without the room base"),
     "src/inspect/machine_capstone.c": ("calloc free", "a shared object of its own, without the room base"),
     "src/engine/arch_portable.c": ("setjmp longjmp abort", "machines that nobody wrote a context switch for"),
-    "src/base/os_waiter_linux.c": ("_exit", "the process that waits, before it is a program of its own"),
     "src/api/broker.c": ("fork", "the broker of the command, which is in no library"),
     "src/api/broker_serve.c": ("fork _exit", "the broker's own process"),
     "src/tiers/optimizer/helper/main.c": ("_exit", "a process of its own"),

@@ -93,6 +93,7 @@ enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_w
   if (status == CAY_OK) status = start_broker(run, wasi, ports.names, broker, missing, error);
   wall.child = api_broker_process(*broker);
   if (status == CAY_OK) policy_wall_enter(&wall, report);
+  base_os_await_waiter(); /* which another processor made meanwhile */
   places_deinit(&places);
   BASE_VEC_DEINIT(&ports.items);
   return status;

@@ -7,3 +7,5 @@ int base_os_start_waiter(int socket, char *const words[]) {
   (void)words;
   return 0;
 }
+
+void base_os_await_waiter(void) {}

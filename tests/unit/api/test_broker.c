@@ -382,6 +382,7 @@ TEST(broker_that_waits) {
   setenv("CAY_TEST_SECRET", "abc", 1);
   CHECK_INT(api_broker_new(run, NULL, &broker, &error), CAY_OK);
   pid_t process = api_broker_process(broker);
+  base_os_await_waiter();
   CHECK(reads(process, "maps", maps, sizeof maps));
   bool waits = !strstr(maps, "test_broker"); /* else this system has none, and it is a fork */
   /* A fork drops them when it comes to run, and has when it answers. */
@@ -406,6 +407,7 @@ TEST(broker_that_waits) {
     server = base_os_start_waiter(ends[1], words);
     close(ends[1]);
     CHECK(server > 0 && broker_send(ends[0], "?", 1));
+    base_os_await_waiter();
     CHECK(ended(ends[0]));
   }
   close(kept);
