@@ -64,7 +64,8 @@ def kernel(setting, name):
     sources = [kernels.FOLDER / f"{name}.c", kernels.FOLDER / "native.c", *kernels.FOLDER.glob("*.h")]
     natives = {"clang": native, "host": setting.compile(f"{name}-host", sources, "-ffp-contract=off", "-march=native")}
     if shutil.which("gcc"):
-        natives["gcc"] = setting.compile(f"{name}-gcc", sources, "-ffp-contract=off", compiler="gcc")
+        natives["gcc"] = setting.compile(f"{name}-gcc", sources, "-ffp-contract=off", "-Wl,--no-as-needed", "-lm",
+                                          compiler="gcc")
     sizes = {size: [str(number)] for size, number in zip(("full", "little"), KERNELS[name])}
     return Job(pathlib.Path(module), ["--invoke", "run"], natives, sizes, sizes)
 
