@@ -103,7 +103,8 @@ built() { # CPU
 # What makes many instances all the same is left to the soak run:
 # embed-oom and capi-oom make one for every allocation, tiers memories hundreds of large ones. And it takes descriptors from
 # a socket that the program made no room for (two_descriptors), and in what it says of a process's mappings neighbours are not one
-# (ten_thousand_are_alive).
+# (ten_thousand_are_alive). A child that was forked while there were threads cannot make one: the emulator's own check fails
+# (a_forked_process_watches_its_own_calls).
 modest() { [ "$1" = i686 ] || ulimit -v 100000000; }
 unit_tests() { # CPU
   local folder=$cross/$1 names
@@ -113,7 +114,8 @@ for test in json.load(sys.stdin):
     if not is_slow and not any(suite.endswith("native") for suite in test["suite"]):
         print(test["name"])' "$1" "${CAY_CROSS_ALL:-}")
   modest "$1"
-  CAY_TEST_EXCEPT="many two_descriptors ten_thousand_are_alive" meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
+  local except="many two_descriptors ten_thousand_are_alive a_forked_process_watches_its_own_calls"
+  CAY_TEST_EXCEPT=$except meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
     ${JOBS:+--num-processes "$JOBS"} "${names[@]}"
   python3 tools/count_meson.py "$folder/meson-logs/testlog.json"
 }
