@@ -78,6 +78,8 @@ enum { IR_NO_NODE = 0 };
 struct ir_node {
   uint32_t slot, next; /* next: a node, that is an index in ir_function.nodes plus one */
 };
+
+/* Whether `c` is that list: of the references that live while the instruction calls or allocates. */
 static inline bool ir_may_collect(uint16_t op) {
   switch (op) {
   case IR_CALL:

@@ -41,10 +41,11 @@ static void fill_clauses(struct tables *tables, const uint32_t *labels, const st
 bool tables_new(const struct tables_source *from, const struct ir_function *ir, struct tables **out) {
   *out = NULL;
   size_t nodes = from->map_count ? ir->nodes.count : 0, locals = ir->local_references.count;
+  size_t tries = from->range_count ? ir->tries.count : 0, catches = from->range_count ? ir->catches.count : 0;
   if (locals + from->map_count + from->range_count == 0) return true;
   size_t bytes = sizeof **out + locals * sizeof(uint32_t) + from->map_count * sizeof(struct tables_map) +
                  nodes * sizeof(struct ir_node) + from->range_count * sizeof(struct tables_range) +
-                 ir->tries.count * sizeof(struct ir_try) + ir->catches.count * sizeof(struct tables_clause) + 6 * 8;
+                 tries * sizeof(struct ir_try) + catches * sizeof(struct tables_clause) + 6 * 8;
   struct tables *tables = base_alloc(bytes);
   if (!tables) return false;
   char *cursor = (char *)(tables + 1);
@@ -52,8 +53,8 @@ bool tables_new(const struct tables_source *from, const struct ir_function *ir, 
                             .map_count = (uint32_t)from->map_count,
                             .node_count = (uint32_t)nodes,
                             .range_count = (uint32_t)from->range_count,
-                            .clause_count = (uint32_t)ir->catches.count,
-                            .try_count = (uint32_t)ir->tries.count,
+                            .clause_count = (uint32_t)catches,
+                            .try_count = (uint32_t)tries,
                             .bytes = bytes};
   tables->locals = take(&cursor, locals, sizeof(uint32_t), ir->local_references.items);
   tables->maps = take(&cursor, tables->map_count, sizeof *tables->maps, from->maps);

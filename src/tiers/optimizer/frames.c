@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Tables of optimized functions: which slots of a frame hold references. They are made here and not by the helper, from the
- * same register code, so that nothing that the collector believes comes from outside.
+ * same register code: of the helper's answer the collector takes where the frame is, and which instruction an address
+ * belongs to.
  *
  * A position is the offset of the wasm instruction in the module, which the lines of the function tell of each return
- * address: whatever LLVM does with a call, it stays the call of that instruction. */
+ * address. A call stays the call of one instruction because LLVM is told not to merge equal ends of blocks (helper/main.c): of
+ * a merged one it would tell no line, and the map before it would be taken. */
 #include "tiers/baseline/code.h"
 #include "tiers/optimizer/optimizer.h"
 
@@ -39,6 +41,6 @@ bool optimizer_tables(struct baseline_code *code, uint32_t entry, struct tables 
   const struct ir_function *ir =
       ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
   bool done = ir && make(ir, out);
-  baseline_compiler_give(code, compiler, ir ? ir->insns.count : SIZE_MAX);
+  baseline_compiler_give(code, compiler, ir ? ir->insns.count * sizeof(struct ir_insn) : SIZE_MAX);
   return done;
 }
