@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Reading module files, and writing what a command makes. People give the command many things that are not core modules; each kind that can be told from
- * its first bytes gets a message with the step that leads to a module. */
+/* Reading module files, and writing what a command makes. People give the command many things that are not core modules; each
+ * kind that can be told from its first bytes gets a message with the step that leads to a module. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -194,6 +194,20 @@ int cli_engine(const struct policy_settings *settings, cay_engine **out) {
 
 /* ---- Writing --------------------------------------------------------------------------------------------------------- */
 
+/* Into what is there and no file, as /dev/null or a pipe: root could take the place of it, too. */
+static bool is_no_file(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+static enum cay_status write_into(const char *path, const struct base_text *text, struct cay_error *error) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  bool good = fd >= 0 && base_os_write_all(fd, text->bytes, text->len_bytes);
+  int reason = errno;
+  if (fd >= 0 && close(fd) != 0 && good) good = false, reason = errno;
+  return good ? CAY_OK : base_error_system(error, reason, "cannot write %s", path);
+}
+
 enum cay_status cli_replace_file(const char *path, unsigned mode, const struct base_text *text,
                                  struct cay_error *error) {
   struct base_text draft = {0};
@@ -201,6 +215,10 @@ enum cay_status cli_replace_file(const char *path, unsigned mode, const struct b
   if (draft.failed || text->failed) {
     base_text_deinit(&draft);
     return base_error_memory(error);
+  }
+  if (is_no_file(path)) {
+    base_text_deinit(&draft);
+    return write_into(path, text, error);
   }
   int fd = open(draft.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
   bool good = fd >= 0 && base_os_write_all(fd, text->bytes, text->len_bytes);

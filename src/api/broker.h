@@ -36,8 +36,8 @@ size_t broker_positions_write(const struct inspect_position *positions, size_t c
 /* Returns how many positions there are, at most `capacity`; 0 when anything is wrong. Texts point into `bytes`. */
 size_t broker_positions_read(const char *bytes, size_t len_bytes, struct inspect_position *out, size_t capacity);
 
-/* Sends or receives one message, whole; false on any failure. Receiving waits at most `timeout_ms`. With a descriptor, sending
- * does not wait: whoever is too slow to read has too much to do. */
+/* Sends or receives one message, whole; false on any failure. Receiving waits at most `timeout_ms`. Sending does not wait:
+ * whoever is too slow to read has too much to do, or is an attacker. */
 bool broker_send(int socket, const void *bytes, size_t len_bytes);
 bool broker_send_with(int socket, const void *bytes, size_t len_bytes, int fd);
 bool broker_receive(int socket, void *bytes, size_t capacity, size_t *len_bytes, int timeout_ms);

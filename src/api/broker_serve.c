@@ -57,9 +57,9 @@ struct server {
   char reply[BROKER_REPLY_BYTES];
 };
 
-/* Leaves the process nothing but `kept`: with a copy of the other end it would never see that it is closed. Signals are for the process that is served: the terminal sends them to all. All by
- * one function of the C library, because each page of it that is new to the process takes a microsecond of the guest's
- * start where there is one processor. */
+/* Leaves the process nothing but `kept`: with a copy of the other end it would never see that it is closed. Signals are for
+ * the process that is served: the terminal sends them to all. All by one function of the C library, because each page of it
+ * that is new to the process takes a microsecond of the guest's start where there is one processor. */
 static void be_alone(int kept) {
   const uint64_t all = UINT64_MAX;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);

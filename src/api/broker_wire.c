@@ -95,7 +95,7 @@ size_t broker_positions_read(const char *bytes, size_t len_bytes, struct inspect
 
 bool broker_send(int socket, const void *bytes, size_t len_bytes) {
   ssize_t sent;
-  do sent = send(socket, bytes, len_bytes, MSG_NOSIGNAL);
+  do sent = send(socket, bytes, len_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (sent < 0 && errno == EINTR);
   return sent == (ssize_t)len_bytes;
 }

@@ -39,22 +39,43 @@ static const char *variable(char *const *environment, const char *name) {
   return NULL;
 }
 
-/* Adds the folder that holds the cache's own, and the name of that: "/home/me/.cache", "cay". False: there is no place. */
-static bool place(const char *setting, char *const *environment, struct base_text *parent, const char **name) {
+/* A folder: the one that holds it, and its name there. */
+struct place {
+  struct base_text parent, name;
+};
+
+static void place_deinit(struct place *place) {
+  base_text_deinit(&place->parent);
+  base_text_deinit(&place->name);
+}
+
+/* Shells end the name of a folder in a slash. */
+static void split(const char *path, struct place *out) {
+  size_t end = strlen(path);
+  while (end > 0 && path[end - 1] == '/') end--;
+  size_t start = end;
+  while (start > 0 && path[start - 1] != '/') start--;
+  base_text_add(&out->name, path + start, end - start);
+  if (start > 0)
+    base_text_add(&out->parent, path, start > 1 ? start - 1 : 1);
+  else
+    base_text_addz(&out->parent, end > 0 || !*path ? "." : "/");
+}
+
+/* Where the cache is: "/home/me/.cache", "cay". False: it has no place, or no memory. */
+static bool find_place(const char *setting, char *const *environment, struct place *out) {
   const char *xdg = variable(environment, "XDG_CACHE_HOME"), *home = variable(environment, "HOME");
-  *name = "cay";
-  if (setting) {
-    const char *slash = strrchr(setting, '/');
-    *name = slash ? slash + 1 : setting;
-    base_text_add(parent, slash ? setting : ".", slash ? (size_t)(slash - setting) + (slash == setting) : 1);
-  } else if (xdg && *xdg == '/') {
-    base_text_addz(parent, xdg);
-  } else if (home && *home == '/') {
-    base_text_format(parent, "%s/.cache", home);
-  } else {
+  *out = (struct place){0};
+  if (setting)
+    split(setting, out);
+  else if (xdg && *xdg == '/')
+    base_text_addz(&out->parent, xdg);
+  else if (home && *home == '/')
+    base_text_format(&out->parent, "%s/.cache", home);
+  else
     return false;
-  }
-  return !parent->failed;
+  if (!setting) base_text_addz(&out->name, "cay");
+  return !out->parent.failed && !out->name.failed;
 }
 
 static bool is_own_folder(int fd) {
@@ -83,37 +104,43 @@ static int open_folder(const char *parent, const char *name, bool makes) {
 
 static bool is_off(const char *setting) { return setting && strcmp(setting, "off") == 0; }
 
+static enum cay_status open_at(const char *parent, const char *name, bool makes, int *fd, struct cay_error *error) {
+  *fd = open_folder(parent, name, makes);
+  if (*fd >= 0 || (!makes && errno == ENOENT)) return CAY_OK;
+  if (errno == EPERM)
+    return base_error_set(error, CAY_ERROR_SYSTEM,
+                          "the cache %s/%s is not trusted: it has to be a folder of yours with mode 0700", parent,
+                          name);
+  return base_error_system(error, errno, "the cache %s/%s cannot be used", parent, name);
+}
+
+static enum cay_status open_place(struct place *place, bool makes, struct api_cache **out, struct cay_error *error) {
+  int fd;
+  enum cay_status status = open_at(place->parent.bytes, place->name.bytes, makes, &fd, error);
+  if (status || fd < 0) return status;
+  base_text_format(&place->parent, "/%s", place->name.bytes);
+  struct api_cache *cache = place->parent.failed ? NULL : base_alloc_zero(1, sizeof *cache);
+  if (!cache) {
+    close(fd);
+    return base_error_memory(error);
+  }
+  *cache = (struct api_cache){.folder = fd, .most_bytes = API_CACHE_BYTES, .path = place->parent.bytes};
+  place->parent = (struct base_text){0};
+  *out = cache;
+  return CAY_OK;
+}
+
 enum cay_status api_cache_open(const char *setting, char *const *environment, bool makes, struct api_cache **out,
                                struct cay_error *error) {
-  struct base_text parent = {0};
-  const char *name;
+  struct place place;
   *out = NULL;
   if (is_off(setting)) return CAY_OK;
-  if (!place(setting, environment, &parent, &name)) {
-    base_text_deinit(&parent);
-    return base_error_set(error, CAY_ERROR_SYSTEM,
-                          "the cache has no place: neither XDG_CACHE_HOME nor HOME names a folder");
-  }
-  int fd = open_folder(parent.bytes, name, makes);
-  struct api_cache *cache = fd >= 0 ? base_alloc_zero(1, sizeof *cache) : NULL;
-  enum cay_status status = CAY_OK;
-  if (fd < 0 && errno == EPERM)
-    status = base_error_set(error, CAY_ERROR_SYSTEM,
-                            "the cache %s/%s is not trusted: it has to be a folder of yours with mode 0700",
-                            parent.bytes, name);
-  else if (fd < 0 && (makes || errno != ENOENT))
-    status = base_error_system(error, errno, "the cache %s/%s cannot be used", parent.bytes, name);
-  else if (fd >= 0 && !cache)
-    status = base_error_memory(error);
-  if (cache) {
-    base_text_format(&parent, "/%s", name);
-    *cache = (struct api_cache){.folder = fd, .most_bytes = API_CACHE_BYTES, .path = parent.bytes};
-    parent = (struct base_text){0};
-    *out = cache;
-  } else if (fd >= 0) {
-    close(fd);
-  }
-  base_text_deinit(&parent);
+  enum cay_status status = CAY_ERROR_SYSTEM;
+  if (find_place(setting, environment, &place))
+    status = open_place(&place, makes, out, error);
+  else
+    base_error_set(error, status, "the cache has no place: neither XDG_CACHE_HOME nor HOME names a folder");
+  place_deinit(&place);
   return status;
 }
 
@@ -130,15 +157,14 @@ void api_cache_close(struct api_cache *cache) {
 void api_cache_forbid(const char *setting, char *const *environment) {
   const char *const settings[] = {NULL, is_off(setting) ? NULL : setting};
   for (size_t i = 0; i < BASE_ARRAY_LEN(settings); i++) {
-    struct base_text path = {0};
-    const char *name;
+    struct place place;
     if (i > 0 && !settings[i]) continue;
-    bool has_place = place(settings[i], environment, &path, &name);
-    base_text_format(&path, "/%s", has_place ? name : "");
-    int fd = has_place && !path.failed ? open(path.bytes, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool has_place = find_place(settings[i], environment, &place);
+    if (has_place) base_text_format(&place.parent, "/%s", place.name.bytes);
+    int fd = has_place && !place.parent.failed ? open(place.parent.bytes, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) host_forbid(fd);
     if (fd >= 0) close(fd);
-    base_text_deinit(&path);
+    place_deinit(&place);
   }
 }
 

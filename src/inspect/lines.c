@@ -9,7 +9,8 @@
  *
  * All of it comes from the module and is hostile. Invariants: 1. a byte is read only where the cursor has it, and what
  * fails ends its unit; 2. every row, file and folder was paid for with a byte of the section, so memory is a small multiple of it
- * and time linear but for the sorting; 3. a text ends inside its section. */
+ * and time linear but for the sorting; so that files whose names are all one long text do not change that, nobody looks for
+ * the end of a text in another section; 3. a text ends inside its section. */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -82,10 +83,14 @@ static struct cursor cursor_of(struct inspect_bytes section) {
   return (struct cursor){.at = section.bytes, .end = section.bytes ? section.bytes + section.len_bytes : NULL};
 }
 
-static const char *text_at(struct inspect_bytes section, uint64_t offset) {
-  struct cursor cursor = cursor_of(section);
-  skip(&cursor, offset);
-  return cursor.failed ? NULL : take_text(&cursor);
+/* What ends its last text ends every one. */
+static struct inspect_bytes texts_of(struct inspect_bytes section) {
+  while (section.len_bytes > 0 && section.bytes[section.len_bytes - 1]) section.len_bytes--;
+  return section;
+}
+
+static const char *text_at(struct inspect_bytes texts, uint64_t offset) {
+  return offset < texts.len_bytes ? (const char *)texts.bytes + offset : NULL;
 }
 
 /* ---- Files ------------------------------------------------------------------------------------------------------------- */
@@ -367,7 +372,8 @@ static int compare(const void *a, const void *b) {
 struct inspect_lines *inspect_lines_new(const struct inspect_line_sections *sections, uint32_t code_bytes) {
   struct inspect_lines *lines = base_alloc_zero(1, sizeof *lines);
   if (!lines) return NULL;
-  lines->sections = *sections;
+  lines->sections = (struct inspect_line_sections){
+      .line = sections->line, .line_str = texts_of(sections->line_str), .str = texts_of(sections->str)};
   lines->code_bytes = code_bytes;
   read_units(lines);
   if (lines->rows.count) qsort(lines->rows.items, lines->rows.count, sizeof(struct row), compare);

@@ -47,7 +47,8 @@ enum { LOOKS_AFTER = 1 };
 enum { NATIVE_KEPT_BYTES = 128 * 1024 };
 
 /* A call in compiled code takes at least as much of the value stack as of the native stack, in optimized code a share of it
- * (BASELINE_NATIVE_FACTOR), so that a limit of the former is one of the latter, too. Where host functions have used up much native stack, that is less than what there is. */
+ * (BASELINE_NATIVE_FACTOR), so that a limit of the former is one of the latter, too. Where host functions have used up much
+ * native stack, that is less than what there is. */
 static uint64_t *limit_from(const struct engine_thread *thread, uint64_t *base_fp) {
   static_assert(IR_LINK_SLOTS * sizeof(uint64_t) >= 16, "of a frame in compiled code");
   uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = (uintptr_t)thread->stack->native_low;

@@ -52,7 +52,8 @@ static enum cay_status check_functions(struct optimizer_batch *batch, uint32_t e
     if (function->start < end || function->bytes == 0) return malformed(error, "functions that overlap");
     if (function->start > batch->code_bytes || function->bytes > batch->code_bytes - function->start)
       return malformed(error, "a function outside of its code");
-    if (function->slots_at > 0 || function->slots_at < -WIRE_MOST_NATIVE_BYTES || function->slots_at % 8)
+    if ((function->kind == WIRE_ADAPTER && function->slots_at) || function->slots_at > 0 ||
+        function->slots_at < -WIRE_MOST_NATIVE_BYTES || function->slots_at % 8)
       return malformed(error, "a frame that is nowhere");
     end = function->start + function->bytes;
   }

@@ -6,6 +6,8 @@
  * A position is the offset of the wasm instruction in the module, which the lines of the function tell of each return
  * address. A call stays the call of one instruction because LLVM is told not to merge equal ends of blocks (helper/main.c): of
  * a merged one it would tell no line, and the map before it would be taken. */
+#include <assert.h>
+
 #include "tiers/baseline/code.h"
 #include "tiers/optimizer/optimizer.h"
 
@@ -18,6 +20,7 @@ static bool find_maps(const struct ir_function *ir, struct maps *out) {
   for (size_t i = 0; i < ir->insns.count; i++) {
     const struct ir_insn *insn = &ir->insns.items[i];
     if (!ir_may_collect(insn->op) || insn->c == IR_NO_NODE) continue;
+    assert(!out->found.count || out->found.items[out->found.count - 1].position < insn->offset);
     struct tables_map *map = BASE_VEC_PUSH(&out->found);
     if (!map) return false;
     *map = (struct tables_map){insn->offset, insn->c};

@@ -128,6 +128,17 @@ TEST(one_descriptor_comes_along) {
   close_ends();
 }
 
+/* By the default action of the signal the test would end. */
+TEST(sending_waits_for_nobody) {
+  connect_ends();
+  alarm(20);
+  while (broker_send(ends[0], "abc", 3)) {
+  }
+  CHECK(!broker_send_with(ends[0], "abc", 3, STDIN_FILENO));
+  alarm(0);
+  close_ends();
+}
+
 /* In the padding behind one there is room for another. */
 TEST(two_descriptors) {
   char control[CMSG_SPACE(2 * sizeof(int))] = {0};
@@ -423,6 +434,7 @@ int main(int argc, char **argv) {
   setup();
   RUN(requests)
   RUN(one_descriptor_comes_along)
+  RUN(sending_waits_for_nobody)
   RUN(two_descriptors)
   RUN(names_are_answered)
   RUN(no_rules_no_names)

@@ -115,6 +115,37 @@ TEST(several_units_are_one_table) {
   check_rows(&table);
 }
 
+/* As many files as there is room for, all named by one text that is as long as them: to look for its end each time would take
+ * minutes. */
+TEST(long_texts_cost_nothing) {
+  enum { FILES = 1 << 19, ENTRY_BYTES = 4 };
+  static const uint8_t start[] = {COMMON_HEAD, 0, 0, 1, 1, 0x1F, 0x80, 0x80, 0x10},
+                       row[] = {0, 5, 2, 0x10, 0, 0, 0, 4, 0, 1};
+  static uint8_t bytes[4 + 2 + 2 + 4 + sizeof start + FILES * ENTRY_BYTES + sizeof row], text[FILES * ENTRY_BYTES];
+  uint8_t *at = bytes + 4 + 2 + 2 + 4 + sizeof start;
+  memset(text, 'a', sizeof text - 2); /* and a zero, and what does not end */
+  text[sizeof text - 1] = 'b';
+  base_store_u32(bytes, sizeof bytes - 4);
+  bytes[4] = 5, bytes[6] = 4;
+  base_store_u32(bytes + 8, sizeof start + FILES * ENTRY_BYTES);
+  memcpy(bytes + 12, start, sizeof start);
+  base_store_u32(at + ENTRY_BYTES, sizeof text - 1);
+  memcpy(at + FILES * ENTRY_BYTES, row, sizeof row);
+  const struct inspect_line_sections sections = {.line = {bytes, sizeof bytes}, .line_str = {text, sizeof text}};
+  uint64_t start_ns = base_os_monotonic_ns();
+  struct inspect_lines *lines = inspect_lines_new(&sections, CODE_BYTES);
+  CHECK(base_os_monotonic_ns() - start_ns < UINT64_C(5000000000));
+  struct inspect_position position;
+  size_t found = inspect_lines_find(lines, 0x10, &position, 1);
+  CHECK(found == 1 && strlen(position.file) == sizeof text - 2);
+  inspect_lines_free(lines);
+  /* The text that does not end is none. */
+  at[FILES * ENTRY_BYTES + 8] = 1;
+  lines = inspect_lines_new(&sections, CODE_BYTES);
+  CHECK_INT(inspect_lines_find(lines, 0x10, &position, 1), 0);
+  inspect_lines_free(lines);
+}
+
 /* In a block of their own size, so that a sanitizer sees what reads on. */
 static void look_everywhere(const uint8_t *bytes, size_t len_bytes) {
   uint8_t *exact = malloc(len_bytes ? len_bytes : 1);
@@ -142,4 +173,5 @@ TEST(nothing_is_believed) {
   }
 }
 
-TEST_MAIN(RUN(rows_are_found) RUN(older_heads) RUN(several_units_are_one_table) RUN(nothing_is_believed))
+TEST_MAIN(RUN(rows_are_found) RUN(older_heads) RUN(several_units_are_one_table) RUN(long_texts_cost_nothing)
+              RUN(nothing_is_believed))

@@ -111,6 +111,7 @@ TEST(broken_answers_are_refused) {
   BROKEN(functions[1].kind = WIRE_NATIVE);
   BROKEN(functions[0].kind = WIRE_ADAPTER);
   BROKEN(functions[0].slots_at = 8);
+  BROKEN(functions[1].slots_at = -8);
   BROKEN(functions[0].slots_at = -12);
   BROKEN(functions[0].slots_at = -WIRE_MOST_NATIVE_BYTES - 8);
   BROKEN(lines[1].position = 0);

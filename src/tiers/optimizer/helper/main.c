@@ -34,9 +34,10 @@ static bool tell(const void *bytes, size_t count) { return base_os_write_all(WIR
 
 /* ---- LLVM ---------------------------------------------------------------------------------------------------------------- */
 
-/* Merging equal code at the ends of blocks would merge traps of different places, and pushing arguments what is loaded and
- * calls. Every function has its frame from its first
- * instruction on, since the walker of frames finds it by its frame pointer wherever a fault is. */
+/* Merging equal code at the ends of blocks would merge traps of different places, and calls: a merged one belongs to no
+ * instruction, so that the collector would take another's references for those that live there (frames.c). Pushing arguments
+ * would merge what is loaded and calls. Every function has its frame from its first instruction on, since the walker of frames
+ * finds it by its frame pointer wherever a fault is. */
 static void set_options(void) {
   static const char *const options[] = {"cay-llvm", "-enable-tail-merge=0", "-enable-shrink-wrap=0",
                                         "-no-x86-call-frame-opt"};

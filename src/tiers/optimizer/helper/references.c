@@ -240,21 +240,27 @@ static void settle_fields(struct batch *b, uint32_t slot, const struct module_de
   for (uint32_t i = 0; i < def->field_count; i++) settle_values(b, &slot, def->fields[i].type, 1);
 }
 
+/* Of an instruction that names one first. */
+static const struct module_def_type *type_named(const struct batch *b, const struct ir_insn *insn) {
+  return &b->job->module->types[(uint32_t)insn->imm];
+}
+
 /* Integers and references are all the same here: 64 bits. False: it is none of these. */
 static bool settle_operands(struct batch *b, const struct ir_insn *insn) {
-  const struct module_def_type *def = &b->job->module->types[(uint32_t)insn->imm];
   uint32_t slot = insn->a;
   switch (insn->op) {
-  case MODULE_OP_STRUCT_NEW: settle_fields(b, slot, def); return true;
+  case MODULE_OP_STRUCT_NEW: settle_fields(b, slot, type_named(b, insn)); return true;
   case MODULE_OP_STRUCT_NEW_DEFAULT: return true;
   case MODULE_OP_ARRAY_NEW:
-    settle_values(b, &slot, def->fields->type, 1);
+    settle_values(b, &slot, type_named(b, insn)->fields->type, 1);
     settle_values(b, &slot, MODULE_I64, 1);
     return true;
-  case MODULE_OP_ARRAY_NEW_FIXED: settle_values(b, &slot, def->fields->type, (uint32_t)(insn->imm >> 32)); return true;
+  case MODULE_OP_ARRAY_NEW_FIXED:
+    settle_values(b, &slot, type_named(b, insn)->fields->type, (uint32_t)(insn->imm >> 32));
+    return true;
   case MODULE_OP_ARRAY_FILL:
     settle_values(b, &slot, MODULE_I64, 2);
-    settle_values(b, &slot, def->fields->type, 1);
+    settle_values(b, &slot, type_named(b, insn)->fields->type, 1);
     settle_values(b, &slot, MODULE_I64, 1);
     return true;
   case MODULE_OP_ARRAY_NEW_DEFAULT:
