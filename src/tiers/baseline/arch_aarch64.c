@@ -182,3 +182,4 @@ FUNCTION(baseline_arch_back_soon, "  b baseline_arch_back\n");
 FUNCTION(baseline_arch_go, "  mov x16, x23\n  br x16\n");
 FUNCTION(baseline_arch_return_to, "  fmov d0, x23\n  mov x30, x24\n  ret\n");
 FUNCTION(baseline_arch_resume, "  mov x20, x1\n  mov x21, x2\n  mov x22, x3\n  mov sp, x4\n  br x0\n");
+FUNCTION(baseline_arch_land, "  mov x29, x1\n  mov sp, x2\n  br x0\n");

@@ -207,3 +207,4 @@ FUNCTION(baseline_arch_back_soon, "  tail baseline_arch_back\n");
 FUNCTION(baseline_arch_go, "  jr a3\n");
 FUNCTION(baseline_arch_return_to, "  fmv.d.x fa0, a3\n  mv ra, a4\n  ret\n");
 FUNCTION(baseline_arch_resume, "  mv t0, a0\n  mv a0, a1\n  mv a1, a2\n  mv a2, a3\n  mv sp, a4\n  jr t0\n");
+FUNCTION(baseline_arch_land, "  mv s0, a1\n  mv sp, a2\n  jr a0\n");

@@ -264,3 +264,4 @@ FUNCTION(baseline_arch_return_to, "  movq %r15, %xmm0\n  xor %ebp, %ebp\n  ret\n
 FUNCTION(
     baseline_arch_resume,
     "  xor %ebp, %ebp\n  mov %rsi, %r12\n  mov %rdx, %r13\n  mov %rcx, %r14\n  mov %r8, %rsp\n  notrack jmp *%rdi\n");
+FUNCTION(baseline_arch_land, "  mov %rsi, %rbp\n  mov %rdx, %rsp\n  notrack jmp *%rdi\n");

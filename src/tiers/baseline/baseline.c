@@ -495,7 +495,7 @@ bool baseline_caller_at(void *code, const struct baseline_caller *called, const 
   if (called->site == baseline_arch_crossed) {
     const struct baseline_crossing *crossed = *crossing;
     assert(crossed);
-    *out = (struct baseline_caller){crossed->site, crossed->fp, 0};
+    *out = (struct baseline_caller){crossed->site, crossed->fp, (uintptr_t)(crossed + 1)};
     *crossing = crossed->outer;
     return true;
   }
@@ -512,7 +512,7 @@ bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, 
     const struct compiled *function = find(code, site);
     if (!function) return false;
     if (function->kind == COMPILED_NATIVE) {
-      *out = (struct baseline_caller){site, outer, 0};
+      *out = (struct baseline_caller){site, outer, (uintptr_t)(fp + 2)};
       return true;
     }
     fp = outer;
@@ -575,9 +575,14 @@ static uint32_t line_at(const struct compiled *function, uint32_t site) {
   return low > 0 ? function->lines[low - 1].offset : 0;
 }
 
-/* The frame on the value stack of the optimized frame at `fp`. */
-static const uint64_t *slots_of(const struct compiled *function, const uint64_t *fp) {
-  return *(uint64_t *const *)(const void *)((const char *)fp + function->slots_at);
+/* enum wire_told of the optimized frame at `fp`. */
+static uint64_t *told_by(const struct compiled *function, uint64_t *fp) {
+  return (uint64_t *)(void *)((char *)fp + function->slots_at);
+}
+
+/* Its frame on the value stack. */
+static uint64_t *slots_of(const struct compiled *function, uint64_t *fp) {
+  return (uint64_t *)(uintptr_t)told_by(function, fp)[WIRE_TOLD_FRAME];
 }
 
 static void visit_references(void *code, uint32_t func, const void *position, uint64_t *fp,
@@ -597,7 +602,26 @@ static void visit_references(void *code, uint32_t func, const void *position, ui
     tables_visit(function->tables, line_at(function, position_in(function, site)), slots_of(function, fp), visit, env);
 }
 
-/* What catches exceptions is not optimized (optimizer.md). */
+/* Of optimized code it goes on behind the call, with what has landed told in the native frame (optimizer/helper/catches.c). */
+static struct baseline_landing land_at(const struct compiled *function, const struct baseline_caller *at,
+                                       const struct tables_clause *clause, uint64_t reference) {
+  if (function->kind == COMPILED_BASELINE) {
+    tables_land(clause, at->fp, reference);
+    return (struct baseline_landing){function->code + clause->position, at->fp, at->native_sp, false};
+  }
+  uint64_t *told = told_by(function, at->fp);
+  tables_land(clause, slots_of(function, at->fp), reference);
+  told[WIRE_TOLD_LANDED] = WIRE_LANDED(clause->position);
+  return (struct baseline_landing){at->site, at->fp, at->native_sp, true};
+}
+
+static const struct tables_clause *catch_at(const struct compiled *function, const struct baseline_caller *at,
+                                            const struct engine_instance *instance, const struct engine_tag *tag) {
+  uint32_t position = position_in(function, at->site);
+  if (function->kind != COMPILED_BASELINE && function->tables) position = line_at(function, position);
+  return tables_catch(function->tables, position, instance, tag);
+}
+
 enum engine_trap baseline_land(struct engine_instance *instance, const struct baseline_caller *from, uint64_t reference,
                                struct baseline_landing *out) {
   struct baseline_code *code = instance->code;
@@ -608,13 +632,11 @@ enum engine_trap baseline_land(struct engine_instance *instance, const struct ba
     const struct compiled *function = find(code, at.site);
     assert(function);
     if (!function) return ENGINE_TRAP_EXCEPTION;
-    bool can_catch = function->kind == COMPILED_BASELINE;
-    const struct tables_clause *clause =
-        can_catch ? tables_catch(function->tables, position_in(function, at.site), instance, tag) : NULL;
+    const struct tables_clause *clause = catch_at(function, &at, instance, tag);
     if (clause) {
-      tables_land(clause, at.fp, reference);
-      instance->thread->top->crossing = crossing;
-      *out = (struct baseline_landing){function->code + clause->position, at.fp, at.native_sp};
+      bool is_on_top = function->kind == COMPILED_BASELINE; /* of what is left of the native stack */
+      instance->thread->top->crossing = is_on_top ? crossing : crossing_above(crossing, at.fp);
+      *out = land_at(function, &at, clause, reference);
       return ENGINE_TRAP_NONE;
     }
     if (!caller_of(code, function, at.fp, at.native_sp, &crossing, &at)) return ENGINE_TRAP_EXCEPTION;

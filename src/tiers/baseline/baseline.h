@@ -120,7 +120,7 @@ static inline bool baseline_returns_to_code(const void *address) {
 struct baseline_caller {
   const void *site;
   uint64_t *fp;
-  uintptr_t native_sp; /* in its frame, where that is compiled code's and exceptions are looked after */
+  uintptr_t native_sp; /* behind the call, where exceptions are looked after */
 };
 bool baseline_caller_at(void *code, const struct baseline_caller *called, const void **crossing,
                         struct baseline_caller *out);
@@ -150,6 +150,7 @@ struct baseline_landing {
   const void *pc;
   uint64_t *fp;
   uintptr_t native_sp;
+  bool is_optimized;
 };
 /* Finds what catches `exception`, thrown `from` there, in the frames of the running activation, and writes its values.
  * EXCEPTION: nothing in this activation. INTERRUPTED: stopped on the way, which may be long. */
@@ -296,5 +297,7 @@ BASELINE_GUEST_CC void baseline_arch_return_to(uint64_t *fp, uint8_t *mem, struc
                                                uint64_t r1, uint64_t r2);
 /* Goes on at `pc` with the given state and native stack pointer. */
 _Noreturn void baseline_arch_resume(const void *pc, uint64_t *fp, uint8_t *mem, struct engine_instance *inst, void *sp);
+/* The same in optimized code, with its frame pointer. */
+_Noreturn void baseline_arch_land(const void *pc, uint64_t *frame, void *sp);
 
 #endif

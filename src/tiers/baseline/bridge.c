@@ -25,11 +25,13 @@
   BASELINE_GUEST_CC void name(STATE); \
   BASELINE_GUEST_CC __attribute__((used)) void name(STATE)
 
-/* Who called: a site, or what is none, for where an activation begins; then the frame is the callee's own. */
+/* Who called: a site, or what is none, for where an activation begins; then the frame is the callee's own. `sp`: the native
+ * stack pointer at the callee's entry, where exceptions are looked after. */
 #define NO_SITE ((const void *)UINTPTR_MAX)
-#define CALLER called_from(inst, __builtin_return_address(0), fp)
-static struct baseline_caller called_from(struct engine_instance *inst, const void *return_address, uint64_t *fp) {
-  struct baseline_caller caller = {NO_SITE, fp, 0}, called = {return_address, fp, 0};
+#define CALLER(sp) called_from(inst, __builtin_return_address(0), fp, sp)
+static struct baseline_caller called_from(struct engine_instance *inst, const void *return_address, uint64_t *fp,
+                                          uint64_t sp) {
+  struct baseline_caller caller = {NO_SITE, fp, 0}, called = {return_address, fp, (uintptr_t)sp};
   const void *crossing = inst->thread->top->crossing;
   baseline_caller_at(inst->code, &called, &crossing, &caller);
   return caller;
@@ -110,14 +112,13 @@ static _Noreturn void leave_by_exception(struct engine_instance *inst, const voi
   engine_arch_leave(engine_publish(inst, site, fp)->native_sp, ENGINE_TRAP_EXCEPTION);
 }
 
-/* thread->exception is thrown at `site` of the frame at `fp`, where the native stack pointer is `sp`; of an
- * optimized frame nobody asks for it. */
-static _Noreturn void unwind(struct engine_instance *inst, const void *site, uint64_t *fp, uint64_t sp) {
-  struct baseline_caller from = {site, fp, (uintptr_t)sp};
+/* thread->exception is thrown at from->site, where the native stack pointer is from->native_sp. */
+static _Noreturn void unwind(struct engine_instance *inst, struct baseline_caller from) {
   struct baseline_landing landing;
   enum engine_trap trap = baseline_land(inst, &from, inst->thread->exception, &landing);
-  if (trap == ENGINE_TRAP_INTERRUPTED) raise_at(inst, site, fp, trap);
-  if (trap != ENGINE_TRAP_NONE) leave_by_exception(inst, site, fp);
+  if (trap == ENGINE_TRAP_INTERRUPTED) raise_at(inst, from.site, from.fp, trap);
+  if (trap != ENGINE_TRAP_NONE) leave_by_exception(inst, from.site, from.fp);
+  if (landing.is_optimized) baseline_arch_land(landing.pc, landing.fp, (void *)landing.native_sp);
   baseline_arch_resume(landing.pc, landing.fp, inst->memory0->base, inst, (void *)landing.native_sp);
 }
 
@@ -135,7 +136,7 @@ BRIDGE(baseline_leave) {
   if (r0 >= BASELINE_MOVES) __attribute__
     ((musttail)) return baseline_moving(fp, mem, inst, r0, r1, r2);
   if (r0 != ENGINE_TRAP_EXCEPTION) raise_at(inst, baseline_site(r1), fp, (enum engine_trap)r0);
-  unwind(inst, baseline_site(r1), fp, r2);
+  unwind(inst, (struct baseline_caller){baseline_site(r1), fp, (uintptr_t)r2});
 }
 
 /* From the signal handler, which has set the stack pointer. r0: faulting instruction; mem: the
@@ -209,7 +210,7 @@ BRIDGE(baseline_counted) {
 
 /* The frame that has no room does not exist yet: the trap is the call's. r0: entry. */
 BRIDGE(baseline_exhausted) {
-  struct baseline_caller caller = CALLER;
+  struct baseline_caller caller = CALLER(0);
   bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
   if (has_limit || !engine_thread_looks(inst->thread))
     raise_at(inst, caller.site, caller.fp, has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
@@ -228,7 +229,7 @@ BRIDGE(baseline_exhausted) {
 BRIDGE(baseline_translating) {
   const void *return_address = __builtin_return_address(0);
   if (BASE_UNLIKELY(!baseline_translate(inst->code, (uint32_t)r0))) {
-    struct baseline_caller caller = called_from(inst, return_address, fp);
+    struct baseline_caller caller = called_from(inst, return_address, fp, 0);
     raise_at(inst, caller.site, caller.fp, ENGINE_TRAP_OUT_OF_MEMORY);
   }
   if (BASE_UNLIKELY(baseline_interpreter(inst->code, (uint32_t)r0) != NULL)) {
@@ -239,10 +240,10 @@ BRIDGE(baseline_translating) {
   __attribute__((musttail)) return code(fp, mem, inst, r0, r1, r2);
 }
 
-/* Ends the activation, or an exception's way to its handler. `sp`: at the entry of what was called at `site`. */
-static _Noreturn BASE_COLD void call_failed(struct engine_instance *inst, const void *site, uint64_t *caller,
-                                            uint64_t sp, enum engine_trap trap) {
-  if (trap == ENGINE_TRAP_EXCEPTION) unwind(inst, site, caller, sp + baseline_native_frame_bytes);
+/* Ends the activation, or an exception's way to its handler. */
+static _Noreturn BASE_COLD void call_failed(struct engine_instance *inst, struct baseline_caller caller,
+                                            enum engine_trap trap) {
+  if (trap == ENGINE_TRAP_EXCEPTION) unwind(inst, caller);
   engine_arch_leave(inst->thread->top->native_sp, (int)trap);
 }
 
@@ -260,12 +261,12 @@ static bool is_wanted(const struct engine_instance *inst) {
 
 /* r0: native stack pointer, r1: function, r2: distance of the frames in bytes. */
 BRIDGE(baseline_away) {
-  const void *site = __builtin_return_address(0);
-  uint64_t *caller = (uint64_t *)(void *)((char *)fp - r2);
-  engine_publish(inst, site, caller);
+  struct baseline_caller caller = {__builtin_return_address(0), (uint64_t *)(void *)((char *)fp - r2),
+                                   (uintptr_t)r0 + baseline_native_frame_bytes};
+  engine_publish(inst, caller.site, caller.fp);
   struct engine_function *function = (struct engine_function *)(uintptr_t)r1;
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);
-  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, site, caller, r0, trap);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller, trap);
   mem = inst->memory0->base;
   r0 = result_of(function, fp);
   if (is_wanted(inst)) __attribute__
@@ -276,7 +277,7 @@ BRIDGE(baseline_away) {
 /* The frame is gone: the position is the caller's. In the first frame of an activation the activation itself is handed
  * over, so that such calls do not use up the native stack. r0: native stack pointer, r1: function. */
 BRIDGE(baseline_tail_away) {
-  struct baseline_caller caller = CALLER;
+  struct baseline_caller caller = CALLER(r0);
   bool looks_after = r1 & LOOKS_AFTER, is_first = caller.site == NO_SITE;
   struct engine_function *function = (struct engine_function *)(uintptr_t)(r1 & ~(uint64_t)LOOKS_AFTER);
   struct engine_activation *activation = engine_publish(inst, is_first ? NULL : caller.site, caller.fp);
@@ -289,7 +290,7 @@ BRIDGE(baseline_tail_away) {
   if (BASE_UNLIKELY(looks_after)) engine_look(inst->store);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) {
     if (is_first) engine_arch_leave(activation->native_sp, (int)trap);
-    call_failed(inst, caller.site, caller.fp, r0, trap);
+    call_failed(inst, caller, trap);
   }
   mem = inst->memory0->base;
   r0 = result_of(function, fp);
@@ -307,11 +308,11 @@ BRIDGE(baseline_moving) {
   uint32_t entry = baseline_frame(inst->code, baseline_site(r1), fp, &link);
   const void *return_address = (const void *)(uintptr_t)*link;
   if (!baseline_returns_to_code(return_address)) engine_arch_leave(activation->native_sp, AGAIN);
-  struct baseline_caller caller = called_from(inst, return_address, fp);
+  struct baseline_caller caller = called_from(inst, return_address, fp, r2);
   engine_publish(inst, caller.site, caller.fp);
   enum engine_trap trap = engine_go_on_from_guest(inst->thread, &inst->own_functions[entry], fp, there);
   if (r0 == BASELINE_MOVES_AND_LOOKS) engine_look(inst->store);
-  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller.site, caller.fp, r2, trap);
+  if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller, trap);
   mem = inst->memory0->base;
   r0 = result_of(&inst->own_functions[entry], fp);
   r1 = (uint64_t)(uintptr_t)return_address;
@@ -323,6 +324,8 @@ BRIDGE(baseline_moving) {
 /* Functions with the C convention that optimized code calls; it has a frame pointer. */
 #define CALLING_SITE __builtin_return_address(0)
 #define CALLING_FRAME (*(uint64_t **)__builtin_frame_address(0))
+#define CALLING \
+  ((struct baseline_caller){CALLING_SITE, CALLING_FRAME, (uintptr_t)((uint64_t *)__builtin_frame_address(0) + 2)})
 
 static void optimized_raise(struct engine_instance *inst, uint64_t trap) {
   raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
@@ -347,7 +350,7 @@ __attribute__((used)) void baseline_leave_call(struct engine_instance *inst, uin
                                                struct engine_function *function) {
   struct engine_activation *activation = engine_publish(inst, CALLING_SITE, CALLING_FRAME);
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
-  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) unwind(inst, CALLING_SITE, CALLING_FRAME, 0);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) unwind(inst, CALLING);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
 }
 
@@ -364,7 +367,7 @@ __attribute__((used)) void baseline_leave_tail(struct engine_instance *inst, uin
     engine_arch_leave(activation->native_sp, AGAIN);
   }
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
-  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION && !is_first)) unwind(inst, caller.site, caller.fp, caller.native_sp);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION && !is_first)) unwind(inst, caller);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
 }
 
@@ -372,7 +375,7 @@ static void optimized_help(struct engine_instance *inst, uint64_t *slots, uint64
                            uint64_t helper) {
   engine_publish(inst, CALLING_SITE, CALLING_FRAME);
   int trap = baseline_runtime.helpers[helper](slots, inst, operands, imm);
-  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) unwind(inst, CALLING_SITE, CALLING_FRAME, 0);
+  if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) unwind(inst, CALLING);
   if (BASE_UNLIKELY(trap)) raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
 }
 

@@ -99,7 +99,7 @@ bool optimizer_start_for(int socket, int *process);
 /* Of tiers_optimized: prepare starts the helper, settle ends it (optimizer/). */
 void optimizer_prepare(void);
 void optimizer_settle(void);
-/* "optimized 10 of 12 functions; 2 not for exceptions that are caught" */
+/* "optimized 10 of 12 functions; 2 not for a frame or body too large" */
 void optimizer_report(const void *code, struct base_text *out);
 /* engine_tier.code_new of tiers_optimized (optimizer/install.c). */
 enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,

@@ -140,7 +140,7 @@ static bool make_tables(struct baseline_code *code, struct optimizer_batch *batc
   batch->tables = base_alloc_zero((size_t)batch->function_count + 1, sizeof *batch->tables);
   bool done = batch->tables != NULL;
   for (uint32_t i = 0; done && i < batch->function_count; i++)
-    if (batch->functions[i].slots_at) done = optimizer_tables(code, batch->functions[i].entry, &batch->tables[i]);
+    if (batch->functions[i].slots_at) done = optimizer_tables(code, &batch->functions[i], &batch->tables[i]);
   return done;
 }
 

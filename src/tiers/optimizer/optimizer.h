@@ -40,9 +40,9 @@ enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t en
  * code that counts goes on in. Wherever the batch comes from. False: no memory for code. Takes the batch's lines. */
 bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch);
 
-/* What the collector looks for in frames of function `entry`, by the offsets of its instructions in the module (frames.c); to
- * be freed. `*out` NULL: nothing. False: no memory. */
-bool optimizer_tables(struct baseline_code *code, uint32_t entry, struct tables **out);
+/* What the collector, and who unwinds, looks for in frames of the function, by the offsets of its instructions in the module
+ * (frames.c); to be freed. `*out` NULL: nothing. False: no memory, or its native frame has no room for what it has to tell. */
+bool optimizer_tables(struct baseline_code *code, const struct wire_function *function, struct tables **out);
 
 /* Gives the code object its table of native code, `natives`, unless its code is never to be optimized. False: no memory. */
 bool optimizer_begin(struct baseline_code *code);

@@ -57,10 +57,14 @@ struct wire_function {
   uint32_t kind;
   uint32_t start, bytes;
   uint32_t label; /* of the loop; WIRE_NO_LABEL: none */
-  /* How far the pointer to the frame on the value stack lies from the frame pointer in the native one, in bytes. 0: nobody
-   * looks into the frame. */
+  /* How far enum wire_told lies from the frame pointer in the native frame, in bytes. 0: nobody looks into the frame. */
   int32_t slots_at;
 };
+/* Words of 64 bits in native frames: a pointer to the frame on the value stack; and, where exceptions are caught, what has
+ * landed, or 0. */
+enum wire_told { WIRE_TOLD_FRAME, WIRE_TOLD_LANDED, WIRE_TOLD_WORDS };
+/* That of a clause with a label of the register code. */
+#define WIRE_LANDED(label) ((uint64_t)(label) + 1)
 enum { WIRE_MOST_NATIVE_BYTES = 1 << 24 };
 
 /* From byte `position` of the batch's code on, up to the next line, the code belongs to the wasm instruction at `offset` in
@@ -71,7 +75,6 @@ struct wire_line {
 
 /* Why a function stays in the baseline. One table: name, text for people. */
 #define WIRE_REASONS(X)                                                                  \
-  X(CATCHES, "exceptions that are caught")                                                \
   X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
   X(TOO_LARGE, "a frame or body too large")                                              \
   X(MIX, "the sake of a test")                                                           \

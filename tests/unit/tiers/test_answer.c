@@ -16,7 +16,7 @@ static struct answer good(void) {
       .head = {WIRE_MAGIC, 8, 2, 2, 1, 1},
       .functions = {{1, WIRE_NATIVE, 0, 4, WIRE_NO_LABEL, -16}, {1, WIRE_ADAPTER, 4, 2, WIRE_NO_LABEL}},
       .lines = {{0, 100}, {3, 101}},
-      .refusals = {{0, WIRE_REASON_CATCHES}}};
+      .refusals = {{0, WIRE_REASON_TOO_LARGE}}};
 }
 
 struct source {
@@ -53,7 +53,7 @@ TEST(a_good_answer_is_read) {
   CHECK_INT(optimizer_batch_read(take, &source, 2, &batch, NULL), CAY_OK);
   CHECK(batch.is_last && batch.function_count == 2 && batch.functions[1].kind == WIRE_ADAPTER);
   CHECK_INT(batch.lines[1].offset, 101);
-  CHECK_INT(batch.refusals[0].reason, WIRE_REASON_CATCHES);
+  CHECK_INT(batch.refusals[0].reason, WIRE_REASON_TOO_LARGE);
   optimizer_batch_free(&batch);
 }
 

@@ -141,6 +141,47 @@ static void check_values(struct world *world, struct engine_instance *instance) 
 }
 TEST(values) { in_modes(build_values, check_values); }
 
+/* More arguments of both kinds than there are registers, and as many values as there are that wait for the call, in a loop; thrown
+ * or returned as the argument is odd or even. */
+static void build_registers(struct builder *b) {
+  enum { WIDE = FIRST_OWN_TYPE };
+  TYPE(b, FUNC_TYPE, 18, T_I32, T_F64, T_I32, T_F64, T_I32, T_F64, T_I32, T_F64, T_I32, T_F64, T_I32, T_F64, T_I32,
+       T_F64, T_I32, T_F64, T_F64, T_F64, 1, T_I32);
+  add_thrower(b);
+#define F64_ADD 0xA0
+#define I32_TRUNC_F64_U 0xAB
+#define AS_F64(local) GET(local), 0xB8
+#define AND_ADD(local) GET(local), I32_ADD
+  FUNC(b, NULL, WIDE, LOCALS(1, T_I32), GET(0), AND_ADD(2), AND_ADD(4), AND_ADD(6), AND_ADD(8), AND_ADD(10),
+       AND_ADD(12), AND_ADD(14), GET(1), GET(3), F64_ADD, GET(5), F64_ADD, GET(7), F64_ADD, GET(9), F64_ADD, GET(11),
+       F64_ADD, GET(13), F64_ADD, GET(15), F64_ADD, GET(16), F64_ADD, GET(17), F64_ADD, I32_TRUNC_F64_U, I32_ADD,
+       SET(18), GET(0), IF(T_VOID), GET(18), THROW(INT_TAG), END, GET(18), I32(60), I32_ADD); /* 2 */
+#define LATER(local) GET(0), I32(local), I32_ADD, SET(local)
+  FUNC(b, "wide", INT_TO_INT, LOCALS(10, T_I32), I32(3), SET(10), LOOP(T_VOID), LATER(1), LATER(2), LATER(3), LATER(4),
+       LATER(5), LATER(6), LATER(7), LATER(8), BLOCK(T_I32), TRY_TABLE(T_I32, 1), CATCH(INT_TAG, 0), GET(0), I32(1),
+       0x71, AS_F64(1), GET(1), AS_F64(2), GET(2), AS_F64(3), GET(3), AS_F64(4), GET(4), AS_F64(5), GET(5), AS_F64(6),
+       GET(6), AS_F64(7), GET(7), AS_F64(8), AS_F64(1), AS_F64(2), CALL(2), END, END, AND_ADD(1), AND_ADD(2),
+       AND_ADD(3), AND_ADD(4), AND_ADD(5), AND_ADD(6), AND_ADD(7), AND_ADD(8), AND_ADD(9), SET(9), GET(10), I32(1),
+       I32_SUB, TEE(10), BR_IF(0), END, GET(9));
+  /* A loop in a range, which is left by what it throws; something waits below. */
+  FUNC(b, "loop inside", INT_TO_INT, LOCALS(1, T_I32), I32(50), BLOCK(T_I32), TRY_TABLE(T_VOID, 1), CATCH(INT_TAG, 0),
+       LOOP(T_VOID), GET(0), AND_ADD(1), SET(1), GET(0), I32(1), I32_SUB, TEE(0), BR_IF(0), END, GET(1), CALL(THROWER),
+       END, UNREACHABLE, END, I32_ADD);
+  /* Ranges in ranges in a loop: the inner catches odd numbers and throws the last one on. */
+  FUNC(b, "nested", INT_TO_INT, LOCALS(1, T_I32), BLOCK(T_I32), TRY_TABLE(T_VOID, 1), CATCH(INT_TAG, 0), LOOP(T_VOID),
+       BLOCK(T_I32), TRY_TABLE(T_I32, 1), CATCH(INT_TAG, 0), GET(0), I32(1), 0x71, IF(T_VOID), GET(0), CALL(THROWER),
+       END, I32(1), END, END, AND_ADD(1), SET(1), GET(0), I32_EQZ, IF(T_VOID), GET(1), THROW(INT_TAG), END, GET(0),
+       I32(1), I32_SUB, SET(0), BR(0), END, END, UNREACHABLE, END);
+}
+static void check_registers(struct world *world, struct engine_instance *instance) {
+  CHECK_CALL(world, instance, "wide", 4, 3 * (25 * 4 + 103 + 60));
+  CHECK_CALL(world, instance, "wide", 5, 3 * (25 * 5 + 103 + 1));
+  CHECK_CALL(world, instance, "loop inside", 2000, 50 + 2000 * 2001 / 2);
+  CHECK_CALL(world, instance, "nested", 100, 50 * 50 + 51);
+  CHECK_CALL(world, instance, "nested", 1001, 501 * 501 + 501);
+}
+TEST(registers) { in_modes(build_registers, check_registers); }
+
 /* ---- The legacy form ------------------------------------------------------------------------------------------------------ */
 
 static void build_legacy(struct builder *b) {
@@ -499,4 +540,5 @@ static void check_many(struct world *world, struct engine_instance *instance) {
 }
 TEST(many) { in_modes(build_many, check_many); }
 
-TIERS_TEST_MAIN(RUN(clauses) RUN(values) RUN(legacy) RUN(instances) RUN(host) RUN(backtrace) RUN(traps) RUN(many))
+TIERS_TEST_MAIN(RUN(clauses) RUN(values) RUN(registers) RUN(legacy) RUN(instances) RUN(host) RUN(backtrace) RUN(traps)
+                    RUN(many))

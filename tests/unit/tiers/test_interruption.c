@@ -10,7 +10,7 @@
 
 enum { TAKES_INT, NOTHING, ROUNDS = 25, LONGEST_NS = 300000 };
 
-static const char *const loops[] = {"spins", "calls", "recurses", "fills", "leaves"};
+static const char *const loops[] = {"spins", "calls", "recurses", "fills", "leaves", "throws", "is thrown"};
 
 static enum engine_trap host_returns(struct engine_call *call, uint64_t *slots) {
   (void)call, (void)slots;
@@ -29,7 +29,13 @@ static void build(struct builder *b) {
   FUNC(b, "calls", TAKES_INT, NO_LOCALS, LOOP(T_VOID), GET(0), CALL(1), SET(0), BR(0), END, UNREACHABLE);
   FUNC(b, "recurses", TAKES_INT, NO_LOCALS, LOOP(T_VOID), I32(6), CALL(2), SET(0), BR(0), END, UNREACHABLE);
   FUNC(b, "fills", TAKES_INT, NO_LOCALS, LOOP(T_VOID), I32(0), I32(0), I32(9), 0xFC, 11, 0, BR(0), END, UNREACHABLE);
+  TAG(b, NULL, NOTHING);
   FUNC(b, "leaves", TAKES_INT, NO_LOCALS, LOOP(T_VOID), CALL(0), BR(0), END, UNREACHABLE);
+  FUNC(b, "throws", TAKES_INT, NO_LOCALS, LOOP(T_VOID), BLOCK(T_VOID), TRY_TABLE(T_VOID, 1), CATCH_ALL(0), THROW(0),
+       END, END, BR(0), END, UNREACHABLE);
+  FUNC(b, NULL, TAKES_INT, NO_LOCALS, THROW(0)); /* 9 */
+  FUNC(b, "is thrown", TAKES_INT, NO_LOCALS, LOOP(T_VOID), BLOCK(T_VOID), TRY_TABLE(T_VOID, 1), CATCH_ALL(0), GET(0),
+       CALL(9), DROP, END, END, BR(0), END, UNREACHABLE);
 }
 
 static struct engine_instance *instance_with(struct world *world, const struct builder *b) {
@@ -41,7 +47,7 @@ static struct engine_instance *instance_with(struct world *world, const struct b
 static void check_backtrace(const struct engine_thread *thread) {
   CHECK(thread->backtrace_count >= 1);
   for (uint32_t i = 0; i < thread->backtrace_count; i++)
-    CHECK(thread->backtrace[i].func < 8 || thread->backtrace[i].func == UINT32_MAX);
+    CHECK(thread->backtrace[i].func < 11 || thread->backtrace[i].func == UINT32_MAX);
 }
 
 static void check_interrupted(struct world *world, struct engine_instance *instance, const char *name) {

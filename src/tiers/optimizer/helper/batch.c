@@ -178,7 +178,9 @@ static enum outcome compile(struct batch *b, struct object_code *out) {
     return FAILED;
   }
   LLVMDisposeMessage(message);
-  if (!optimize(b) || !places_settle(b) || !emit(b, out)) return FAILED;
+  if (!optimize(b)) return FAILED;
+  catches_settle(b);
+  if (!places_settle(b) || !emit(b, out)) return FAILED;
   return b->is_again ? AGAIN : COMPILED;
 }
 

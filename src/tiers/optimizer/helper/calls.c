@@ -49,6 +49,8 @@ static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMVa
   if (call->is_tail) {
     b->needs_frame = true; /* functions that only follow one another ask here whether they are to end */
     jump(b, result);
+  } else {
+    catches_ask(b, result);
   }
   return call->type->result_count == 1 ? result : NULL;
 }
@@ -80,7 +82,7 @@ static LLVMValueRef call_away(struct batch *b, const struct call *call, LLVMValu
   if (call->is_tail) return jump_away(b, call, function);
   store_arguments(b, call);
   LLVMValueRef arguments[] = {b->inst, call->frame, function};
-  control_call_runtime(b, offsetof(struct baseline_runtime, leave_call), arguments, 3);
+  catches_ask(b, control_call_runtime(b, offsetof(struct baseline_runtime, leave_call), arguments, 3));
   control_look_on_return(b);
   if (call->type->result_count != 1) return NULL;
   return value_load_slot(b, call->frame, 0, value_type_of(call->type->results[0]));
@@ -139,11 +141,16 @@ static LLVMValueRef load_function(struct batch *b, uint64_t func) {
   return value_load_fixed(b, b->pointer, functions, func * sizeof(struct engine_function *));
 }
 
+/* Whether it has to be called through the runtime, whatever it is (catches.c). */
+static bool is_called_away(const struct batch *b, const struct call *call) {
+  return catches_here(b) && !call->is_tail && b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL);
+}
+
 static void build_call(struct batch *b, const struct ir_insn *insn) {
   const struct module *module = b->job->module;
   uint32_t func = (uint32_t)insn->imm;
   struct call call = call_begin(b, module_func_type_of(module, func), insn);
-  if (func < module->imported_func_count) {
+  if (func < module->imported_func_count || is_called_away(b, &call)) {
     call_end(b, &call, call_away(b, &call, load_function(b, func)));
     return;
   }
@@ -161,6 +168,10 @@ static void build_call(struct batch *b, const struct ir_insn *insn) {
 
 /* Calls `function`, whose type fits. */
 static void call_function(struct batch *b, const struct call *call, LLVMValueRef function) {
+  if (is_called_away(b, call)) {
+    call_end(b, call, call_away(b, call, function));
+    return;
+  }
   LLVMBasicBlockRef start = LLVMGetInsertBlock(b->builder), inside = control_block(b), next = control_block(b);
   LLVMValueRef instance = value_load_fixed(b, b->pointer, function, offsetof(struct engine_function, instance));
   LLVMValueRef is_ours = LLVMBuildICmp(b->builder, LLVMIntEQ, instance, b->inst, "");
@@ -231,8 +242,11 @@ void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t oper
   b->needs_frame = true;
   LLVMValueRef arguments[] = {b->inst, b->fp, LLVMConstInt(i64, operands, false), LLVMConstInt(i64, imm, false),
                               LLVMConstInt(i64, helper, false)};
-  control_call_runtime(b, offsetof(struct baseline_runtime, help), arguments, 5);
-  control_look_on_return(b);
+  LLVMValueRef call = control_call_runtime(b, offsetof(struct baseline_runtime, help), arguments, 5);
+  if (helper == BASELINE_HELPER_throw || helper == BASELINE_HELPER_throw_ref)
+    catches_ask(b, call);
+  else
+    control_look_on_return(b);
 }
 
 /* How many operands stand in consecutive temporaries from `a` on; -1: not one of these. */

@@ -17,12 +17,12 @@ LLVMValueRef control_runtime(struct batch *b, uint64_t offset) {
   return value_load_fixed(b, b->pointer, runtime, offset);
 }
 
-void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count) {
+LLVMValueRef control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count) {
   LLVMTypeRef types[8];
   assert(count <= BASE_ARRAY_LEN(types));
   for (unsigned i = 0; i < count; i++) types[i] = LLVMTypeOf(arguments[i]);
   LLVMTypeRef type = LLVMFunctionType(b->void_type, types, count, false);
-  LLVMBuildCall2(b->builder, type, control_runtime(b, offset), arguments, count, "");
+  return LLVMBuildCall2(b->builder, type, control_runtime(b, offset), arguments, count, "");
 }
 
 /* The compiler orders blocks by it. */

@@ -26,6 +26,10 @@ static uint32_t table_after(const struct batch *b, uint64_t label) {
     case IR_CALL:
     case IR_CALL_INDIRECT:
     case IR_CALL_REF:
+    case IR_TRY:
+    case IR_TRY_END:
+    case MODULE_OP_THROW:
+    case MODULE_OP_THROW_REF:
     case MODULE_OP_UNREACHABLE: return 0;
     default: break;
     }

@@ -50,6 +50,13 @@ struct known {
   bool is_in_frame;   /* a collector finds it there */
 };
 
+/* Where exceptions of a range land (catches.c). */
+struct landing {
+  LLVMBasicBlockRef block; /* NULL: nothing asks */
+  uint32_t outer;          /* the range around it, or IR_NO_TRY */
+  uint32_t offset;         /* of the instruction that it begins with */
+};
+
 /* One LLVM module and what is translated into it. */
 struct batch {
   struct job *job;
@@ -88,6 +95,9 @@ struct batch {
   bool has_roots;                /* a collector looks into its frame (roots.c) */
   uint8_t *is_root;              /* by slot: it is a local that it looks at */
   uint32_t root_steps;
+  LLVMValueRef told;             /* what a stack map tells the place of: enum wire_told; NULL: nothing */
+  struct landing *landings;      /* by range */
+  uint32_t current_try;          /* the innermost range that is being translated, or IR_NO_TRY */
   int refusal;
   bool is_at_loop; /* it begins at a loop, with its values in the frame, and leaves its results there */
 };
@@ -101,6 +111,7 @@ LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_
 void value_set_convention(const struct batch *b, LLVMValueRef function_or_call);
 /* The instance's argument of a native function, or of a call of one, is in a register that functions keep: it stays there. */
 void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call);
+bool value_is_pinned(LLVMValueRef call);
 LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits);
 /* The same for arithmetic: LLVM takes x * 1 for x, but a signaling NaN that is multiplied is quiet afterwards; and for x what
  * is x, or when that is no number a certain NaN, but NaNs have signs. So it must not know the numbers with which it could
@@ -132,8 +143,8 @@ LLVMValueRef value_load(struct batch *b, LLVMTypeRef type, LLVMValueRef base, ui
 
 /* The function of the runtime at `offset` in it. */
 LLVMValueRef control_runtime(struct batch *b, uint64_t offset);
-/* Calls a function of the runtime, at `offset` in it: returns nothing, takes `count` arguments. */
-void control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count);
+/* Calls a function of the runtime, at `offset` in it: returns nothing, takes `count` arguments. The call. */
+LLVMValueRef control_call_runtime(struct batch *b, uint64_t offset, LLVMValueRef *arguments, unsigned count);
 /* Goes on only where `condition` is false; else, which is unlikely, there is a trap. */
 void control_trap_if(struct batch *b, LLVMValueRef condition, LLVMValueRef trap);
 void control_trap(struct batch *b, LLVMValueRef trap);
@@ -160,8 +171,10 @@ void dispatch_copy(struct batch *b, uint64_t label);
 
 /* ---- Roots (roots.c) ---------------------------------------------------------------------------------------------- */
 
-/* At the start of a function; false: no memory. And where its frame exists: it is told to who looks into it. */
+/* At the start of a function; false: no memory. What is told to who looks into its frame gets its place before its code is
+ * translated, and its contents where the frame exists. */
 bool roots_begin(struct batch *b);
+void roots_place_told(struct batch *b);
 void roots_tell_frame(struct batch *b);
 /* A local is written. */
 void root_write(struct batch *b, uint32_t local, LLVMValueRef value);
@@ -172,6 +185,18 @@ void roots_settle(struct batch *b, uint32_t node);
 /* By which the stack map tells a function. */
 static inline uint64_t stackmap_name(uint32_t entry, bool is_at_loop) { return (uint64_t)entry << 1 | is_at_loop; }
 
+/* ---- Exceptions (catches.c) ------------------------------------------------------------------------------------------ */
+
+/* At the start of a function; false: no memory. And at its end: where exceptions land. */
+bool catches_begin(struct batch *b);
+void catches_end(struct batch *b);
+/* Whether exceptions of what is being translated are caught here. */
+bool catches_here(const struct batch *b);
+/* Behind a call that may throw, by the C convention: where that is in a range, exceptions may land behind it. */
+void catches_ask(struct batch *b, LLVMValueRef call);
+/* When the LLVM module is optimized: such calls keep no registers. */
+void catches_settle(struct batch *b);
+
 /* ---- Instructions ----------------------------------------------------------------------------------------------------- */
 
 /* Each: false when it is none of its own. */
@@ -181,6 +206,7 @@ bool memory_insn(struct batch *b, const struct ir_insn *insn);  /* memory.c */
 bool atomic_insn(struct batch *b, const struct ir_insn *insn);  /* atomics.c */
 bool call_insn(struct batch *b, const struct ir_insn *insn);    /* calls.c */
 bool references_insn(struct batch *b, const struct ir_insn *insn); /* references.c */
+bool catches_insn(struct batch *b, const struct ir_insn *insn);    /* catches.c */
 /* Where an access of so many bytes goes; bounds are checked where there are no guard pages. */
 LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t bytes);
 void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm);
@@ -201,6 +227,8 @@ int translate_refusal(struct job *job, struct batch_function *own);
 void translate_adapter(struct batch *b, const struct batch_function *own);
 /* An instruction of the function that is being translated, and of a copy of its code a label. */
 void translate_insn(struct batch *b, const struct ir_insn *insn);
+/* What is built from here on belongs to the instruction at `offset`. */
+void translate_position(struct batch *b, uint32_t offset);
 void control_pass_label(struct batch *b, const struct ir_insn *insn);
 /* The same function once more, to be entered at own->loop. False: no memory. */
 bool translate_loop(struct batch *b, struct batch_function *own);

@@ -279,7 +279,7 @@ static bool build_by_helper(struct batch *b, const struct ir_insn *insn) {
   return settle_operands(b, insn) && call_helper(b, insn);
 }
 
-/* The helper does not come back: whoever catches is a caller. */
+/* The helper does not come back, unless what it throws lands here. */
 static bool build_throw(struct batch *b, const struct ir_insn *insn) {
   const struct module *module = b->job->module;
   uint32_t slot = insn->a;

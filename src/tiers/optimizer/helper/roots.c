@@ -32,13 +32,23 @@ bool roots_begin(struct batch *b) {
   return true;
 }
 
+void roots_place_told(struct batch *b) {
+  bool catches = b->ir->tries.count > 0;
+  LLVMTypeRef words = LLVMArrayType2(b->pointer, catches ? WIRE_TOLD_WORDS : WIRE_TOLD_FRAME + 1);
+  b->told = catches || b->has_roots ? LLVMBuildAlloca(b->entry_builder, words, "") : NULL;
+}
+
+static void tell(struct batch *b, enum wire_told what, LLVMValueRef value) {
+  LLVMSetVolatile(LLVMBuildStore(b->builder, value, value_field(b, b->told, what * sizeof(uint64_t))), true);
+}
+
 void roots_tell_frame(struct batch *b) {
   unsigned id = LLVMLookupIntrinsicID("llvm.experimental.stackmap", 26);
-  LLVMValueRef place = LLVMBuildAlloca(b->entry_builder, b->pointer, "");
-  LLVMSetVolatile(LLVMBuildStore(b->builder, b->fp, place), true);
+  tell(b, WIRE_TOLD_FRAME, b->fp);
+  if (b->ir->tries.count > 0) tell(b, WIRE_TOLD_LANDED, LLVMConstNull(b->types[VALUE_I64]));
   uint64_t name = stackmap_name(b->own->entry, b->is_at_loop);
   LLVMValueRef arguments[] = {LLVMConstInt(b->types[VALUE_I64], name, false), LLVMConstNull(b->types[VALUE_I32]),
-                              place};
+                              b->told};
   LLVMValueRef map = LLVMGetIntrinsicDeclaration(b->llvm, id, NULL, 0);
   LLVMBuildCall2(b->builder, LLVMIntrinsicGetType(b->context, id, NULL, 0), map, arguments, 3, "");
 }

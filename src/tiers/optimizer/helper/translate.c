@@ -93,7 +93,6 @@ static bool add_locals(struct batch *b) {
 
 static int refusal_of(const struct ir_function *ir) {
   if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
-  if (ir->tries.count > 0) return WIRE_REASON_CATCHES;
   return -1;
 }
 
@@ -111,7 +110,7 @@ static uint32_t least_distance(const struct ir_function *ir) {
 
 /* ---- The function ------------------------------------------------------------------------------------------------------------- */
 
-static void set_position(struct batch *b, uint32_t offset) {
+void translate_position(struct batch *b, uint32_t offset) {
   LLVMMetadataRef place = LLVMDIBuilderCreateDebugLocation(b->context, offset, 0, b->scope, NULL);
   LLVMSetCurrentDebugLocation2(b->builder, place);
 }
@@ -129,9 +128,9 @@ void translate_insn(struct batch *b, const struct ir_insn *insn) {
     LLVMPositionBuilderAtEnd(b->builder, control_block(b));
     values_forget(b);
   }
-  set_position(b, insn->offset);
+  translate_position(b, insn->offset);
   if (!control_insn(b, insn) && !memory_insn(b, insn) && !numeric_insn(b, insn) && !atomic_insn(b, insn) &&
-      !references_insn(b, insn) && !call_insn(b, insn))
+      !references_insn(b, insn) && !catches_insn(b, insn) && !call_insn(b, insn))
     b->refusal = WIRE_REASON_INSTRUCTION;
 }
 
@@ -146,15 +145,17 @@ static bool needs_room(const struct batch *b) {
 static void translate_code(struct batch *b) {
   LLVMBasicBlockRef entry = control_block(b), start = control_block(b), body = control_block(b);
   LLVMPositionBuilderAtEnd(b->entry_builder, entry);
+  roots_place_told(b);
   LLVMPositionBuilderAtEnd(b->builder, body);
-  set_position(b, b->ir->insns.count ? b->ir->insns.items[0].offset : 0);
+  translate_position(b, b->ir->insns.count ? b->ir->insns.items[0].offset : 0);
   if (!add_locals(b)) b->refusal = WIRE_REASON_TOO_LARGE;
   if (b->is_at_loop) LLVMBuildBr(b->builder, control_label(b, b->own->loop));
   for (size_t i = 0; i < b->ir->insns.count && b->refusal < 0; i++) translate_insn(b, &b->ir->insns.items[i]);
   if (!control_has_ended(b)) LLVMBuildUnreachable(b->builder);
+  if (b->refusal < 0) catches_end(b);
   LLVMPositionBuilderAtEnd(b->builder, start);
   if (needs_room(b)) control_check_room(b);
-  if (b->has_roots) roots_tell_frame(b);
+  if (b->told) roots_tell_frame(b);
   if (b->is_at_loop) values_load_temporaries(b);
   LLVMBuildBr(b->builder, body);
   LLVMBuildBr(b->entry_builder, start);
@@ -168,8 +169,8 @@ static bool make_room(struct batch *b) {
   b->labels = base_alloc_zero(b->ir->label_count + 1, sizeof *b->labels);
   b->label_places = base_alloc_zero(b->ir->label_count + 1, sizeof *b->label_places);
   b->jump_counts = base_alloc_zero(b->ir->insns.count + 1, sizeof *b->jump_counts);
-  bool done =
-      roots_begin(b) && b->locals && b->local_types && b->known && b->labels && b->label_places && b->jump_counts;
+  bool done = roots_begin(b) && catches_begin(b) && b->locals && b->local_types && b->known && b->labels &&
+              b->label_places && b->jump_counts;
   for (unsigned i = 0; i <= IR_CLASS_V128; i++) {
     b->homes[i] = base_alloc_zero(slots, sizeof *b->homes[i]);
     done = done && b->homes[i];
@@ -185,6 +186,7 @@ static void give_room(struct batch *b) {
   base_free(b->label_places);
   base_free(b->jump_counts);
   base_free(b->is_root);
+  base_free(b->landings);
   for (unsigned i = 0; i <= IR_CLASS_V128; i++) base_free(b->homes[i]);
   values_forget(b);
 }
@@ -214,7 +216,7 @@ static bool translate(struct batch *b, struct batch_function *own, LLVMValueRef 
   b->function = function;
   b->inst = LLVMGetParam(b->function, 0);
   b->fp = LLVMGetParam(b->function, 1);
-  b->needs_frame = false;
+  b->needs_frame = b->ir && b->ir->tries.count > 0; /* who unwinds writes to it */
   b->copied_edges = 0;
   b->is_copying = false;
   b->refusal = -1;

@@ -61,10 +61,15 @@ void value_set_convention(const struct batch *b, LLVMValueRef function_or_call) 
     LLVMSetInstructionCallConv(function_or_call, TAIL_CONVENTION);
 }
 
-void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call) {
+static unsigned pinned_kind(void) {
   static const char name[] = "swiftself";
-  unsigned kind = LLVMGetEnumAttributeKindForName(name, sizeof name - 1);
-  LLVMAttributeRef attribute = LLVMCreateEnumAttribute(b->context, kind, 0);
+  return LLVMGetEnumAttributeKindForName(name, sizeof name - 1);
+}
+
+bool value_is_pinned(LLVMValueRef call) { return LLVMGetCallSiteEnumAttribute(call, 1, pinned_kind()) != NULL; }
+
+void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call) {
+  LLVMAttributeRef attribute = LLVMCreateEnumAttribute(b->context, pinned_kind(), 0);
   if (LLVMIsAFunction(function_or_call))
     LLVMAddAttributeAtIndex(function_or_call, 1, attribute);
   else
