@@ -155,10 +155,11 @@ static inline bool api_slots_fit(const struct module_func_type *type) {
 enum cay_status api_imports_define(const cay_imports *imports, struct engine_linker *linker, struct engine_store *store,
                                    struct cay_error *error);
 cay_imports *api_imports_retain(cay_imports *imports);
-/* The memory that surfaces work on; NULL and 0 when there is none. */
+/* The memory that surfaces work on, for the embedder; NULL and 0 when there is none. */
 static inline void *api_memory_of(const struct engine_instance *instance, size_t *len_bytes) {
-  const struct engine_memory *memory = instance->module->memory_count ? instance->host_memory : NULL;
+  struct engine_memory *memory = instance->module->memory_count ? instance->host_memory : NULL;
   *len_bytes = memory ? (size_t)memory->len_bytes : 0;
+  if (memory) memory->is_exposed = true;
   return memory ? memory->base : NULL;
 }
 
@@ -292,6 +293,7 @@ bool api_run_restore(cay_run *run, const cay_wasi *wasi);
 /* What cay_run_free does with a run of no pool. */
 void api_run_destroy(cay_run *run);
 cay_run **api_run_next(cay_run *run); /* the pool's link */
+void api_run_taken(cay_run *run); /* an idle one; the calling thread will use it */
 void api_pool_give(struct cay_pool *pool, cay_run *run);
 
 /* ---- The broker (broker.c), in the command only ---------------------------------------------------------------------------- */

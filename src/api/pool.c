@@ -100,6 +100,7 @@ enum cay_status cay_pool_take(cay_pool *pool, cay_run **out, struct cay_error *e
   pool->taken_count++;
   pthread_mutex_unlock(&pool->lock);
   if (BASE_LIKELY(run != NULL)) {
+    api_run_taken(run);
     *out = run;
     return CAY_OK;
   }

@@ -571,6 +571,7 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
 static enum cay_status limits_begin(struct cay_run *run, struct cay_error *error) {
   result_reset(run);
   run->limits.has_begun = run->limits.is_used = true;
+  if (run->pool && run->store) engine_store_use_enter(run->store);
   base_budget_forget_hits(run->limits.budget);
   if (run->threads) api_threads_begin(run->threads);
   if (!run->store && !run->opened) {
@@ -722,6 +723,7 @@ static bool is_plain(const struct cay_run *run) {
 /* What begins a call otherwise, where there is something to do. */
 static void begin_plain(struct cay_run *run) {
   run->limits.has_begun = run->limits.is_used = true;
+  if (run->pool) engine_store_use_enter(run->store);
   if (BASE_UNLIKELY(run->has_result)) result_reset(run);
   if (BASE_UNLIKELY(base_budget_hits(run->limits.budget))) base_budget_forget_hits(run->limits.budget);
 }
@@ -760,6 +762,7 @@ void *cay_run_memory(cay_run *run, size_t *len_bytes) {
 /* ---- Pools -------------------------------------------------------------------------------------------------------------- */
 
 cay_run **api_run_next(cay_run *run) { return &run->next; }
+void api_run_taken(cay_run *run) { engine_store_use_begin(run->store); }
 
 enum cay_status api_run_pool(cay_run *run, struct cay_pool *pool, const struct engine_snapshot *snapshot,
                              struct cay_error *error) {

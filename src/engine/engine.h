@@ -72,6 +72,7 @@ struct engine_memory {
   bool guarded;
   bool is_merged; /* shares a mapping with others, which it may not split */
   bool has_image; /* part of it is a mapping of a snapshot's file, which ends where that ends */
+  bool is_exposed; /* the embedder was given its address since it was bound or restored, for whatever thread */
   size_t reserved_bytes;
   struct engine_store *store;    /* NULL: shared */
   struct engine_shared *shared;  /* NULL: not shared */
@@ -477,6 +478,10 @@ enum cay_status engine_snapshot_bind(const struct engine_snapshot *snapshot, str
                                      struct cay_error *error);
 /* Makes a bound store, in which nothing runs, that once more. False: as MEMORY above. */
 bool engine_store_restore(struct engine_store *store);
+/* Of a bound store. Restoring it costs less when one thread uses it: before that thread may have written anything, it
+ * begins, and before each call enters. */
+void engine_store_use_begin(struct engine_store *store);
+void engine_store_use_enter(struct engine_store *store);
 
 /* ---- Calls ------------------------------------------------------------------------------------------------------------ */
 

@@ -237,6 +237,7 @@ struct engine_host_thread {
   bool has_signal_stack;
   bool holds_signal; /* it blocks the signal of interruptions, which is pending; see os_fault_posix.c */
   int number;        /* engine_os_thread_number; 0: not asked for yet */
+  uint64_t ordinal;  /* own_pages.c's; 0: none yet */
   bool has_end; /* its stacks are freed when it ends */
 };
 extern _Thread_local struct engine_host_thread engine_host_thread __attribute__((tls_model("initial-exec")));
@@ -323,7 +324,50 @@ void engine_os_image_free(int image); /* -1 is allowed */
 /* Maps the whole image at a place that is mapped, copy-on-write, readable and writable. */
 bool engine_os_image_map(int image, uint8_t *address, size_t len_bytes);
 bool engine_os_image_read(int image, uint8_t *to, size_t len_bytes);
+/* The whole image as it is, readable; ended by base_os_release. NULL: no memory. */
+const uint8_t *engine_os_image_view(int image, size_t len_bytes);
 /* The calling thread's own stack; asked for once per thread. */
 struct engine_native engine_os_stack(void);
+
+/* ---- Pages that a bound memory has of its own (own_pages.c, os_pages_linux.c) ---------------------------------------- */
+
+/* How much of a memory stays when it is restored. */
+enum { ENGINE_KEPT_BYTES = 64 * 1024, ENGINE_KEPT_PAGES = 16 };
+
+struct engine_own_pages {
+  bool is_tracked; /* else written pages are thrown away */
+  uint32_t count, pages[ENGINE_KEPT_PAGES];
+};
+struct engine_image_view {
+  size_t from, bytes;
+  const uint8_t *view; /* NULL: `bytes` is 0 */
+};
+/* Of a memory that was just bound. */
+void engine_own_pages_init(struct engine_own_pages *own, const struct engine_memory *memory);
+/* Asks the system; false: it does not tell, or they are too many. */
+bool engine_own_pages_find(struct engine_own_pages *own, const struct engine_memory *memory);
+/* Writes over them what the image has. */
+void engine_own_pages_restore(const struct engine_own_pages *own, const struct engine_memory *memory,
+                              const struct engine_image_view *image);
+
+/* Which host thread uses a store, and how many page faults it had before. */
+struct engine_use {
+  uint64_t ordinal, faults; /* 0: nobody knows who */
+};
+/* The calling thread will use the store; and: it does. */
+void engine_use_begin(struct engine_use *use);
+void engine_use_enter(struct engine_use *use);
+/* The use ends, and the next one begins. True: only pages that were the memories' own before were written to, but for what somebody
+ * had the address of (engine_memory.is_exposed). */
+bool engine_use_end(struct engine_use *use);
+
+/* Whether the next three can be relied on. */
+bool engine_os_tells_own_pages(void);
+/* The page faults of the calling thread. */
+bool engine_os_faults(uint64_t *count);
+/* Whole pages: none of them becomes part of a larger one. */
+bool engine_os_small_pages(uint8_t *address, size_t len_bytes);
+/* The numbers of the pages, ascending, that are the mapping's own; false: more than `room`, or the system does not tell. */
+bool engine_os_own_pages(const uint8_t *address, size_t len_bytes, uint32_t *pages, uint32_t room, uint32_t *count);
 
 #endif

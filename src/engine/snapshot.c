@@ -4,11 +4,8 @@
  * A snapshot is taken of a store that has been prepared. It belongs to no store: references to functions are noted by
  * instance and index, memories become images. A store in which the same modules were instantiated in the same order is
  * bound to it: images are mapped over its memories, copy-on-write, so that nothing is copied before a guest writes, and
- * everything else is written once as it will be needed, with this store's own addresses. Restoring then is to throw the
- * written pages away, which is one call of the system for a memory, and to copy tables and globals.
- *
- * Rejected: noting which pages were written. It takes a fault for each page or a bit for each store, where throwing
- * away costs in proportion to what was written, too.
+ * everything else is written once as it will be needed, with this store's own addresses. Restoring then is to write over the
+ * pages that were written to, or to throw them away (own_pages.c), and to copy tables and globals.
  *
  * Invariants
  *  1. Bound and restored, a store is to its guest what the snapshot's store was; nothing of a use is left: pages that were
@@ -26,6 +23,11 @@ struct image {
   size_t from, bytes;
   int fd; /* -1: `copy` */
   uint8_t *copy;
+  const uint8_t *view; /* of the file; NULL: there is none, or no memory for it */
+};
+struct bound_memory {
+  struct image image; /* its descriptor, copy and view are the snapshot's, which outlives the store */
+  struct engine_own_pages own;
 };
 /* References to functions in the form of noted_function; else as they are. */
 struct values {
@@ -43,8 +45,9 @@ struct engine_snapshot {
 
 /* What a bound store needs for being restored, in its arena. */
 struct engine_restore {
-  struct image
-      *memories; /* their descriptors and copies are the snapshot's, which outlives the store unless it is mapped */
+  struct bound_memory *memories;
+  struct engine_use use;
+  bool is_tracked; /* a memory is */
   uint64_t **tables, **globals;
   uint8_t **dropped;
   uint64_t *counts, *capacities; /* of the tables */
@@ -107,6 +110,7 @@ static bool image_take(const struct engine_memory *memory, struct image *image) 
   image_find(memory, image);
   if (!image->bytes) return true;
   image->fd = engine_os_image_new(memory->base + image->from, image->bytes);
+  if (image->fd >= 0) image->view = engine_os_image_view(image->fd, image->bytes);
   if (image->fd >= 0) return true;
   image->copy = base_alloc(image->bytes);
   if (image->copy) memcpy(image->copy, memory->base + image->from, image->bytes);
@@ -124,14 +128,17 @@ static bool image_put(const struct image *image, struct engine_memory *memory) {
   return true;
 }
 
+static void image_free(struct image *image) {
+  engine_os_image_free(image->fd);
+  if (image->view) base_os_release((void *)(uintptr_t)image->view, image->bytes);
+  base_free(image->copy);
+}
+
 /* ---- Taking ---------------------------------------------------------------------------------------------------------- */
 
 void engine_snapshot_free(struct engine_snapshot *snapshot) {
   if (!snapshot) return;
-  for (uint32_t i = 0; i < snapshot->memory_count && snapshot->memories; i++) {
-    engine_os_image_free(snapshot->memories[i].fd);
-    base_free(snapshot->memories[i].copy);
-  }
+  for (uint32_t i = 0; i < snapshot->memory_count && snapshot->memories; i++) image_free(&snapshot->memories[i]);
   for (uint32_t i = 0; i < snapshot->table_count && snapshot->tables; i++) base_free(snapshot->tables[i].items);
   for (uint32_t i = 0; i < snapshot->instance_count; i++) {
     if (snapshot->globals) base_free(snapshot->globals[i].items);
@@ -242,13 +249,17 @@ enum cay_status engine_snapshot_take(struct engine_store *store, struct engine_s
 
 /* ---- Binding --------------------------------------------------------------------------------------------------------- */
 
-static bool memory_bind(const struct image *image, struct engine_memory *memory, struct image *bound) {
+static bool memory_bind(const struct image *image, struct engine_memory *memory, struct bound_memory *bound) {
   if (image->page_count > memory->page_count &&
       engine_memory_grow(memory, image->page_count - memory->page_count) == UINT64_MAX)
     return false;
   assert(memory->page_count == image->page_count);
-  *bound = *image;
-  return base_os_discard(memory->base, engine_os_pages(memory->len_bytes)) && image_put(image, memory);
+  bound->image = *image;
+  if (!base_os_discard(memory->base, engine_os_pages(memory->len_bytes)) || !image_put(image, memory)) return false;
+  bool is_pristine = !image->bytes || (memory->has_image && image->view);
+  if (is_pristine) engine_own_pages_init(&bound->own, memory);
+  memory->is_exposed = false;
+  return true;
 }
 
 static bool table_bind(const struct values *values, struct engine_table *table, uint64_t *bound) {
@@ -309,7 +320,10 @@ static bool parts_bind(const struct engine_snapshot *snapshot, struct engine_sto
                        struct engine_restore *restore) {
   uint32_t i = 0;
   for (struct engine_memory *at = store->memories; at; at = at->next, i++)
-    if (!memory_bind(&snapshot->memories[i], at, &restore->memories[i])) return false;
+    if (!memory_bind(&snapshot->memories[i], at, &restore->memories[i]))
+      return false;
+    else if (restore->memories[i].own.is_tracked)
+      restore->is_tracked = true;
   i = 0;
   for (struct engine_table *at = store->tables; at; at = at->next, i++) {
     restore->tables[i] =
@@ -343,14 +357,22 @@ enum cay_status engine_snapshot_bind(const struct engine_snapshot *snapshot, str
   struct engine_restore *restore = restore_new(store);
   if (!restore || !parts_bind(snapshot, store, restore)) return base_error_memory(error);
   restore->bytes_used = store->bytes_used;
+  if (restore->is_tracked) engine_use_end(&restore->use);
   store->restore = restore;
   return CAY_OK;
 }
 
 /* ---- Restoring ------------------------------------------------------------------------------------------------------- */
 
+void engine_store_use_begin(struct engine_store *store) {
+  if (store->restore && store->restore->is_tracked) engine_use_begin(&store->restore->use);
+}
+void engine_store_use_enter(struct engine_store *store) {
+  if (store->restore && store->restore->is_tracked) engine_use_enter(&store->restore->use);
+}
+
 /* Pages that a guarded memory has grown by lose their access, those of another are beyond what code may touch. */
-static bool memory_restore(struct engine_memory *memory, const struct image *image) {
+static bool memory_discard(struct engine_memory *memory, const struct image *image) {
   size_t kept = engine_os_pages(image->len_bytes), all = engine_os_pages(memory->len_bytes);
   bool has_grown = all > kept;
   if (!base_os_discard(memory->base, all)) return false;
@@ -358,6 +380,21 @@ static bool memory_restore(struct engine_memory *memory, const struct image *ima
   memory->len_bytes = image->len_bytes;
   memory->page_count = image->page_count;
   return memory->has_image || image_put(image, memory);
+}
+
+/* `is_seen`: of a memory whose address nobody had, the own pages are known. */
+static bool memory_restore(struct engine_memory *memory, struct bound_memory *bound, bool is_seen) {
+  struct engine_own_pages *own = &bound->own;
+  const struct image *image = &bound->image;
+  bool is_known = is_seen && !memory->is_exposed;
+  memory->is_exposed = false;
+  if (own->is_tracked && memory->len_bytes == image->len_bytes && (is_known || engine_own_pages_find(own, memory))) {
+    struct engine_image_view view = {image->from, image->bytes, image->view};
+    engine_own_pages_restore(own, memory, &view);
+    return true;
+  }
+  own->count = 0;
+  return memory_discard(memory, image);
 }
 
 static void table_restore(struct engine_table *table, const struct engine_restore *restore, uint32_t index) {
@@ -385,11 +422,12 @@ static void thread_restore(struct engine_store *store) {
 }
 
 bool engine_store_restore(struct engine_store *store) {
-  const struct engine_restore *restore = store->restore;
+  struct engine_restore *restore = store->restore;
   assert(restore && !store->thread.top);
+  bool is_seen = restore->is_tracked && engine_use_end(&restore->use);
   uint32_t i = 0;
   for (struct engine_memory *at = store->memories; at; at = at->next, i++)
-    if (!memory_restore(at, &restore->memories[i])) return false;
+    if (!memory_restore(at, &restore->memories[i], is_seen)) return false;
   i = 0;
   for (struct engine_table *at = store->tables; at; at = at->next, i++) table_restore(at, restore, i);
   i = 0;

@@ -4,6 +4,8 @@
  * first argument is the tier. */
 #include <cay.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "modules.h"
@@ -350,6 +352,155 @@ TEST(threads_share_a_pool) {
   cay_wasi_free(wasi);
 }
 
+/* ---- Pages that stay ----------------------------------------------------------------------------------------------------- */
+
+/* A run keeps the first few pages that were written to (engine/own_pages.c), and has to know of each that is written to by whoever
+ * may: the guest, the host by its address, in this thread or another. One run, PAGES places in as many pages of it. */
+enum { ROUNDS = 4000, PAGES = 40, PLACES_APART = 4096, PLACE = 2048 };
+
+static uint32_t random_state = 12345;
+static uint32_t random_below(uint32_t bound) {
+  random_state = random_state * 1664525 + 1013904223;
+  return (random_state >> 8) % bound;
+}
+
+struct writer {
+  cay_run *run;
+  uint8_t *bytes; /* NULL: the guest writes */
+  int count;
+};
+
+/* The places of a stride are different ones. */
+static int place(uint32_t first, int index, bool is_anywhere) {
+  return (int)((first + 7 * (uint32_t)index) % (is_anywhere ? PAGES : 10)) * PLACES_APART + PLACE;
+}
+
+static void write_some(const struct writer *writer) {
+  uint32_t first = random_below(PAGES);
+  bool is_anywhere = random_below(3) == 0;
+  for (int i = 0; i < writer->count; i++) {
+    int where = place(first, i, is_anywhere);
+    if (writer->bytes)
+      memset(writer->bytes + where, 0x77, 4);
+    else
+      call(writer->run, "at", where);
+  }
+}
+
+/* A thread that is there already, so that having it write is no page fault of this one. */
+static sem_t asked, answered;
+static const struct writer *asked_for; /* NULL: the thread ends */
+static void *write_for_others(void *unused) {
+  while (sem_wait(&asked) == 0 && asked_for) {
+    write_some(asked_for);
+    sem_post(&answered);
+  }
+  return unused;
+}
+
+static void write_elsewhere(const struct writer *writer) {
+  asked_for = writer;
+  sem_post(&asked);
+  if (writer) sem_wait(&answered);
+}
+
+static void write_somehow(cay_run *run) {
+  size_t len_bytes;
+  struct writer writer = {.run = run, .count = (int)random_below(4)};
+  uint32_t how = random_below(32);
+  if (how < 8) writer.bytes = cay_run_memory(run, &len_bytes);
+  if (how == 30) CHECK_INT(call(run, "grow", 1), 3 + PREPARED_PAGES);
+  if (how == 31) writer.count = PAGES;
+  if (how % 4 == 0)
+    write_elsewhere(&writer);
+  else
+    write_some(&writer);
+}
+
+/* By the guest, so that the host does not ask for the address. */
+static int differing_places(cay_run *run, const uint8_t *fresh) {
+  int count = 0;
+  uint32_t first = random_below(PAGES);
+  bool is_anywhere = random_below(3) == 0;
+  for (int i = 0; i < 8; i++) {
+    int where = place(first, i, is_anywhere), expected;
+    memcpy(&expected, fresh + where, sizeof expected);
+    count += call(run, "at", where) != expected;
+  }
+  return count;
+}
+
+static int use_often(cay_pool *pool, const uint8_t *fresh, int rounds) {
+  int wrong = 0;
+  for (int i = 0; i < rounds; i++) {
+    cay_run *run = NULL;
+    CHECK_INT(cay_pool_take(pool, &run, &error), CAY_OK);
+    if (random_below(2)) wrong += differing_places(run, fresh);
+    write_somehow(run);
+    cay_run_free(run);
+  }
+  return wrong;
+}
+
+static int alone_often(cay_pool *pool, const uint8_t *fresh) {
+  int wrong = 0;
+  for (int i = 0; i < 50; i++) {
+    cay_run *run = NULL;
+    CHECK_INT(cay_pool_take(pool, &run, &error), CAY_OK);
+    wrong += differing_places(run, fresh);
+    cay_run_free(run);
+  }
+  return wrong;
+}
+
+static int differing_bytes(cay_pool *pool, const uint8_t *fresh, size_t fresh_bytes) {
+  cay_run *run = NULL;
+  size_t len_bytes = 0;
+  CHECK_INT(cay_pool_take(pool, &run, &error), CAY_OK);
+  const uint8_t *bytes = cay_run_memory(run, &len_bytes);
+  bool is_same = len_bytes == fresh_bytes && memcmp(bytes, fresh, len_bytes) == 0;
+  cay_run_free(run);
+  return !is_same;
+}
+
+TEST(pages_that_stay_are_restored) {
+  static uint8_t fresh[(3 + PREPARED_PAGES) * 65536];
+  cay_wasi *wasi = wasi_new();
+  cay_pool *pool = pool_new(wasi, 1);
+  cay_run *run = NULL;
+  size_t len_bytes = 0;
+  CHECK_INT(cay_pool_take(pool, &run, &error), CAY_OK);
+  memcpy(fresh, cay_run_memory(run, &len_bytes), sizeof fresh);
+  CHECK_INT(len_bytes, sizeof fresh);
+  cay_run_free(run);
+  pthread_t thread;
+  sem_init(&asked, 0, 0);
+  sem_init(&answered, 0, 0);
+  CHECK_INT(pthread_create(&thread, NULL, write_for_others, NULL), 0);
+  for (int i = 0; i < 8; i++) {
+    CHECK_INT(use_often(pool, fresh, ROUNDS / 8), 0);
+    CHECK_INT(differing_bytes(pool, fresh, sizeof fresh), 0);
+  }
+  write_elsewhere(NULL);
+  pthread_join(thread, NULL);
+  /* A run that was taken before a fork is used and given back behind it. */
+  CHECK_INT(cay_pool_take(pool, &run, &error), CAY_OK);
+  pid_t child = fork();
+  if (child == 0) {
+    write_some(&(struct writer){.run = run, .count = PAGES});
+    cay_run_free(run);
+    int wrong = differing_bytes(pool, fresh, sizeof fresh) + alone_often(pool, fresh);
+    _exit(wrong + differing_bytes(pool, fresh, sizeof fresh) != 0);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK_INT(status, 0);
+  cay_run_free(run);
+  CHECK_INT(alone_often(pool, fresh), 0);
+  cay_pool_free(pool);
+  cay_wasi_free(wasi);
+}
+
 /* ---- Ten thousand ------------------------------------------------------------------------------------------------------- */
 
 static long resident_bytes(void) {
@@ -427,6 +578,7 @@ int main(int argc, char **argv) {
   RUN(objects_of_a_dropped_segment_end_with_the_heap)
   RUN(a_command_starts_again_and_again)
   RUN(threads_share_a_pool)
+  RUN(pages_that_stay_are_restored)
   RUN(ten_thousand_are_alive)
   cay_module_release(module);
   cay_engine_free(engine);
