@@ -118,6 +118,12 @@ struct engine_host_global {
   struct engine_host_global *next;
 };
 
+/* Which host thread uses a store, and how many page faults it had before (own_pages.c). */
+struct engine_use {
+  bool is_wanted;
+  uint64_t ordinal, faults; /* 0: nobody knows who */
+};
+
 struct engine_store {
   struct engine *engine;
   struct engine_limits limits;
@@ -141,6 +147,7 @@ struct engine_store {
   struct engine_host_global *host_globals; /* made by the host with types that are traced */
 
   struct engine_restore *restore; /* what engine_store_restore brings it to; NULL: it is bound to no snapshot */
+  struct engine_use use;
   struct engine_stack *reserved_stack; /* for the next call; NULL: the host thread has one, or makes one */
   struct engine_host_frame *host_frame;
   /* Where the guest's native stack was left by the innermost switch to the host's; NULL: we are on it (or in no call).
@@ -324,8 +331,6 @@ void engine_os_image_free(int image); /* -1 is allowed */
 /* Maps the whole image at a place that is mapped, copy-on-write, readable and writable. */
 bool engine_os_image_map(int image, uint8_t *address, size_t len_bytes);
 bool engine_os_image_read(int image, uint8_t *to, size_t len_bytes);
-/* The whole image as it is, readable; ended by base_os_release. NULL: no memory. */
-const uint8_t *engine_os_image_view(int image, size_t len_bytes);
 /* The calling thread's own stack; asked for once per thread. */
 struct engine_native engine_os_stack(void);
 
@@ -339,27 +344,22 @@ struct engine_own_pages {
   uint32_t count, pages[ENGINE_KEPT_PAGES];
 };
 struct engine_image_view {
+  uint64_t len_bytes; /* of the memory */
   size_t from, bytes;
   const uint8_t *view; /* NULL: `bytes` is 0 */
 };
-/* Of a memory that was just bound. */
-void engine_own_pages_init(struct engine_own_pages *own, const struct engine_memory *memory);
-/* Asks the system; false: it does not tell, or they are too many. */
-bool engine_own_pages_find(struct engine_own_pages *own, const struct engine_memory *memory);
-/* Writes over them what the image has. */
-void engine_own_pages_restore(const struct engine_own_pages *own, const struct engine_memory *memory,
-                              const struct engine_image_view *image);
+/* The whole image as it is, readable; ended by base_os_release. NULL: no memory, or nobody needs it. */
+const uint8_t *engine_os_image_view(int image, size_t len_bytes);
+/* Of a memory that was just bound, and has no pages of its own yet; `own` is zero. */
+void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory);
+/* Makes it what it was then; false: what was written has to be thrown away, for the system does not tell or it is too much.
+ * `is_seen`: what engine_store_use_end said. */
+bool engine_own_pages_restore(struct engine_own_pages *own, struct engine_memory *memory,
+                              const struct engine_image_view *image, bool is_seen);
 
-/* Which host thread uses a store, and how many page faults it had before. */
-struct engine_use {
-  uint64_t ordinal, faults; /* 0: nobody knows who */
-};
-/* The calling thread will use the store; and: it does. */
-void engine_use_begin(struct engine_use *use);
-void engine_use_enter(struct engine_use *use);
-/* The use ends, and the next one begins. True: only pages that were the memories' own before were written to, but for what somebody
- * had the address of (engine_memory.is_exposed). */
-bool engine_use_end(struct engine_use *use);
+/* A use of a bound store ends (engine_store_use_begin), and the next one begins. True: only pages that were the memories' own before
+ * were written to, but for what somebody had the address of (engine_memory.is_exposed). */
+bool engine_store_use_end(struct engine_store *store);
 
 /* Whether the next three can be relied on. */
 bool engine_os_tells_own_pages(void);

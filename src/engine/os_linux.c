@@ -109,11 +109,6 @@ bool engine_os_image_map(int image, uint8_t *address, size_t len_bytes) {
   return mmap(address, len_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, image, 0) != MAP_FAILED;
 }
 
-const uint8_t *engine_os_image_view(int image, size_t len_bytes) {
-  void *view = mmap(NULL, len_bytes, PROT_READ, MAP_SHARED, image, 0);
-  return view == MAP_FAILED ? NULL : view;
-}
-
 bool engine_os_image_read(int image, uint8_t *to, size_t len_bytes) {
   for (size_t at = 0; at < len_bytes;) {
     ssize_t got = pread(image, to + at, len_bytes - at, (off_t)at);

@@ -76,6 +76,11 @@ static void begin(void) {
   if (page) base_os_release(page, 2 * page_bytes);
 }
 
+const uint8_t *engine_os_image_view(int image, size_t len_bytes) {
+  void *view = mmap(NULL, len_bytes, PROT_READ, MAP_SHARED, image, 0);
+  return view == MAP_FAILED ? NULL : view;
+}
+
 bool engine_os_tells_own_pages(void) {
   pthread_once(&once, begin);
   return tells;

@@ -15,7 +15,7 @@
  * give the guest's memory to the system would fail, and each page that is written to would take a mapping.
  *
  * Invariants
- *  1. What is not in `pages` of a memory is as it was bound; or somebody may have written since, and engine_use_end says so, or the memory
+ *  1. What is not in `pages` of a memory is as it was bound; or somebody may have written since, and engine_store_use_end says so, or the memory
  *     is_exposed.
  *  2. The marks of a thread that ended, or of the process that this one was forked from, are no other thread's. */
 #include "engine/internal.h"
@@ -35,26 +35,28 @@ static uint64_t host_ordinal(void) {
 
 static void mark(struct engine_use *use) { use->ordinal = engine_os_faults(&use->faults) ? host_ordinal() : 0; }
 
-void engine_use_begin(struct engine_use *use) {
-  if (use->ordinal != host_ordinal()) mark(use);
+void engine_store_use_begin(struct engine_store *store) {
+  if (store->use.is_wanted && store->use.ordinal != host_ordinal()) mark(&store->use);
 }
 
-void engine_use_enter(struct engine_use *use) {
-  if (BASE_UNLIKELY(use->ordinal != host_ordinal())) use->ordinal = 0;
+void engine_store_use_enter(struct engine_store *store) {
+  if (BASE_UNLIKELY(store->use.ordinal != host_ordinal())) store->use.ordinal = 0;
 }
 
-bool engine_use_end(struct engine_use *use) {
-  struct engine_use before = *use;
-  mark(use);
-  return use->ordinal && use->ordinal == before.ordinal && use->faults == before.faults;
+bool engine_store_use_end(struct engine_store *store) {
+  struct engine_use before = store->use;
+  if (!before.is_wanted) return false;
+  mark(&store->use);
+  return before.ordinal && before.ordinal == store->use.ordinal && before.faults == store->use.faults;
 }
 
 /* ---- Its pages ------------------------------------------------------------------------------------------------------- */
 
-void engine_own_pages_init(struct engine_own_pages *own, const struct engine_memory *memory) {
-  *own = (struct engine_own_pages){.count = 0};
+void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory) {
+  memory->is_exposed = false;
   if (!memory->guarded || memory->len_bytes == 0 || memory->len_bytes > TRACKED_BYTES_MAX) return;
   own->is_tracked = engine_os_tells_own_pages() && engine_os_small_pages(memory->base, (size_t)memory->len_bytes);
+  if (own->is_tracked) memory->store->use.is_wanted = true;
 }
 
 static bool contains(const uint32_t *pages, uint32_t count, uint32_t page) {
@@ -64,7 +66,7 @@ static bool contains(const uint32_t *pages, uint32_t count, uint32_t page) {
 }
 
 /* A page that is known to be its own and is not told of means that something else answers. */
-bool engine_own_pages_find(struct engine_own_pages *own, const struct engine_memory *memory) {
+static bool find(struct engine_own_pages *own, const struct engine_memory *memory) {
   static_assert(ENGINE_KEPT_PAGES * 4096 >= ENGINE_KEPT_BYTES, "no pages are smaller");
   uint32_t pages[ENGINE_KEPT_PAGES], count = 0;
   uint32_t room = (uint32_t)(ENGINE_KEPT_BYTES / base_os_page_bytes());
@@ -78,21 +80,27 @@ bool engine_own_pages_find(struct engine_own_pages *own, const struct engine_mem
 
 /* Whoever only read a page, or wrote what was there, has not made it differ; then it need not be written to either. */
 static void page_restore(uint8_t *page, const uint8_t *original, size_t count) {
-  static const uint8_t zeros[4096];
   if (original) {
     if (memcmp(page, original, count) != 0) memcpy(page, original, count);
-    return;
+  } else if (page[0] != 0 || memcmp(page, page + 1, count - 1) != 0) {
+    memset(page, 0, count);
   }
-  for (size_t at = 0; at < count; at += sizeof zeros)
-    if (memcmp(page + at, zeros, sizeof zeros) != 0) memset(page + at, 0, sizeof zeros);
 }
 
-void engine_own_pages_restore(const struct engine_own_pages *own, const struct engine_memory *memory,
-                              const struct engine_image_view *image) {
+bool engine_own_pages_restore(struct engine_own_pages *own, struct engine_memory *memory,
+                              const struct engine_image_view *image, bool is_seen) {
   size_t page_bytes = base_os_page_bytes();
+  bool is_known = is_seen && !memory->is_exposed;
+  memory->is_exposed = false;
+  if (!own->is_tracked) return false;
+  if (memory->len_bytes != image->len_bytes || (!is_known && !find(own, memory))) {
+    own->count = 0;
+    return false;
+  }
   for (uint32_t i = 0; i < own->count; i++) {
     size_t at = own->pages[i] * page_bytes;
     bool is_in_image = at - image->from < image->bytes; /* wraps below `from` */
     page_restore(memory->base + at, is_in_image ? image->view + (at - image->from) : NULL, page_bytes);
   }
+  return true;
 }

@@ -46,8 +46,6 @@ struct engine_snapshot {
 /* What a bound store needs for being restored, in its arena. */
 struct engine_restore {
   struct bound_memory *memories;
-  struct engine_use use;
-  bool is_tracked; /* a memory is */
   uint64_t **tables, **globals;
   uint8_t **dropped;
   uint64_t *counts, *capacities; /* of the tables */
@@ -258,7 +256,6 @@ static bool memory_bind(const struct image *image, struct engine_memory *memory,
   if (!base_os_discard(memory->base, engine_os_pages(memory->len_bytes)) || !image_put(image, memory)) return false;
   bool is_pristine = !image->bytes || (memory->has_image && image->view);
   if (is_pristine) engine_own_pages_init(&bound->own, memory);
-  memory->is_exposed = false;
   return true;
 }
 
@@ -320,10 +317,7 @@ static bool parts_bind(const struct engine_snapshot *snapshot, struct engine_sto
                        struct engine_restore *restore) {
   uint32_t i = 0;
   for (struct engine_memory *at = store->memories; at; at = at->next, i++)
-    if (!memory_bind(&snapshot->memories[i], at, &restore->memories[i]))
-      return false;
-    else if (restore->memories[i].own.is_tracked)
-      restore->is_tracked = true;
+    if (!memory_bind(&snapshot->memories[i], at, &restore->memories[i])) return false;
   i = 0;
   for (struct engine_table *at = store->tables; at; at = at->next, i++) {
     restore->tables[i] =
@@ -357,19 +351,12 @@ enum cay_status engine_snapshot_bind(const struct engine_snapshot *snapshot, str
   struct engine_restore *restore = restore_new(store);
   if (!restore || !parts_bind(snapshot, store, restore)) return base_error_memory(error);
   restore->bytes_used = store->bytes_used;
-  if (restore->is_tracked) engine_use_end(&restore->use);
+  engine_store_use_end(store);
   store->restore = restore;
   return CAY_OK;
 }
 
 /* ---- Restoring ------------------------------------------------------------------------------------------------------- */
-
-void engine_store_use_begin(struct engine_store *store) {
-  if (store->restore && store->restore->is_tracked) engine_use_begin(&store->restore->use);
-}
-void engine_store_use_enter(struct engine_store *store) {
-  if (store->restore && store->restore->is_tracked) engine_use_enter(&store->restore->use);
-}
 
 /* Pages that a guarded memory has grown by lose their access, those of another are beyond what code may touch. */
 static bool memory_discard(struct engine_memory *memory, const struct image *image) {
@@ -382,19 +369,10 @@ static bool memory_discard(struct engine_memory *memory, const struct image *ima
   return memory->has_image || image_put(image, memory);
 }
 
-/* `is_seen`: of a memory whose address nobody had, the own pages are known. */
 static bool memory_restore(struct engine_memory *memory, struct bound_memory *bound, bool is_seen) {
-  struct engine_own_pages *own = &bound->own;
   const struct image *image = &bound->image;
-  bool is_known = is_seen && !memory->is_exposed;
-  memory->is_exposed = false;
-  if (own->is_tracked && memory->len_bytes == image->len_bytes && (is_known || engine_own_pages_find(own, memory))) {
-    struct engine_image_view view = {image->from, image->bytes, image->view};
-    engine_own_pages_restore(own, memory, &view);
-    return true;
-  }
-  own->count = 0;
-  return memory_discard(memory, image);
+  struct engine_image_view view = {image->len_bytes, image->from, image->bytes, image->view};
+  return engine_own_pages_restore(&bound->own, memory, &view, is_seen) || memory_discard(memory, image);
 }
 
 static void table_restore(struct engine_table *table, const struct engine_restore *restore, uint32_t index) {
@@ -422,9 +400,9 @@ static void thread_restore(struct engine_store *store) {
 }
 
 bool engine_store_restore(struct engine_store *store) {
-  struct engine_restore *restore = store->restore;
+  const struct engine_restore *restore = store->restore;
   assert(restore && !store->thread.top);
-  bool is_seen = restore->is_tracked && engine_use_end(&restore->use);
+  bool is_seen = engine_store_use_end(store);
   uint32_t i = 0;
   for (struct engine_memory *at = store->memories; at; at = at->next, i++)
     if (!memory_restore(at, &restore->memories[i], is_seen)) return false;
