@@ -73,6 +73,8 @@ struct baseline_runtime {
   void (*leave_call)(struct engine_instance *inst, uint64_t *slots, struct engine_function *function); /* not native */
   const char *leave_tail; /* a stub: the same by a tail call from native code, in its convention */
   void (*help)(struct engine_instance *inst, uint64_t *slots, uint64_t operands, uint64_t imm, uint64_t helper);
+  void (*copy)(struct engine_instance *inst, uint64_t to, uint64_t from, uint64_t count); /* within memory 0 */
+  void (*fill)(struct engine_instance *inst, uint64_t at, uint64_t value, uint64_t count);
   baseline_helper helpers[BASELINE_HELPER_COUNT];
 };
 extern const struct baseline_runtime baseline_runtime;

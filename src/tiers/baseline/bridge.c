@@ -379,6 +379,17 @@ static void optimized_help(struct engine_instance *inst, uint64_t *slots, uint64
   if (BASE_UNLIKELY(trap)) raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
 }
 
+/* What programs do often and with few bytes: operands come in registers, and the position is told only where it ends. */
+static void optimized_copy(struct engine_instance *inst, uint64_t to, uint64_t from, uint64_t count) {
+  enum engine_trap trap = engine_memory_copy(inst->memory0, to, inst->memory0, from, count);
+  if (BASE_UNLIKELY(trap)) raise_at(inst, CALLING_SITE, CALLING_FRAME, trap);
+}
+
+static void optimized_fill(struct engine_instance *inst, uint64_t at, uint64_t value, uint64_t count) {
+  enum engine_trap trap = engine_memory_fill(inst->memory0, at, (uint32_t)value, count);
+  if (BASE_UNLIKELY(trap)) raise_at(inst, CALLING_SITE, CALLING_FRAME, trap);
+}
+
 const struct baseline_runtime baseline_runtime = {
     .trap = baseline_trap,
     .leave = baseline_arch_leave,
@@ -393,6 +404,8 @@ const struct baseline_runtime baseline_runtime = {
     .leave_call = baseline_arch_leave_call,
     .leave_tail = baseline_arch_leave_tail,
     .help = optimized_help,
+    .copy = optimized_copy,
+    .fill = optimized_fill,
     .helpers =
         {
 #define X(name) [BASELINE_HELPER_##name] = baseline_helper_##name,

@@ -19,6 +19,7 @@ uint32_t optimizer_layout(void) {
       BASELINE_HELPER_COUNT,
       offsetof(struct baseline_code, natives),
       offsetof(struct baseline_runtime, raise),
+      offsetof(struct baseline_runtime, helpers),
       offsetof(struct engine_instance, own_globals),
       offsetof(struct engine_instance, types),
       offsetof(struct engine_thread, fuel),
