@@ -51,11 +51,20 @@ static int say_report(const struct cli_session *session, const struct policy_wal
   return POLICY_EXIT_USAGE;
 }
 
+/* What the tier has compiled is kept by somebody else here, too. */
+static int go_without_wall(struct cli_session *session) {
+  struct cay_error error;
+  if (session->cache && api_run_keep(session->run, session->cache, &broker, &error) && session->settings.verbose)
+    cli_say_error(session->file, &error);
+  return -1;
+}
+
 int cli_enter_wall(struct cli_session *session) {
   struct cay_error missing, error;
   struct policy_wall_report report;
-  if (session->settings.isolate ? is_chosen(session, "none") : !policy_wall_is_default()) return -1;
-  if (api_run_wall(session->run, session->wasi, &report, &broker, &missing, &error)) {
+  if (session->settings.isolate ? is_chosen(session, "none") : !policy_wall_is_default())
+    return go_without_wall(session);
+  if (api_run_wall(session->run, session->wasi, session->cache, &report, &broker, &missing, &error)) {
     cli_say_error("--isolate", &error);
     return POLICY_EXIT_USAGE;
   }

@@ -66,6 +66,12 @@ static int preload(struct cli_session *session, const char *text) {
   return POLICY_EXIT_USAGE;
 }
 
+/* A library starts no process that nobody asked for, but a command may. `cay learn` looks at a run and hurries nothing. */
+static enum cay_status choose_tier(struct cli_session *session, struct cay_error *error) {
+  if (session->settings.tier || session->learn) return CAY_OK;
+  return policy_set(&session->settings, POLICY_OPTION_TIER, api_tier_default(), error);
+}
+
 /* Code that came with the file is used where it is trusted and can run, unless another tier was asked for. */
 static enum cay_status choose_code(struct cli_session *session, const struct cay_error *why, struct cay_error *error) {
   struct policy_settings *settings = &session->settings;
@@ -102,11 +108,15 @@ static int say_without_cache(const struct cli_session *session, enum cay_status 
   return status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : -1;
 }
 
+static bool has_tier(const struct cli_session *session, const char *name) {
+  return session->settings.tier && strcmp(session->settings.tier, name) == 0;
+}
+
 /* Before anything is granted: the folder is made where there is none, and no grant may reach it. */
 static int open_cache(struct cli_session *session) {
   const struct policy_settings *settings = &session->settings;
   struct cay_error why;
-  if (session->kept || !settings->tier || strcmp(settings->tier, "optimized") != 0) return -1;
+  if (session->kept || (!has_tier(session, "optimized") && !has_tier(session, "auto"))) return -1;
   enum cay_status status = api_cache_open(settings->cache, environ, true, &session->cache, &why);
   if (session->cache && settings->cache_size != POLICY_NOT_GIVEN)
     api_cache_set_size(session->cache, settings->cache_size);
@@ -117,8 +127,6 @@ static int use_cache(struct cli_session *session) {
   struct cay_error why;
   if (!session->cache) return -1;
   enum cay_status status = api_run_use_cache(session->run, session->cache, &session->identity, &why);
-  api_cache_close(session->cache);
-  session->cache = NULL;
   return say_without_cache(session, status, &why);
 }
 
@@ -130,7 +138,9 @@ static int settle(struct cli_session *session) {
   if (code < 0)
     code = cli_layers_join(&session->layers, &session->settings, session->file, &session->read, &session->identity);
   if (code >= 0) return code;
-  if (!choose_code(session, &why, &error) && !policy_settings_check(&session->settings, true, &error)) return -1;
+  if (!choose_code(session, &why, &error) && !choose_tier(session, &error) &&
+      !policy_settings_check(&session->settings, true, &error))
+    return -1;
   cli_say_error(NULL, &error);
   return POLICY_EXIT_USAGE;
 }
@@ -260,6 +270,8 @@ static int run(struct cli_session *session) {
   if (code >= 0) return code;
   cli_os_child_close();
   code = cli_enter_wall(session);
+  api_cache_close(session->cache); /* whose folder the program is not to find open */
+  session->cache = NULL;
   if (code >= 0) return code;
   signal(SIGPIPE, SIG_IGN); /* the guest gets EPIPE and decides */
   cli_signals_end(session->run);

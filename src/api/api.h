@@ -91,8 +91,9 @@ void api_cache_close(struct api_cache *cache); /* NULL allowed */
 void api_cache_set_size(struct api_cache *cache, uint64_t most_bytes); /* API_CACHE_BYTES when not called */
 /* From now on no grant reaches the folder, nor the one that is cay's when nothing is set. */
 void api_cache_forbid(const char *setting, char *const *environment);
-/* Lets the run, whose tier is "optimized" and whose modules are all there, take code from the cache, and be compiled by
- * another process into it where there is none. Before the process gives up rights. `identity`: of the file that the module
+/* Lets the run, whose modules are all there, take code from the cache. With the tier "optimized" another process compiles what is
+ * missing, and keeps it; with "auto", the broker has that done for what turns out to be busy (api_run_wall).
+ * Before the process gives up rights. `identity`: of the file that the module
  * was read from. On an error nothing is changed. The cache may be closed at once; api_run_forget_kept ends it. */
 enum cay_status api_run_use_cache(cay_run *run, struct api_cache *cache, const struct base_file_identity *identity,
                                   struct cay_error *error);
@@ -170,12 +171,17 @@ uint64_t api_run_cpu_ns(const cay_run *run);
  * and its code; policy/wall.h tells what that means. To be called when everything that the command itself will need is
  * open, by the only thread of the process, before the first start or invoke, which may start threads. On an error nothing
  * holds. */
-enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_wall_report *report,
-                             struct api_broker **broker, struct cay_error *missing, struct cay_error *error);
+enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, const struct api_cache *cache,
+                             struct policy_wall_report *report, struct api_broker **broker, struct cay_error *missing,
+                             struct cay_error *error);
+/* Without a wall, for a run that has a cache and whose tier compiles while it runs: starts the broker that keeps what is made. */
+enum cay_status api_run_keep(cay_run *run, const struct api_cache *cache, struct api_broker **broker,
+                             struct cay_error *error);
 
 /* What a confined process cannot find out for itself, a child answers that was started before: the broker. api_run_wall
  * starts one, `*broker`, when there will be something to ask, else it is NULL. The run's backtraces then come through it,
- * too. It gives no rights away. Where no process can be started, a run whose program looks no names up goes on without:
+ * too. It gives no rights away. `cache` (NULL: none): what the tier has compiled while the program runs is kept there, by a
+ * process that the broker starts; it may be closed afterwards. Where no process can be started, a run whose program looks no names up goes on without:
  * `missing->status` then says why, else it is CAY_OK. */
 void api_broker_dismiss(struct api_broker *broker); /* no questions any more; NULL allowed */
 void api_broker_free(struct api_broker *broker);    /* waits a second for its end; NULL allowed; after the run */

@@ -9,9 +9,11 @@
  * Threads: any may ask, one at a time. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "api/broker.h"
+#include "api/cache.h"
 
 static const char role[] = "cay: broker";
 static bool is_own_broker; /* this program knows the role */
@@ -149,25 +152,31 @@ static bool start_helper(void *env, int socket) {
 
 /* ---- Its life --------------------------------------------------------------------------------------------------------------- */
 
-/* Once it has been asked something, the process that waited is this program again, from its start on. */
+/* Once it has been asked something, the process that waited is this program again, from its start on: the tier is its second
+ * word, and what the cache may take the third. */
 void api_broker_main(int argc, char **argv) {
   is_own_broker = true;
-  if (argc != 2 || strcmp(argv[0], role) != 0) return;
-  broker_serve(STDIN_FILENO, api_tier_find(argv[1], NULL), NULL, BROKER_NAME_MS);
+  if (argc < 2 || argc > 3 || strcmp(argv[0], role) != 0) return;
+  struct api_cache cache = {.folder = BROKER_FOLDER_FD};
+  if (argc == 3) cache.most_bytes = strtoull(argv[2], NULL, 10);
+  broker_serve(BROKER_SOCKET_FD, api_tier_find(argv[1], NULL), NULL, BROKER_NAME_MS, argc == 3 ? &cache : NULL);
 }
 
 /* What it takes to look names up is in this process's memory only, so that such a broker has a copy of that: a fork. */
-static pid_t start_process(int socket, const struct engine_tier *tier, const struct host_network *network) {
-  char *words[] = {(char *)role, (char *)tier->name, NULL};
-  pid_t process = is_own_broker && !network ? base_os_start_waiter(socket, words) : 0;
+static pid_t start_process(int socket, const struct engine_tier *tier, const struct host_network *network,
+                           const struct api_cache *cache) {
+  static char most_bytes[24]; /* which the new process reads when this function has returned */
+  char *words[] = {(char *)role, (char *)tier->name, cache ? most_bytes : NULL, NULL};
+  if (cache) snprintf(most_bytes, sizeof most_bytes, "%" PRIu64, cache->most_bytes);
+  pid_t process = is_own_broker && !network ? base_os_start_waiter(socket, cache ? cache->folder : -1, words) : 0;
   if (process > 0) return process;
   process = fork();
-  if (process == 0) broker_serve(socket, tier, network, BROKER_NAME_MS);
+  if (process == 0) broker_serve(socket, tier, network, BROKER_NAME_MS, cache);
   return process;
 }
 
-enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
-                               struct cay_error *error) {
+enum cay_status api_broker_new(cay_run *run, struct host_network *network, const struct api_cache *cache,
+                               struct api_broker **out, struct cay_error *error) {
   int ends[2];
   struct api_broker *broker = base_alloc(sizeof *broker); /* its pages are not touched before the first answer */
   if (!broker) return base_error_memory(error);
@@ -175,7 +184,8 @@ enum cay_status api_broker_new(cay_run *run, struct host_network *network, struc
     base_free(broker);
     return base_error_system(error, errno, "no socket for the broker");
   }
-  pid_t process = start_process(ends[1], api_run_tier(run), network);
+  const struct engine_tier *tier = api_run_tier(run);
+  pid_t process = start_process(ends[1], tier, network, tier->start_for ? cache : NULL);
   int failure = errno;
   close(ends[1]);
   if (process < 0) {

@@ -55,8 +55,11 @@ enum {
 _Static_assert((int)BROKER_NAME_MS < (int)HOST_LOOKUP_MS, "who asked hears of the end of a lookup, and not of silence");
 
 /* The broker's life, in a process of its own: answers until the other end of `socket` is closed. `tier`: whose process is
- * started (NULL: none). `network` (NULL: none): the rules for names; a lookup may take `lookup_ms`. */
+ * started (NULL: none). `network` (NULL: none): the rules for names; a lookup may take `lookup_ms`. `cache` (NULL: none): where
+ * what the tier's process makes is kept. */
+struct api_cache;
 _Noreturn void broker_serve(int socket, const struct engine_tier *tier, const struct host_network *network,
-                            int lookup_ms);
+                            int lookup_ms, const struct api_cache *cache);
+enum { BROKER_SOCKET_FD = 0, BROKER_FOLDER_FD = 2 }; /* its descriptors, where it has a cache */
 
 #endif

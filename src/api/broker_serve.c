@@ -15,13 +15,15 @@
  * itself never touches, and is ended when it takes too long.
  *
  * The tier may want a process that compiles (engine_tier.delegate). It is another program, which confines itself, and gets the
- * descriptor that came with the request, to talk to the guest's process; the broker only starts and ends it.
+ * descriptor that came with the request, to talk to the guest's process; the broker only starts and ends it. Where what it
+ * makes is kept, a child stands between the two that outlives the broker (keeper.c), and alone writes to the cache's folder.
  *
  * Invariants: 1. The broker reads no byte that the module's author chose but a packet's, whose size is checked. 2. It has no
- * descriptor but its socket and the reader's; what comes with a question is closed before the next one. 3. It ends when the
+ * descriptor but its socket, the cache's folder and the reader's; what comes with a question is closed before the next one. 3. It ends when the
  * other end of its socket is closed, as the kernel does when the process that it serves ends, however that came; behind the
  * wall a signal at the end of that process would not leave it (Landlock 6). Its children end with it, by such a signal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,12 +37,14 @@
 #include <unistd.h>
 
 #include "api/broker.h"
+#include "api/cache.h"
 
 enum { FILE_QUESTIONS_MAX = 4096, NAME_QUESTIONS_MAX = 4096, LOOKUPS_MAX = 16, READER_MEMORY_BYTES = 1 << 30 };
 
 struct server {
   const struct engine_tier *tier;     /* NULL: it has no process */
   const struct host_network *network; /* NULL: no names */
+  const struct api_cache *cache;      /* NULL: nothing is kept */
   int socket, lookup_ms;
   int reader_socket; /* -1: not started, or lost */
   pid_t reader;
@@ -50,20 +54,36 @@ struct server {
     uint64_t deadline_ns;
   } lookups[LOOKUPS_MAX];
   unsigned lookup_count;
-  pid_t helper; /* the tier's; 0: not started */
+  bool has_helper; /* the tier's has been started */
+  pid_t helper;    /* 0: it is not the broker's to end */
   unsigned file_questions, name_questions;
   /* Here and not on the stack, so that their pages are not touched before the first question: */
   char question[sizeof(struct broker_request)];
   char reply[BROKER_REPLY_BYTES];
 };
 
-/* Leaves the process nothing but `kept`: with a copy of the other end it would never see that it is closed. Signals are for
- * the process that is served: the terminal sends them to all. All by one function of the C library, because each page of it
- * that is new to the process takes a microsecond of the guest's start where there is one processor. */
-static void be_alone(int kept) {
+/* Signals are for the process that is served: the terminal sends them to all. By one call of the system and not the C
+ * library's functions, because each page of it that is new to the process takes a microsecond of the guest's start where there
+ * is one processor. */
+static void be_quiet(void) {
   const uint64_t all = UINT64_MAX;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+}
+
+/* Leaves the process nothing but `kept`: with a copy of the other end it would never see that it is closed. */
+static void be_alone(int kept) {
+  be_quiet();
   base_os_close_from(0, kept);
+}
+
+/* The same with two, which get the numbers that a waiter's have (base_os_start_waiter). */
+static void be_alone_with(int *socket, int *folder) {
+  be_quiet();
+  int lifted = *folder == BROKER_FOLDER_FD ? *folder : fcntl(*folder, F_DUPFD_CLOEXEC, BROKER_FOLDER_FD + 1);
+  *socket = dup2(*socket, BROKER_SOCKET_FD);
+  *folder = dup2(lifted, BROKER_FOLDER_FD);
+  close(BROKER_SOCKET_FD + 1);
+  base_os_close_from(BROKER_FOLDER_FD + 1, -1);
 }
 
 /* A child of the broker (`parent`) is alone, too, and ends when the broker does. */
@@ -212,8 +232,12 @@ static void end_lookups(struct server *server, uint64_t now_ns) {
 /* One for the run: it compiles what the guest's process says is a module, and answers to that. */
 static void start_helper(struct server *server, int fd) {
   const struct engine_tier *tier = server->tier;
-  if (server->helper || !tier || !tier->start_for) return;
-  if (!tier->start_for(fd, &server->helper)) server->helper = 0;
+  if (server->has_helper || !tier || !tier->start_for) return;
+  server->has_helper = true;
+  if (server->cache)
+    keeper_start_for(server->cache, fd);
+  else if (!tier->start_for(fd, &server->helper))
+    server->helper = 0;
 }
 
 /* Who yields to all others may take a while even to die, and is not waited for. */
@@ -278,14 +302,21 @@ static bool serve_one(struct server *server) {
 }
 
 _Noreturn void broker_serve(int socket, const struct engine_tier *tier, const struct host_network *network,
-                            int lookup_ms) {
+                            int lookup_ms, const struct api_cache *cache) {
   static struct server server;
+  static struct api_cache own;
   server.tier = tier;
   server.reader_socket = -1;
   server.network = network;
   server.socket = socket;
   server.lookup_ms = lookup_ms;
-  be_alone(socket);
+  if (cache) {
+    own = *cache;
+    be_alone_with(&server.socket, &own.folder);
+    server.cache = &own;
+  } else {
+    be_alone(socket);
+  }
   while (serve_one(&server)) {
   }
   end_helper(&server);

@@ -461,12 +461,13 @@ void cache_forget(void) {
   keeper_socket = -1;
 }
 
-/* Code for the key, or NULL. */
-static const struct tiers_kept *load(const struct api_cache *cache, const struct tiers_kept_key *key) {
+/* Code for the key, or NULL; `parts`: for some functions is as good. */
+static const struct tiers_kept *load(const struct api_cache *cache, const struct tiers_kept_key *key, bool parts) {
   char name[CACHE_NAME_BYTES];
   cache_name(key, name);
   struct loaded *one = base_alloc_zero(1, sizeof *one);
-  struct loaded **slot = one && cache_read(cache, name, &one->file, &one->kept) ? BASE_VEC_PUSH(&loaded) : NULL;
+  bool is_there = one && cache_read(cache, name, &one->file, &one->kept) && (parts || !one->kept.is_part);
+  struct loaded **slot = is_there ? BASE_VEC_PUSH(&loaded) : NULL;
   if (!slot) {
     if (one) base_file_deinit(&one->file);
     base_free(one);
@@ -477,21 +478,24 @@ static const struct tiers_kept *load(const struct api_cache *cache, const struct
   return &one->kept;
 }
 
-/* A module's offer, from the cache or, when that has nothing, from a keeper that is told of it. */
-static void offer(const struct api_cache *cache, const struct keeper_job *job, struct keeper_job *missing,
-                  uint32_t *missing_count, struct tiers_offer *out) {
+/* A module's offer, from the cache or, when that has nothing, from a keeper that is told of it, or, of a tier that compiles while
+ * the program runs, none: false. */
+static bool offer(const struct api_cache *cache, const struct keeper_job *job, bool while_it_runs,
+                  struct keeper_job *missing, uint32_t *missing_count, struct tiers_offer *out) {
   *out = (struct tiers_offer){.module = (struct module *)(uintptr_t)job->module,
                               .key = job->key,
-                              .kept = load(cache, &job->key),
+                              .kept = load(cache, &job->key, while_it_runs),
                               .socket = -1,
                               .number = *missing_count};
-  if (!out->kept) missing[(*missing_count)++] = *job;
+  if (!out->kept && !while_it_runs) missing[(*missing_count)++] = *job;
+  return out->kept || !while_it_runs;
 }
 
 static enum cay_status make_offers(cay_run *run, const struct api_cache *cache, struct tiers_offer *offers,
                                    struct keeper_job *missing, size_t count,
                                    const struct base_file_identity *identity) {
   uint32_t missing_count = 0, made = 0;
+  bool while_it_runs = api_run_tier(run)->delegate != NULL;
   for (size_t i = 0; i < count; i++) {
     struct keeper_job job;
     uint8_t digest[BASE_SHA256_BYTES];
@@ -499,7 +503,7 @@ static enum cay_status make_offers(cay_run *run, const struct api_cache *cache, 
     hash_module(cache, job.module, i == 0 ? identity : NULL, digest);
     if (tiers_optimized_key(job.module, digest, api_run_code_options(run), TIERS_CPU_NATIVE, TIERS_LEVEL_DEFAULT,
                             &job.key))
-      offer(cache, &job, missing, &missing_count, &offers[made++]);
+      made += offer(cache, &job, while_it_runs, missing, &missing_count, &offers[made]);
   }
   if (missing_count) keeper_socket = keeper_start(cache, missing, missing_count);
   if (missing_count && keeper_socket < 0) return CAY_ERROR_SYSTEM;

@@ -15,6 +15,7 @@ struct api_cache {
 enum { CACHE_NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 + sizeof ".code" };
 #define CACHE_NEW_PREFIX "new-"
 #define CACHE_LOCK_NAME "lock" /* held, shared, by whoever fills the cache */
+#define CACHE_TURN_NAME "turn" /* held by who compiles all of a module that nobody waits for */
 
 /* The file that code for the key is in. */
 void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]);
@@ -28,6 +29,20 @@ int cache_begin(const struct api_cache *cache, char *name, size_t capacity);
 /* Gives it its name; false: errno. */
 bool cache_commit(const struct api_cache *cache, int fd, const char *from, const char *to);
 
+/* A file in the making (draft.c); after any failure it is given up, and adding to it does nothing. */
+struct draft {
+  const struct api_cache *cache;
+  int fd; /* -1: it is not written, or not any more */
+  char name[64];
+  struct tiers_kept kept;
+};
+void draft_begin(struct draft *draft, const struct api_cache *cache, const struct tiers_kept_key *key);
+void draft_add(struct draft *draft, const struct tiers_answer *answer);
+void draft_add_kept(struct draft *draft, const struct tiers_kept *kept); /* all that a file has */
+/* Gives it its name in the cache; false: there is no such file. */
+bool draft_finish(struct draft *draft, bool is_part);
+void draft_give_up(struct draft *draft);
+
 /* A module of a run for which there is no code yet. */
 struct keeper_job {
   const struct module *module;
@@ -36,5 +51,7 @@ struct keeper_job {
 /* Starts the keeper, a process that has the helper compile what it is asked for, answers on the socket that is returned, and
  * writes the cache; -1: it cannot be started. */
 int keeper_start(const struct api_cache *cache, const struct keeper_job *jobs, uint32_t count);
+/* The same in place of the process of the tier `auto` (engine_tier.start_for), whose end of the socket `socket` is. */
+void keeper_start_for(const struct api_cache *cache, int socket);
 
 #endif

@@ -48,7 +48,7 @@ const char *api_tier_name(unsigned index) {
   return tiers_all[at] ? tiers_all[at]->name : NULL;
 }
 
-const char *api_tier_default(void) { return tiers_default()->name; }
+const char *api_tier_default(void) { return tiers_fastest()->name; }
 
 const struct engine_tier *api_tier_find(const char *name, struct cay_error *error) {
   if (!name) return tiers_default();

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The keeper: the process that fills the cache.
  *
- * The command, which is about to give up its rights, starts it when the cache lacks code for the run. It alone holds the
- * cache's folder and the helper, and passes on to the command what the helper answers, after checking it and after writing it
- * down. So nothing that runs beside a guest ever writes what a later run will believe: all that the keeper reads from the
- * command is which of the modules it shall compile, one number.
+ * It alone holds the cache's folder and the helper, and passes on to the command what the helper answers, after checking it and
+ * after writing it down. So nothing that runs beside a guest ever writes what a later run will believe. There are two:
  *
- * The file has its name before the last answer is passed on; so who has seen the program start finds its code in the cache.
- * When the command ends earlier the keeper goes on, out of the way of others and for a while only: it is in a session of its
- * own and has none of the command's descriptors, so nobody waits for it who waits for the command. Killed at any moment it
- * leaves a file that nobody looks at, which the next one removes. A full disk ends the writing, not the program. */
+ * - Of the tier `optimized`, the command, which is about to give up its rights, starts it when the cache lacks code for the run. It
+ *   knows the modules, and reads from the command which of them it shall compile, one number. The file has its name before
+ *   the last answer is passed on; so who has seen the program start finds its code in the cache.
+ * - Of the tier `auto`, the broker starts it when the first function turns out to be busy, which most short programs never see. What
+ *   is asked for then is a part of the module, of which a file is kept when the command has ended, together with what the file
+ *   had before; and of a module that is not too large all is compiled afterwards, into a file that replaces that one.
+ *
+ * When the command has ended the keeper goes on, out of the way of others and for a while only: it is in a session of its
+ * own and has none of the command's descriptors, so nobody waits for it who waits for the command. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,97 +28,12 @@
 enum { LINGER_CPU_S = 20, LOW_PRIORITY = 19, FIRST_FD = 3, FD_COUNT = 3 };
 
 struct keeper {
-  const struct keeper_job *jobs;
-  uint32_t count;
   int socket, lock;
   struct api_cache cache;
   bool is_left; /* nobody waits for the answers any more */
 };
 
-/* One module's file; `fd` -1: it is not written, or not any more. */
-struct draft {
-  struct keeper *keeper;
-  const struct keeper_job *job;
-  int fd;
-  char name[64];
-  struct tiers_kept kept;
-};
-
-static void give_up(struct draft *draft) {
-  if (draft->fd < 0) return;
-  unlinkat(draft->keeper->cache.folder, draft->name, 0);
-  close(draft->fd);
-  draft->fd = -1;
-}
-
-static void begin(struct draft *draft) {
-  uint8_t head[TIERS_KEPT_HEAD_BYTES] = {0};
-  draft->fd = cache_begin(&draft->keeper->cache, draft->name, sizeof draft->name);
-  if (draft->fd >= 0 && !base_os_write_all(draft->fd, head, sizeof head)) give_up(draft);
-}
-
-static void write_answer(struct draft *draft, const struct tiers_answer *answer) {
-  uint8_t head[TIERS_KEPT_ANSWER_HEAD_BYTES];
-  tiers_kept_answer_head(answer->bytes, answer->len_bytes, head);
-  draft->kept.answer_count++;
-  draft->kept.answers_bytes += sizeof head + answer->len_bytes;
-  if (draft->kept.answers_bytes > draft->keeper->cache.most_bytes || !base_os_write_all(draft->fd, head, sizeof head) ||
-      !base_os_write_all(draft->fd, answer->bytes, answer->len_bytes))
-    give_up(draft);
-}
-
-static void finish(struct draft *draft) {
-  uint8_t head[TIERS_KEPT_HEAD_BYTES];
-  char name[CACHE_NAME_BYTES];
-  tiers_kept_head(&draft->kept, head);
-  cache_name(&draft->kept.key, name);
-  if (pwrite(draft->fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
-      !cache_commit(&draft->keeper->cache, draft->fd, draft->name, name)) {
-    give_up(draft);
-    return;
-  }
-  close(draft->fd);
-  draft->fd = -1;
-}
-
-static void be_left(struct keeper *keeper) {
-  keeper->is_left = true;
-  setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
-  tiers_optimized_linger(LOW_PRIORITY, LINGER_CPU_S);
-}
-
-static bool take(void *env, const struct tiers_answer *answer) {
-  struct draft *draft = env;
-  struct keeper *keeper = draft->keeper;
-  if (answer->has_failed) give_up(draft);
-  if (draft->fd >= 0) write_answer(draft, answer);
-  if (draft->fd >= 0 && answer->is_last) finish(draft);
-  if (!keeper->is_left && !base_os_write_all(keeper->socket, answer->bytes, answer->len_bytes)) be_left(keeper);
-  return !keeper->is_left || draft->fd >= 0;
-}
-
-/* The key's hash may be one that was remembered for the module's file; what is written down must be certain. */
-static bool has_own_hash(const struct keeper_job *job) {
-  uint8_t digest[BASE_SHA256_BYTES];
-  base_sha256_of(job->module->bytes, job->module->len_bytes, digest);
-  return memcmp(digest, job->key.module, sizeof digest) == 0;
-}
-
-/* False: the helper did not answer for all, and the other side learns it by the end. */
-static bool keep(struct keeper *keeper, const struct keeper_job *job) {
-  struct draft draft = {.keeper = keeper, .job = job, .fd = -1, .kept.key = job->key};
-  if (has_own_hash(job)) begin(&draft);
-  bool done = tiers_optimized_make(job->module, &job->key, take, &draft, NULL) == CAY_OK;
-  give_up(&draft);
-  return done;
-}
-
-static bool hear_number(int socket, uint32_t *out) {
-  ssize_t got;
-  do got = recv(socket, out, sizeof *out, MSG_WAITALL);
-  while (got < 0 && errno == EINTR);
-  return got == (ssize_t)sizeof *out;
-}
+/* ---- The process ----------------------------------------------------------------------------------------------------------- */
 
 /* Leaves the process its three descriptors, and no signal that is meant for the command. */
 static void be_alone(struct keeper *keeper) {
@@ -131,38 +49,184 @@ static void be_alone(struct keeper *keeper) {
   base_os_close_from(FIRST_FD + FD_COUNT, -1);
 }
 
-_Noreturn static void serve(struct keeper *keeper) {
-  uint32_t number;
+/* Before the process is there, so that nobody can think that nothing is going on; it holds for both. -1: there is no keeper. */
+static int lock_for(const struct api_cache *cache) {
+  int lock = openat(cache->folder, CACHE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (lock >= 0) flock(lock, LOCK_SH | LOCK_NB);
+  return lock;
+}
+
+static void begin(struct keeper *keeper) {
   be_alone(keeper);
   flock(keeper->lock, LOCK_SH);
   tiers_optimized_forget();
-  tiers_optimized.prepare();
-  bool goes_on = true;
-  while (goes_on && hear_number(keeper->socket, &number))
-    goes_on = number < keeper->count && keep(keeper, &keeper->jobs[number]) && !keeper->is_left;
+}
+
+_Noreturn static void end(struct keeper *keeper) {
   shutdown(keeper->socket, SHUT_RDWR);
   cache_trim(&keeper->cache);
   _exit(0);
 }
 
+/* ---- All of some modules --------------------------------------------------------------------------------------------------- */
+
+struct making {
+  struct keeper *keeper;
+  struct draft draft;
+};
+
+static void be_left(struct keeper *keeper) {
+  keeper->is_left = true;
+  setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
+  tiers_optimized_linger(LOW_PRIORITY, LINGER_CPU_S);
+}
+
+static bool take(void *env, const struct tiers_answer *answer) {
+  struct making *making = env;
+  struct keeper *keeper = making->keeper;
+  if (answer->has_failed) draft_give_up(&making->draft);
+  draft_add(&making->draft, answer);
+  bool goes_on = making->draft.fd >= 0;
+  if (answer->is_last) draft_finish(&making->draft, false);
+  if (!keeper->is_left && !base_os_write_all(keeper->socket, answer->bytes, answer->len_bytes)) be_left(keeper);
+  return !keeper->is_left || goes_on;
+}
+
+/* The key's hash may be one that was remembered for the module's file; what is written down must be certain. */
+static bool has_own_hash(const struct keeper_job *job) {
+  uint8_t digest[BASE_SHA256_BYTES];
+  base_sha256_of(job->module->bytes, job->module->len_bytes, digest);
+  return memcmp(digest, job->key.module, sizeof digest) == 0;
+}
+
+/* False: the helper did not answer for all, and the other side learns it by the end. */
+static bool keep(struct keeper *keeper, const struct keeper_job *job) {
+  struct making making = {.keeper = keeper, .draft.fd = -1};
+  if (has_own_hash(job)) draft_begin(&making.draft, &keeper->cache, &job->key);
+  bool done = tiers_optimized_make(job->module, &job->key, take, &making, NULL) == CAY_OK;
+  draft_give_up(&making.draft);
+  return done;
+}
+
+static bool hear_number(int socket, uint32_t *out) {
+  ssize_t got;
+  do got = recv(socket, out, sizeof *out, MSG_WAITALL);
+  while (got < 0 && errno == EINTR);
+  return got == (ssize_t)sizeof *out;
+}
+
+_Noreturn static void serve(struct keeper *keeper, const struct keeper_job *jobs, uint32_t count) {
+  uint32_t number;
+  begin(keeper);
+  tiers_optimized.prepare();
+  bool goes_on = true;
+  while (goes_on && hear_number(keeper->socket, &number))
+    goes_on = number < count && keep(keeper, &jobs[number]) && !keeper->is_left;
+  end(keeper);
+}
+
 int keeper_start(const struct api_cache *cache, const struct keeper_job *jobs, uint32_t count) {
   int ends[2];
-  struct keeper keeper = {.jobs = jobs, .count = count, .cache = *cache};
-  keeper.lock = openat(cache->folder, CACHE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  struct keeper keeper = {.cache = *cache, .lock = lock_for(cache)};
   if (keeper.lock < 0) return -1;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     close(keeper.lock);
     return -1;
   }
   keeper.socket = ends[1];
-  flock(keeper.lock, LOCK_SH | LOCK_NB); /* for both; before anybody can think that nothing is going on */
   pid_t child = fork();
-  if (child == 0) serve(&keeper);
+  if (child == 0) serve(&keeper, jobs, count);
   close(keeper.lock);
   close(ends[1]);
   if (child > 0) return ends[0];
   close(ends[0]);
   return -1;
 }
+
+/* ---- What is busy of a module ------------------------------------------------------------------------------------------------ */
+
+/* The largest module of which all is compiled for later runs. */
+enum { WHOLE_BYTES = 8 << 20 };
+
+struct part {
+  struct keeper *keeper;
+  struct draft draft; /* of what is asked for; `fd` -1: nothing is written */
+  size_t module_bytes;
+  bool has_new;   /* answers */
+  bool is_whole;  /* what is drafted is all of the module */
+  bool has_whole; /* the cache has that already */
+};
+
+static void finish_part(struct part *part) {
+  if (part->has_new)
+    draft_finish(&part->draft, true);
+  else
+    draft_give_up(&part->draft);
+}
+
+/* The file goes on with what it has. */
+static void begin_part(void *env, const struct tiers_kept_key *key, size_t module_bytes) {
+  struct part *part = env;
+  struct base_file file;
+  struct tiers_kept kept;
+  char name[CACHE_NAME_BYTES];
+  finish_part(part);
+  cache_name(key, name);
+  bool is_there = cache_read(&part->keeper->cache, name, &file, &kept);
+  part->module_bytes = module_bytes;
+  part->has_new = false;
+  part->has_whole = is_there && !kept.is_part;
+  if (!part->has_whole) draft_begin(&part->draft, &part->keeper->cache, key);
+  part->draft.kept.key = *key;
+  if (is_there && kept.is_part) draft_add_kept(&part->draft, &kept);
+  if (is_there) base_file_deinit(&file);
+}
+
+/* What has failed may not another time. */
+static void take_part(void *env, const struct tiers_answer *answer) {
+  struct part *part = env;
+  if (answer->has_failed && part->is_whole) draft_give_up(&part->draft);
+  if (answer->has_failed) return;
+  draft_add(&part->draft, answer);
+  part->has_new = true;
+}
+
+/* One keeper at a time takes that much of the machine; which of several runs of a program it is does not matter. */
+static bool may_do_all(struct part *part) {
+  int lock = openat(part->keeper->cache.folder, CACHE_TURN_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0; /* until the process ends */
+}
+
+static void do_all(struct part *part, const struct tiers_relay *relay) {
+  if (part->module_bytes == 0 || part->module_bytes > WHOLE_BYTES || part->has_whole || !may_do_all(part)) return;
+  const struct tiers_kept_key key = part->draft.kept.key;
+  draft_begin(&part->draft, &part->keeper->cache, &key);
+  part->is_whole = true;
+  if (tiers_auto_relay_rest(relay)) draft_finish(&part->draft, false);
+  draft_give_up(&part->draft);
+}
+
+_Noreturn static void serve_part(struct keeper *keeper) {
+  struct part part = {.keeper = keeper, .draft.fd = -1};
+  struct tiers_relay relay = {.linger_cpu_s = LINGER_CPU_S, .env = &part, .begin = begin_part, .take = take_part};
+  begin(keeper);
+  relay.asker = keeper->socket;
+  setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
+  tiers_auto_relay(&relay);
+  finish_part(&part);
+  do_all(&part, &relay);
+  tiers_auto_relay_end();
+  end(keeper);
+}
+
+void keeper_start_for(const struct api_cache *cache, int socket) {
+  struct keeper keeper = {.cache = *cache, .socket = socket, .lock = lock_for(cache)};
+  if (keeper.lock >= 0 && fork() == 0) serve_part(&keeper);
+  if (keeper.lock >= 0) close(keeper.lock);
+}
+
+#else
+
+void keeper_start_for(const struct api_cache *cache, int socket) { (void)cache, (void)socket; }
 
 #endif

@@ -298,8 +298,10 @@ void api_pool_give(struct cay_pool *pool, cay_run *run);
 
 /* ---- The broker (broker.c), in the command only ---------------------------------------------------------------------------- */
 
-/* `network` (NULL: none) has its names looked up by the broker until it is freed, when nobody may use the network. */
-enum cay_status api_broker_new(cay_run *run, struct host_network *network, struct api_broker **out,
+/* `network` (NULL: none) has its names looked up by the broker until it is freed, when nobody may use the network. `cache` (NULL:
+ * none): where what the tier's process makes for the run is kept; it may be closed at once. */
+struct api_cache;
+enum cay_status api_broker_new(cay_run *run, struct host_network *network, const struct api_cache *cache, struct api_broker **out,
                                struct cay_error *error);
 int api_broker_process(const struct api_broker *broker); /* NULL: 0 */
 enum api_path_kind api_path_kind_here(const char *path);

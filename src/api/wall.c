@@ -62,16 +62,17 @@ static bool may_ask(const cay_run *run) {
 }
 
 /* Messages can do without a broker, names cannot. */
-static enum cay_status start_broker(cay_run *run, const cay_wasi *wasi, bool has_names, struct api_broker **broker,
-                                    struct cay_error *missing, struct cay_error *error) {
+static enum cay_status start_broker(cay_run *run, const cay_wasi *wasi, const struct api_cache *cache, bool has_names,
+                                    struct api_broker **broker, struct cay_error *missing, struct cay_error *error) {
   if (!may_ask(run)) return CAY_OK;
   struct host_network *network = wasi && api_run_makes_sockets(run) ? wasi->network : NULL;
-  enum cay_status status = api_broker_new(run, network, broker, has_names ? error : missing);
+  enum cay_status status = api_broker_new(run, network, cache, broker, has_names ? error : missing);
   return has_names ? status : CAY_OK;
 }
 
-enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_wall_report *report,
-                             struct api_broker **broker, struct cay_error *missing, struct cay_error *error) {
+enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, const struct api_cache *cache,
+                             struct policy_wall_report *report, struct api_broker **broker, struct cay_error *missing,
+                             struct cay_error *error) {
   struct places places = {0};
   struct ports ports = {0};
   if (api_run_tier(run)->prepare) api_run_tier(run)->prepare();
@@ -90,11 +91,20 @@ enum cay_status api_run_wall(cay_run *run, const cay_wasi *wasi, struct policy_w
   *broker = NULL;
   *missing = (struct cay_error){.status = CAY_OK};
   enum cay_status status = places.failed || ports.failed ? base_error_memory(error) : CAY_OK;
-  if (status == CAY_OK) status = start_broker(run, wasi, ports.names, broker, missing, error);
+  if (status == CAY_OK) status = start_broker(run, wasi, cache, ports.names, broker, missing, error);
   wall.child = api_broker_process(*broker);
   if (status == CAY_OK) policy_wall_enter(&wall, report);
   base_os_await_waiter(); /* which another processor made meanwhile */
   places_deinit(&places);
   BASE_VEC_DEINIT(&ports.items);
+  return status;
+}
+
+enum cay_status api_run_keep(cay_run *run, const struct api_cache *cache, struct api_broker **broker,
+                             struct cay_error *error) {
+  *broker = NULL;
+  if (!api_run_tier(run)->start_for) return CAY_OK;
+  enum cay_status status = api_broker_new(run, NULL, cache, broker, error);
+  base_os_await_waiter();
   return status;
 }

@@ -289,11 +289,11 @@ bool base_os_write_all(int fd, const void *bytes, size_t len_bytes);
 void base_os_close_from(int first, int kept);
 /* Starts a process that is for when something is to be asked, and costs little until then: when the first packet comes through
  * `socket`, it becomes this process's program, anew, with `words` as arguments, no environment, no descriptors but the
- * socket (0) and the program (1), and all signals blocked. It ends when the socket's other end is closed before. Nothing of this process is
+ * socket (0), the program (1) and, unless `also` is -1, that (2), and all signals blocked. It ends when the socket's other end is closed before. Nothing of this process is
  * in it, not its memory either. Returns its number; 0: it cannot be had here. Only of a process of one thread.
  * For a moment it still runs in this process's memory, with the texts of `words`: before those go, and before anything runs here that
  * is not trusted, base_os_await_waiter waits until it has left. */
-int base_os_start_waiter(int socket, char *const words[]);
+int base_os_start_waiter(int socket, int also, char *const words[]);
 void base_os_await_waiter(void);
 /* socket, sendmsg and setsockopt (of an int), such that a filter of system calls sees the kinds, flags and options. */
 struct msghdr;

@@ -42,7 +42,7 @@ enum { WORDS_MAX = 4 };
 static struct {
   _Alignas(16) char stack[8192];
   _Atomic uint32_t is_here; /* cleared by the kernel */
-  int process, socket, program, image;
+  int process, socket, program, also, image;
   char *words[WORDS_MAX + 1], *no_environment[1];
 } start;
 
@@ -65,7 +65,8 @@ static long call(long number, long a, long b, long c, long d, long e) {
 static int become(void *env) {
   (void)env;
   if (call(SYS_dup3, start.socket, 0, 0, 0, 0) == 0 && call(SYS_dup3, start.program, 1, 0, 0, 0) == 1 &&
-      call(SYS_close_range, 2, UINT32_MAX, CLOSE_RANGE_CLOEXEC, 0, 0) == 0)
+      (start.also < 0 || call(SYS_dup3, start.also, 2, 0, 0, 0) == 2) &&
+      call(SYS_close_range, start.also < 0 ? 2 : 3, UINT32_MAX, CLOSE_RANGE_CLOEXEC, 0, 0) == 0)
     call(SYS_execveat, start.image, (long)"", (long)start.words, (long)start.no_environment, AT_EMPTY_PATH);
   for (;;) call(SYS_exit_group, 1, 0, 0, 0, 0);
 }
@@ -93,10 +94,11 @@ void base_os_await_waiter(void) {
       atomic_store(&start.is_here, 0);
 }
 
-int base_os_start_waiter(int socket, char *const words[]) {
+int base_os_start_waiter(int socket, int also, char *const words[]) {
   int process = 0;
   base_os_await_waiter();
   start.socket = socket;
+  start.also = also;
   size_t count = 0;
   for (; words[count]; count++) {
     assert(count < WORDS_MAX);
@@ -105,7 +107,7 @@ int base_os_start_waiter(int socket, char *const words[]) {
   start.words[count] = NULL;
   start.program = open(BASE_OWN_EXECUTABLE, O_PATH | O_CLOEXEC);
   start.image = start.program >= 0 && can_leave() ? image_open() : -1;
-  bool fits = socket > 1 && start.program > 1 && start.image > 1;
+  bool fits = socket > 2 && start.program > 2 && start.image > 2 && (also < 0 || also > 2);
   if (fits) process = start_quietly();
   if (start.image >= 0) close(start.image);
   if (start.program >= 0) close(start.program);

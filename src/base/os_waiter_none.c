@@ -2,8 +2,8 @@
 /* Where there is no waiting program for the system or the processor, whoever wants it forks. */
 #include "base/base.h"
 
-int base_os_start_waiter(int socket, char *const words[]) {
-  (void)socket;
+int base_os_start_waiter(int socket, int also, char *const words[]) {
+  (void)socket, (void)also;
   (void)words;
   return 0;
 }

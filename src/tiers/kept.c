@@ -27,7 +27,7 @@ struct head {
   uint64_t module_bytes, module_check;
   struct tiers_kept_key key;
   uint64_t answers_bytes;
-  uint32_t answer_count, nothing;
+  uint32_t answer_count, is_part;
   uint64_t check; /* of all before it */
 };
 struct answer_head {
@@ -98,7 +98,7 @@ static enum cay_status check_head(const struct head *head, size_t rest_bytes, st
   if (head->module_bytes > rest_bytes || head->answers_bytes > rest_bytes - head->module_bytes)
     return damaged(error, "it ends too early");
   if (head->answers_bytes < rest_bytes - head->module_bytes) return damaged(error, "it goes on behind its end");
-  if (head->key.cpu >= TIERS_CPU_COUNT || head->key.level >= TIERS_LEVELS || head->nothing)
+  if (head->key.cpu >= TIERS_CPU_COUNT || head->key.level >= TIERS_LEVELS || head->is_part > 1)
     return damaged(error, "a number in its head is none that there is");
   return CAY_OK;
 }
@@ -138,6 +138,7 @@ enum cay_status tiers_kept_read(const void *bytes, size_t len_bytes, struct tier
   out->answers = (const uint8_t *)bytes + sizeof head + head.module_bytes;
   out->answers_bytes = (size_t)head.answers_bytes;
   out->answer_count = head.answer_count;
+  out->is_part = head.is_part;
   return check_answers(out, error);
 }
 
@@ -166,7 +167,8 @@ void tiers_kept_head(const struct tiers_kept *kept, uint8_t out[TIERS_KEPT_HEAD_
                       .module_bytes = kept->module_bytes,
                       .module_check = kept->module ? base_checksum(kept->module, kept->module_bytes) : 0,
                       .answers_bytes = kept->answers_bytes,
-                      .answer_count = kept->answer_count};
+                      .answer_count = kept->answer_count,
+                      .is_part = kept->is_part};
   memcpy(head.magic, magic, sizeof magic);
   head.check = base_checksum(&head, offsetof(struct head, check));
   memset(out, 0, TIERS_KEPT_HEAD_BYTES);

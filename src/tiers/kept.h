@@ -46,6 +46,7 @@ struct tiers_kept {
   const uint8_t *answers;
   size_t answers_bytes;
   uint32_t answer_count;
+  bool is_part; /* nothing has been made of the functions that have no answer */
   const char *where; /* for people: "in the cache"; set by who has it */
 };
 

@@ -17,3 +17,10 @@ const struct engine_tier *tiers_default(void) {
 #endif
   return &tiers_interp;
 }
+
+const struct engine_tier *tiers_fastest(void) {
+#if TIERS_HAS_OPTIMIZER
+  if (base_code_may_run()) return &tiers_auto;
+#endif
+  return tiers_default();
+}

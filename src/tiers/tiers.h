@@ -64,10 +64,29 @@ bool tiers_optimized_offer(const struct tiers_offer *offer);
 /* Nobody waits for the helper's answers any more: gives it this priority, and at most so much more CPU time. */
 void tiers_optimized_linger(int priority, unsigned cpu_s);
 void tiers_optimized_forget(void);
+
+/* Between a process whose code is of the tier `auto`, which asks for some functions of a module after the others, and the
+ * helper. One in a process. */
+struct tiers_relay {
+  int asker; /* the socket of the process that asks */
+  unsigned linger_cpu_s; /* what the helper gets when nobody asks any more */
+  void *env;
+  /* A module of so many bytes has come, and answers about it follow. */
+  void (*begin)(void *env, const struct tiers_kept_key *key, size_t module_bytes);
+  /* An answer, checked; `is_last` of those to one request. */
+  void (*take)(void *env, const struct tiers_answer *answer);
+};
+/* Starts the helper and passes on what they say, until the process that asks has ended, or the helper. */
+void tiers_auto_relay(const struct tiers_relay *how);
+/* After that: has all of the last module compiled, to be taken. False: not all was answered. */
+bool tiers_auto_relay_rest(const struct tiers_relay *how);
+void tiers_auto_relay_end(void); /* the helper's */
 #endif
 /* All of this build, the one that is taken when nothing is asked for first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];
-/* What runs when nothing is asked for: the fastest that the system lets run. */
+/* What runs when nothing is asked for: the fastest that the system lets run in this process alone. */
 const struct engine_tier *tiers_default(void);
+/* The fastest that there is where a process may be started for it. */
+const struct engine_tier *tiers_fastest(void);
 
 #endif

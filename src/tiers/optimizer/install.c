@@ -148,7 +148,10 @@ static bool make_tables(struct baseline_code *code, struct optimizer_batch *batc
 bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch) {
   bool done = make_tables(code, batch);
   pthread_mutex_lock(&code->lock);
-  for (uint32_t i = 0; i < batch->refusal_count; i++) code->refused[batch->refusals[i].reason]++;
+  for (uint32_t i = 0; i < batch->refusal_count; i++) {
+    code->refused[batch->refusals[i].reason]++;
+    if (code->watch) optimizer_refused(code, batch->refusals[i].entry);
+  }
   if (done && batch->function_count > 0) done = install_locked(code, batch);
   pthread_mutex_unlock(&code->lock);
   return done;
@@ -156,19 +159,31 @@ bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch
 
 /* ---- All of a module ------------------------------------------------------------------------------------------------------ */
 
+static enum cay_status hear_batch(struct baseline_code *code, optimizer_source source, void *env, bool *is_last,
+                                  struct cay_error *error) {
+  struct optimizer_batch batch;
+  enum cay_status status = optimizer_batch_read(source, env, code_entry_count(code), &batch, error);
+  *is_last = batch.is_last;
+  if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
+  optimizer_batch_free(&batch);
+  return status;
+}
+
 /* Installs answers up to the last one. */
 static enum cay_status hear_batches(struct baseline_code *code, optimizer_source source, void *env,
                                     struct cay_error *error) {
-  bool is_last = false;
-  while (!is_last) {
-    struct optimizer_batch batch;
-    enum cay_status status = optimizer_batch_read(source, env, code_entry_count(code), &batch, error);
-    is_last = batch.is_last;
-    if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
-    optimizer_batch_free(&batch);
-    if (status) return status;
-  }
-  return CAY_OK;
+  enum cay_status status = CAY_OK;
+  for (bool is_last = false; !status && !is_last;) status = hear_batch(code, source, env, &is_last, error);
+  return status;
+}
+
+/* All of it: where it is a part of the module, it has answers to several requests. */
+static enum cay_status hear_kept(struct baseline_code *code, const struct tiers_kept *kept, struct cay_error *error) {
+  struct tiers_kept_reader reader = {.at = kept->answers, .end = kept->answers + kept->answers_bytes};
+  enum cay_status status = CAY_OK;
+  bool is_last;
+  while (!status && reader.at < reader.end) status = hear_batch(code, tiers_kept_take, &reader, &is_last, error);
+  return status;
 }
 
 static enum cay_status ask_helper(struct baseline_code *code, struct cay_error *error) {
@@ -182,17 +197,14 @@ static enum cay_status ask_helper(struct baseline_code *code, struct cay_error *
   return status;
 }
 
-static enum cay_status take_offer(struct baseline_code *code, const struct tiers_offer *offer,
-                                  struct cay_error *error) {
+enum cay_status optimizer_take_offer(struct baseline_code *code, const struct tiers_offer *offer,
+                                     struct cay_error *error) {
   const struct tiers_kept *kept = offer->kept;
   if (offer->key.flags != optimizer_flags(code->module, &code->made_with) ||
       offer->key.entry_count != code_entry_count(code) || offer->key.features != code->module->features)
     return base_error_set(error, CAY_ERROR_UNSUPPORTED, "the code was made for other options");
   code->kept_where = kept ? kept->where : NULL;
-  if (kept) {
-    struct tiers_kept_reader reader = {.at = kept->answers, .end = kept->answers + kept->answers_bytes};
-    return hear_batches(code, tiers_kept_take, &reader, error);
-  }
+  if (kept) return hear_kept(code, kept, error);
   if (!optimizer_accept_offer(offer)) return base_error_set(error, CAY_ERROR_SYSTEM, "nobody answers");
   return hear_batches(code, optimizer_hear_offer, (void *)(uintptr_t)offer, error);
 }
@@ -200,7 +212,7 @@ static enum cay_status take_offer(struct baseline_code *code, const struct tiers
 static enum cay_status optimize(struct baseline_code *code, struct cay_error *error) {
   if (!optimizer_has_offers()) return ask_helper(code, error);
   const struct tiers_offer *offer = optimizer_offered(code->module);
-  return offer ? take_offer(code, offer, error)
+  return offer ? optimizer_take_offer(code, offer, error)
                : base_error_set(error, CAY_ERROR_UNSUPPORTED, "there is no code for it");
 }
 

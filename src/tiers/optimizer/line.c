@@ -98,7 +98,8 @@ static void begin(struct baseline_code *code) {
                                        .level = TIERS_LEVEL_DEFAULT,
                                        .mix = optimizer_mix(),
                                        .module_bytes = is_known ? 0 : (uint32_t)module->len_bytes,
-                                       .item_count = (uint32_t)line.items.count};
+                                       .item_count = (uint32_t)line.items.count,
+                                       .entry_count = code_entry_count(code)};
   line.parts[0] = (struct part){(const uint8_t *)&line.request, sizeof line.request};
   line.parts[1] = (struct part){module->bytes, line.request.module_bytes};
   line.parts[2] = (struct part){(const uint8_t *)line.items.items, line.items.count * sizeof *line.items.items};
@@ -163,7 +164,6 @@ static void take(struct cay_error *error) {
   const uint8_t *at = line.heard;
   enum cay_status status = optimizer_batch_read(read_heard, &at, code_entry_count(code), &batch, error);
   if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
-  for (uint32_t i = 0; !status && i < batch.refusal_count; i++) optimizer_refused(code, batch.refusals[i].entry);
   bool is_last = batch.is_last;
   optimizer_batch_free(&batch);
   line.heard_bytes = 0;

@@ -69,9 +69,9 @@ static uint8_t *append(uint8_t *at, const void *items, size_t bytes) {
   return at + bytes;
 }
 
-/* A batch as the helper sent it. */
-static bool hand_out(const struct optimizer_batch *batch, bool (*take)(void *env, const struct tiers_answer *answer),
-                     void *env, struct cay_error *error) {
+bool optimizer_batch_hand_out(const struct optimizer_batch *batch,
+                              bool (*take)(void *env, const struct tiers_answer *answer), void *env,
+                              struct cay_error *error) {
   size_t function_bytes = batch->function_count * sizeof *batch->functions;
   size_t line_bytes = batch->line_count * sizeof *batch->lines;
   size_t refusal_bytes = batch->refusal_count * sizeof *batch->refusals;
@@ -114,7 +114,7 @@ enum cay_status tiers_optimized_make(const struct module *module, const struct t
     struct optimizer_batch batch;
     struct cay_error reason = {0};
     status = optimizer_batch_read(optimizer_hear, conversation, key->entry_count, &batch, &reason);
-    if (!status && !hand_out(&batch, take, env, &reason)) status = reason.status;
+    if (!status && !optimizer_batch_hand_out(&batch, take, env, &reason)) status = reason.status;
     goes_on = !status && !batch.is_last;
     optimizer_batch_free(&batch);
     if (status && error) *error = reason;

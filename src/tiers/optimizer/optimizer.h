@@ -32,6 +32,9 @@ typedef bool (*optimizer_source)(void *env, void *to, size_t count);
 enum cay_status optimizer_batch_read(optimizer_source source, void *env, uint32_t entry_count, struct optimizer_batch *out,
                                      struct cay_error *error);
 void optimizer_batch_free(struct optimizer_batch *batch);
+/* Gives it to `take` as the helper sent it. False: `take` has refused it, or CAY_ERROR_MEMORY. */
+bool optimizer_batch_hand_out(const struct optimizer_batch *batch, bool (*take)(void *env, const struct tiers_answer *answer),
+                              void *env, struct cay_error *error);
 /* How many bytes a batch takes that begins so, with what it begins with. */
 enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t entry_count, size_t *out,
                                       struct cay_error *error);
@@ -59,6 +62,9 @@ struct optimizer_order {
 enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
                               struct optimizer_conversation **out, struct cay_error *error);
 bool optimizer_hear(void *conversation, void *to, size_t count); /* an optimizer_source */
+/* All of it, waiting; false: the other side has ended. */
+bool optimizer_tell_to(int socket, const void *bytes, size_t count);
+bool optimizer_hear_from(int socket, void *to, size_t count);
 /* `is_whole`: the last batch was read, so the helper can be asked again. */
 void optimizer_end(struct optimizer_conversation *conversation, bool is_whole);
 
@@ -76,6 +82,8 @@ bool optimizer_hear_offer(void *offer, void *to, size_t count); /* an optimizer_
 void optimizer_offers_settle(void);                             /* no more will be asked for */
 /* Asks the process behind it. */
 bool optimizer_accept_offer(const struct tiers_offer *offer);
+/* Installs what it answers, where it is for the same options. */
+enum cay_status optimizer_take_offer(struct baseline_code *code, const struct tiers_offer *offer, struct cay_error *error);
 
 /* ---- While the program runs --------------------------------------------------------------------------------------------- */
 
@@ -86,6 +94,7 @@ struct optimizer_helper {
 };
 enum cay_status optimizer_helper_start(struct optimizer_helper *out, struct cay_error *error);
 void optimizer_helper_end(struct optimizer_helper *helper);
+void optimizer_linger(pid_t helper, unsigned cpu_s); /* it gets at most so much more CPU time */
 /* How many bytes went through; 0: not now; negative: it has ended. */
 ptrdiff_t optimizer_helper_send(const struct optimizer_helper *helper, const void *bytes, size_t count);
 ptrdiff_t optimizer_helper_receive(const struct optimizer_helper *helper, void *to, size_t count);

@@ -124,14 +124,18 @@ void optimizer_prepare(void) {
   pthread_mutex_unlock(&lock);
 }
 
-void tiers_optimized_linger(int priority, unsigned cpu_s) {
+void optimizer_linger(pid_t helper, unsigned cpu_s) {
   clockid_t clock;
   struct timespec used = {0};
-  if (running.owner != getpid()) return;
-  if (clock_getcpuclockid(running.helper, &clock) == 0) clock_gettime(clock, &used);
+  if (clock_getcpuclockid(helper, &clock) == 0) clock_gettime(clock, &used);
   const struct rlimit most = {(rlim_t)used.tv_sec + cpu_s, (rlim_t)used.tv_sec + cpu_s};
+  prlimit(helper, RLIMIT_CPU, &most, NULL);
+}
+
+void tiers_optimized_linger(int priority, unsigned cpu_s) {
+  if (running.owner != getpid()) return;
   setpriority(PRIO_PROCESS, (id_t)running.helper, priority);
-  prlimit(running.helper, RLIMIT_CPU, &most, NULL);
+  optimizer_linger(running.helper, cpu_s);
 }
 
 /* Behind a wall the helper cannot be killed, nor waited for; it ends by itself. */
@@ -142,7 +146,7 @@ void optimizer_settle(void) {
   pthread_mutex_unlock(&lock);
 }
 
-static bool tell(int socket, const void *bytes, size_t count) {
+bool optimizer_tell_to(int socket, const void *bytes, size_t count) {
   for (const uint8_t *at = bytes; count > 0;) {
     ssize_t sent = send(socket, at, count, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
@@ -153,8 +157,8 @@ static bool tell(int socket, const void *bytes, size_t count) {
   return true;
 }
 
-static bool hear(int socket, uint8_t *at, size_t count) {
-  while (count > 0) {
+bool optimizer_hear_from(int socket, void *to, size_t count) {
+  for (uint8_t *at = to; count > 0;) {
     ssize_t got = recv(socket, at, count, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return false;
@@ -166,16 +170,16 @@ static bool hear(int socket, uint8_t *at, size_t count) {
 
 bool optimizer_hear(void *conversation, void *to, size_t count) {
   const struct optimizer_conversation *self = conversation;
-  return hear(self->socket, to, count);
+  return optimizer_hear_from(self->socket, to, count);
 }
 
 bool optimizer_hear_offer(void *offer, void *to, size_t count) {
   const struct tiers_offer *self = offer;
-  return hear(self->socket, to, count);
+  return optimizer_hear_from(self->socket, to, count);
 }
 
 bool optimizer_accept_offer(const struct tiers_offer *offer) {
-  return tell(offer->socket, &offer->number, sizeof offer->number);
+  return optimizer_tell_to(offer->socket, &offer->number, sizeof offer->number);
 }
 
 enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
@@ -187,12 +191,13 @@ enum cay_status optimizer_ask(const struct module *module, const struct optimize
                                  .module_bytes = (uint32_t)module->len_bytes,
                                  .level = order->level,
                                  .cpu = order->cpu,
+                                 .entry_count = module->func_count - module->imported_func_count,
                                  .mix = optimizer_mix()};
   pthread_mutex_lock(&lock);
   if (running.owner != getpid()) stop();
   bool can_ask = running.owner != 0 || start();
-  if (can_ask && tell(running.socket, &request, sizeof request) &&
-      tell(running.socket, module->bytes, module->len_bytes)) {
+  if (can_ask && optimizer_tell_to(running.socket, &request, sizeof request) &&
+      optimizer_tell_to(running.socket, module->bytes, module->len_bytes)) {
     *out = &running;
     return CAY_OK;
   }

@@ -170,17 +170,26 @@ static struct optimizer_watch *watch_new(const struct baseline_code *code) {
   return NULL;
 }
 
+/* Code that is kept runs from the first instruction on, and where it is all that can be made, nothing counts. What does not fit
+ * is as if there was none. */
+static bool begin_code(struct baseline_code *code) {
+  const struct tiers_offer *offer = optimizer_offered(code->module);
+  const struct tiers_kept *kept = offer ? offer->kept : NULL;
+  if (kept && !kept->is_part && optimizer_take_offer(code, offer, NULL) == CAY_OK) return true;
+  struct optimizer_watch *watch = watch_new(code);
+  if (!watch) return false;
+  code->watch = &watch->watch;
+  code->options.counts = true;
+  if (kept && kept->is_part) optimizer_take_offer(code, offer, NULL);
+  return true;
+}
+
 enum cay_status optimizer_auto_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error) {
   enum cay_status status = tiers_baseline.code_new(module, options, out, entries, error);
   if (status) return status;
   struct baseline_code *code = *out;
-  struct optimizer_watch *watch = NULL;
-  if (optimizer_begin(code) && (!code->natives || (watch = watch_new(code)))) {
-    code->watch = watch ? &watch->watch : NULL;
-    code->options.counts = watch != NULL;
-    return CAY_OK;
-  }
+  if (optimizer_begin(code) && (!code->natives || begin_code(code))) return CAY_OK;
   tiers_baseline.code_free(code);
   return base_error_memory(error);
 }

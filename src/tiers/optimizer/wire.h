@@ -33,6 +33,8 @@ struct wire_request {
   uint32_t item_count;
   uint32_t mix; /* for tests: which functions are left out; 0: none */
   uint32_t level, cpu;    /* of optimization, below TIERS_LEVELS; enum tiers_cpu */
+  uint32_t entry_count;   /* functions that the module defines */
+  uint32_t unused;
 };
 
 /* A function that is wanted: with `label`, to be entered at that loop of its register code as well. */

@@ -166,7 +166,7 @@ static int start(int lookup_ms) {
   connect_ends();
   fflush(NULL);
   server = fork();
-  if (server == 0) broker_serve(ends[1], NULL, network, lookup_ms);
+  if (server == 0) broker_serve(ends[1], NULL, network, lookup_ms, NULL);
   close(ends[1]);
   return ends[0];
 }
@@ -305,7 +305,7 @@ TEST(broker_of_a_run) {
   struct host_net_address found[4];
   size_t count;
   begin();
-  CHECK_INT(api_broker_new(run, network, &broker, &error), CAY_OK);
+  CHECK_INT(api_broker_new(run, network, NULL, &broker, &error), CAY_OK);
   CHECK_INT(host_network_lookup(network, "127.1", &lookup, NULL), 0);
   struct host_loop *loop;
   struct host_wait wait = {.object = lookup, .interest = HOST_READABLE};
@@ -346,7 +346,7 @@ TEST(no_wait_for_the_stopped) {
   size_t count;
   int status;
   begin();
-  CHECK_INT(api_broker_new(run, network, &broker, &error), CAY_OK);
+  CHECK_INT(api_broker_new(run, network, NULL, &broker, &error), CAY_OK);
   pid_t process = api_broker_process(broker);
   kill(process, SIGSTOP);
   CHECK_INT(waitpid(process, &status, WUNTRACED), process);
@@ -391,7 +391,7 @@ TEST(broker_that_waits) {
   int kept = dup2(STDIN_FILENO, 77); /* as if the caller had left one open */
   CHECK_INT(kept, 77);
   setenv("CAY_TEST_SECRET", "abc", 1);
-  CHECK_INT(api_broker_new(run, NULL, &broker, &error), CAY_OK);
+  CHECK_INT(api_broker_new(run, NULL, NULL, &broker, &error), CAY_OK);
   pid_t process = api_broker_process(broker);
   base_os_await_waiter();
   CHECK(reads(process, "maps", maps, sizeof maps));
@@ -408,14 +408,14 @@ TEST(broker_that_waits) {
   api_broker_free(broker);
   CHECK(kill(process, 0) < 0 && errno == ESRCH);
   /* One that is never asked, and one that is told lies first. */
-  CHECK_INT(api_broker_new(run, NULL, &broker, &error), CAY_OK);
+  CHECK_INT(api_broker_new(run, NULL, NULL, &broker, &error), CAY_OK);
   process = api_broker_process(broker);
   api_broker_free(broker);
   CHECK(kill(process, 0) < 0 && errno == ESRCH);
   if (waits) {
     connect_ends();
     char *words[] = {"cay: broker", "no tier", NULL};
-    server = base_os_start_waiter(ends[1], words);
+    server = base_os_start_waiter(ends[1], -1, words);
     close(ends[1]);
     CHECK(server > 0 && broker_send(ends[0], "?", 1));
     base_os_await_waiter();

@@ -284,6 +284,7 @@ static bool hear_module(struct job *job, const struct wire_request *request) {
   job->level = request->level;
   job->frontend = ir_frontend_new(&options);
   job->is_answered = base_alloc_zero((size_t)module->func_count + 1, sizeof *job->is_answered);
+  if (request->entry_count != module->func_count - module->imported_func_count) return false;
   bool is_ready = request->cpu == job->cpu_kind || set_up_machine(job, request->cpu);
   return is_ready && job->frontend && job->is_answered;
 }
