@@ -69,6 +69,7 @@ static int preload(struct cli_session *session, const char *text) {
 /* A library starts no process that nobody asked for, but a command may. `cay learn` looks at a run and hurries nothing. */
 static enum cay_status choose_tier(struct cli_session *session, struct cay_error *error) {
   if (session->settings.tier || session->learn) return CAY_OK;
+  session->chose_tier = true;
   return policy_set(&session->settings, POLICY_OPTION_TIER, api_tier_default(), error);
 }
 
@@ -102,9 +103,11 @@ static enum cay_status use_code(struct cli_session *session, struct cay_error *e
   return CAY_OK;
 }
 
-/* Without the cache a run is as good as its first one. Returns -1, or the exit code after a message. */
+/* Without the cache a run is as good as its first one, and nobody misses what nobody has asked for. Returns -1, or the exit code
+ * after a message. */
 static int say_without_cache(const struct cli_session *session, enum cay_status status, const struct cay_error *why) {
-  if (status && (session->settings.verbose || status == CAY_ERROR_MEMORY)) cli_say_error(session->file, why);
+  bool may_care = session->settings.verbose && (!session->chose_tier || session->settings.cache);
+  if (status && (may_care || status == CAY_ERROR_MEMORY)) cli_say_error(session->file, why);
   return status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : -1;
 }
 

@@ -89,6 +89,7 @@ struct cli_session {
   struct base_file_identity identity; /* of that */
   struct api_kept *kept;      /* code that came with it, to be used; NULL: none */
   struct api_cache *cache;    /* NULL: none is used */
+  bool chose_tier;            /* nobody has asked for one */
   cay_engine *engine;
   cay_module *module;
   cay_wasi *wasi;

@@ -24,6 +24,7 @@ class Setting:
         self.options = options
         self.compiler = compiler()
         self.work.mkdir(parents=True, exist_ok=True)
+        os.environ["CAY_CACHE"] = "off"  # where nothing else is said, no run profits from an earlier one
 
     def cay_run(self, *arguments, tier=None):
         return [self.cay, "run", "--tier", tier or self.tier, *map(str, arguments)]

@@ -2,13 +2,13 @@
 #include "tiers/tiers.h"
 
 const struct engine_tier *const tiers_all[] = {
+#if TIERS_HAS_OPTIMIZER
+    &tiers_auto,     &tiers_optimized,
+#endif
 #if TIERS_HAS_BASELINE
     &tiers_baseline,
 #endif
-#if TIERS_HAS_OPTIMIZER
-    &tiers_optimized, &tiers_auto,
-#endif
-    &tiers_interp,    NULL,
+    &tiers_interp,   NULL,
 };
 
 const struct engine_tier *tiers_default(void) {

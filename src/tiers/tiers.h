@@ -82,7 +82,7 @@ void tiers_auto_relay(const struct tiers_relay *how);
 bool tiers_auto_relay_rest(const struct tiers_relay *how);
 void tiers_auto_relay_end(void); /* the helper's */
 #endif
-/* All of this build, the one that is taken when nothing is asked for first; NULL ends the list. */
+/* All of this build, the one that the command takes when nothing is asked for first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];
 /* What runs when nothing is asked for: the fastest that the system lets run in this process alone. */
 const struct engine_tier *tiers_default(void);

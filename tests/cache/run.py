@@ -6,6 +6,7 @@ usage: run.py CAY
 
 Every case runs in a fresh folder with a HOME of its own. Without the tier "optimized" there is nothing to keep, and all are
 skipped."""
+import fcntl
 import json
 import os
 import signal
@@ -31,6 +32,14 @@ def module(functions=1, body_adds=1):
     bodies = b''.join(leb(len(code)) + code for _ in range(functions))
     return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, leb(functions) + b'\0' * functions)
             + section(7, b'\x01' + text('f') + b'\0\0') + section(10, leb(functions) + bodies))
+
+
+def busy_module(ballast=0):
+    """Exports f and g: (i32) -> i32, which count up to their argument. `ballast`: bytes in a custom section."""
+    code = b'\x01\x01\x7f\x03\x40\x20\x01\x41\x01\x6a\x22\x01\x20\x00\x49\x0d\x00\x0b\x20\x01\x0b'
+    exports = b'\x02' + text('f') + b'\0\0' + text('g') + b'\0\x01'
+    return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, b'\x02\0\0') + section(7, exports)
+            + section(10, b'\x02' + (leb(len(code)) + code) * 2) + section(0, text('ballast') + bytes(ballast)))
 
 
 class Case:
@@ -61,6 +70,13 @@ class Case:
 
     def codes(self):
         return sorted(self.cache.glob('*.code'))
+
+    def run_busy(self, *options, function='f', **how):
+        """The same of a run of the tier that is taken when none is named."""
+        count = 400000000
+        out, err = self.cay('run', '-v', *options, '--invoke', function, str(self.module), str(count), **how)
+        assert out == '%d\n' % count, out
+        return err
 
     def hits(self, *options, **how):
         return 'kept in the cache' in self.run(*options, **how)
@@ -118,7 +134,7 @@ def off_keeps_nothing(case):
     xdg = str(case.folder / 'xdg')
     assert not case.hits(XDG_CACHE_HOME=xdg) and case.hits(XDG_CACHE_HOME=xdg)
     assert not case.cache.exists()
-    case.cay('run', '--invoke', 'f', str(case.module), '41')
+    case.cay('run', '--tier', 'baseline', '--invoke', 'f', str(case.module), '41')
     assert not case.cache.exists()  # other tiers do not look for it
 
 
@@ -349,12 +365,87 @@ def a_home_that_cannot_be_written_is_told(case):
             case.home.chmod(0o700)
 
 
+def what_is_busy_is_kept_and_then_all_of_the_module(case):
+    for isolate in 'none', 'wall', 'process':
+        case.module.write_bytes(busy_module())
+        err = case.run_busy('--isolate', isolate)
+        assert 'optimized 1 of 2 functions while it ran, and moved 1 times' in err, err
+        case.cay('cache', 'wait')
+        assert len(case.codes()) == 1 and not list(case.cache.glob('new-*'))
+        assert 'optimized 2 of 2 functions (kept in the cache)' in case.run_busy('--isolate', isolate)
+        assert 'kept in the cache' in case.run_busy('--tier', 'optimized'), 'where it is what the other tier keeps'
+        case.cay('cache', 'clear')
+        case.run_busy('--isolate', isolate, '--cache', 'off')
+        case.cay('cache', 'wait')
+        assert not case.codes()
+
+
+def of_a_large_module_parts_are_kept(case):
+    case.module.write_bytes(busy_module(ballast=9 << 20))
+    assert 'optimized 1 of 2 functions while it ran, and moved 1' in case.run_busy()
+    case.cay('cache', 'wait')
+    before = case.codes()[0].read_bytes()
+    err = case.run_busy()
+    assert 'optimized 1 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
+    err = case.run_busy(function='g')
+    assert 'optimized 2 of 2 functions while it ran, and moved 1 times (kept in the cache)' in err, err
+    case.cay('cache', 'wait')
+    after = case.codes()[0].read_bytes()
+    assert len(case.codes()) == 1 and len(after) > len(before) and before[152:] in after
+    for function in 'f', 'g':
+        err = case.run_busy(function=function)
+        assert 'optimized 2 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
+    # The tier that has all compiled at first makes all of it.
+    err = case.cay('run', '-v', '--tier', 'optimized', '--invoke', 'f', str(case.module), '7')[1]
+    assert 'optimized 2 of 2 functions' in err and 'kept' not in err, err
+    assert 'optimized 2 of 2 functions (kept in the cache)' in case.run_busy(function='g')
+    path, = case.codes()
+    path.chmod(0o600)
+    path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    path.chmod(0o400)
+    assert 'moved 1 times' in case.run_busy()
+    case.cay('cache', 'wait')
+    assert path.read_bytes() == before
+
+
+def who_compiles_all_takes_turns(case):
+    case.module.write_bytes(busy_module())
+    case.run_busy()
+    case.cay('cache', 'wait')
+    case.cay('cache', 'clear')
+    with open(case.cache / 'turn') as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        case.run_busy()
+        case.cay('cache', 'wait')
+        err = case.run_busy()
+    assert 'optimized 1 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
+
+
+def kills_while_it_runs_leave_nothing_broken(case):
+    case.module.write_bytes(busy_module())
+    for i in range(12):
+        process = case.start('run', '--invoke', 'f', str(case.module), '4000000000')
+        time.sleep(0.02 * i)
+        if i % 2:
+            for broker in keepers_of(process.pid):
+                for pid in [*keepers_of(broker), broker]:
+                    os.kill(pid, signal.SIGKILL)
+        process.kill()
+        process.communicate()
+        case.cay('cache', 'wait')
+        case.cay('cache', 'verify')
+    case.run_busy()
+    case.cay('cache', 'wait')
+    assert not list(case.cache.glob('new-*')) and len(case.codes()) == 1
+
+
 CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_are_other_code,
          a_file_that_changed_in_place_is_hashed_anew, off_keeps_nothing, damaged_and_foreign_files_are_written_anew,
          code_under_another_name_is_none, a_folder_that_others_may_change_is_not_used, without_a_place_the_program_runs,
          many_at_once_do_no_harm, kills_leave_nothing_broken, what_a_short_program_leaves_is_finished,
          the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
-         a_home_that_cannot_be_written_is_told)
+         a_home_that_cannot_be_written_is_told, what_is_busy_is_kept_and_then_all_of_the_module,
+         of_a_large_module_parts_are_kept, who_compiles_all_takes_turns, kills_while_it_runs_leave_nothing_broken)
 
 
 def main():

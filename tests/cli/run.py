@@ -106,7 +106,9 @@ def environment(cay, tier, folder):
     kept = ('ASAN_', 'UBSAN_', 'LSAN_', 'TSAN_', 'CAY_SANITIZED')
     keep = {name: os.environ[name] for name in os.environ if name.startswith(kept)}
     path = '%s:%s:%s' % (Path(cay).parent, folder, os.environ.get('PATH', '/usr/bin:/bin'))
-    return dict(keep, CAY_TIER=tier, PATH=path, CAY_COMMAND=cay)
+    if tier:
+        keep.update(CAY_TIER=tier, CAY_CACHE='off')
+    return dict(keep, PATH=path, CAY_COMMAND=cay)
 
 
 RECEIPT = """#!/usr/bin/env python3

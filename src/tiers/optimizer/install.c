@@ -251,6 +251,7 @@ void optimizer_report(const void *object, struct base_text *out) {
 #undef X
   };
   const struct baseline_code *code = object;
+  if (code->watch && !optimizer_watch_of(code)->has_wanted && !code->kept_where) return;
   base_text_format(out, "optimized %u of %u functions", code->optimized_count, code_entry_count(code));
   if (code->watch) base_text_format(out, " while it ran, and moved %u times", optimizer_watch_of(code)->moves);
   if (code->kept_where) base_text_format(out, " (kept %s)", code->kept_where);

@@ -126,6 +126,7 @@ struct optimizer_watch {
   struct baseline_watch watch; /* first */
   uint8_t *points;             /* by entry */
   uint64_t number;             /* of the code object in the process, from 1 on */
+  bool has_wanted;             /* anything, at any time */
   bool is_over;                /* nobody answers any more */
   uint64_t random;
   uint32_t moves; /* of frames that ran, for people */

@@ -89,6 +89,7 @@ static bool makes_busy(struct optimizer_watch *watch, uint32_t entry) {
 static void want(struct optimizer_watch *watch, uint32_t entry, uint32_t label) {
   struct wire_item *item = watch->wanted.count < WIRE_MOST_ITEMS ? BASE_VEC_PUSH(&watch->wanted) : NULL;
   if (item) *item = (struct wire_item){entry, label};
+  watch->has_wanted = true;
 }
 
 static void at_call(struct baseline_code *code, struct engine_thread *thread, uint32_t entry) {

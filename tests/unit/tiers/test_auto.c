@@ -53,7 +53,7 @@ static struct setting begin(void) {
 static void check_report(const struct setting *setting, const char *expected) {
   struct base_text text = {0};
   tiers_auto.report(setting->instance->code, &text);
-  CHECK_TEXT(text.bytes, expected);
+  CHECK_TEXT(text.bytes ? text.bytes : "", expected);
   base_text_deinit(&text);
 }
 
@@ -72,7 +72,7 @@ TEST(nothing_is_asked_for_before_it_is_busy) {
   tiers_auto_hasten(0);
   struct setting setting = begin();
   CHECK_CALL(&setting.world, setting.instance, "sum", 10, 125);
-  check_report(&setting, "optimized 0 of 7 functions while it ran, and moved 0 times");
+  check_report(&setting, "");
   world_free(&setting.world);
   ask_early();
 }
