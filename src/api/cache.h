@@ -15,7 +15,7 @@ struct api_cache {
 enum { CACHE_NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 + sizeof ".code" };
 #define CACHE_NEW_PREFIX "new-"
 #define CACHE_LOCK_NAME "lock" /* held, shared, by whoever fills the cache */
-#define CACHE_TURN_NAME "turn" /* held by who compiles all of a module that nobody waits for */
+#define CACHE_TURN_NAME "turn" /* held by who compiles what nobody waits for */
 
 /* The file that code for the key is in. */
 void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]);

@@ -9,7 +9,7 @@
  *   the last answer is passed on; so who has seen the program start finds its code in the cache.
  * - Of the tier `auto`, the broker starts it when the first function turns out to be busy, which most short programs never see. What
  *   is asked for then is a part of the module, of which a file is kept when the command has ended, together with what the file
- *   had before; and of a module that is not too large all is compiled afterwards, into a file that replaces that one.
+ *   had before; and all of that is then compiled once more as one whole, into a file that replaces it.
  *
  * When the command has ended the keeper goes on, out of the way of others and for a while only: it is in a session of its
  * own and has none of the command's descriptors, so nobody waits for it who waits for the command. */
@@ -145,16 +145,13 @@ int keeper_start(const struct api_cache *cache, const struct keeper_job *jobs, u
 
 /* ---- What is busy of a module ------------------------------------------------------------------------------------------------ */
 
-/* The largest module of which all is compiled for later runs. */
-enum { WHOLE_BYTES = 8 << 20 };
-
 struct part {
   struct keeper *keeper;
-  struct draft draft; /* of what is asked for; `fd` -1: nothing is written */
-  size_t module_bytes;
-  bool has_new;   /* answers */
-  bool is_whole;  /* what is drafted is all of the module */
-  bool has_whole; /* the cache has that already */
+  struct draft draft;    /* of what is asked for; `fd` -1: nothing is written */
+  struct base_file file; /* what the cache had at the beginning */
+  struct tiers_kept kept;
+  bool has_whole;           /* the cache has all of the module */
+  bool has_new, has_failed; /* answers */
 };
 
 static void finish_part(struct part *part) {
@@ -165,44 +162,44 @@ static void finish_part(struct part *part) {
 }
 
 /* The file goes on with what it has. */
-static void begin_part(void *env, const struct tiers_kept_key *key, size_t module_bytes) {
+static const struct tiers_kept *begin_part(void *env, const struct tiers_kept_key *key) {
   struct part *part = env;
-  struct base_file file;
-  struct tiers_kept kept;
   char name[CACHE_NAME_BYTES];
   finish_part(part);
+  base_file_deinit(&part->file);
   cache_name(key, name);
-  bool is_there = cache_read(&part->keeper->cache, name, &file, &kept);
-  part->module_bytes = module_bytes;
+  bool is_there = cache_read(&part->keeper->cache, name, &part->file, &part->kept);
   part->has_new = false;
-  part->has_whole = is_there && !kept.is_part;
+  part->has_whole = is_there && !part->kept.is_part;
   if (!part->has_whole) draft_begin(&part->draft, &part->keeper->cache, key);
-  part->draft.kept.key = *key;
-  if (is_there && kept.is_part) draft_add_kept(&part->draft, &kept);
-  if (is_there) base_file_deinit(&file);
+  if (!is_there || part->has_whole) return NULL;
+  draft_add_kept(&part->draft, &part->kept);
+  return &part->kept;
 }
 
 /* What has failed may not another time. */
 static void take_part(void *env, const struct tiers_answer *answer) {
   struct part *part = env;
-  if (answer->has_failed && part->is_whole) draft_give_up(&part->draft);
+  part->has_failed |= answer->has_failed;
   if (answer->has_failed) return;
   draft_add(&part->draft, answer);
   part->has_new = true;
 }
 
 /* One keeper at a time takes that much of the machine; which of several runs of a program it is does not matter. */
-static bool may_do_all(struct part *part) {
-  int lock = openat(part->keeper->cache.folder, CACHE_TURN_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+static bool takes_turn(const struct keeper *keeper) {
+  int lock = openat(keeper->cache.folder, CACHE_TURN_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0; /* until the process ends */
 }
 
-static void do_all(struct part *part, const struct tiers_relay *relay) {
-  if (part->module_bytes == 0 || part->module_bytes > WHOLE_BYTES || part->has_whole || !may_do_all(part)) return;
+/* Functions that were compiled one after the other, as they were wanted, know nothing of each other, and have entries in loops that
+ * later runs have no use for. */
+static void do_afresh(struct part *part, const struct tiers_relay *relay) {
   const struct tiers_kept_key key = part->draft.kept.key;
+  if (part->has_whole || !part->has_new || !takes_turn(part->keeper)) return;
   draft_begin(&part->draft, &part->keeper->cache, &key);
-  part->is_whole = true;
-  if (tiers_auto_relay_rest(relay)) draft_finish(&part->draft, false);
+  part->has_failed = false;
+  if (tiers_auto_relay_afresh(relay) && !part->has_failed) draft_finish(&part->draft, true);
   draft_give_up(&part->draft);
 }
 
@@ -214,7 +211,7 @@ _Noreturn static void serve_part(struct keeper *keeper) {
   setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
   tiers_auto_relay(&relay);
   finish_part(&part);
-  do_all(&part, &relay);
+  do_afresh(&part, &relay);
   tiers_auto_relay_end();
   end(keeper);
 }

@@ -71,15 +71,16 @@ struct tiers_relay {
   int asker; /* the socket of the process that asks */
   unsigned linger_cpu_s; /* what the helper gets when nobody asks any more */
   void *env;
-  /* A module of so many bytes has come, and answers about it follow. */
-  void (*begin)(void *env, const struct tiers_kept_key *key, size_t module_bytes);
+  /* A module has come, and answers about it follow. Returns what is kept of it already, borrowed for the moment, or NULL. */
+  const struct tiers_kept *(*begin)(void *env, const struct tiers_kept_key *key);
   /* An answer, checked; `is_last` of those to one request. */
   void (*take)(void *env, const struct tiers_answer *answer);
 };
 /* Starts the helper and passes on what they say, until the process that asks has ended, or the helper. */
 void tiers_auto_relay(const struct tiers_relay *how);
-/* After that: has all of the last module compiled, to be taken. False: not all was answered. */
-bool tiers_auto_relay_rest(const struct tiers_relay *how);
+/* After that: has everything that was asked for compiled again as one whole, with what was kept already and what the process wants
+ * for later runs; to be taken. False: there is nothing, or not all was answered. */
+bool tiers_auto_relay_afresh(const struct tiers_relay *how);
 void tiers_auto_relay_end(void); /* the helper's */
 #endif
 /* All of this build, the one that the command takes when nothing is asked for first; NULL ends the list. */

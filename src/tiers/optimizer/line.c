@@ -83,10 +83,11 @@ static bool start(struct baseline_code *code) {
   return false;
 }
 
-static void begin(struct baseline_code *code) {
+/* Takes what the code object wants. */
+static bool make_request(struct baseline_code *code, enum wire_when when) {
   struct optimizer_watch *watch = optimizer_watch_of(code);
   const struct module *module = code->module;
-  if (!start(code) || !BASE_VEC_RESERVE(&line.items, watch->wanted.count)) return;
+  if (!BASE_VEC_RESERVE(&line.items, watch->wanted.count)) return false;
   memcpy(line.items.items, watch->wanted.items, watch->wanted.count * sizeof *line.items.items);
   line.items.count = watch->wanted.count;
   watch->wanted.count = 0;
@@ -99,7 +100,15 @@ static void begin(struct baseline_code *code) {
                                        .mix = optimizer_mix(),
                                        .module_bytes = is_known ? 0 : (uint32_t)module->len_bytes,
                                        .item_count = (uint32_t)line.items.count,
-                                       .entry_count = code_entry_count(code)};
+                                       .entry_count = code_entry_count(code),
+                                       .when = when};
+  return true;
+}
+
+static void begin(struct baseline_code *code) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  const struct module *module = code->module;
+  if (!start(code) || !make_request(code, WIRE_NOW)) return;
   line.parts[0] = (struct part){(const uint8_t *)&line.request, sizeof line.request};
   line.parts[1] = (struct part){module->bytes, line.request.module_bytes};
   line.parts[2] = (struct part){(const uint8_t *)line.items.items, line.items.count * sizeof *line.items.items};
@@ -214,4 +223,17 @@ void optimizer_line_finish(struct baseline_code *code) {
 
 void optimizer_line_forget(struct baseline_code *code) {
   if (line.asking == code) hang_up();
+}
+
+/* Of what is under way nothing may be left to send, and the module has to be there. What does not go through at once is lost,
+ * and the line with it, which nobody needs any more. */
+void optimizer_line_leave(struct baseline_code *code) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  bool is_free = line.asking ? line.asking == code && line.parts[2].left == 0 : true;
+  if (is_child || !is_free || line.loaded != watch->number || watch->wanted.count == 0) return;
+  if (!make_request(code, WIRE_LATER)) return;
+  size_t bytes = line.items.count * sizeof *line.items.items;
+  if (optimizer_helper_send(&line.helper, &line.request, sizeof line.request) != (ptrdiff_t)sizeof line.request ||
+      optimizer_helper_send(&line.helper, line.items.items, bytes) != (ptrdiff_t)bytes)
+    hang_up();
 }

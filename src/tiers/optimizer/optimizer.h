@@ -115,6 +115,8 @@ void optimizer_line_advance(struct baseline_code *code);
 void optimizer_line_finish(struct baseline_code *code);
 /* The code object goes: what it has asked for is not wanted any more. */
 void optimizer_line_forget(struct baseline_code *code);
+/* Before that: says what it wants for later runs, where somebody keeps what is made. */
+void optimizer_line_leave(struct baseline_code *code);
 
 /* What a code object whose code counts knows of its functions (tierup.c). The line's lock guards it. */
 struct optimizer_loop {

@@ -13,9 +13,36 @@
 
 static struct {
   struct optimizer_helper helper;
-  struct wire_request request; /* the last one */
+  struct wire_request request; /* the last one that went to the helper */
+  struct wire_item *items;     /* room for one of each function */
+  bool *is_wanted;             /* by function: it is in what is made afresh */
   bool is_left;                /* nobody waits for the answers any more */
 } relay = {.helper.socket = -1};
+
+static void forget_module(void) {
+  optimizer_helper_end(&relay.helper);
+  base_free(relay.items);
+  base_free(relay.is_wanted);
+  relay.items = NULL;
+  relay.is_wanted = NULL;
+}
+
+/* ---- What is wanted afresh --------------------------------------------------------------------------------------------------- */
+
+static void want_batch(const struct optimizer_batch *batch) {
+  for (uint32_t i = 0; i < batch->pair_count; i++) relay.is_wanted[batch->functions[i].entry] = true;
+}
+
+static void want_kept(const struct tiers_kept *kept) {
+  struct tiers_kept_reader reader = {.at = kept->answers, .end = kept->answers + kept->answers_bytes};
+  enum cay_status status = CAY_OK;
+  while (!status && reader.at < reader.end) {
+    struct optimizer_batch batch;
+    status = optimizer_batch_read(tiers_kept_take, &reader, relay.request.entry_count, &batch, NULL);
+    if (!status) want_batch(&batch);
+    optimizer_batch_free(&batch);
+  }
+}
 
 /* ---- Requests ------------------------------------------------------------------------------------------------------------- */
 
@@ -43,25 +70,42 @@ static bool pass_module(const struct tiers_relay *how) {
                                .level = TIERS_LEVEL_DEFAULT,
                                .entry_count = relay.request.entry_count};
   struct base_sha256 hash;
-  optimizer_helper_end(&relay.helper);
+  forget_module();
+  if (key.entry_count > WIRE_MOST_ITEMS) return false;
+  relay.items = base_alloc((size_t)key.entry_count * sizeof *relay.items + 1);
+  relay.is_wanted = base_alloc_zero((size_t)key.entry_count + 1, sizeof *relay.is_wanted);
+  if (!relay.items || !relay.is_wanted) return false;
   if (optimizer_helper_start(&relay.helper, NULL) != CAY_OK || !tell_request()) return false;
   base_sha256_init(&hash);
   if (!pass(how, relay.request.module_bytes, &hash)) return false;
   base_sha256_finish(&hash, key.module);
   tiers_kept_build(key.build);
-  how->begin(how->env, &key, relay.request.module_bytes);
+  const struct tiers_kept *kept = how->begin(how->env, &key);
+  if (kept) want_kept(kept);
   return true;
 }
 
-static bool pass_request(const struct tiers_relay *how) {
-  if (!optimizer_hear_from(how->asker, &relay.request, sizeof relay.request)) return false;
-  /* What could be chosen and is not: all but these numbers is in the key. */
+/* Nothing is answered. */
+static bool note_for_later(const struct tiers_relay *how, uint32_t count) {
+  struct wire_item item;
+  for (uint32_t i = 0; i < count; i++) {
+    if (!optimizer_hear_from(how->asker, &item, sizeof item) || item.entry >= relay.request.entry_count) return false;
+    relay.is_wanted[item.entry] = true;
+  }
+  return true;
+}
+
+/* What could be chosen and is not is what the key has no room for. */
+static bool pass_request(const struct tiers_relay *how, const struct wire_request *request) {
+  uint32_t entry_count = relay.request.entry_count;
+  relay.request = *request;
   relay.request.mix = 0;
   relay.request.level = TIERS_LEVEL_DEFAULT;
   relay.request.cpu = TIERS_CPU_NATIVE;
-  if (relay.request.item_count == 0 || relay.request.item_count > WIRE_MOST_ITEMS) return false;
-  bool is_passed = relay.request.module_bytes ? pass_module(how) : relay.helper.socket >= 0 && tell_request();
-  return is_passed && pass(how, relay.request.item_count * sizeof(struct wire_item), NULL);
+  relay.request.when = WIRE_NOW;
+  if (!request->module_bytes) relay.request.entry_count = entry_count;
+  bool is_passed = request->module_bytes ? pass_module(how) : relay.is_wanted && tell_request();
+  return is_passed && pass(how, request->item_count * sizeof(struct wire_item), NULL);
 }
 
 /* ---- Answers --------------------------------------------------------------------------------------------------------------- */
@@ -71,13 +115,16 @@ static bool hear_helper(void *env, void *to, size_t count) {
   return optimizer_hear_from(relay.helper.socket, to, count);
 }
 
+static void be_left(const struct tiers_relay *how) {
+  if (relay.is_left) return;
+  relay.is_left = true;
+  if (relay.helper.process) optimizer_linger(relay.helper.process, how->linger_cpu_s);
+}
+
 static bool pass_answer(void *env, const struct tiers_answer *answer) {
   const struct tiers_relay *how = env;
   how->take(how->env, answer);
-  if (!relay.is_left && !optimizer_tell_to(how->asker, answer->bytes, answer->len_bytes)) {
-    relay.is_left = true;
-    optimizer_linger(relay.helper.process, how->linger_cpu_s);
-  }
+  if (!relay.is_left && !optimizer_tell_to(how->asker, answer->bytes, answer->len_bytes)) be_left(how);
   return true;
 }
 
@@ -88,6 +135,7 @@ static bool pass_answers(const struct tiers_relay *how) {
     struct optimizer_batch batch;
     goes_on = optimizer_batch_read(hear_helper, NULL, relay.request.entry_count, &batch, NULL) == CAY_OK &&
               optimizer_batch_hand_out(&batch, pass_answer, (void *)(uintptr_t)how, NULL);
+    if (goes_on) want_batch(&batch);
     is_last = batch.is_last;
     optimizer_batch_free(&batch);
   }
@@ -96,17 +144,31 @@ static bool pass_answers(const struct tiers_relay *how) {
 
 /* ---- The whole ------------------------------------------------------------------------------------------------------------- */
 
+static bool serve_one(const struct tiers_relay *how) {
+  struct wire_request request;
+  if (!optimizer_hear_from(how->asker, &request, sizeof request)) return false;
+  if (request.magic != WIRE_MAGIC || request.item_count == 0 || request.item_count > WIRE_MOST_ITEMS) return false;
+  if (request.when == WIRE_LATER)
+    return relay.is_wanted && !request.module_bytes && note_for_later(how, request.item_count);
+  return pass_request(how, &request) && pass_answers(how);
+}
+
 void tiers_auto_relay(const struct tiers_relay *how) {
-  while (!relay.is_left && pass_request(how) && pass_answers(how)) {
+  while (serve_one(how)) {
   }
-  relay.is_left = true;
+  be_left(how);
 }
 
-bool tiers_auto_relay_rest(const struct tiers_relay *how) {
-  if (relay.helper.socket < 0) return false;
-  optimizer_linger(relay.helper.process, how->linger_cpu_s);
-  relay.request.module_bytes = relay.request.item_count = 0;
-  return tell_request() && pass_answers(how);
+bool tiers_auto_relay_afresh(const struct tiers_relay *how) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; relay.is_wanted && i < relay.request.entry_count; i++)
+    if (relay.is_wanted[i]) relay.items[count++] = (struct wire_item){i, WIRE_NO_LABEL};
+  if (count == 0) return false;
+  relay.request.module_bytes = 0;
+  relay.request.item_count = count;
+  relay.request.when = WIRE_AFRESH;
+  return tell_request() && optimizer_tell_to(relay.helper.socket, relay.items, count * sizeof *relay.items) &&
+         pass_answers(how);
 }
 
-void tiers_auto_relay_end(void) { optimizer_helper_end(&relay.helper); }
+void tiers_auto_relay_end(void) { forget_module(); }

@@ -26,6 +26,7 @@ enum {
   FIRST_TICKS = 4096,
   MOST_TICKS = 1 << 16, /* an interruption has to wait for them, in a loop that calls nothing */
   MOST_LOOPS = 1000,
+  MOST_LATER = 8192, /* which a socket takes at once */
   REFUSED = UINT8_MAX - 1,
   ASKED,
 };
@@ -148,9 +149,18 @@ void optimizer_refused(struct baseline_code *code, uint32_t entry) {
 
 /* ---- Code objects ---------------------------------------------------------------------------------------------------------- */
 
+/* What had some time, but too little: so that the next run has less to find out. */
+static void want_for_later(struct baseline_code *code) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  for (uint32_t i = 0; i < code_entry_count(code) && watch->wanted.count < MOST_LATER; i++)
+    if (watch->points[i] > 0 && watch->points[i] < REFUSED) want(watch, i, WIRE_NO_LABEL);
+  optimizer_line_leave(code);
+}
+
 static void watch_free(struct baseline_code *code) {
   struct optimizer_watch *watch = optimizer_watch_of(code);
   optimizer_line_lock();
+  if (watch->has_wanted) want_for_later(code);
   optimizer_line_forget(code);
   optimizer_line_unlock();
   base_free(watch->points);

@@ -23,6 +23,10 @@ enum {
 /* The argument of a helper that yields to all other processes, and ends at once when the other side does. */
 #define WIRE_YIELDS "yields"
 
+/* NOW: what was not answered yet. AFRESH: also what was, as one whole. LATER, to a relay, which has it compiled afresh when the
+ * asker has ended, with all that was asked before; there is no answer. */
+enum wire_when { WIRE_NOW, WIRE_AFRESH, WIRE_LATER };
+
 enum wire_flags { WIRE_EXPLICIT_BOUNDS = 1, WIRE_DETERMINISTIC = 2, WIRE_CANONICAL_NANS = 4, WIRE_FUEL = 8 };
 
 struct wire_request {
@@ -34,7 +38,7 @@ struct wire_request {
   uint32_t mix; /* for tests: which functions are left out; 0: none */
   uint32_t level, cpu;    /* of optimization, below TIERS_LEVELS; enum tiers_cpu */
   uint32_t entry_count;   /* functions that the module defines */
-  uint32_t unused;
+  uint32_t when;          /* enum wire_when */
 };
 
 /* A function that is wanted: with `label`, to be entered at that loop of its register code as well. */

@@ -303,10 +303,13 @@ static bool serve(struct job *job) {
     return false;
   if (request.level >= TIERS_LEVELS || request.cpu >= TIERS_CPU_COUNT) return false;
   if (request.module_bytes ? !hear_module(job, &request) : !job->module) return false;
+  if (request.when == WIRE_AFRESH)
+    memset(job->is_answered, 0, job->module->func_count - job->module->imported_func_count);
   if (request.item_count == 0) return answer_module(job);
   struct wire_item *items = base_alloc(request.item_count * sizeof *items);
   bool done = items && hear(items, request.item_count * sizeof *items) &&
-              are_in_module(job, items, request.item_count) && answer_items(job, items, request.item_count);
+              are_in_module(job, items, request.item_count) &&
+              (request.when == WIRE_LATER || answer_items(job, items, request.item_count));
   base_free(items);
   return done;
 }
