@@ -25,7 +25,7 @@
 
 #if TIERS_HAS_OPTIMIZER
 
-enum { LINGER_CPU_S = 20, LOW_PRIORITY = 19, FIRST_FD = 3, FD_COUNT = 3 };
+enum { LINGER_CPU_S = 60, LOW_PRIORITY = 19, FIRST_FD = 3, FD_COUNT = 3 };
 
 struct keeper {
   int socket, lock;
