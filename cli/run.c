@@ -179,7 +179,7 @@ static enum cay_status start(struct cli_session *session, struct cay_error *erro
   enum cay_status status =
       api_run_invoke_text(session->run, session->settings.invoke, (const char *const *)session->arguments.items,
                           session->arguments.count, &results, error);
-  cli_print(&results, 0);
+  session->lost_results = cli_print(&results, 0) != 0;
   return status;
 }
 
@@ -283,6 +283,7 @@ static int run(struct cli_session *session) {
   cli_progress_end(&session->progress);
   code = session->audit_failed ? POLICY_EXIT_AUDIT : end(session, status, &error);
   if (*cay_run_digest(session->run)) cli_say("%s: digest %s", session->file, cay_run_digest(session->run));
+  if (code == 0 && session->lost_results) code = POLICY_EXIT_USAGE;
   bool failed = code != 0;
   size_t said =
       failed || session->settings.verbose ? cli_denials_say(&session->denials, &session->settings, session->file) : 0;

@@ -102,6 +102,7 @@ struct cli_session {
   struct cli_last_words last_words;
   bool is_sealed; /* this process is a bundle that was started */
   bool has_run;
+  bool lost_results; /* of --invoke: they could not be written */
   int ended_by; /* the signal; 0: none */
   struct cli_progress progress; /* of --eager */
 };
