@@ -38,7 +38,8 @@ struct api_timeout {
 };
 /* An engine's. Zero: it has not begun. */
 struct api_watchdog {
-  atomic_int process; /* in which its thread is */
+  atomic_int process;  /* in which its thread is */
+  atomic_int beginner; /* the process that begins it now; 0: none */
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t changed;

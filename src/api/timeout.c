@@ -12,11 +12,13 @@
  * the same budget; and not sooner than after LEAST_NS, by which the limit may be passed.
  *
  * A process that was forked has the memory of a watchdog and not its thread: its first call with a limit begins another, and the
- * call that it was forked in, if any, is watched no more.
+ * call that it was forked in, if any, is watched no more. Another thread may just have begun it when the process was forked,
+ * which is gone then; so what keeps two from doing so is no lock, but says which process's it is.
  *
  * Invariants: 1. The lock guards everything but `process`; `expired` is called with it held, so that nobody is called once
  * api_timeout_stop has returned. 2. The lock is taken before a run's lock of CPU time. */
 #include <assert.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,20 +93,25 @@ static void parts_init(struct api_watchdog *dog) {
 }
 
 /* The thread takes no signals: they are the embedder's, and the guest's faults belong to the guest's thread. */
-static int begin(struct api_watchdog *dog) {
-  static pthread_mutex_t beginning = PTHREAD_MUTEX_INITIALIZER;
+static int make_thread(struct api_watchdog *dog) {
   sigset_t all, before;
-  int result = 0;
   sigfillset(&all);
-  pthread_mutex_lock(&beginning);
-  if (!is_awake(dog)) {
-    parts_init(dog);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    result = pthread_create(&dog->thread, NULL, watch, dog);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result == 0) atomic_store(&dog->process, getpid());
-  }
-  pthread_mutex_unlock(&beginning);
+  parts_init(dog);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int result = pthread_create(&dog->thread, NULL, watch, dog);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (result == 0) atomic_store(&dog->process, getpid());
+  return result;
+}
+
+static int begin(struct api_watchdog *dog) {
+  int own = getpid(), other;
+  do {
+    other = atomic_load(&dog->beginner);
+    if (other == own) sched_yield(); /* while another thread does it */
+  } while (other == own || !atomic_compare_exchange_weak(&dog->beginner, &other, own));
+  int result = is_awake(dog) ? 0 : make_thread(dog);
+  atomic_store(&dog->beginner, 0);
   return result;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Threads of a guest through cay.h: how many there may be, how they end, alone and all together. */
 #include "api/api.h"
+#include "api/parts.h"
 #include "test.h"
 
 #include <pthread.h>
@@ -304,11 +305,26 @@ TEST(out_of_memory) {
   engine = usual;
 }
 
+/* The engine's watchdog in a process that was forked while another thread of the old one began it. */
+static void never(void *env, enum base_limit limit) { (void)env, (void)limit; }
+TEST(a_watchdog_that_was_just_begun) {
+  struct api_watchdog dog = {.beginner = getppid()};
+  struct api_timeout timeout = {.next = NULL};
+  const struct api_timeout_setup setup = {.timeout_ns = UINT64_C(60000000000), .expired = never};
+  alarm(20);
+  CHECK_INT(api_timeout_start(&timeout, &dog, &setup, NULL), CAY_OK);
+  alarm(0);
+  CHECK_INT(dog.process, getpid());
+  api_timeout_stop(&timeout);
+  api_watchdog_end(&dog);
+}
+
 int main(void) {
   RUN(out_of_memory)
   if (cay_engine_new(NULL, &engine, &error) != CAY_OK) return 2;
   RUN(cpu_time_of_all)
   RUN(all_end_with_the_first)
+  RUN(a_watchdog_that_was_just_begun)
   RUN(a_trap_ends_all)
   RUN(an_exit_ends_all)
   RUN(the_time_limit_ends_all)
