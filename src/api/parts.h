@@ -143,15 +143,6 @@ static inline void api_slots_take(const module_type *types, uint32_t count, uint
     __asm__(""); /* there is one or two: no loop to be unrolled */
   }
 }
-/* Whether they can pass all values of the type: it has no references. */
-static inline bool api_slots_fit(const struct module_func_type *type) {
-  for (uint32_t i = 0; i < type->param_count; i++)
-    if (module_type_is_ref(type->params[i])) return false;
-  for (uint32_t i = 0; i < type->result_count; i++)
-    if (module_type_is_ref(type->results[i])) return false;
-  return true;
-}
-
 /* Defines the functions in a linker (host_function.c). */
 enum cay_status api_imports_define(const cay_imports *imports, struct engine_linker *linker, struct engine_store *store,
                                    struct cay_error *error);
@@ -169,8 +160,8 @@ static inline void *api_memory_of(const struct engine_instance *instance, size_t
 struct api_limits {
   struct base_budget *budget; /* the run's own */
   uint64_t memory_bytes, stack_bytes; /* usual limits */
-  bool has_begun, has_parent;
-  bool is_used; /* something of it, or of the run, is not as it was in the beginning */
+  bool has_parent;
+  bool has_begun, is_used; /* something of it, or of the run, is not as it was in the beginning */
   _Atomic(enum base_limit) expired; /* the time that is over; BASE_LIMIT_COUNT: none */
   struct api_cpu cpu;
   struct api_cpu_thread first; /* thread of a call */

@@ -30,7 +30,8 @@ struct preload {
 
 struct cay_run {
   struct cay_module *module;
-  struct wasi_p1 *p1; /* NULL without WASI */
+  uintptr_t exports, exports_bytes; /* the module's, where they lie: what a cay_function points to */
+  struct wasi_p1 *p1;               /* NULL without WASI */
   struct api_hearers hearers;
   BASE_VEC(struct preload) preloads;
   struct engine_limits engine_limits;
@@ -46,8 +47,11 @@ struct cay_run {
   void *eager_env;
 
   _Atomic(struct engine_store *) store;
+  const struct engine_thread *thread; /* the store's; for the thread that the run is used by */
   struct engine_linker *linker;
   struct engine_instance *instance;
+  /* The same, or NULL where there is more to begin and to end around a call than its budget says. */
+  struct engine_instance *plain;
   struct api_threads *threads;    /* NULL: the module starts none */
   struct engine_thread *reported; /* that the result is about; NULL: the first */
   bool opened, started;
@@ -66,7 +70,7 @@ struct cay_run {
 };
 
 /* In a call of the run itself, which a function of the host makes: it is the outer one that begins, ends and reports. */
-static bool is_running(const struct cay_run *run) { return run->store && engine_store_thread(run->store)->top; }
+static bool is_running(const struct cay_run *run) { return run->thread && run->thread->top; }
 
 /* ---- Making and freeing ------------------------------------------------------------------------------------------------ */
 
@@ -96,6 +100,8 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
   if (!run) return base_error_memory(error);
   run->result.trap_offset = CAY_ERROR_NO_OFFSET;
   run->module = cay_module_retain(module);
+  run->exports = (uintptr_t)module->module->exports;
+  run->exports_bytes = module->module->export_count * sizeof *module->module->exports;
   atomic_fetch_add_explicit(&module->engine->run_count, 1, memory_order_relaxed);
   enum cay_status status = api_limits_init(&run->limits, module->engine->stack_bytes, error);
   if (status == CAY_OK && wasi) status = surface_new(run, wasi, error);
@@ -523,6 +529,7 @@ static enum cay_status make_store(struct cay_run *run, struct cay_error *error) 
   }
   if (run->p1) engine_store_set_wake(store, wasi_p1_wake, run->p1);
   atomic_store(&run->store, store);
+  run->thread = engine_store_thread(store);
   if (atomic_load(&run->interrupt_wanted)) engine_interrupt(store);
   status = engine_linker_new(store, &run->linker, error);
   if (status == CAY_OK && run->imports) status = api_imports_define(run->imports, run->linker, store, error);
@@ -563,6 +570,7 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
   if (status != CAY_OK) return opening_failed(run, error);
   assert(instance);
   run->instance = instance;
+  if (!run->threads && !run->wants_digest) run->plain = instance;
   return CAY_OK;
 }
 
@@ -676,12 +684,10 @@ enum cay_status cay_run_open(cay_run *run, struct cay_error *error) { return cal
 
 static const struct module_export *export_of(const cay_function *function) { return (const void *)function; }
 
-static bool is_of(const cay_function *function, const struct module *module) {
-  return export_of(function) >= module->exports && export_of(function) < module->exports + module->export_count;
-}
-
 static const struct module_func_type *type_of(const cay_function *function, const cay_module *module) {
-  assert(is_of(function, module->module) && "a function is asked about with the module that it is of");
+  assert(export_of(function) >= module->module->exports &&
+         export_of(function) < module->module->exports + module->module->export_count &&
+         "a function is asked about with the module that it is of");
   return module_func_type_of(module->module, export_of(function)->index);
 }
 
@@ -708,24 +714,11 @@ enum cay_status cay_module_function(const cay_module *module, const char *name, 
   const struct module_func_type *type = export_type(module->module, name, error);
   if (!type) return CAY_ERROR_ARGUMENT;
   char text[128];
-  if (!api_slots_fit(type))
+  if (type->has_references)
     return base_error_set(error, CAY_ERROR_UNSUPPORTED, "the function has the type %s, and slots take no references",
                           module_func_type_text(type, text, sizeof text));
   *out = (const void *)module_export_find(module->module, name, strlen(name));
   return CAY_OK;
-}
-
-/* An opened run that has nothing to begin and to end around a call. */
-static bool is_plain(const struct cay_run *run) {
-  return run->instance && !run->threads && !run->wants_digest && !base_budget_has_times(run->limits.budget);
-}
-
-/* What begins a call otherwise, where there is something to do. */
-static void begin_plain(struct cay_run *run) {
-  run->limits.has_begun = run->limits.is_used = true;
-  if (run->pool) engine_store_use_enter(run->store);
-  if (BASE_UNLIKELY(run->has_result)) result_reset(run);
-  if (BASE_UNLIKELY(base_budget_hits(run->limits.budget))) base_budget_forget_hits(run->limits.budget);
 }
 
 static enum cay_status call_ended(struct cay_run *run, enum engine_trap trap, struct cay_error *error) {
@@ -734,23 +727,40 @@ static enum cay_status call_ended(struct cay_run *run, enum engine_trap trap, st
   return status;
 }
 
-enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slot *slots, struct cay_error *error) {
-  const struct module *module = run->module->module;
-  const struct module_export *export = export_of(function);
-  if (BASE_UNLIKELY(!is_of(function, module)))
-    return base_error_set(error, CAY_ERROR_ARGUMENT, "the function is of another module than the run");
-  uint64_t *raw = (uint64_t *)slots;
-  const struct module_func_type *type = module_func_type_of(module, export->index);
-  assert((slots || type->param_slots + type->result_slots == 0) && "a call has room for its arguments and results");
-  api_slots_take(type->params, type->param_count, raw);
-  if (BASE_LIKELY(!is_running(run))) {
-    if (BASE_UNLIKELY(!is_plain(run))) return call_index(run, export->index, raw, error);
-    begin_plain(run);
-  } else if (!run->instance) {
+/* Not of a run that is being opened. */
+static enum cay_status call_now(struct cay_run *run, uint32_t index, uint64_t *slots, struct cay_error *error) {
+  struct engine_store *store = atomic_load_explicit(&run->store, memory_order_relaxed);
+  struct engine_function *function = run->instance->functions[index];
+  assert((slots || function->type->param_slots + function->type->result_slots == 0) &&
+         "a call has room for its arguments and results");
+  enum engine_trap trap = engine_call(store, function, slots);
+  return BASE_LIKELY(trap == ENGINE_TRAP_NONE && !run->has_result) ? CAY_OK : call_ended(run, trap, error);
+}
+
+/* A call from within the run, or one that has more to begin and to end. */
+static __attribute__((noinline)) enum cay_status call_otherwise(struct cay_run *run, uint32_t index, uint64_t *slots,
+                                                                struct cay_error *error, bool is_plain) {
+  if (is_running(run)) {
+    if (run->instance) return call_now(run, index, slots, error);
     return base_error_set(error, CAY_ERROR_ARGUMENT, "the run is being opened: its functions cannot be called before");
   }
-  enum engine_trap trap = engine_call(run->store, run->instance->functions[export->index], raw);
-  return BASE_LIKELY(trap == ENGINE_TRAP_NONE && !run->has_result) ? CAY_OK : call_ended(run, trap, error);
+  if (!is_plain) return call_index(run, index, slots, error);
+  run->limits.has_begun = run->limits.is_used = true;
+  if (run->pool) engine_store_use_enter(run->store);
+  if (run->has_result) result_reset(run);
+  return call_now(run, index, slots, error);
+}
+
+/* What a call costs is this function and engine_call: nothing is called before that, so that few registers have to be saved. */
+enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slot *slots, struct cay_error *error) {
+  if (BASE_UNLIKELY((uintptr_t)function - run->exports >= run->exports_bytes))
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "the function is of another module than the run");
+  uint32_t index = export_of(function)->index;
+  bool is_plain = run->plain && !run->thread->top && base_budget_is_quiet(run->limits.budget);
+  if (BASE_UNLIKELY(!is_plain || run->pool || run->has_result))
+    return call_otherwise(run, index, (uint64_t *)slots, error, is_plain);
+  run->limits.has_begun = run->limits.is_used = true;
+  return call_now(run, index, (uint64_t *)slots, error);
 }
 
 void *cay_run_memory(cay_run *run, size_t *len_bytes) {

@@ -200,9 +200,8 @@ wasm_trap_t *cay_wasm_func_call(const wasm_func_t *func, cay_slot *slots) {
   if (!store) return standard_trap_new(NULL, "the function's store was deleted");
   struct engine_function *function = standard_inner(&func->ref);
   uint64_t *raw = (uint64_t *)slots;
-  if (BASE_UNLIKELY(!api_slots_fit(function->type)))
+  if (BASE_UNLIKELY(function->type->has_references))
     return standard_trap_new(store, "the function takes or returns references, which slots do not");
-  api_slots_take(function->type->params, function->type->param_count, raw);
   enum engine_trap trap = engine_call(store->inner, function, raw);
   return BASE_LIKELY(trap == ENGINE_TRAP_NONE) ? NULL : standard_trap_of_call(store, trap);
 }

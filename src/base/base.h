@@ -363,8 +363,19 @@ void base_budget_hit(struct base_budget *budget, enum base_limit limit);
 uint32_t base_budget_hits(const struct base_budget *budget);
 enum base_limit base_budget_last_hit(const struct base_budget *budget);
 void base_budget_forget_hits(struct base_budget *budget);
-/* Whether it or one above it limits a time. */
-bool base_budget_has_times(const struct base_budget *budget);
+/* What a budget begins with, for the next function alone. */
+struct base_budget_head {
+  struct base_budget *parent;   /* retained, or NULL */
+  _Atomic uint32_t hits, times; /* bits 1 << limit: that were reached; of times, that are limited */
+};
+/* Whether nothing limits a time, in it or above, and no limit of its own was reached. */
+static inline bool base_budget_is_quiet(const struct base_budget *budget) {
+  const struct base_budget_head *head = (const void *)budget;
+  if (head && atomic_load_explicit(&head->hits, memory_order_relaxed)) return false;
+  for (; head; head = (const void *)head->parent)
+    if (atomic_load_explicit(&head->times, memory_order_relaxed)) return false;
+  return true;
+}
 /* How much can be taken now, and whose limit that is: the budget's own or that of one above it. */
 uint64_t base_budget_left(const struct base_budget *budget, enum base_limit limit);
 const struct base_budget *base_budget_tightest(const struct base_budget *budget, enum base_limit limit);

@@ -17,9 +17,8 @@ struct counter {
 };
 
 struct base_budget {
+  struct base_budget_head head;
   atomic_uint references;
-  struct base_budget *parent; /* retained, or NULL */
-  _Atomic uint32_t hits;
   _Atomic(enum base_limit) last_hit;
   struct counter counters[BASE_LIMIT_COUNT];
 };
@@ -36,7 +35,7 @@ struct base_budget *base_budget_new(struct base_budget *parent) {
   struct base_budget *budget = base_alloc_zero(1, sizeof *budget);
   if (!budget) return NULL;
   atomic_init(&budget->references, 1);
-  budget->parent = parent ? base_budget_retain(parent) : NULL;
+  budget->head.parent = parent ? base_budget_retain(parent) : NULL;
   for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) atomic_init(&budget->counters[i].limit, BASE_NO_LIMIT);
   atomic_init(&budget->last_hit, BASE_LIMIT_COUNT);
   return budget;
@@ -52,7 +51,7 @@ void base_budget_release(struct base_budget *budget) {
     unsigned before = atomic_fetch_sub_explicit(&budget->references, 1, memory_order_acq_rel);
     assert(before > 0 && "a budget was released more often than it was made and retained");
     if (before > 1) return;
-    struct base_budget *parent = budget->parent;
+    struct base_budget *parent = budget->head.parent;
     base_free(budget);
     budget = parent;
   }
@@ -60,6 +59,11 @@ void base_budget_release(struct base_budget *budget) {
 
 void base_budget_set_limit(struct base_budget *budget, enum base_limit limit, uint64_t most) {
   atomic_store_explicit(&budget->counters[limit].limit, most, memory_order_relaxed);
+  if (limit != BASE_LIMIT_TIME && limit != BASE_LIMIT_CPU_TIME) return;
+  if (most == BASE_NO_LIMIT)
+    atomic_fetch_and_explicit(&budget->head.times, ~(UINT32_C(1) << limit), memory_order_relaxed);
+  else
+    atomic_fetch_or_explicit(&budget->head.times, UINT32_C(1) << limit, memory_order_relaxed);
 }
 
 static uint64_t limit_of(const struct counter *counter) {
@@ -99,7 +103,7 @@ static uint64_t take_up(struct base_budget *budget, enum base_limit limit, uint6
   struct counter *counter = &budget->counters[limit];
   uint64_t before, here = take_here(counter, amount, part, &before);
   if (here == 0) return 0;
-  uint64_t above = take_up(budget->parent, limit, here, part);
+  uint64_t above = take_up(budget->head.parent, limit, here, part);
   if (above < here) give_here(counter, here - above);
   if (above) raise_peak(counter, before + above);
   return above;
@@ -110,24 +114,24 @@ static bool is_held(size_t limit) {
 }
 
 bool base_budget_join(struct base_budget *budget, struct base_budget *parent) {
-  assert(!budget->parent);
+  assert(!budget->head.parent);
   size_t i = 0;
   while (i < BASE_LIMIT_COUNT && base_budget_try(parent, (enum base_limit)i, budget->counters[i].used)) i++;
   bool has_joined = i == BASE_LIMIT_COUNT;
   while (!has_joined && i-- > 0) base_budget_give(parent, (enum base_limit)i, budget->counters[i].used);
-  if (has_joined) budget->parent = base_budget_retain(parent);
+  if (has_joined) budget->head.parent = base_budget_retain(parent);
   return has_joined;
 }
 
 void base_budget_leave(struct base_budget *budget) {
-  for (size_t i = 0; budget->parent && i < BASE_LIMIT_COUNT; i++)
-    if (is_held(i)) base_budget_give(budget->parent, (enum base_limit)i, budget->counters[i].used);
-  base_budget_release(budget->parent);
-  budget->parent = NULL;
+  for (size_t i = 0; budget->head.parent && i < BASE_LIMIT_COUNT; i++)
+    if (is_held(i)) base_budget_give(budget->head.parent, (enum base_limit)i, budget->counters[i].used);
+  base_budget_release(budget->head.parent);
+  budget->head.parent = NULL;
 }
 
 void base_budget_restart(struct base_budget *budget) {
-  assert(!budget->parent);
+  assert(!budget->head.parent);
   for (size_t i = 0; i < BASE_LIMIT_COUNT; i++) {
     struct counter *counter = &budget->counters[i];
     if (!is_held(i)) atomic_store_explicit(&counter->used, 0, memory_order_relaxed);
@@ -158,12 +162,12 @@ uint64_t base_budget_try_part(struct base_budget *budget, enum base_limit limit,
 }
 
 void base_budget_give(struct base_budget *budget, enum base_limit limit, uint64_t amount) {
-  for (; budget; budget = budget->parent) give_here(&budget->counters[limit], amount);
+  for (; budget; budget = budget->head.parent) give_here(&budget->counters[limit], amount);
 }
 
 void base_budget_hit(struct base_budget *budget, enum base_limit limit) {
   if (!budget) return;
-  atomic_fetch_or_explicit(&budget->hits, UINT32_C(1) << limit, memory_order_relaxed);
+  atomic_fetch_or_explicit(&budget->head.hits, UINT32_C(1) << limit, memory_order_relaxed);
   atomic_store_explicit(&budget->last_hit, limit, memory_order_relaxed);
 }
 
@@ -172,7 +176,7 @@ enum base_limit base_budget_last_hit(const struct base_budget *budget) {
 }
 
 void base_budget_forget_hits(struct base_budget *budget) {
-  atomic_store_explicit(&budget->hits, 0, memory_order_relaxed);
+  atomic_store_explicit(&budget->head.hits, 0, memory_order_relaxed);
   atomic_store_explicit(&budget->last_hit, BASE_LIMIT_COUNT, memory_order_relaxed);
 }
 
@@ -185,7 +189,7 @@ static uint64_t left_here(const struct base_budget *budget, enum base_limit limi
 
 const struct base_budget *base_budget_tightest(const struct base_budget *budget, enum base_limit limit) {
   const struct base_budget *tightest = budget;
-  for (; budget; budget = budget->parent)
+  for (; budget; budget = budget->head.parent)
     if (left_here(budget, limit) < left_here(tightest, limit)) tightest = budget;
   return tightest;
 }
@@ -194,16 +198,8 @@ uint64_t base_budget_left(const struct base_budget *budget, enum base_limit limi
   return budget ? left_here(base_budget_tightest(budget, limit), limit) : BASE_NO_LIMIT;
 }
 
-bool base_budget_has_times(const struct base_budget *budget) {
-  for (; budget; budget = budget->parent)
-    if (limit_of(&budget->counters[BASE_LIMIT_TIME]) != BASE_NO_LIMIT ||
-        limit_of(&budget->counters[BASE_LIMIT_CPU_TIME]) != BASE_NO_LIMIT)
-      return true;
-  return false;
-}
-
 uint32_t base_budget_hits(const struct base_budget *budget) {
-  return budget ? atomic_load_explicit(&budget->hits, memory_order_relaxed) : 0;
+  return budget ? atomic_load_explicit(&budget->head.hits, memory_order_relaxed) : 0;
 }
 
 uint64_t base_budget_limit(const struct base_budget *budget, enum base_limit limit) {

@@ -62,30 +62,24 @@ static struct engine_activation activation_of(struct engine_thread *thread, stru
                                     .base_fp = fp};
 }
 
-/* Runs the linked activation on the native stack that this is called on; arguments and results at base_fp. */
-static int enter(void *arg) {
-  struct engine_activation *activation = arg;
-  struct engine_instance *instance = activation->instance;
-  return (int)instance->tier->invoke(instance->thread, activation);
-}
-
 static enum engine_trap enter_here(struct engine_thread *thread, struct engine_function *function, uint64_t *fp,
                                    const void *site) {
   struct engine_activation activation = activation_of(thread, function, fp, site);
   thread->top = &activation;
-  int trap = enter(&activation);
+  int trap = function->instance->tier->invoke(&activation);
   assert(thread->top == &activation);
   thread->top = activation.previous;
   return (enum engine_trap)trap;
 }
 
-/* As enter, on the guest's native stack, which goes on at `sp`. */
+/* Runs the linked activation on the guest's native stack, which goes on at `sp`. */
 static int enter_there(struct engine_store *store, void *sp, struct engine_activation *activation) {
   struct engine_thread *thread = &store->thread;
   struct engine_native host_native = store->host_native;
   struct engine_native native = {thread->stack->native_low,
                                  (size_t)(thread->stack->native_high - thread->stack->native_low)};
-  int trap = engine_stack_switch(native, sp, enter, activation, &thread->host_sp, &store->host_native);
+  int trap = engine_stack_switch(native, sp, activation->instance->tier->invoke, activation, &thread->host_sp,
+                                 &store->host_native);
   if (ENGINE_ANNOUNCES_SWITCHES) store->host_native = host_native;
   return trap;
 }
@@ -95,6 +89,19 @@ static void copy_slots(uint64_t *to, const uint64_t *from, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     to[i] = from[i];
     __asm__("" ::: "memory"); /* compilers would make it one */
+  }
+}
+
+/* Who filled in the halves of a slot one by one wrote 32 bits, and a load of 64 would wait for them. */
+static uint64_t low_half(const uint64_t *slot) { return *(const volatile uint32_t *)(const volatile void *)slot; }
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as the guest's memory is");
+
+static void copy_arguments(uint64_t *to, const uint64_t *from, const struct module_func_type *type) {
+  for (const module_type *at = type->params, *end = at + type->param_count; at < end; at++) {
+    *to++ = module_type_is_narrow(*at) ? low_half(from) : *from;
+    from++;
+    if (BASE_UNLIKELY(*at == MODULE_V128)) *to++ = *from++;
+    __asm__("" ::: "memory");
   }
 }
 
@@ -137,8 +144,9 @@ static enum engine_trap call_outermost(struct engine_store *store, struct engine
   engine_signals_enter(thread);
   struct engine_activation activation = activation_of(thread, function, values, NULL);
   thread->top = &activation;
-  copy_slots(values, slots, function->type->param_slots);
-  int trap = engine_arch_switches ? enter_there(store, stack->native_high, &activation) : enter(&activation);
+  copy_arguments(values, slots, function->type);
+  int trap = engine_arch_switches ? enter_there(store, stack->native_high, &activation)
+                                  : function->instance->tier->invoke(&activation);
   if (BASE_LIKELY(trap == ENGINE_TRAP_NONE)) copy_slots(slots, values, function->type->result_slots);
   assert(thread->top == &activation);
   thread->top = NULL;
@@ -165,14 +173,15 @@ static enum engine_trap enter_nested(struct engine_store *store, struct engine_f
   return (enum engine_trap)trap;
 }
 
-static enum engine_trap call_nested(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
+static __attribute__((noinline)) enum engine_trap call_nested(struct engine_store *store,
+                                                              struct engine_function *function, uint64_t *slots) {
   struct engine_thread *thread = &store->thread;
   uint64_t *value_top = thread->value_top;
   assert(value_top >= thread->stack->values && value_top < thread->stack->values_end);
   if (!has_headroom(store) || !guest_has_headroom(store) || !fits(thread, value_top, function->type))
     return engine_trap_raise(thread, ENGINE_TRAP_STACK_EXHAUSTED);
   struct engine_thread *other = faults_enter(thread); /* a call of another store may be in between */
-  copy_slots(value_top, slots, function->type->param_slots);
+  copy_arguments(value_top, slots, function->type);
   enum engine_trap trap = enter_nested(store, function, value_top);
   if (trap == ENGINE_TRAP_NONE) copy_slots(slots, value_top, function->type->result_slots);
   faults_enter(other);
@@ -225,9 +234,15 @@ static enum engine_trap host_call(struct engine_store *store, struct engine_inst
 
 /* ---- The two doors -------------------------------------------------------------------------------------------------- */
 
+static __attribute__((noinline)) enum engine_trap call_host(struct engine_store *store,
+                                                            struct engine_function *function, uint64_t *slots) {
+  copy_arguments(slots, slots, function->type);
+  return host_call(store, NULL, function, slots);
+}
+
 enum engine_trap engine_call(struct engine_store *store, struct engine_function *function, uint64_t *slots) {
   assert(!function->instance || function->instance->store == store);
-  if (!function->instance) return host_call(store, NULL, function, slots);
+  if (BASE_UNLIKELY(!function->instance)) return call_host(store, function, slots);
   store->thread.trap = ENGINE_TRAP_NONE;
   store->thread.exception = 0;
   return store->thread.stack ? call_nested(store, function, slots) : call_outermost(store, function, slots);

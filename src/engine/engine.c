@@ -50,8 +50,7 @@ enum cay_status engine_new(const struct engine_options *options, struct engine *
                        engine_faults_install();
   if (engine->has_faults && engine->options.tier->interrupt)
     engine->has_faults = engine->has_signals = engine_signals_install(); /* code for checked memories does without */
-  engine->stack_mapped_bytes = engine_stack_mapped_bytes(engine);
-  engine->native_factor = engine_native_factor(engine);
+  engine->stack_shape = engine_stack_shape(engine);
   *out = engine;
   return CAY_OK;
 }
@@ -81,7 +80,9 @@ static enum cay_status store_make(struct engine *engine, const struct engine_lim
   store->engine = engine;
   store->limits = *limits;
   store->budget = base_budget_retain(limits->budget);
+  store->stack_shape = engine->stack_shape;
   store->thread.store = store;
+  store->thread.has_signals = engine->has_signals;
   *out = store;
   return CAY_OK;
 }

@@ -173,6 +173,7 @@ struct engine_stack {
   uint64_t *values, *values_end;      /* grows upwards */
   uint8_t *native_low, *native_high;  /* grows downwards */
   unsigned native_factor;             /* engine_tier.native_factor, at least 1 */
+  size_t shape;                       /* engine_stack_shape */
   void *mapping;
   size_t mapped_bytes;
   struct engine_stack *next;          /* among those that a host thread keeps */
@@ -209,6 +210,7 @@ struct engine_thread {
   struct engine_store *store;
   int64_t fuel;                       /* what code with fuel has left before it asks for more; taken from the budget */
   atomic_bool interrupted, looks;
+  bool has_signals;                   /* the engine's */
   _Atomic int host_thread;            /* the system's number of the thread that called last: interruptions are sent there */
   _Atomic uint32_t wait_word;         /* changes when a thread that waits in a memory shall look again */
 
@@ -278,10 +280,10 @@ struct engine_tier {
   bool (*delegate)(bool (*start)(void *env, int socket), void *env);
   /* What that comes to, in a process that has kept its rights: starts the tier's process. `*process` is its id. */
   bool (*start_for)(int socket, int *process);
-  /* Runs `function` of `instance`; arguments are at activation->base_fp, results come back there. Called on the guest
-   * stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. Where the tier
+  /* Runs `function` of `instance` of a struct engine_activation; arguments are at its base_fp, results come back there. Called on the
+   * guest stack with the activation linked. Returns the trap, already reported by engine_trap_raise, or NONE. Where the tier
    * has called engine_go_on_from_guest, activation->site is where to go on, else NULL. */
-  enum engine_trap (*invoke)(struct engine_thread *thread, struct engine_activation *activation);
+  int (*invoke)(void *activation);
   /* Fills `out` for a frame: cheap, walks use it for every frame. Never in a signal handler. False: unknown site. */
   bool (*locate)(void *code, const void *site, uint64_t *fp, struct engine_location *out);
   /* The wasm offset in the module's bytes of `site`, which locate found in function `func`. May translate the function
@@ -486,7 +488,8 @@ void engine_store_use_enter(struct engine_store *store);
 /* ---- Calls ------------------------------------------------------------------------------------------------------------ */
 
 /* Calls `function` from the host (also from inside a host function). `slots` holds the arguments and receives the
- * results; it has room for max(param_slots, result_slots). Returns NONE or the trap; see thread fields. */
+ * results; it has room for max(param_slots, result_slots). Of arguments of 32 bits the low halves
+ * count. Returns NONE or the trap; see thread fields. */
 enum engine_trap engine_call(struct engine_store *store, struct engine_function *function, uint64_t *slots);
 
 /* ---- Operations shared by tiers and API -------------------------------------------------------------------------------- */

@@ -66,8 +66,7 @@ struct engine {
   struct engine_code *codes;
   bool has_faults; /* the fault handler is installed, so that guard pages may be used */
   bool has_signals; /* and so is that of interruptions, which the tier's code needs */
-  size_t stack_mapped_bytes; /* of a pair of stacks */
-  unsigned native_factor;    /* engine_native_factor */
+  size_t stack_shape; /* of a pair of stacks */
 };
 
 /* The type of functions without type indices; NULL: out of memory. Locks, as all of these do. */
@@ -126,6 +125,7 @@ struct engine_use {
 
 struct engine_store {
   struct engine *engine;
+  size_t stack_shape; /* the engine's */
   struct engine_limits limits;
   struct engine_thread thread;
 
@@ -250,10 +250,11 @@ struct engine_host_thread {
 extern _Thread_local struct engine_host_thread engine_host_thread __attribute__((tls_model("initial-exec")));
 
 unsigned engine_native_factor(const struct engine *engine); /* of its tier, at least 1 */
-size_t engine_stack_mapped_bytes(const struct engine *engine); /* for engine->stack_mapped_bytes */
+/* A number for the sizes of all parts of a pair, for engine->stack_shape. */
+size_t engine_stack_shape(const struct engine *engine);
 /* Of the same sizes as the engine's calls need. */
 static inline bool engine_stack_fits(const struct engine_stack *stack, const struct engine *engine) {
-  return stack->mapped_bytes == engine->stack_mapped_bytes && stack->native_factor == engine->native_factor;
+  return stack->shape == engine->stack_shape;
 }
 /* The store's own, one of the thread's that is large enough, or a new one; NULL: no memory. */
 struct engine_stack *engine_stack_find(struct engine_store *store);
@@ -261,7 +262,7 @@ void engine_stack_keep(struct engine_stack *stack);
 void engine_stack_free(struct engine_stack *stack); /* NULL allowed */
 static inline struct engine_stack *engine_stack_take(struct engine_store *store) {
   struct engine_stack *stack = engine_host_thread.stacks;
-  if (BASE_UNLIKELY(!stack || store->reserved_stack || !engine_stack_fits(stack, store->engine)))
+  if (BASE_UNLIKELY(!stack || store->reserved_stack || stack->shape != store->stack_shape))
     return engine_stack_find(store);
   engine_host_thread.stacks = stack->next;
   return stack;
@@ -302,9 +303,9 @@ bool engine_signals_install(void);
 /* The calling host thread runs the guest from now on: what is sent to the thread goes there. */
 void engine_signals_direct(struct engine_thread *thread);
 static inline void engine_signals_enter(struct engine_thread *thread) {
+  if (BASE_LIKELY(!thread->has_signals)) return;
   int number = atomic_load_explicit(&thread->host_thread, memory_order_relaxed);
-  if (BASE_UNLIKELY(thread->store->engine->has_signals) && (number == 0 || number != engine_host_thread.number))
-    engine_signals_direct(thread);
+  if (BASE_UNLIKELY(number == 0 || number != engine_host_thread.number)) engine_signals_direct(thread);
 }
 /* Sends the signal; async-signal-safe. */
 void engine_signals_send(struct engine_thread *thread);
@@ -343,19 +344,23 @@ struct engine_own_pages {
   bool is_tracked; /* else written pages are thrown away */
   uint32_t count, pages[ENGINE_KEPT_PAGES];
 };
-struct engine_image_view {
-  uint64_t len_bytes; /* of the memory */
+/* Of a memory in a snapshot: the bytes from the first to the last page that is not zero. */
+struct engine_image {
+  uint64_t len_bytes, page_count; /* of the memory */
   size_t from, bytes;
-  const uint8_t *view; /* NULL: `bytes` is 0 */
+  int fd; /* -1: `copy` */
+  uint8_t *copy;
+  const uint8_t *view; /* of the file; NULL: there is none, or no memory for it */
 };
 /* The whole image as it is, readable; ended by base_os_release. NULL: no memory, or nobody needs it. */
 const uint8_t *engine_os_image_view(int image, size_t len_bytes);
-/* Of a memory that was just bound, and has no pages of its own yet; `own` is zero. */
-void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory);
+/* Of a memory that was just bound; `own` is zero. */
+void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory,
+                           const struct engine_image *image);
 /* Makes it what it was then; false: what was written has to be thrown away, for the system does not tell or it is too much.
  * `is_seen`: what engine_store_use_end said. */
 bool engine_own_pages_restore(struct engine_own_pages *own, struct engine_memory *memory,
-                              const struct engine_image_view *image, bool is_seen);
+                              const struct engine_image *image, bool is_seen);
 
 /* A use of a bound store ends (engine_store_use_begin), and the next one begins. True: only pages that were the memories' own before
  * were written to, but for what somebody had the address of (engine_memory.is_exposed). */

@@ -52,8 +52,11 @@ bool engine_store_use_end(struct engine_store *store) {
 
 /* ---- Its pages ------------------------------------------------------------------------------------------------------- */
 
-void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory) {
+/* An image that was copied into the memory has made all of its pages the memory's own. */
+void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory,
+                           const struct engine_image *image) {
   memory->is_exposed = false;
+  if (image->bytes && !(memory->has_image && image->view)) return;
   if (!memory->guarded || memory->len_bytes == 0 || memory->len_bytes > TRACKED_BYTES_MAX) return;
   own->is_tracked = engine_os_tells_own_pages() && engine_os_small_pages(memory->base, (size_t)memory->len_bytes);
   if (own->is_tracked) memory->store->use.is_wanted = true;
@@ -88,7 +91,7 @@ static void page_restore(uint8_t *page, const uint8_t *original, size_t count) {
 }
 
 bool engine_own_pages_restore(struct engine_own_pages *own, struct engine_memory *memory,
-                              const struct engine_image_view *image, bool is_seen) {
+                              const struct engine_image *image, bool is_seen) {
   size_t page_bytes = base_os_page_bytes();
   bool is_known = is_seen && !memory->is_exposed;
   memory->is_exposed = false;

@@ -3,9 +3,10 @@
 #include "engine/internal.h"
 
 const uint8_t *engine_os_image_view(int image, size_t len_bytes) { return NULL; }
-void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory) {}
+void engine_own_pages_init(struct engine_own_pages *own, struct engine_memory *memory,
+                           const struct engine_image *image) {}
 bool engine_own_pages_restore(struct engine_own_pages *own, struct engine_memory *memory,
-                              const struct engine_image_view *image, bool is_seen) {
+                              const struct engine_image *image, bool is_seen) {
   return false;
 }
 void engine_store_use_begin(struct engine_store *store) {}

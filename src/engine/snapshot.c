@@ -17,16 +17,8 @@
 #include "engine/heap.h"
 #include "engine/internal.h"
 
-/* The bytes from the first to the last page that is not zero. */
-struct image {
-  uint64_t len_bytes, page_count; /* of the memory */
-  size_t from, bytes;
-  int fd; /* -1: `copy` */
-  uint8_t *copy;
-  const uint8_t *view; /* of the file; NULL: there is none, or no memory for it */
-};
 struct bound_memory {
-  struct image image; /* its descriptor, copy and view are the snapshot's, which outlives the store */
+  struct engine_image image; /* its descriptor, copy and view are the snapshot's, which outlives the store */
   struct engine_own_pages own;
 };
 /* References to functions in the form of noted_function; else as they are. */
@@ -37,7 +29,7 @@ struct values {
 
 struct engine_snapshot {
   uint32_t memory_count, table_count, instance_count;
-  struct image *memories; /* in the order of the store's lists: the newest first */
+  struct engine_image *memories; /* in the order of the store's lists: the newest first */
   struct values *tables;
   struct values *globals; /* of each instance, its own, two slots each */
   uint8_t **dropped;      /* of each instance: element segments, data segments */
@@ -92,7 +84,7 @@ static bool is_zero(const uint8_t *bytes, size_t count) {
 }
 
 /* Finds the pages that are not zero. A length in the middle of a page (memories with pages of one byte) ends it early. */
-static void image_find(const struct engine_memory *memory, struct image *image) {
+static void image_find(const struct engine_memory *memory, struct engine_image *image) {
   size_t page = base_os_page_bytes(), len = (size_t)memory->len_bytes, end = 0, from = SIZE_MAX;
   for (size_t at = 0; at < len; at += page) {
     if (is_zero(memory->base + at, len - at < page ? len - at : page)) continue;
@@ -103,8 +95,8 @@ static void image_find(const struct engine_memory *memory, struct image *image) 
   image->bytes = end - image->from;
 }
 
-static bool image_take(const struct engine_memory *memory, struct image *image) {
-  *image = (struct image){.len_bytes = memory->len_bytes, .page_count = memory->page_count, .fd = -1};
+static bool image_take(const struct engine_memory *memory, struct engine_image *image) {
+  *image = (struct engine_image){.len_bytes = memory->len_bytes, .page_count = memory->page_count, .fd = -1};
   image_find(memory, image);
   if (!image->bytes) return true;
   image->fd = engine_os_image_new(memory->base + image->from, image->bytes);
@@ -116,7 +108,7 @@ static bool image_take(const struct engine_memory *memory, struct image *image) 
 }
 
 /* Puts the image where it belongs in a memory whose pages are zero. */
-static bool image_put(const struct image *image, struct engine_memory *memory) {
+static bool image_put(const struct engine_image *image, struct engine_memory *memory) {
   uint8_t *to = memory->base + image->from;
   if (!image->bytes) return true;
   memory->has_image = !memory->is_merged && image->fd >= 0 && engine_os_image_map(image->fd, to, image->bytes);
@@ -126,7 +118,7 @@ static bool image_put(const struct image *image, struct engine_memory *memory) {
   return true;
 }
 
-static void image_free(struct image *image) {
+static void image_free(struct engine_image *image) {
   engine_os_image_free(image->fd);
   if (image->view) base_os_release((void *)(uintptr_t)image->view, image->bytes);
   base_free(image->copy);
@@ -247,15 +239,14 @@ enum cay_status engine_snapshot_take(struct engine_store *store, struct engine_s
 
 /* ---- Binding --------------------------------------------------------------------------------------------------------- */
 
-static bool memory_bind(const struct image *image, struct engine_memory *memory, struct bound_memory *bound) {
+static bool memory_bind(const struct engine_image *image, struct engine_memory *memory, struct bound_memory *bound) {
   if (image->page_count > memory->page_count &&
       engine_memory_grow(memory, image->page_count - memory->page_count) == UINT64_MAX)
     return false;
   assert(memory->page_count == image->page_count);
   bound->image = *image;
   if (!base_os_discard(memory->base, engine_os_pages(memory->len_bytes)) || !image_put(image, memory)) return false;
-  bool is_pristine = !image->bytes || (memory->has_image && image->view);
-  if (is_pristine) engine_own_pages_init(&bound->own, memory);
+  engine_own_pages_init(&bound->own, memory, image);
   return true;
 }
 
@@ -359,7 +350,7 @@ enum cay_status engine_snapshot_bind(const struct engine_snapshot *snapshot, str
 /* ---- Restoring ------------------------------------------------------------------------------------------------------- */
 
 /* Pages that a guarded memory has grown by lose their access, those of another are beyond what code may touch. */
-static bool memory_discard(struct engine_memory *memory, const struct image *image) {
+static bool memory_discard(struct engine_memory *memory, const struct engine_image *image) {
   size_t kept = engine_os_pages(image->len_bytes), all = engine_os_pages(memory->len_bytes);
   bool has_grown = all > kept;
   if (!base_os_discard(memory->base, all)) return false;
@@ -367,12 +358,6 @@ static bool memory_discard(struct engine_memory *memory, const struct image *ima
   memory->len_bytes = image->len_bytes;
   memory->page_count = image->page_count;
   return memory->has_image || image_put(image, memory);
-}
-
-static bool memory_restore(struct engine_memory *memory, struct bound_memory *bound, bool is_seen) {
-  const struct image *image = &bound->image;
-  struct engine_image_view view = {image->len_bytes, image->from, image->bytes, image->view};
-  return engine_own_pages_restore(&bound->own, memory, &view, is_seen) || memory_discard(memory, image);
 }
 
 static void table_restore(struct engine_table *table, const struct engine_restore *restore, uint32_t index) {
@@ -405,7 +390,9 @@ bool engine_store_restore(struct engine_store *store) {
   bool is_seen = engine_store_use_end(store);
   uint32_t i = 0;
   for (struct engine_memory *at = store->memories; at; at = at->next, i++)
-    if (!memory_restore(at, &restore->memories[i], is_seen)) return false;
+    if (!engine_own_pages_restore(&restore->memories[i].own, at, &restore->memories[i].image, is_seen) &&
+        !memory_discard(at, &restore->memories[i].image))
+      return false;
   i = 0;
   for (struct engine_table *at = store->tables; at; at = at->next, i++) table_restore(at, restore, i);
   i = 0;

@@ -41,7 +41,11 @@ static struct layout layout_of(const struct engine *engine) {
   return layout;
 }
 
-size_t engine_stack_mapped_bytes(const struct engine *engine) { return layout_of(engine).total_bytes; }
+/* Mappings are whole pages, which leaves the low bits. */
+size_t engine_stack_shape(const struct engine *engine) {
+  assert(engine_native_factor(engine) < base_os_page_bytes());
+  return layout_of(engine).total_bytes + engine_native_factor(engine);
+}
 
 size_t engine_host_stack_bytes(const struct engine_store *store) {
   return engine_arch_switches ? 0 : store->engine->options.stack_bytes + ENGINE_NATIVE_MARGIN_BYTES;
@@ -63,6 +67,7 @@ static struct engine_stack *stack_new(const struct engine *engine) {
                                  .native_low = native,
                                  .native_high = native + layout.native_bytes,
                                  .native_factor = engine_native_factor(engine),
+                                 .shape = engine_stack_shape(engine),
                                  .mapping = mapping,
                                  .mapped_bytes = layout.total_bytes};
   assert(((uintptr_t)stack->native_high & 15) == 0);

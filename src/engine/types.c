@@ -44,9 +44,12 @@ static struct module_field *fields_copied(struct base_arena *arena, const struct
   return list;
 }
 
-static uint32_t slots_of(const module_type *types, uint32_t count) {
+static uint32_t slots_of(const module_type *types, uint32_t count, bool *has_references) {
   uint32_t sum = 0;
-  for (uint32_t i = 0; i < count; i++) sum += module_type_slots(types[i]);
+  for (uint32_t i = 0; i < count; i++) {
+    sum += module_type_slots(types[i]);
+    *has_references |= module_type_is_ref(types[i]);
+  }
   return sum;
 }
 
@@ -64,8 +67,9 @@ static bool def_copied(struct base_arena *arena, const struct translation *trans
   }
   out->func.params = types_copied(arena, translation, from->func.params, from->func.param_count);
   out->func.results = types_copied(arena, translation, from->func.results, from->func.result_count);
-  out->func.param_slots = slots_of(from->func.params, from->func.param_count); /* hosts do not count them */
-  out->func.result_slots = slots_of(from->func.results, from->func.result_count);
+  /* Hosts do not count them. */
+  out->func.param_slots = slots_of(from->func.params, from->func.param_count, &out->func.has_references);
+  out->func.result_slots = slots_of(from->func.results, from->func.result_count, &out->func.has_references);
   return out->func.params && out->func.results;
 }
 

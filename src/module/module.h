@@ -52,6 +52,7 @@ enum {
   MODULE_BOTTOM = 0, /* the unknown type of unreachable code; never stored in a module */
 };
 static inline bool module_type_is_ref(module_type type) { return (type & MODULE_REF) != 0; }
+static inline bool module_type_is_narrow(module_type type) { return type == MODULE_I32 || type == MODULE_F32; }
 /* Width on the value stack in 8-byte slots: v128 takes two, everything else one. */
 static inline uint32_t module_type_slots(module_type type) { return type == MODULE_V128 ? 2 : 1; }
 /* "i32", "funcref", "(ref null 3)" ...; `out` of at least 32 bytes is used when the name has to be built. */
@@ -69,6 +70,7 @@ struct module_func_type {
   const module_type *params, *results;
   uint32_t param_count, result_count;
   uint32_t param_slots, result_slots; /* widths in 8-byte slots */
+  bool has_references;
 };
 /* A field lies `offset` bytes into an object: behind a header of 8 bytes, each aligned to its size (v128: to 8). An array
  * has its length there; element 0 follows at 12, or 16 for wider elements. Subtypes keep their supertype's places. */

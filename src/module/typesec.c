@@ -24,13 +24,14 @@ enum { OBJECT_HEADER_BYTES = 8 };
 /* ---- Composite types --------------------------------------------------------------------------------------------- */
 
 static bool value_types(struct decoder *decoder, const char *what, uint32_t limit, const module_type **types,
-                        uint32_t *count, uint32_t *slots) {
+                        uint32_t *count, uint32_t *slots, bool *has_references) {
   module_type *list = decode_entries(decoder, what, 1, limit, sizeof *list, count);
   if (!list) return false;
   *types = list;
   for (uint32_t i = 0; i < *count; i++) {
     if (!module_read_value_type(&decoder->reader, &list[i])) return false;
     *slots += module_type_slots(list[i]);
+    *has_references |= module_type_is_ref(list[i]);
   }
   if (*slots != *count) decoder->module->private_part->has_vector_types = true;
   return true;
@@ -39,12 +40,12 @@ static bool value_types(struct decoder *decoder, const char *what, uint32_t limi
 static bool func_type(struct decoder *decoder, struct module_func_type *type) {
   const struct module_load_limits *limits = decoder->limits;
   if (!value_types(decoder, "number of parameters", limits->params, &type->params, &type->param_count,
-                   &type->param_slots)) {
+                   &type->param_slots, &type->has_references)) {
     return false;
   }
   uint32_t start = decoder->reader.cursor;
   if (!value_types(decoder, "number of results", limits->results, &type->results, &type->result_count,
-                   &type->result_slots)) {
+                   &type->result_slots, &type->has_references)) {
     return false;
   }
   return type->result_count <= 1 || module_reader_need(&decoder->reader, MODULE_FEATURE_MULTI_VALUE, start,

@@ -116,6 +116,33 @@ TEST(numbers_pass_in_both_directions) {
   cay_run_free(run);
 }
 
+/* (func (export "f") (param i32 v128 i32...) (result i64)): 40 parameters, of which the first and the last are added as unsigned. */
+static const unsigned char many_wasm[] = {
+    0,    0x61, 0x73, 0x6d, 1,    0,    0,    0,    1,    0x2d, 1,    0x60, 40,   0x7f, 0x7b, 0x7f,
+    0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f,
+    0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f,
+    0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 1,    0x7e, 3,    2,    1,    0,    7,    5,    1,    1,    'f',
+    0,    0,    10,   11,   1,    9,    0,    0x20, 0,    0xad, 0x20, 39,   0xad, 0x7c, 0x0b};
+
+TEST(of_arguments_of_32_bits_the_low_halves_count) {
+  cay_slot slots[41];
+  cay_module *many = NULL;
+  cay_run *run = NULL;
+  const cay_function *function = NULL;
+  CHECK_INT(cay_module_load(engine, many_wasm, sizeof many_wasm, &many, &error), CAY_OK);
+  CHECK_INT(cay_run_new(many, NULL, &run, &error), CAY_OK);
+  CHECK_INT(cay_module_function(many, "f", &function, &error), CAY_OK);
+  for (int round = 0; round < 2; round++) { /* the first one opens the run */
+    memset(slots, 0xff, sizeof slots);
+    slots[0].i32 = 3;
+    slots[40].i32 = -4; /* behind both slots of the v128 */
+    CHECK_INT(cay_run_call(run, function, slots, &error), CAY_OK);
+    CHECK(slots[0].i64 == 3 + (INT64_C(1) << 32) - 4);
+  }
+  cay_run_free(run);
+  cay_module_release(many);
+}
+
 TEST(traps_come_out_and_are_forgotten) {
   cay_run *run = run_new();
   cay_slot slots[4] = {{0}};
@@ -581,6 +608,7 @@ int main(int argc, char **argv) {
   tier = argc > 1 ? argv[1] : NULL;
   set_up();
   RUN(numbers_pass_in_both_directions)
+  RUN(of_arguments_of_32_bits_the_low_halves_count)
   RUN(traps_come_out_and_are_forgotten)
   RUN(a_host_function_fails)
   RUN(calls_nest)

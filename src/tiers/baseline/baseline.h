@@ -83,7 +83,7 @@ extern const struct baseline_runtime baseline_runtime;
  * the native stack is as that of values. */
 enum { BASELINE_NATIVE_FACTOR = 16 };
 /* Runs the activation's function on this stack; as engine_tier.invoke. */
-enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation);
+int baseline_invoke(void *activation);
 /* engine_tier.fault and engine_tier.interrupt */
 bool baseline_fault(struct engine_activation *activation, void *machine_context);
 bool baseline_interrupt(struct engine_activation *activation, void *machine_context);

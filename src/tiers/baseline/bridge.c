@@ -14,7 +14,7 @@
 #include <assert.h>
 
 #include "engine/engine_arch.h"
-#include "tiers/baseline/baseline.h"
+#include "tiers/baseline/code.h"
 #include "tiers/interp/beside.h"
 #include "tiers/interp/insn.h"
 #include "tiers/tiers.h"
@@ -65,7 +65,12 @@ static const void *start_of(const struct engine_activation *activation) {
   struct engine_instance *inst = activation->instance;
   uint32_t entry = activation->function->entry;
   const void *site = activation->site;
-  if (BASE_LIKELY(!site)) return baseline_interpreter(inst->code, entry) ? NULL : baseline_entry(inst->code, entry);
+  if (BASE_LIKELY(!site)) {
+    const struct baseline_code *code = inst->code;
+    if (BASE_UNLIKELY(atomic_load_explicit(&code->beside, memory_order_acquire)) && baseline_interpreter(code, entry))
+      return NULL;
+    return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
+  }
   if (!base_code_contains((uintptr_t)site)) return NULL;
   uint64_t *link;
   baseline_frame(inst->code, site, activation->base_fp, &link);
@@ -73,28 +78,37 @@ static const void *start_of(const struct engine_activation *activation) {
   return site;
 }
 
-static enum engine_trap run(struct engine_activation *activation) {
-  int ended;
-  do {
-    struct engine_instance *inst = activation->instance;
-    struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst,
-                                   inst->thread->ticks};
-    ended = start.code ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
-                       : interp_run(baseline_any_interpreter(inst->code), activation);
-    inst->thread->ticks = (uint32_t)start.ticks;
-  } while (ended == AGAIN);
+/* Once more: a tail call has given the activation another function. */
+static __attribute__((noinline)) int run_on(struct engine_activation *activation);
+
+static inline int run(struct engine_activation *activation) {
+  struct engine_instance *inst = activation->instance;
+  struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst,
+                                 inst->thread->ticks};
+  int ended = BASE_LIKELY(start.code != NULL) ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
+                                              : interp_run(baseline_any_interpreter(inst->code), activation);
+  start.inst->thread->ticks = (uint32_t)start.ticks;
+  if (BASE_UNLIKELY(ended == AGAIN)) return run_on(activation);
   if (BASE_UNLIKELY(activation->looks_after)) engine_look(activation->instance->store);
-  return (enum engine_trap)ended;
+  return ended;
 }
 
-enum engine_trap baseline_invoke(struct engine_thread *thread, struct engine_activation *activation) {
-  if (!activation->previous) return run(activation); /* the native stack is all there */
+static int run_on(struct engine_activation *activation) { return run(activation); }
+
+static __attribute__((noinline)) int invoke_nested(struct engine_activation *activation) {
+  struct engine_thread *thread = activation->instance->thread;
   uint64_t *before = thread->value_limit, *limit = limit_from(thread, activation->base_fp);
   if (BASE_LIKELY(limit == before)) return run(activation);
   engine_thread_limit(thread, limit);
-  enum engine_trap trap = run(activation);
+  int trap = run(activation);
   engine_thread_limit(thread, before);
   return trap;
+}
+
+int baseline_invoke(void *arg) {
+  struct engine_activation *activation = arg;
+  return activation->previous ? invoke_nested(activation)
+                              : run(activation); /* of the first, the native stack is all there */
 }
 
 /* ---- Traps and exceptions ---------------------------------------------------------------------------------------------- */

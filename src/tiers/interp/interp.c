@@ -226,12 +226,12 @@ static size_t code_bytes(void *object, bool all) {
 
 /* ---- Running ---------------------------------------------------------------------------------------------------------- */
 
-static enum engine_trap invoke(struct engine_thread *thread, struct engine_activation *activation) {
-  (void)thread;
+static int invoke(void *arg) {
+  struct engine_activation *activation = arg;
   for (;;) {
     assert(activation->instance->tier == &tiers_interp);
     int ended = interp_run(activation->instance->code, activation);
-    if (ended != INTERP_AGAIN) return (enum engine_trap)ended;
+    if (ended != INTERP_AGAIN) return ended;
   }
 }
 

@@ -128,9 +128,13 @@ TEST(what_was_used_is_no_limit) {
   struct base_budget *parent = base_budget_new(NULL), *child = base_budget_new(parent);
   CHECK(base_budget_take(child, BASE_LIMIT_CPU_TIME, 1000));
   CHECK(base_budget_left(child, BASE_LIMIT_CPU_TIME) == BASE_NO_LIMIT);
-  CHECK(!base_budget_has_times(child) && !base_budget_has_times(NULL));
+  CHECK(base_budget_is_quiet(child) && base_budget_is_quiet(NULL));
+  base_budget_hit(child, BASE_LIMIT_MEMORY);
+  CHECK(!base_budget_is_quiet(child));
+  base_budget_forget_hits(child);
+  CHECK(base_budget_is_quiet(child));
   base_budget_set_limit(parent, BASE_LIMIT_CPU_TIME, 3000);
-  CHECK(base_budget_has_times(child));
+  CHECK(!base_budget_is_quiet(child));
   CHECK_INT(base_budget_left(child, BASE_LIMIT_CPU_TIME), 2000);
   base_budget_release(child);
   base_budget_release(parent);

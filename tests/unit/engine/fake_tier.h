@@ -58,9 +58,10 @@ static int fake_run(void *arg) {
   return (int)trap;
 }
 
-static enum engine_trap fake_invoke(struct engine_thread *thread, struct engine_activation *activation) {
-  struct fake_run run = {thread, activation};
-  return (enum engine_trap)engine_arch_enter(fake_run, &run, &activation->native_sp);
+static int fake_invoke(void *arg) {
+  struct engine_activation *activation = arg;
+  struct fake_run run = {activation->instance->thread, activation};
+  return engine_arch_enter(fake_run, &run, &activation->native_sp);
 }
 
 static bool fake_locate(void *code, const void *site, uint64_t *fp, struct engine_location *out) {
