@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The library is used as it is offered: each function of cay.h is called by an example or test that sees nothing but the public
-headers, and each assertion of src/api that speaks to embedders is provoked by tests/embed/misuse.c."""
+"""The library is used as it is offered: each function of cay.h and wasm.h is called by an example or test that sees nothing but
+the public headers, and each assertion of src/api that speaks to embedders is provoked by tests/embed/misuse.c."""
+import os
 import re
+import subprocess
 import sys
 
 import csource
 
+STANDARD = "include/wasm.h"
 HEADER, MISUSE = "include/cay.h", "tests/embed/misuse.c"
 USERS = ("examples/embed/", "tests/embed/", "tests/capi/")
 DECLARED = re.compile(r"\bCAY_API\b[^;]*?\b(cay_\w+)\s*\(")
@@ -29,6 +32,33 @@ def unused(header):
     print(f"{len(declared)} functions of {HEADER}")
 
 
+def preprocessed(path):
+    """What the compiler sees of a file, by the file that it comes from: names that macros make are there."""
+    command = [*os.environ.get("CC", "cc").split(), "-E", "-D_GNU_SOURCE", "-Iinclude", "-Itests", path]
+    out, of, texts = subprocess.run(command, check=True, capture_output=True, text=True).stdout, path, {}
+    for line in out.splitlines():
+        marker = re.match(r'# \d+ "([^"]*)"', line)
+        if marker:
+            of = os.path.relpath(marker.group(1))
+        else:
+            texts.setdefault(of, []).append(line)
+    return {of: csource.without_comments_and_strings("\n".join(lines)) for of, lines in texts.items()}
+
+
+def unused_of_the_standard():
+    name = re.compile(r"\b(wasm_\w+)\s*\(")
+    declared = set(name.findall(preprocessed(STANDARD)[STANDARD]))
+    called = set()
+    for path in csource.project_files(".c"):
+        if path.startswith(USERS) and "<wasm.h>" in csource.read(path) + csource.read("tests/capi/world.h"):
+            for of, text in preprocessed(path).items():
+                if of.startswith(USERS):
+                    called.update(name.findall(text))
+    for missing in sorted(declared - called):
+        yield STANDARD, 1, f"{missing} is called by no example and no test of {', '.join(USERS)}"
+    print(f"{len(declared)} functions of {STANDARD}")
+
+
 def unprovoked():
     tests = csource.read(MISUSE)
     sentences = [(path, text, sentence) for path in csource.project_files(".c") if path.startswith("src/api/")
@@ -42,7 +72,7 @@ def unprovoked():
 
 
 def main():
-    csource.report(list(unused(csource.read(HEADER))) + list(unprovoked()))
+    csource.report([*unused(csource.read(HEADER)), *unused_of_the_standard(), *unprovoked()])
 
 
 if __name__ == "__main__":

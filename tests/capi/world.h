@@ -99,14 +99,14 @@ static wasm_trap_t *call(const wasm_func_t *func, size_t count, wasm_val_t *args
   return wasm_func_call(func, &arguments, &results);
 }
 
-static int32_t call_int(const struct world *world, const char *name, size_t count, wasm_val_t *args) {
+__attribute__((unused)) static int32_t call_int(const struct world *world, const char *name, size_t count, wasm_val_t *args) {
   wasm_val_t result = WASM_I32_VAL(-1);
   wasm_trap_t *trap = call(world_func(world, name), count, args, &result);
   if (trap) CHECK_TEXT(trap_text(trap), "no trap");
   return result.of.i32;
 }
 
-static wasm_func_t *host(wasm_store_t *store, wasm_functype_t *type, wasm_func_callback_with_env_t callback, void *env) {
+__attribute__((unused)) static wasm_func_t *host(wasm_store_t *store, wasm_functype_t *type, wasm_func_callback_with_env_t callback, void *env) {
   wasm_func_t *func = wasm_func_new_with_env(store, type, callback, env, NULL);
   wasm_functype_delete(type);
   CHECK(func != NULL);
