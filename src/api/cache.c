@@ -32,13 +32,6 @@ enum { MOST_FILE_BYTES = 1 << 30, FILE_MODE = 0400 };
 
 /* ---- The folder ----------------------------------------------------------------------------------------------------------- */
 
-static const char *variable(char *const *environment, const char *name) {
-  size_t len = strlen(name);
-  for (; environment && *environment; environment++)
-    if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=') return *environment + len + 1;
-  return NULL;
-}
-
 /* A folder: the one that holds it, and its name there. */
 struct place {
   struct base_text parent, name;
@@ -64,7 +57,7 @@ static void split(const char *path, struct place *out) {
 
 /* Where the cache is: "/home/me/.cache", "cay". False: it has no place, or no memory. */
 static bool find_place(const char *setting, char *const *environment, struct place *out) {
-  const char *xdg = variable(environment, "XDG_CACHE_HOME"), *home = variable(environment, "HOME");
+  const char *xdg = base_environment(environment, "XDG_CACHE_HOME"), *home = base_environment(environment, "HOME");
   *out = (struct place){0};
   if (setting)
     split(setting, out);

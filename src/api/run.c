@@ -80,19 +80,12 @@ static uint32_t teller_number(void *env) {
   return thread && run->threads ? api_threads_number(run->threads, thread) : 0;
 }
 
-/* The hooks go through the configuration, which runs of a pool share. */
-static pthread_mutex_t hooking = PTHREAD_MUTEX_INITIALIZER;
-
 static enum cay_status surface_new(struct cay_run *run, const cay_wasi *wasi, struct cay_error *error) {
   struct wasi_hooks hooks = {.trace = wasi->trace, .trace_env = wasi->trace_env};
   run->hearers = (struct api_hearers){wasi->uses, wasi->denied, wasi->denied_env, teller_number, run};
   api_hearers_hook(&run->hearers, &hooks);
   run->is_deterministic = wasi->is_deterministic;
-  pthread_mutex_lock(&hooking);
-  wasi_config_set_hooks(wasi->config, &hooks);
-  enum cay_status status = wasi_p1_new(wasi->config, &run->p1, error);
-  pthread_mutex_unlock(&hooking);
-  return status;
+  return wasi_p1_new(wasi->config, &hooks, &run->p1, error);
 }
 
 enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **out, struct cay_error *error) {

@@ -112,6 +112,8 @@ void base_text_deinit(struct base_text *text);
 /* Writes up to `capacity` bytes of a NUL-terminated copy of untrusted bytes that is safe on a terminal: control
  * characters, what ends or reorders lines, and invalid UTF-8 appear as \xNN, long input ends in "...". Returns `out`. */
 const char *base_printable(char *out, size_t capacity, const void *bytes, size_t len_bytes);
+/* The value of a variable in a NULL-terminated list of "NAME=VALUE" (NULL: an empty one); NULL: there is none. */
+const char *base_environment(char *const *environment, const char *name);
 bool base_utf8_valid(const void *bytes, size_t len_bytes);
 /* How many bytes from the start on are valid UTF-8. */
 size_t base_utf8_valid_prefix(const void *bytes, size_t len_bytes);

@@ -134,3 +134,11 @@ const char *base_printable(char *out, size_t capacity, const void *bytes, size_t
   out[used] = 0;
   return out;
 }
+
+const char *base_environment(char *const *environment, const char *name) {
+  size_t len = strlen(name);
+  for (; environment && *environment; environment++)
+    if (**environment == *name && strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
+      return *environment + len + 1;
+  return NULL;
+}

@@ -341,6 +341,9 @@ enum cay_status engine_snapshot_bind(const struct engine_snapshot *snapshot, str
          store->instance_count == snapshot->instance_count && !store->thread.top);
   struct engine_restore *restore = restore_new(store);
   if (!restore || !parts_bind(snapshot, store, restore)) return base_error_memory(error);
+  engine_budget_give(store, engine_heap_stats(store).held_bytes); /* nothing lives in it */
+  engine_heap_free(store->heap);
+  store->heap = NULL;
   restore->bytes_used = store->bytes_used;
   engine_store_use_end(store);
   store->restore = restore;

@@ -50,16 +50,9 @@ void policy_approval_name(const struct policy_asked *asked, char out[BASE_SHA256
 
 /* ---- The folder ----------------------------------------------------------------------------------------------------- */
 
-static const char *variable(char *const *environment, const char *name) {
-  size_t len = strlen(name);
-  for (; environment && *environment; environment++)
-    if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=') return *environment + len + 1;
-  return NULL;
-}
-
 /* Adds the configuration folder of the person, which XDG_CONFIG_HOME names or HOME holds. */
 static enum cay_status config_folder(char *const *environment, struct base_text *out, struct cay_error *error) {
-  const char *xdg = variable(environment, "XDG_CONFIG_HOME"), *home = variable(environment, "HOME");
+  const char *xdg = base_environment(environment, "XDG_CONFIG_HOME"), *home = base_environment(environment, "HOME");
   if (xdg && *xdg == '/')
     base_text_addz(out, xdg);
   else if (home && *home == '/')

@@ -352,14 +352,6 @@ enum cay_status policy_parse(struct policy_settings *settings, enum policy_comma
   return CAY_OK;
 }
 
-static const char *environment_find(char *const *environment, const char *name) {
-  size_t len = strlen(name);
-  for (; environment && *environment; environment++)
-    if (**environment == *name && strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
-      return *environment + len + 1;
-  return NULL;
-}
-
 static enum cay_status set_lines(struct policy_settings *settings, enum policy_option option, const char *lines,
                                  struct cay_error *error) {
   enum cay_status status = CAY_OK;
@@ -387,7 +379,7 @@ enum cay_status policy_parse_environment(struct policy_settings *settings, enum 
   for (enum policy_option option = 0; option < POLICY_OPTION_COUNT; option++) {
     const struct policy_option_row *row = &policy_options[option];
     const char *value =
-        row->environment && applies(option, command) ? environment_find(environment, row->environment) : NULL;
+        row->environment && applies(option, command) ? base_environment(environment, row->environment) : NULL;
     if (!value || !*value) continue;
     settings->source = row->environment;
     enum cay_status status = set_from_variable(settings, option, value, error);

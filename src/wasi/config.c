@@ -264,5 +264,3 @@ bool wasi_config_accepts(const struct wasi_config *config) {
     accepts |= config->streams[i].object && host_object_kind(config->streams[i].object) == HOST_KIND_LISTENER;
   return accepts;
 }
-
-void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks) { config->hooks = *hooks; }

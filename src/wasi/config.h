@@ -31,7 +31,6 @@ struct wasi_config {
   struct host_clocks clocks;
   struct host_random_source random;
   bool is_uniform;
-  struct wasi_hooks hooks;
 };
 
 #endif

@@ -143,12 +143,13 @@ void wasi_config_set_uniform(struct wasi_config *config, bool is_uniform);
 void wasi_config_reach(const struct wasi_config *config, void (*tell)(void *env, const struct host_reach *reach), void *env);
 /* Whether connections can be accepted: a socket was added, or a standard stream is one. */
 bool wasi_config_accepts(const struct wasi_config *config);
-void wasi_config_set_hooks(struct wasi_config *config, const struct wasi_hooks *hooks);
 
 /* ---- WASI 0.1 ----------------------------------------------------------------------------------------------------- */
 
 struct wasi_p1;
-enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error);
+/* `hooks` (NULL: none) is copied. */
+enum cay_status wasi_p1_new(const struct wasi_config *config, const struct wasi_hooks *hooks, struct wasi_p1 **out,
+                            struct cay_error *error);
 void wasi_p1_free(struct wasi_p1 *p1); /* NULL allowed; after the store that uses it */
 /* Between calls, of a surface with a budget and without other threads: it is as new, with the handles of the configuration that
  * it was made of. CAY_ERROR_MEMORY, _LIMIT: it is good for nothing but to be freed. */

@@ -280,6 +280,27 @@ static const unsigned char dropping_wasm[] = {
     0xfb, 0x01, 0x00, 0x0b, 0x0a, 0x1a, 0x02, 0x05, 0x00, 0xfc, 0x0d, 0x00, 0x0b, 0x12, 0x00, 0x03,
     0x40, 0xfb, 0x01, 0x00, 0x1a, 0x20, 0x00, 0x41, 0x01, 0x6b, 0x22, 0x00, 0x0d, 0x00, 0x0b, 0x0b};
 
+static enum cay_status prepare_with_objects(void *alloc, cay_run *run, struct cay_error *why) {
+  cay_slot slots[1] = {{.i32 = 100000}};
+  return cay_run_call(run, *(const cay_function **)alloc, slots, why);
+}
+
+TEST(what_was_prepared_holds_no_heap) {
+  cay_module *dropping = NULL;
+  const cay_function *alloc = NULL;
+  cay_pool *pool = NULL;
+  cay_run *runs[2] = {NULL};
+  CHECK_INT(cay_module_load(engine, dropping_wasm, sizeof dropping_wasm, &dropping, &error), CAY_OK);
+  CHECK_INT(cay_module_function(dropping, "alloc", &alloc, &error), CAY_OK);
+  cay_pool_setup setup = {.prepare = prepare_with_objects, .env = &alloc};
+  CHECK_INT(cay_pool_new(dropping, &setup, &pool, &error), CAY_OK);
+  for (int i = 0; i < 2; i++) CHECK_INT(cay_pool_take(pool, &runs[i], &error), CAY_OK);
+  for (int i = 0; i < 2; i++) CHECK_INT(cay_run_used(runs[i], CAY_LIMIT_MEMORY), 0); /* the first is the prepared one */
+  for (int i = 0; i < 2; i++) cay_run_free(runs[i]);
+  cay_pool_free(pool);
+  cay_module_release(dropping);
+}
+
 TEST(objects_of_a_dropped_segment_end_with_the_heap) {
   cay_module *dropping = NULL;
   const cay_function *alloc = NULL;
@@ -575,6 +596,7 @@ int main(int argc, char **argv) {
   RUN(what_the_host_writes_is_forgotten)
   RUN(budgets_get_back_what_runs_held)
   RUN(what_cannot_be_prepared_is_no_pool)
+  RUN(what_was_prepared_holds_no_heap)
   RUN(objects_of_a_dropped_segment_end_with_the_heap)
   RUN(a_command_starts_again_and_again)
   RUN(threads_share_a_pool)

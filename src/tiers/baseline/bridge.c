@@ -78,22 +78,29 @@ static const void *start_of(const struct engine_activation *activation) {
   return site;
 }
 
-/* Once more: a tail call has given the activation another function. */
-static __attribute__((noinline)) int run_on(struct engine_activation *activation);
-
-static inline int run(struct engine_activation *activation) {
+static inline int run_once(struct engine_activation *activation) {
   struct engine_instance *inst = activation->instance;
   struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst,
                                  inst->thread->ticks};
   int ended = BASE_LIKELY(start.code != NULL) ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
                                               : interp_run(baseline_any_interpreter(inst->code), activation);
   start.inst->thread->ticks = (uint32_t)start.ticks;
-  if (BASE_UNLIKELY(ended == AGAIN)) return run_on(activation);
-  if (BASE_UNLIKELY(activation->looks_after)) engine_look(activation->instance->store);
   return ended;
 }
 
-static int run_on(struct engine_activation *activation) { return run(activation); }
+/* A tail call has given the activation another function. */
+BASE_COLD static int run_on(struct engine_activation *activation) {
+  int ended = AGAIN;
+  while (ended == AGAIN) ended = run_once(activation);
+  return ended;
+}
+
+static int run(struct engine_activation *activation) {
+  int ended = run_once(activation);
+  if (BASE_UNLIKELY(ended == AGAIN)) ended = run_on(activation);
+  if (BASE_UNLIKELY(activation->looks_after)) engine_look(activation->instance->store);
+  return ended;
+}
 
 static __attribute__((noinline)) int invoke_nested(struct engine_activation *activation) {
   struct engine_thread *thread = activation->instance->thread;

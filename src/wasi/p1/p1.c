@@ -306,10 +306,11 @@ static enum cay_status set_state(struct wasi_p1 *p1, const struct wasi_config *c
   return join(config->env.items, config->env.count, "environment variables", &p1->env, error);
 }
 
-enum cay_status wasi_p1_new(const struct wasi_config *config, struct wasi_p1 **out, struct cay_error *error) {
+enum cay_status wasi_p1_new(const struct wasi_config *config, const struct wasi_hooks *hooks, struct wasi_p1 **out,
+                            struct cay_error *error) {
   struct wasi_p1 *p1 = base_alloc_zero(1, sizeof *p1);
   if (!p1) return base_error_memory(error);
-  p1->hooks = config->hooks;
+  if (hooks) p1->hooks = *hooks;
   p1->tells_uses = p1->hooks.permit || p1->hooks.accessed;
   p1->tells = p1->tells_uses || p1->hooks.denied;
   p1->arg_count = (uint32_t)config->args.count;

@@ -53,13 +53,17 @@ static struct wasi_p1 *p1;
 static const char *surface = "wasi_snapshot_preview1";
 static enum engine_trap last_trap;
 
+static struct wasi_hooks next_hooks; /* of the next guest that is started */
+
 static inline void guest_start(struct wasi_config *config) {
   struct cay_error error = {0};
+  struct wasi_hooks hooks = next_hooks;
+  next_hooks = (struct wasi_hooks){0};
   struct engine_options options = {.tier = &stub_tier, .explicit_bounds = true};
   struct module_memory_type type = {.limits = {.min = 1, .max = 1, .has_max = true}, .page_log2 = 16};
   if (engine_new(&options, &engine, &error) || engine_store_new(engine, NULL, &store, &error) ||
       engine_linker_new(store, &linker, &error) || engine_memory_new(store, &type, &instance.memory0, &error) ||
-      wasi_p1_new(config, &p1, &error) || wasi_p1_define(linker, store, p1, NULL, &error)) {
+      wasi_p1_new(config, &hooks, &p1, &error) || wasi_p1_define(linker, store, p1, NULL, &error)) {
     fprintf(stderr, "%s\n", error.text);
     abort();
   }

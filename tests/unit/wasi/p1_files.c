@@ -16,7 +16,7 @@ static void start(uint32_t rights) {
   struct wasi_config *config = config_new();
   struct wasi_hooks hooks = {.denied = on_denied};
   denials[0] = 0;
-  wasi_config_set_hooks(config, &hooks);
+  next_hooks = hooks;
   grant_path(config, "root", "/work/", rights);
   guest_start(config);
 }
@@ -256,7 +256,7 @@ TEST(single_files) {
   struct wasi_hooks hooks = {.denied = on_denied};
   struct cay_error error;
   denials[0] = 0;
-  wasi_config_set_hooks(config, &hooks);
+  next_hooks = hooks;
   grant_path(config, "root/file", "/etc/hosts", HOST_RIGHTS_READ_ONLY);
   grant_path(config, "root/dir/inner", "/etc/inner", HOST_RIGHTS_ALL);
   grant_path(config, "root/file", "name", HOST_RIGHTS_ALL);

@@ -165,15 +165,16 @@ static bool configure(void) {
   struct wasi_p1 *made = NULL;
   struct host_object *listener = NULL;
   struct cay_error error;
-  bool fine =
-      wasi_config_new(&config, &error) == CAY_OK && wasi_config_add_arg(config, "a", &error) == CAY_OK &&
-      wasi_config_set_env(config, "N", "v", &error) == CAY_OK &&
-      wasi_config_set_env(config, "N", "w", &error) == CAY_OK && wasi_config_inherit_stdio(config, &error) == CAY_OK &&
-      try_grant(config, "root", "/", HOST_RIGHTS_ALL, &error) == CAY_OK &&
-      try_grant(config, "root/file", "/one/file", HOST_RIGHTS_ALL, &error) == CAY_OK &&
-      try_grant(config, "root/file", "/one/two", HOST_RIGHTS_ALL, &error) == CAY_OK &&
-      host_grant_listener("127.0.0.1:0", &listener, &error) == CAY_OK &&
-      wasi_config_add_socket(config, listener, NULL, &error) == CAY_OK && wasi_p1_new(config, &made, &error) == CAY_OK;
+  bool fine = wasi_config_new(&config, &error) == CAY_OK && wasi_config_add_arg(config, "a", &error) == CAY_OK &&
+              wasi_config_set_env(config, "N", "v", &error) == CAY_OK &&
+              wasi_config_set_env(config, "N", "w", &error) == CAY_OK &&
+              wasi_config_inherit_stdio(config, &error) == CAY_OK &&
+              try_grant(config, "root", "/", HOST_RIGHTS_ALL, &error) == CAY_OK &&
+              try_grant(config, "root/file", "/one/file", HOST_RIGHTS_ALL, &error) == CAY_OK &&
+              try_grant(config, "root/file", "/one/two", HOST_RIGHTS_ALL, &error) == CAY_OK &&
+              host_grant_listener("127.0.0.1:0", &listener, &error) == CAY_OK &&
+              wasi_config_add_socket(config, listener, NULL, &error) == CAY_OK &&
+              wasi_p1_new(config, NULL, &made, &error) == CAY_OK;
   if (!fine) CHECK_INT(error.status, CAY_ERROR_MEMORY);
   host_object_release(listener);
   wasi_p1_free(made);

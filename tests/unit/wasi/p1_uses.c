@@ -44,7 +44,7 @@ static void start(uint32_t rights, bool asks) {
   told[0] = 0;
   forbidden[0] = 0;
   asked = waited = 0;
-  wasi_config_set_hooks(config, &hooks);
+  next_hooks = hooks;
   wasi_config_set_env(config, "A", "1", NULL);
   wasi_config_set_env(config, "B", "22", NULL);
   grant_path(config, "root", "/work", rights);
@@ -199,7 +199,7 @@ TEST(quota) {
   struct wasi_grant folder = {"root", "/work", HOST_RIGHTS_ALL, 8, .rule = "--dir q"}, single = folder;
   single.host_path = "root/file", single.guest_path = "/single/one", single.rule = "--dir f";
   single.rights = HOST_RIGHT_READ | HOST_RIGHT_WRITE;
-  wasi_config_set_hooks(config, &hooks);
+  next_hooks = hooks;
   if (wasi_config_grant(config, &folder, NULL) || wasi_config_grant(config, &single, NULL)) abort();
   guest_start(config);
   int first = open_path("dir/grows", CREAT, rights, 0), second = open_path("dir/grows", 0, rights, 0);
@@ -276,7 +276,7 @@ static void start_listening(const char *const *rules, size_t count) {
   struct wasi_hooks hooks = {.accessed = on_peer, .denied = on_denied};
   struct host_object *listener = listen_by(rules, count);
   told[0] = peer_denials[0] = 0;
-  wasi_config_set_hooks(config, &hooks);
+  next_hooks = hooks;
   wasi_config_add_socket(config, listener, "--listen", NULL);
   host_object_release(listener);
   guest_start(config);
