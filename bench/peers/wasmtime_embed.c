@@ -4,19 +4,9 @@
  *
  * Where the API has a fast and a comfortable way, both are measured. WASI is linked but not configured in the store,
  * which is less than a program that calls it would need. */
-#include <stdbool.h>
-#include <string.h>
-
 #include "../embed_measure.h"
+#include "wasmtime.h"
 
-typedef struct {
-  size_t size;
-  char *data;
-} wasm_byte_vec_t;
-typedef struct {
-  uint64_t store_id;
-  void *private;
-} wasmtime_func_t;
 typedef struct {
   uint64_t store_id;
   size_t private;
@@ -29,26 +19,10 @@ typedef union {
 typedef struct {
   uint8_t kind;
   union {
-    int32_t i32;
-    int64_t i64;
-    uint8_t any[24];
-  } of;
-} wasmtime_val_t;
-typedef struct {
-  uint8_t kind;
-  union {
     wasmtime_func_t func;
     uint8_t any[32];
   } of;
 } wasmtime_extern_t;
-typedef struct wasm_config wasm_config_t;
-typedef struct wasm_engine wasm_engine_t;
-typedef struct wasm_trap wasm_trap_t;
-typedef struct wasmtime_error wasmtime_error_t;
-typedef struct wasmtime_module wasmtime_module_t;
-typedef struct wasmtime_store wasmtime_store_t;
-typedef struct wasmtime_context wasmtime_context_t;
-typedef struct wasmtime_linker wasmtime_linker_t;
 typedef struct wasmtime_instance_pre wasmtime_instance_pre_t;
 typedef struct wasmtime_caller wasmtime_caller_t;
 typedef struct wasmtime_pooling wasmtime_pooling_t;
@@ -58,19 +32,12 @@ typedef struct {
   void **data;
 } wasm_valtype_vec_t;
 
-wasm_config_t *wasm_config_new(void);
 wasmtime_pooling_t *wasmtime_pooling_allocation_config_new(void);
 void wasmtime_pooling_allocation_config_total_memories_set(wasmtime_pooling_t *, uint32_t);
 void wasmtime_pooling_allocation_config_total_core_instances_set(wasmtime_pooling_t *, uint32_t);
 void wasmtime_pooling_allocation_config_total_tables_set(wasmtime_pooling_t *, uint32_t);
 void wasmtime_pooling_allocation_strategy_set(wasm_config_t *, const wasmtime_pooling_t *);
-wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *);
-wasmtime_error_t *wasmtime_module_new(wasm_engine_t *, const uint8_t *, size_t, wasmtime_module_t **);
-wasmtime_store_t *wasmtime_store_new(wasm_engine_t *, void *, void (*)(void *));
 void wasmtime_store_delete(wasmtime_store_t *);
-wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *);
-wasmtime_linker_t *wasmtime_linker_new(wasm_engine_t *);
-wasmtime_error_t *wasmtime_linker_define_wasi(wasmtime_linker_t *);
 wasmtime_error_t *wasmtime_linker_define_func_unchecked(
     wasmtime_linker_t *, const char *, size_t, const char *, size_t, const wasm_functype_t *,
     wasm_trap_t *(*)(void *, wasmtime_caller_t *, wasmtime_val_raw_t *, size_t), void *, void (*)(void *));
@@ -80,22 +47,11 @@ wasmtime_error_t *wasmtime_instance_pre_instantiate(const wasmtime_instance_pre_
                                                     wasmtime_instance_t *, wasm_trap_t **);
 bool wasmtime_instance_export_get(wasmtime_context_t *, const wasmtime_instance_t *, const char *, size_t,
                                   wasmtime_extern_t *);
-wasmtime_error_t *wasmtime_func_call(wasmtime_context_t *, const wasmtime_func_t *, const wasmtime_val_t *, size_t,
-                                     wasmtime_val_t *, size_t, wasm_trap_t **);
 wasmtime_error_t *wasmtime_func_call_unchecked(wasmtime_context_t *, const wasmtime_func_t *, wasmtime_val_raw_t *,
                                                size_t, wasm_trap_t **);
-void wasmtime_error_message(const wasmtime_error_t *, wasm_byte_vec_t *);
 void *wasm_valtype_new(uint8_t);
 void wasm_valtype_vec_new(wasm_valtype_vec_t *, size_t, void *const *);
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *, wasm_valtype_vec_t *);
-
-static void check(wasmtime_error_t *error) {
-  wasm_byte_vec_t text;
-  if (!error) return;
-  wasmtime_error_message(error, &text);
-  fprintf(stderr, "wasmtime_embed: %.*s\n", (int)text.size, text.data);
-  exit(1);
-}
 
 static wasm_engine_t *engine;
 static wasmtime_instance_pre_t *calls_pre, *small_pre;

@@ -6,65 +6,23 @@
  *   wasmtime_run run TARGET FILE.cwasm ARGUMENT...    standard streams are the caller's, nothing else is granted
  *
  * `run` does no more than a precompiled start needs, so it is a stricter measure than wasmtime's own command. */
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "wasmtime.h"
 
-typedef struct {
-  size_t size;
-  char *data;
-} wasm_byte_vec_t;
-typedef struct {
-  uint64_t store_id;
-  void *private;
-} wasmtime_func_t;
-typedef struct wasm_config wasm_config_t;
-typedef struct wasm_engine wasm_engine_t;
-typedef struct wasm_trap wasm_trap_t;
 typedef struct wasi_config wasi_config_t;
-typedef struct wasmtime_error wasmtime_error_t;
-typedef struct wasmtime_module wasmtime_module_t;
-typedef struct wasmtime_store wasmtime_store_t;
-typedef struct wasmtime_context wasmtime_context_t;
-typedef struct wasmtime_linker wasmtime_linker_t;
 
-wasm_config_t *wasm_config_new(void);
 wasmtime_error_t *wasmtime_config_target_set(wasm_config_t *, const char *);
-wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *);
-wasmtime_error_t *wasmtime_module_new(wasm_engine_t *, const uint8_t *, size_t, wasmtime_module_t **);
 wasmtime_error_t *wasmtime_module_serialize(wasmtime_module_t *, wasm_byte_vec_t *);
 wasmtime_error_t *wasmtime_module_deserialize_file(wasm_engine_t *, const char *, wasmtime_module_t **);
-wasmtime_store_t *wasmtime_store_new(wasm_engine_t *, void *, void (*)(void *));
-wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *);
 wasi_config_t *wasi_config_new(void);
 bool wasi_config_set_argv(wasi_config_t *, size_t, const char *[]);
 void wasi_config_inherit_stdin(wasi_config_t *);
 void wasi_config_inherit_stdout(wasi_config_t *);
 void wasi_config_inherit_stderr(wasi_config_t *);
 wasmtime_error_t *wasmtime_context_set_wasi(wasmtime_context_t *, wasi_config_t *);
-wasmtime_linker_t *wasmtime_linker_new(wasm_engine_t *);
-wasmtime_error_t *wasmtime_linker_define_wasi(wasmtime_linker_t *);
 wasmtime_error_t *wasmtime_linker_module(wasmtime_linker_t *, wasmtime_context_t *, const char *, size_t,
                                          const wasmtime_module_t *);
 wasmtime_error_t *wasmtime_linker_get_default(const wasmtime_linker_t *, wasmtime_context_t *, const char *, size_t,
                                               wasmtime_func_t *);
-wasmtime_error_t *wasmtime_func_call(wasmtime_context_t *, const wasmtime_func_t *, const void *, size_t, void *,
-                                     size_t, wasm_trap_t **);
-bool wasmtime_error_exit_status(const wasmtime_error_t *, int *);
-void wasmtime_error_message(const wasmtime_error_t *, wasm_byte_vec_t *);
-
-/* Ends the process when a call failed; a guest's proc_exit is such a failure too. */
-static void check(wasmtime_error_t *error) {
-  int status;
-  wasm_byte_vec_t text;
-  if (!error) return;
-  if (wasmtime_error_exit_status(error, &status)) exit(status);
-  wasmtime_error_message(error, &text);
-  fprintf(stderr, "wasmtime_run: %.*s\n", (int)text.size, text.data);
-  exit(1);
-}
 
 static wasm_engine_t *engine_for(const char *target) {
   wasm_config_t *config = wasm_config_new();
