@@ -16,7 +16,7 @@ static bool is_jump(const struct ir_insn *insn) { return insn->op == IR_BR || in
 static uint32_t table_after(const struct batch *b, uint64_t label) {
   uint32_t at = b->label_places[label];
   bool is_loop = false;
-  for (uint32_t i = 0; i < MOST_COPIED; i++) {
+  for (uint32_t i = 0; i < MOST_COPIED && at < b->ir->insns.count; i++) {
     const struct ir_insn *insn = &b->ir->insns.items[at++];
     switch (insn->op) {
     case IR_LABEL: is_loop = is_loop || insn->flags & IR_LOOP; break;
