@@ -4,7 +4,7 @@
 
 usage: gen_semantics.py OPS_DEF OUTPUT_C      one C function for each row of the instruction table that has a semantic
                                               function, under its mnemonic, which clang compiles to LLVM's bitcode
-       gen_semantics.py --embed BITCODE OUTPUT_H   the bitcode as an array
+       gen_semantics.py --embed OUTPUT_H BITCODE...   bitcode as arrays, named by the end of its file's name, semantics_KIND
 """
 import sys
 from pathlib import Path
@@ -61,12 +61,13 @@ static inline uint32_t trap_of(enum sem_trap trap) {
 def embed(bitcode):
     data = Path(bitcode).read_bytes()
     lines = [", ".join(str(byte) for byte in data[at:at + 32]) for at in range(0, len(data), 32)]
-    return "static const unsigned char semantics[] = {\n" + ",\n".join(lines) + "};\n"
+    name = Path(bitcode).stem.removeprefix("optimizer_")
+    return "static const unsigned char %s[] = {\n" % name + ",\n".join(lines) + "};\n"
 
 
 def main():
     if sys.argv[1] == "--embed":
-        write_if_changed(sys.argv[3], embed(sys.argv[2]))
+        write_if_changed(sys.argv[2], "".join(embed(path) for path in sys.argv[3:]))
         return
     rows = [row for row in read_ops(sys.argv[1]) if row.sem and "ATOMIC" not in row.flags]
     write_if_changed(sys.argv[2], HEAD + "".join(function(row) + "\n" for row in rows))

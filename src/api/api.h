@@ -113,10 +113,11 @@ enum cay_status api_cache_each(const struct api_cache *cache,
 enum cay_status api_cache_clear(struct api_cache *cache, size_t *count, struct cay_error *error);
 enum cay_status api_cache_wait(struct api_cache *cache, struct cay_error *error); /* until nobody fills it */
 
-/* How to compile: `cpu` is one of the option's words, NULL for this processor; `level` 0 to 3. */
+/* How to compile: `target` and `cpu` are words of the options, NULL for this machine's kind and this processor, or all of another
+ * target; `level` 0 to 3. */
 enum { API_COMPILE_LEVEL = 2 };
 struct api_compile {
-  const char *cpu;
+  const char *target, *cpu;
   uint32_t level;
   void (*progress)(void *env, uint32_t done, uint32_t all); /* NULL allowed */
   void *env;

@@ -71,7 +71,7 @@ void api_kept_free(struct api_kept *kept) {
   base_free(kept);
 }
 
-#if TIERS_HAS_OPTIMIZER
+#if TIERS_RUNS_OPTIMIZED
 
 enum cay_status api_run_use_kept(cay_run *run, struct api_kept *kept, const char *where, struct cay_error *error) {
   const struct module *module = NULL;
@@ -94,7 +94,20 @@ void api_run_forget_kept(void) {
   cache_forget();
 }
 
+#else
+
+enum cay_status api_run_use_kept(cay_run *run, struct api_kept *kept, const char *where, struct cay_error *error) {
+  (void)run, (void)kept, (void)where;
+  return base_error_set(error, CAY_ERROR_UNSUPPORTED, "this build of cay has no tier \"optimized\"");
+}
+
+void api_run_forget_kept(void) {}
+
+#endif
+
 /* ---- Making ------------------------------------------------------------------------------------------------------------ */
+
+#if TIERS_HAS_OPTIMIZER
 
 struct making {
   const struct api_compile *how;
@@ -119,21 +132,34 @@ static bool keep(void *env, const struct tiers_answer *answer) {
   return !making->out->failed;
 }
 
+static enum cay_status choose_cpu(const struct api_compile *how, enum tiers_cpu *out, struct cay_error *error) {
+  enum tiers_cpu base = how->target ? tiers_target_find(how->target) : tiers_processor_base;
+  bool is_portable = how->cpu ? strcmp(how->cpu, "portable") == 0 : base != tiers_processor_base;
+  if (base == TIERS_CPU_COUNT)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no target \"%s\"", how->target);
+  *out = is_portable ? base : how->cpu ? tiers_cpu_find(how->cpu) : TIERS_CPU_NATIVE;
+  if (*out == TIERS_CPU_COUNT)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no processor \"%s\"", how->cpu);
+  if (tiers_cpu_base(*out) != base)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "the processor \"%s\" is none of %s", how->cpu,
+                          how->target ? how->target : "this machine's kind; --target says which");
+  return CAY_OK;
+}
+
 enum cay_status api_compile(cay_engine *engine, const cay_module *handle, const struct api_compile *how,
                             struct base_text *out, struct api_compiled *counts, struct cay_error *error) {
   const struct module *module = handle->module;
   uint8_t digest[BASE_SHA256_BYTES], head[TIERS_KEPT_HEAD_BYTES] = {0};
-  enum tiers_cpu cpu = tiers_cpu_find(how->cpu ? how->cpu : tiers_cpu_name(TIERS_CPU_NATIVE));
+  enum tiers_cpu cpu;
   struct making making = {.how = how, .out = out, .counts = counts};
-  if (cpu == TIERS_CPU_COUNT)
-    return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no processor \"%s\"", how->cpu);
+  enum cay_status status = choose_cpu(how, &cpu, error);
+  if (status) return status;
   base_sha256_of(module->bytes, module->len_bytes, digest);
   *counts = (struct api_compiled){.functions = module->func_count - module->imported_func_count};
   making.kept.module = module->bytes;
   making.kept.module_bytes = module->len_bytes;
   base_text_add(out, (const char *)head, sizeof head);
   base_text_add(out, (const char *)module->bytes, module->len_bytes);
-  enum cay_status status = CAY_OK;
   if (tiers_optimized_key(module, digest, &engine->code_options, cpu, how->level, &making.kept.key))
     status = tiers_optimized_make(module, &making.kept.key, keep, &making, error);
   if (out->failed) status = base_error_memory(error);
@@ -144,13 +170,6 @@ enum cay_status api_compile(cay_engine *engine, const cay_module *handle, const 
 }
 
 #else
-
-enum cay_status api_run_use_kept(cay_run *run, struct api_kept *kept, const char *where, struct cay_error *error) {
-  (void)run, (void)kept, (void)where;
-  return base_error_set(error, CAY_ERROR_UNSUPPORTED, "this build of cay has no tier \"optimized\"");
-}
-
-void api_run_forget_kept(void) {}
 
 enum cay_status api_compile(cay_engine *engine, const cay_module *module, const struct api_compile *how,
                             struct base_text *out, struct api_compiled *counts, struct cay_error *error) {

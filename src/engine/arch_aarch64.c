@@ -115,6 +115,8 @@ uintptr_t engine_arch_sp(const void *machine_context) { return registers_read(ma
 
 uintptr_t engine_arch_frame(const void *machine_context) { return registers_read(machine_context)->regs[29]; }
 
+uintptr_t engine_arch_link(const void *machine_context) { return registers_read(machine_context)->regs[30]; }
+
 void engine_arch_set_sp(void *machine_context, uintptr_t sp) { registers(machine_context)->sp = sp; }
 
 uint64_t engine_arch_pinned(const void *machine_context, unsigned index) {

@@ -53,6 +53,11 @@ uintptr_t engine_arch_frame(const void *machine_context) {
   return 0;
 }
 
+uintptr_t engine_arch_link(const void *machine_context) {
+  (void)machine_context;
+  return 0;
+}
+
 void engine_arch_set_sp(void *machine_context, uintptr_t sp) {
   (void)machine_context, (void)sp;
   abort();

@@ -138,6 +138,8 @@ uintptr_t engine_arch_sp(const void *machine_context) { return registers_read(ma
 
 uintptr_t engine_arch_frame(const void *machine_context) { return registers_read(machine_context)[8]; }
 
+uintptr_t engine_arch_link(const void *machine_context) { return registers_read(machine_context)[1]; }
+
 void engine_arch_set_sp(void *machine_context, uintptr_t sp) { registers(machine_context)[RISCV_SP] = sp; }
 
 uint64_t engine_arch_pinned(const void *machine_context, unsigned index) {

@@ -104,6 +104,11 @@ uintptr_t engine_arch_sp(const void *machine_context) { return (uintptr_t)regist
 
 uintptr_t engine_arch_frame(const void *machine_context) { return (uintptr_t)registers_read(machine_context)[REG_RBP]; }
 
+uintptr_t engine_arch_link(const void *machine_context) {
+  (void)machine_context;
+  return 0;
+}
+
 void engine_arch_set_sp(void *machine_context, uintptr_t sp) { registers(machine_context)[REG_RSP] = (greg_t)sp; }
 
 uint64_t engine_arch_pinned(const void *machine_context, unsigned index) {

@@ -30,6 +30,8 @@ uintptr_t engine_arch_sp(const void *machine_context);
 void engine_arch_set_sp(void *machine_context, uintptr_t sp);
 /* The frame pointer of code that has one. */
 uintptr_t engine_arch_frame(const void *machine_context);
+/* The return address of code that has called nothing yet, where it is in a register; else 0. */
+uintptr_t engine_arch_link(const void *machine_context);
 /* The register of integer argument `index` (0 to 3) of the convention preserve_none where clang has it for this CPU,
  * else of the C convention: r12-r15 on x86-64, x20-x23 on AArch64, a0-a3 on RISC-V. */
 uint64_t engine_arch_pinned(const void *machine_context, unsigned index);

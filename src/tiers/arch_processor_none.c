@@ -2,6 +2,8 @@
 /* Processors that no code is kept for: the optimizing tier does not know them. */
 #include "tiers/kept.h"
 
+const enum tiers_cpu tiers_processor_base = TIERS_CPU_COUNT;
+
 uint64_t tiers_processor(void) { return 0; }
 
 bool tiers_processor_is(enum tiers_cpu cpu) {

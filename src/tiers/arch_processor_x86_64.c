@@ -6,6 +6,8 @@
 #include "tiers/arch_features.h"
 #include "tiers/kept.h"
 
+const enum tiers_cpu tiers_processor_base = TIERS_CPU_X86_64;
+
 static uint64_t offered_by_system(void) {
   uint32_t low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));

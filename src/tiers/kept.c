@@ -40,7 +40,7 @@ static_assert(sizeof(struct tiers_kept_key) == 96 && sizeof(struct head) == TIER
 /* ---- Processors and builds --------------------------------------------------------------------------------------------- */
 
 static const char *const cpu_names[TIERS_CPU_COUNT] = {
-#define X(NAME, name) [TIERS_CPU_##NAME] = name,
+#define X(NAME, name, BASE) [TIERS_CPU_##NAME] = name,
     TIERS_CPUS(X)
 #undef X
 };
@@ -49,9 +49,22 @@ const char *tiers_cpu_name(enum tiers_cpu cpu) { return cpu_names[cpu]; }
 
 enum tiers_cpu tiers_cpu_find(const char *name) {
   enum tiers_cpu cpu = 0;
-  if (strcmp(name, "portable") == 0) return TIERS_CPU_X86_64;
   while (cpu < TIERS_CPU_COUNT && strcmp(cpu_names[cpu], name) != 0) cpu++;
   return cpu;
+}
+
+enum tiers_cpu tiers_cpu_base(enum tiers_cpu cpu) {
+  static const uint8_t bases[TIERS_CPU_COUNT] = {
+#define X(NAME, name, BASE) [TIERS_CPU_##NAME] = TIERS_CPU_##BASE,
+      TIERS_CPUS(X)
+#undef X
+  };
+  return cpu == TIERS_CPU_NATIVE ? tiers_processor_base : (enum tiers_cpu)bases[cpu];
+}
+
+enum tiers_cpu tiers_target_find(const char *name) {
+  if (strcmp(name, "x86_64-linux") == 0) return TIERS_CPU_X86_64;
+  return strcmp(name, "aarch64-linux") == 0 ? TIERS_CPU_AARCH64 : TIERS_CPU_COUNT;
 }
 
 void tiers_kept_build(uint8_t out[BASE_SHA256_BYTES]) {
@@ -65,7 +78,7 @@ enum cay_status tiers_kept_runs(const struct tiers_kept *kept, struct cay_error 
   tiers_kept_build(build);
   if (memcmp(key->build, build, sizeof build) != 0)
     return base_error_set(error, CAY_ERROR_UNSUPPORTED, "its code was made by another build of cay");
-  if (key->cpu == TIERS_CPU_NATIVE && key->processor != tiers_processor())
+  if (key->cpu == TIERS_CPU_NATIVE && (key->processor != tiers_processor() || key->processor == 0))
     return base_error_set(error, CAY_ERROR_UNSUPPORTED, "its code was made for another processor");
   if (key->cpu != TIERS_CPU_NATIVE && !tiers_processor_is(key->cpu))
     return base_error_set(error, CAY_ERROR_UNSUPPORTED, "its code is for %s, which this processor is not",

@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Part of the door of `tiers` (tiers.h includes it): code that was made once and is kept, in files of `cay compile` and in
  * the cache. kept.c has the format. Every build reads it, because the file holds the module, too; only one with the optimizing
- * tier makes it and runs its code. */
+ * tier runs its code, and only one with LLVM makes it. */
 #ifndef TIERS_KEPT_H
 #define TIERS_KEPT_H
 
 #include "base/base.h"
 
-/* For which processor code is made. */
-#define TIERS_CPUS(X)        \
-  X(NATIVE, "native")        \
-  X(X86_64, "x86-64")        \
-  X(X86_64_V2, "x86-64-v2")  \
-  X(X86_64_V3, "x86-64-v3")  \
-  X(X86_64_V4, "x86-64-v4")
+/* For which processor code is made: this one, or all that have the features of one kind. `BASE` is what every processor is that
+ * shares its instructions; NATIVE: of this machine. */
+#define TIERS_CPUS(X)                \
+  X(NATIVE, "native", NATIVE)        \
+  X(X86_64, "x86-64", X86_64)        \
+  X(X86_64_V2, "x86-64-v2", X86_64)  \
+  X(X86_64_V3, "x86-64-v3", X86_64)  \
+  X(X86_64_V4, "x86-64-v4", X86_64)  \
+  X(AARCH64, "aarch64", AARCH64)
 enum tiers_cpu {
-#define X(NAME, name) TIERS_CPU_##NAME,
+#define X(NAME, name, BASE) TIERS_CPU_##NAME,
   TIERS_CPUS(X)
 #undef X
       TIERS_CPU_COUNT
 };
 const char *tiers_cpu_name(enum tiers_cpu cpu);
-/* The one called `name`, or what every processor of its kind is, "portable"; TIERS_CPU_COUNT: none is. */
+/* The one called `name`; TIERS_CPU_COUNT: none is. */
 enum tiers_cpu tiers_cpu_find(const char *name);
+enum tiers_cpu tiers_cpu_base(enum tiers_cpu cpu);
+/* What every processor of the target is that is called so, "aarch64-linux"; TIERS_CPU_COUNT: none is. */
+enum tiers_cpu tiers_target_find(const char *name);
 
 enum { TIERS_LEVEL_DEFAULT = 2, TIERS_LEVELS = 4 };
 
@@ -66,6 +71,7 @@ void tiers_kept_answer_head(const void *answer, size_t len_bytes, uint8_t out[TI
 
 /* The build's part of a key; the processor's number, and whether it is one of a kind. */
 void tiers_kept_build(uint8_t out[BASE_SHA256_BYTES]);
+extern const enum tiers_cpu tiers_processor_base; /* TIERS_CPU_COUNT: no code is for it */
 uint64_t tiers_processor(void);
 bool tiers_processor_is(enum tiers_cpu cpu);
 

@@ -3,12 +3,15 @@
 
 const struct engine_tier *const tiers_all[] = {
 #if TIERS_HAS_OPTIMIZER
-    &tiers_auto,     &tiers_optimized,
+    &tiers_auto,
 #endif
 #if TIERS_HAS_BASELINE
     &tiers_baseline,
 #endif
-    &tiers_interp,   NULL,
+#if TIERS_RUNS_OPTIMIZED
+    &tiers_optimized,
+#endif
+    &tiers_interp,    NULL,
 };
 
 const struct engine_tier *tiers_default(void) {

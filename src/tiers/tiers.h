@@ -17,12 +17,14 @@ extern const struct engine_tier tiers_baseline;
  * engine_look of their thread. From any thread. What cannot be compiled is interpreted anyway. */
 enum cay_status tiers_baseline_interpret(void *code, uint32_t func, bool is_interpreted, struct cay_error *error);
 #endif
-#if TIERS_HAS_OPTIMIZER
+#if TIERS_RUNS_OPTIMIZED
 /* The baseline, with all functions compiled by LLVM in a helper process, cay-llvm, before the first is called. Those that it
  * cannot compile, all if there is no helper, stay in the baseline; `report` says how many and why. */
 extern const struct engine_tier tiers_optimized;
+#if TIERS_HAS_OPTIMIZER
 /* The baseline, and the same helper for what turns out to be busy while it runs: it is started by the first function that is. */
 extern const struct engine_tier tiers_auto;
+#endif
 /* For tests: about every so many-th call or round of a loop has its function optimized, and waits for that; 0: busy ones are. */
 void tiers_auto_hasten(uint32_t every);
 /* Where cay-llvm is looked for first, by programs that are not beside it. The text is the caller's; before it is started. */

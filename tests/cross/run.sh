@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Other CPUs: cross-builds everything with assertions and runs the unit tests, the smoke tests of a few guests, deterministic
-# runs, whose digests must be those of this machine, and the official core suite, in every tier of the build: under
+# runs, whose digests must be those of this machine, programs compiled ahead for them, and the official core suite, in every
+# tier of the build: under
 # qemu-user a tenth of it, for i686 the whole. With names, those CPUs only; a CPU whose C library or emulator is not there
 # and cannot be installed is a visible skip.
 #
@@ -88,6 +89,7 @@ build_cpu() { # CPU
     printf '%s\n' "$wanted" >"$folder/x-configured"
   fi
   ninja -C "$folder" ${JOBS:+-j"$JOBS"} || return 1
+  [ "$1" != aarch64 ] || [ ! -x "$(dirname "$native")/cay-llvm" ] || ln -sf "$(dirname "$native")/cay-llvm" "$folder/cay-llvm"
   printf '#!/bin/sh\nexec %s %s "$@"\n' "$(emulator "$1")" "$PWD/$folder/cay" >"$folder/bin/cay"
   chmod +x "$folder/bin/cay"
 }
@@ -139,6 +141,12 @@ smoke_tests() { # CPU
   run_in_tiers "cross-$1-guests" python3 tests/guests/smoke.py own kernels
 }
 
+# What this machine's cay compiles ahead for the CPU. The unit tests run optimized code there, too: the helper beside them is this
+# machine's, to which the emulator's processes talk as to one of their own (build_cpu).
+ahead() { # CPU
+  python3 tests/cross/ahead.py "$native" "$cross/$1/bin/cay" "$1-linux" build/guests/bin
+}
+
 # Deterministic runs: the same digests as of the build for this machine.
 same_digests() { # CPU
   modest "$1"
@@ -165,6 +173,7 @@ for cpu in ${*:-$CPUS}; do
     run_part "cross-$cpu-guests" smoke_tests "$cpu"
     run_part "cross-$cpu-digests" same_digests "$cpu"
     run_part "cross-$cpu-spec" core_suite "$cpu"
+    [ "$cpu" != aarch64 ] || [ ! -x "$(dirname "$native")/cay-llvm" ] || run_part "cross-$cpu-ahead" ahead "$cpu"
     [ "$cpu" != aarch64 ] ||
       run_part "cross-$cpu-handlers" python3 tests/cross/check_handlers.py "llvm-objdump-$CLANG_VERSION" "$cross/$cpu/cay"
   fi

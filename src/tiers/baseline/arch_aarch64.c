@@ -65,7 +65,7 @@ uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
   return jump_runtime(constant(to, R0, entry), offsetof(struct baseline_runtime, exhausted));
 }
 
-/* There is no optimizer for this processor, so no code counts. */
+/* Nothing is optimized on this processor while it runs, so no code counts. */
 uint8_t *baseline_arch_count(uint8_t *to, uint32_t *hole) {
   *hole = 0;
   return to;
@@ -124,17 +124,61 @@ static void put_bits(uint8_t *hole, uint32_t mask, uint32_t bits) {
 }
 
 uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
-/* There is no optimized code. */
-uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame) {
-  (void)start, (void)pc, (void)sp;
-  return frame;
+
+/* ---- Optimized code ------------------------------------------------------------------------------------------------------ */
+
+static bool makes_frame(uint32_t insn) { return (insn & 0xFFC003FF) == 0x910003FD; } /* add x29, sp, #n */
+static bool ends_frame(uint32_t insn) { /* ldp x29, x30, [sp ...] */ return (insn & 0xFE407FFF) == 0xA8407BFD; }
+static bool is_jump(uint32_t insn) { /* b, bl; b.cond; cbz, tbz; br, blr, ret */
+  return (insn & 0x7C000000) == 0x14000000 || (insn & 0xFE000000) == 0x54000000 || (insn & 0x7C000000) == 0x34000000 ||
+         (insn & 0xFE000000) == 0xD6000000;
 }
-const uint32_t baseline_thunk_bytes = 0;
-const char baseline_arch_leave_tail[1], baseline_arch_crossed[1];
-void baseline_arch_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function) {
-  (void)inst, (void)slots, (void)function;
+
+/* Functions begin with a run of instructions, one of which sets x29, and end with one behind that which brings it back. In both
+ * runs x30 is where they return to. */
+static bool has_frame(const uint8_t *start, uintptr_t pc) {
+  const uint8_t *made = start, *at = (const uint8_t *)pc;
+  while (made < at && !makes_frame(base_load_u32(made))) made += 4;
+  if (made == at) return false;
+  for (at -= 4; at > start && !is_jump(base_load_u32(at)); at -= 4)
+    if (ends_frame(base_load_u32(at))) return false;
+  return true;
 }
-void baseline_arch_thunk(uint8_t *to, int32_t distance) { assert(!"no optimized code here"); }
+
+uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link) {
+  if (has_frame(start, pc)) return frame;
+  uintptr_t *made = (uintptr_t *)sp - 2;
+  made[0] = frame;
+  made[1] = link;
+  return (uintptr_t)made;
+}
+
+/* Keeps the frame pointer chain, and the callee's frame where the walker of frames finds it. Behind it, memory may have
+ * moved, and a single result is in the first registers too. */
+const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 2;
+static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
+              "read by a thunk");
+void baseline_arch_thunk(uint8_t *to, int32_t distance) {
+  enum { BL = 6 };
+  const uint32_t insns[] = {
+      0xD10083FF,                                                     /* sub sp, sp, #32 */
+      0xA9017BFD,                                                     /* stp x29, x30, [sp, #16] */
+      0x910043FD,                                                     /* add x29, sp, #16 */
+      0xF90007F4,                                                     /* str x20, [sp, #8] */
+      0xAA1603E0,                                                     /* mov x0, x22 */
+      0xAA1403E1,                                                     /* mov x1, x20 */
+      0x94000000 | ((uint32_t)(distance - BL * 4) >> 2 & 0x03FFFFFF), /* bl adapter */
+      0xA9417BFD,                                                     /* ldp x29, x30, [sp, #16] */
+      0x910083FF,                                                     /* add sp, sp, #32 */
+      0xF94002D5,                                                     /* ldr x21, [x22] */
+      0xF94002B5,                                                     /* ldr x21, [x21] */
+      0xF9400297,                                                     /* ldr x23, [x20] */
+      0x9E6702E0,                                                     /* fmov d0, x23 */
+      0xD65F03C0,                                                     /* ret */
+  };
+  static_assert(sizeof insns <= 64, "baseline_thunk_bytes");
+  for (size_t i = 0; i < BASE_ARRAY_LEN(insns); i++) to = word(to, insns[i]);
+}
 
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
   enum { IMM16 = 0xFFFF << 5, IMM26 = 0x03FFFFFF, IMM19 = 0x7FFFF << 5 };
@@ -173,6 +217,36 @@ static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseli
               "read by baseline_arch_start");
 
 void *baseline_arch_first_sp(void *native_sp) { return native_sp; }
+
+/* LLVM's tailcc without arguments on the stack: instance x20, which is kept, slots x0, function x1. */
+FUNCTION(baseline_arch_leave_tail,
+         "  stp x29, x30, [sp, #-32]!\n  mov x29, sp\n  str x0, [sp, #16]\n"
+         "  mov x2, x1\n  mov x1, x0\n  mov x0, x20\n  bl baseline_leave_tail\n"
+         "  ldr x9, [sp, #16]\n  ldr x0, [x9]\n  ldr q0, [x9]\n  ldp x29, x30, [sp], #32\n  ret\n");
+
+/* x0: instance, x1: slots, x2: function. At its stack pointer is struct baseline_crossing, which the activation shows to whoever
+ * walks frames while compiled code runs; behind that, what else the C convention keeps and compiled code does not. */
+FUNCTION(baseline_arch_leave_call,
+         "  ldr x9, [x2]\n  cmp x9, x0\n  b.ne baseline_leave_call\n"
+         "  sub sp, sp, #176\n  stp x19, x20, [sp, #8]\n  stp x21, x22, [sp, #24]\n  str x23, [sp, #40]\n"
+         "  stp x29, x30, [sp, #48]\n  stp x24, x25, [sp, #64]\n  stp x26, x27, [sp, #80]\n  str x28, [sp, #96]\n"
+         "  stp d8, d9, [sp, #112]\n  stp d10, d11, [sp, #128]\n  stp d12, d13, [sp, #144]\n"
+         "  stp d14, d15, [sp, #160]\n"
+         "  ldr x9, [x0, #8]\n  ldr x9, [x9, #32]\n  ldr x10, [x9, #64]\n  str x10, [sp]\n"
+         "  mov x10, sp\n  str x10, [x9, #64]\n"
+         "  mov x20, x1\n  ldr x21, [x0]\n  ldr x21, [x21]\n  mov x22, x0\n"
+         "  ldr w9, [x2, #28]\n  ldr x10, [x0, #16]\n  ldr x16, [x10, x9, lsl #3]\n  blr x16\n"
+         ".globl baseline_arch_crossed\n.hidden baseline_arch_crossed\nbaseline_arch_crossed:\n"
+         "  ldr x9, [x22, #8]\n  ldr x9, [x9, #32]\n  ldr x10, [sp]\n  str x10, [x9, #64]\n"
+         "  ldp x19, x20, [sp, #8]\n  ldp x21, x22, [sp, #24]\n  ldr x23, [sp, #40]\n"
+         "  ldp x29, x30, [sp, #48]\n  ldp x24, x25, [sp, #64]\n  ldp x26, x27, [sp, #80]\n  ldr x28, [sp, #96]\n"
+         "  ldp d8, d9, [sp, #112]\n  ldp d10, d11, [sp, #128]\n  ldp d12, d13, [sp, #144]\n"
+         "  ldp d14, d15, [sp, #160]\n  add sp, sp, #176\n  ret\n");
+static_assert(offsetof(struct engine_function, instance) == 0 && offsetof(struct engine_function, entry) == 28 &&
+                  offsetof(struct engine_instance, thread) == 8 && offsetof(struct engine_instance, entries) == 16 &&
+                  offsetof(struct engine_thread, top) == 32 && offsetof(struct engine_activation, crossing) == 64 &&
+                  offsetof(struct baseline_crossing, fp) == 48 && offsetof(struct baseline_crossing, site) == 56,
+              "read by baseline_arch_leave_call");
 
 FUNCTION(baseline_arch_leave, "  mov x25, sp\n  b baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mov x23, sp\n  b baseline_away\n");

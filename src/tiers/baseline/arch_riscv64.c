@@ -146,11 +146,11 @@ static void put_lower_of_store(uint8_t *hole, uint32_t value) {
 
 uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
 /* There is no optimized code. */
-uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame) {
-  (void)start, (void)pc, (void)sp;
+uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link) {
+  (void)start, (void)pc, (void)sp, (void)link;
   return frame;
 }
-const uint32_t baseline_thunk_bytes = 0;
+const uint32_t baseline_thunk_bytes = 0, baseline_thunk_frame_slots = 0;
 const char baseline_arch_leave_tail[1], baseline_arch_crossed[1];
 void baseline_arch_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function) {
   (void)inst, (void)slots, (void)function;

@@ -143,7 +143,7 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count) {
 
 /* Keeps the frame pointer chain, and the callee's frame where the walker of frames finds it. Behind it, memory may have
  * moved, and a single result is in the first registers too. */
-const uint32_t baseline_thunk_bytes = 64;
+const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 1;
 static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
               "read by a thunk");
 void baseline_arch_thunk(uint8_t *to, int32_t distance) {
@@ -209,7 +209,8 @@ uintptr_t baseline_arch_below(uintptr_t sp) { return ((sp - 128) & ~(uintptr_t)1
 
 /* Functions begin with push rbp; mov rbp, rsp, and end with pop rbp; ret, with vzeroupper in between where they use wide
  * registers. */
-uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame) {
+uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link) {
+  (void)link; /* it is on the stack */
   static const uint8_t begin[] = {0x55, 0x48, 0x89, 0xE5}, widths[] = {0xC5, 0xF8, 0x77, 0xC3};
   enum { RET = 0xC3, RET_AND_DROP = 0xC2 };
   const uint8_t *at = (const uint8_t *)pc;

@@ -519,7 +519,8 @@ bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, 
     if (function->kind == COMPILED_THUNKS) break;
   }
   *crossing = crossing_above(*crossing, fp);
-  struct baseline_caller called = {(const void *)(uintptr_t)fp[1], (uint64_t *)(uintptr_t)fp[-1], (uintptr_t)(fp + 1)};
+  struct baseline_caller called = {(const void *)(uintptr_t)fp[1], (uint64_t *)(uintptr_t)fp[-1],
+                                   (uintptr_t)(fp + baseline_thunk_frame_slots)};
   return baseline_caller_at(code, &called, crossing, out);
 }
 
@@ -774,7 +775,7 @@ static enum cay_status list(void *object, uint32_t func,
 static void prepare(void) { base_code_may_run(); }
 
 const struct engine_tier tiers_baseline = {.name = "baseline", .code_new = code_new, .prepare = prepare, MEMBERS};
-#if TIERS_HAS_OPTIMIZER
+#if TIERS_RUNS_OPTIMIZED
 const struct engine_tier tiers_optimized = {.name = "optimized",
                                             .code_new = optimizer_code_new,
                                             .prepare = optimizer_prepare,
@@ -783,6 +784,8 @@ const struct engine_tier tiers_optimized = {.name = "optimized",
                                             .native_factor = BASELINE_NATIVE_FACTOR,
                                             .interrupt = baseline_interrupt,
                                             MEMBERS};
+#endif
+#if TIERS_HAS_OPTIMIZER
 const struct engine_tier tiers_auto = {.name = "auto",
                                        .code_new = optimizer_auto_new,
                                        .prepare = prepare,

@@ -105,7 +105,7 @@ bool baseline_is_optimized(void *code, const void *site);
 /* Where the optimized function that `pc` is in begins; NULL: in none, or in a thunk. */
 const uint8_t *baseline_framed_code(void *code, const void *pc);
 /* Where optimized code has called compiled code of the baseline, whose frame on the value stack leads nowhere else: what the
- * stub for such calls has on the native stack (arch_x86_64.c). */
+ * stub for such calls has on the native stack, at least (arch_*.c). */
 struct baseline_crossing {
   const struct baseline_crossing *outer; /* of the same activation; NULL: none */
   uint64_t kept[5];
@@ -250,10 +250,11 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count);
 uintptr_t baseline_arch_below(uintptr_t sp);
 /* The frame of optimized code that begins at `start` and was interrupted anywhere, with these registers. Where it has none yet,
  * or no longer, one is made below the stack pointer. */
-uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame);
+uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link);
 /* Where optimized code is: a thunk takes calls of the guest's convention to the adapter, `distance` bytes behind it. */
 extern const uint32_t baseline_thunk_bytes; /* 0: there is no optimized code for this processor */
 void baseline_arch_thunk(uint8_t *to, int32_t distance);
+extern const uint32_t baseline_thunk_frame_slots; /* from its frame pointer to the native stack pointer at its entry */
 /* Writes a value into a hole at `at` of code that starts at `code`; jumps get the target's position. */
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value);
 

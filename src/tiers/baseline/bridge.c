@@ -57,7 +57,8 @@ static uint64_t *limit_from(const struct engine_thread *thread, uint64_t *base_f
   size_t left = here > low + NATIVE_KEPT_BYTES ? here - low - NATIVE_KEPT_BYTES : 0;
   size_t values = base_fp < thread->value_limit ? (size_t)((char *)thread->value_limit - (char *)base_fp) : 0;
   size_t slots = left / sizeof *base_fp / thread->stack->native_factor;
-  return left < values && baseline_native_frame_bytes ? base_fp + slots : thread->value_limit;
+  bool takes_native = baseline_native_frame_bytes || thread->stack->native_factor > 1;
+  return left < values && takes_native ? base_fp + slots : thread->value_limit;
 }
 
 /* Where compiled code starts, or NULL: the interpreter runs. A frame that goes on somewhere is the first now. */
@@ -207,7 +208,8 @@ bool baseline_interrupt(struct engine_activation *activation, void *machine_cont
   if (!base_code_contains(pc)) return false;
   const uint8_t *start = baseline_framed_code(activation->instance->code, (const void *)pc);
   if (!start) return true;
-  uintptr_t frame = baseline_arch_frame(start, pc, sp, engine_arch_frame(machine_context));
+  uintptr_t frame =
+      baseline_arch_frame(start, pc, sp, engine_arch_frame(machine_context), engine_arch_link(machine_context));
   go_on_at(baseline_interrupted, activation, frame, frame < sp ? frame : sp, machine_context);
   return true;
 }

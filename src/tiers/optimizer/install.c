@@ -189,7 +189,8 @@ static enum cay_status hear_kept(struct baseline_code *code, const struct tiers_
 static enum cay_status ask_helper(struct baseline_code *code, struct cay_error *error) {
   struct optimizer_conversation *conversation;
   struct optimizer_order order = {.flags = optimizer_flags(code->module, &code->made_with),
-                                  .level = TIERS_LEVEL_DEFAULT};
+                                  .level = TIERS_LEVEL_DEFAULT,
+                                  .cpu = optimizer_own_cpu()};
   enum cay_status status = optimizer_ask(code->module, &order, &conversation, error);
   if (status) return status;
   status = hear_batches(code, optimizer_hear, conversation, error);

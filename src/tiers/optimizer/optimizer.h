@@ -73,6 +73,10 @@ uint32_t optimizer_mix(void);
 
 /* enum wire_flags of code that is made of the module with the options. */
 uint32_t optimizer_flags(const struct module *module, const struct engine_code_options *options);
+/* What code is made for that runs here. The helper knows the processor that it runs on itself, and that may be of another kind. */
+static inline uint32_t optimizer_own_cpu(void) {
+  return tiers_processor_is(TIERS_CPU_X86_64) ? TIERS_CPU_NATIVE : tiers_processor_base;
+}
 bool optimizer_takes(const struct engine_code_options *options); /* false: what is made with them stays in the baseline */
 
 /* Offers in place of the helper (offer.c). Whether there are any, and the one for the module, or NULL. */

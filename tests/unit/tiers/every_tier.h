@@ -23,8 +23,10 @@ static inline int tier_is_wanted(const struct engine_tier *tier) {
 
 /* CAY_HELPER_FOLDER in the environment: where cay-llvm is. Functions are optimized while they run as soon as that can be. */
 static inline void tiers_find_helper(void) {
-#if TIERS_HAS_OPTIMIZER
+#if TIERS_RUNS_OPTIMIZED
   tiers_optimized_look_in(getenv("CAY_HELPER_FOLDER"));
+#endif
+#if TIERS_HAS_OPTIMIZER
   tiers_auto_hasten(TICKS_FOR_TESTS);
 #endif
 }

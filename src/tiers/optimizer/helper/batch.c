@@ -139,7 +139,7 @@ static bool emit(struct batch *b, struct object_code *out) {
     LLVMDisposeMessage(message);
     return false;
   }
-  bool done = object_read((const uint8_t *)LLVMGetBufferStart(object), LLVMGetBufferSize(object), out);
+  bool done = object_read(b->job->target, (const uint8_t *)LLVMGetBufferStart(object), LLVMGetBufferSize(object), out);
   LLVMDisposeMemoryBuffer(object);
   return done;
 }

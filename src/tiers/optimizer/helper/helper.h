@@ -20,6 +20,22 @@
 /* How values are kept while a function is translated: of INT, as what they were made. */
 enum value_type { VALUE_I32, VALUE_I64, VALUE_F32, VALUE_F64, VALUE_V128, VALUE_TYPES };
 
+/* What differs by the kind of processor that code is made for (target.c). */
+struct target {
+  const char *triple;   /* NULL: of this machine */
+  const char *features; /* besides those of the processor */
+  LLVMCodeModel code_model;
+  const unsigned char *semantics; /* bitcode of the semantic functions */
+  size_t semantics_bytes;
+  const char *demotion;       /* a line of assembly: an f64 becomes an f32 */
+  char float_register;        /* as constraints of lines of assembly name it */
+  uint8_t frame_pointer;      /* as DWARF numbers registers */
+  uint16_t slack_bytes;       /* what a call takes of the native stack besides what LLVM tells: return address, adapter, thunk, stub */
+  bool pairs_are_arrays;      /* what C returns a struct of two integers as */
+  bool catches;               /* exceptions can be caught by optimized code */
+};
+const struct target *target_of(enum tiers_cpu cpu);
+
 /* What all functions of a module share. */
 struct job {
   const struct module *module;
@@ -29,6 +45,7 @@ struct job {
   uint32_t mix;   /* as in struct wire_request */
   uint32_t level, cpu_kind; /* as in the request; cpu_kind: that `machine` is for */
   struct ir_frontend *frontend;
+  const struct target *target;
   LLVMTargetMachineRef machine;
   char *cpu, *features, *triple, *layout;
   LLVMModuleRef meanings; /* the semantic functions, to ask which there are */
@@ -247,10 +264,10 @@ struct object_code {
 };
 /* Reads an ELF object that LLVM has made: text and constants with their relocations resolved, the pieces of the functions, and
  * lines. False: it has something that is not expected. */
-bool object_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
+bool object_read(const struct target *target, const uint8_t *bytes, size_t len_bytes, struct object_code *out);
 void object_free(struct object_code *code);
 /* Tells functions what a stack map says of them (stackmaps.c). */
-bool stackmaps_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
+bool stackmaps_read(const struct target *target, const uint8_t *bytes, size_t len_bytes, struct object_code *out);
 /* Adds the rows of a line table, whose relocated addresses lie in the text at `text` (lines.c). */
 bool lines_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
 

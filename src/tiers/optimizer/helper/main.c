@@ -44,15 +44,20 @@ static void set_options(void) {
   LLVMParseCommandLineOptions((int)BASE_ARRAY_LEN(options), options, NULL);
 }
 
-/* For this processor, or for all of a kind, which LLVM knows by the same names. */
+/* For this processor, or for all of a kind, which LLVM knows by the same names, but for AArch64's. */
 static void choose_processor(struct job *job, enum tiers_cpu cpu) {
   bool is_native = cpu == TIERS_CPU_NATIVE;
   LLVMDisposeMessage(job->cpu);
   LLVMDisposeMessage(job->features);
-  job->cpu = is_native ? LLVMGetHostCPUName() : LLVMCreateMessage(tiers_cpu_name(cpu));
-  job->features = is_native ? LLVMGetHostCPUFeatures() : LLVMCreateMessage("");
+  job->cpu = is_native                  ? LLVMGetHostCPUName()
+             : cpu == TIERS_CPU_AARCH64 ? LLVMCreateMessage("generic")
+                                        : LLVMCreateMessage(tiers_cpu_name(cpu));
+  job->target = target_of(cpu);
+  job->features = is_native ? LLVMGetHostCPUFeatures() : LLVMCreateMessage(job->target->features);
   job->cpu_kind = cpu;
   job->rounds = is_native ? strstr(job->features, "+sse4.1") != NULL : cpu != TIERS_CPU_X86_64;
+  LLVMDisposeMessage(job->triple);
+  job->triple = job->target->triple ? LLVMCreateMessage(job->target->triple) : LLVMGetDefaultTargetTriple();
 }
 
 static bool set_up_machine(struct job *job, enum tiers_cpu cpu) {
@@ -62,27 +67,27 @@ static bool set_up_machine(struct job *job, enum tiers_cpu cpu) {
   if (LLVMGetTargetFromTriple(job->triple, &target, &message)) return false;
   if (job->machine) LLVMDisposeTargetMachine(job->machine);
   job->machine = LLVMCreateTargetMachine(target, job->triple, job->cpu, job->features, LLVMCodeGenLevelDefault,
-                                         LLVMRelocPIC, LLVMCodeModelSmall);
-  return job->machine != NULL;
-}
-
-/* Equal for all processors. */
-static void describe_layout(struct job *job) {
+                                         LLVMRelocPIC, job->target->code_model);
+  if (!job->machine) return false;
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(job->machine);
+  LLVMDisposeMessage(job->layout);
   job->layout = LLVMCopyStringRepOfTargetData(layout);
   LLVMDisposeTargetData(layout);
+  return true;
 }
 
+#define INITIALIZE(TARGET)              \
+  LLVMInitialize##TARGET##TargetInfo(); \
+  LLVMInitialize##TARGET##Target();     \
+  LLVMInitialize##TARGET##TargetMC();   \
+  LLVMInitialize##TARGET##AsmPrinter(); \
+  LLVMInitialize##TARGET##AsmParser() /* of the lines of assembly in the code */
+
 static bool set_up(struct job *job) {
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter();
-  LLVMInitializeX86AsmParser(); /* of the lines of assembly in the code */
+  INITIALIZE(X86);
+  INITIALIZE(AArch64);
   set_options();
-  job->triple = LLVMGetDefaultTargetTriple();
   if (!set_up_machine(job, TIERS_CPU_NATIVE)) return false;
-  describe_layout(job);
   return numeric_prepare(job, LLVMContextCreate());
 }
 

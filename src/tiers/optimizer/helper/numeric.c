@@ -11,7 +11,6 @@
 #include <llvm-c/BitReader.h>
 #include <llvm-c/Linker.h>
 
-#include "optimizer_semantics.gen.h"
 #include "tiers/optimizer/helper/helper.h"
 
 /* ---- Semantic functions --------------------------------------------------------------------------------------------------- */
@@ -25,6 +24,7 @@ static void name_of(uint16_t op, char out[64]) {
 static LLVMTypeRef result_type(const struct batch *b, const struct module_op_info *row) {
   if (row->flags & MODULE_OP_TRAPS && row->imm != MODULE_IMM_MEMARG) return b->types[VALUE_I32];
   if (row->result_count == 1) return b->types[value_type_of(row->results[0])];
+  if (b->job->target->pairs_are_arrays) return LLVMArrayType2(b->types[VALUE_I64], 2);
   LLVMTypeRef pair[] = {b->types[VALUE_I64], b->types[VALUE_I64]};
   return LLVMStructTypeInContext(b->context, pair, 2, false);
 }
@@ -41,13 +41,16 @@ LLVMValueRef numeric_call(struct batch *b, uint16_t op, LLVMValueRef *arguments,
   return LLVMBuildCall2(b->builder, type, function, arguments, count, "");
 }
 
+static LLVMMemoryBufferRef semantics_of(const struct target *target) {
+  return LLVMCreateMemoryBufferWithMemoryRange((const char *)target->semantics, target->semantics_bytes, "semantics",
+                                               false);
+}
+
 /* Of linkage that lets the linker leave out what is not called; bodies are read when they are linked. */
 bool numeric_link(struct batch *b) {
   if (!b->has_meanings) return true;
-  LLVMMemoryBufferRef buffer =
-      LLVMCreateMemoryBufferWithMemoryRange((const char *)semantics, sizeof semantics, "semantics", false);
   LLVMModuleRef source;
-  if (LLVMGetBitcodeModuleInContext2(b->context, buffer, &source)) return false;
+  if (LLVMGetBitcodeModuleInContext2(b->context, semantics_of(b->job->target), &source)) return false;
   LLVMSetModuleDataLayout(source, LLVMGetModuleDataLayout(b->llvm));
   LLVMSetTarget(source, b->job->triple);
   for (LLVMValueRef at = LLVMGetFirstFunction(source); at; at = LLVMGetNextFunction(at))
@@ -127,10 +130,11 @@ static LLVMValueRef call_intrinsic(struct batch *b, const char *name, LLVMValueR
 }
 
 static LLVMValueRef build_demotion(struct batch *b, LLVMValueRef value) {
-  static char code[] = "cvtsd2ss $1, $0", constraints[] = "=x,x";
+  const struct target *target = b->job->target;
+  char constraints[] = {'=', target->float_register, ',', target->float_register};
   LLVMTypeRef type = LLVMFunctionType(b->types[VALUE_F32], &b->types[VALUE_F64], 1, false);
-  LLVMValueRef line = LLVMGetInlineAsm(type, code, strlen(code), constraints, strlen(constraints), false, false,
-                                       LLVMInlineAsmDialectATT, false);
+  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)(uintptr_t)target->demotion, strlen(target->demotion), constraints,
+                                       sizeof constraints, false, false, LLVMInlineAsmDialectATT, false);
   return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
 }
 
@@ -180,9 +184,9 @@ static void build_shuffle(struct batch *b, const struct ir_insn *insn) {
 
 /* A constant that LLVM shall not look into. */
 static LLVMValueRef hide(struct batch *b, LLVMValueRef value) {
-  static char constraints[] = "=x,0";
+  char constraints[] = {'=', b->job->target->float_register, ',', '0'};
   LLVMTypeRef own = LLVMTypeOf(value), type = LLVMFunctionType(own, &own, 1, false);
-  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, strlen(constraints), false, false,
+  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, sizeof constraints, false, false,
                                        LLVMInlineAsmDialectATT, false);
   return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
 }
@@ -263,7 +267,5 @@ bool numeric_insn(struct batch *b, const struct ir_insn *insn) {
 /* ---- Names --------------------------------------------------------------------------------------------------------------------- */
 
 bool numeric_prepare(struct job *job, LLVMContextRef context) {
-  LLVMMemoryBufferRef buffer =
-      LLVMCreateMemoryBufferWithMemoryRange((const char *)semantics, sizeof semantics, "semantics", false);
-  return !LLVMGetBitcodeModuleInContext2(context, buffer, &job->meanings);
+  return !LLVMGetBitcodeModuleInContext2(context, semantics_of(job->target), &job->meanings);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Reads the object that LLVM has made, of which few things are expected: one section of code, constants, and relative
- * relocations between them. All of it becomes one run of bytes, which works wherever it is put; anything else is refused.
+ * relocations between them, which on AArch64 reach 1 MiB. All of it becomes one run of bytes, which works wherever it is put; anything else is refused.
  * The object is our own compiler's work, so it is not checked as a stranger's would be. */
 #include <elf.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "tiers/optimizer/helper/helper.h"
 
 struct object {
+  const struct target *target;
   const uint8_t *bytes;
   const Elf64_Ehdr *head;
   const Elf64_Shdr *sections;
@@ -71,6 +72,31 @@ static bool is_in_code(const struct object *o, const Elf64_Sym *symbol) {
   return symbol->st_shndx < o->head->e_shnum && symbol->st_shndx != SHN_UNDEF && o->places[symbol->st_shndx] != NOWHERE;
 }
 
+/* `distance` from `hole`, an instruction or a number. False: it does not reach, or is none that is expected. */
+static bool put_x86_64(uint8_t *hole, uint64_t type, int64_t distance) {
+  base_store_u32(hole, (uint32_t)distance);
+  return type == R_X86_64_PC32 || type == R_X86_64_PLT32;
+}
+
+static bool put_bits(uint8_t *hole, uint32_t mask, uint32_t bits) {
+  base_store_u32(hole, (base_load_u32(hole) & ~mask) | (bits & mask));
+  return true;
+}
+
+static bool put_aarch64(uint8_t *hole, uint64_t type, int64_t distance) {
+  enum { IMM26 = 0x03FFFFFF, IMM19 = 0x7FFFF << 5, ADR = 3 << 29 | IMM19, REACH = 1 << 20 };
+  uint32_t bits = (uint32_t)distance;
+  switch (type) {
+  case R_AARCH64_PREL32: base_store_u32(hole, bits); return true;
+  case R_AARCH64_CALL26:
+  case R_AARCH64_JUMP26: return put_bits(hole, IMM26, bits >> 2); /* a batch is never so large */
+  case R_AARCH64_LD_PREL_LO19: return distance >= -REACH && distance < REACH && put_bits(hole, IMM19, bits >> 2 << 5);
+  case R_AARCH64_ADR_PREL_LO21:
+    return distance >= -REACH && distance < REACH && put_bits(hole, ADR, (bits & 3) << 29 | bits >> 2 << 5);
+  default: return false;
+  }
+}
+
 static bool relocate(const struct object *o, const Elf64_Shdr *section, struct object_code *out) {
   uint64_t place = o->places[section->sh_info];
   const Elf64_Rela *rows = contents(o, section);
@@ -78,9 +104,11 @@ static bool relocate(const struct object *o, const Elf64_Shdr *section, struct o
   for (size_t i = 0; i < section->sh_size / sizeof *rows; i++) {
     const Elf64_Sym *symbol = &symbols[ELF64_R_SYM(rows[i].r_info)];
     uint64_t type = ELF64_R_TYPE(rows[i].r_info), at = place + rows[i].r_offset;
-    if ((type != R_X86_64_PC32 && type != R_X86_64_PLT32) || !is_in_code(o, symbol)) return false;
+    if (!is_in_code(o, symbol)) return false;
     int64_t value = (int64_t)(o->places[symbol->st_shndx] + symbol->st_value) + rows[i].r_addend - (int64_t)at;
-    base_store_u32(out->bytes.items + at, (uint32_t)value);
+    uint8_t *hole = out->bytes.items + at;
+    bool done = o->head->e_machine == EM_AARCH64 ? put_aarch64(hole, type, value) : put_x86_64(hole, type, value);
+    if (!done) return false;
   }
   return true;
 }
@@ -134,7 +162,8 @@ static bool read_lines(const struct object *o, unsigned index, struct object_cod
     const Elf64_Sym *symbols = symbols_of(o, table);
     for (size_t k = 0; k < table->sh_size / sizeof *rows; k++) {
       const Elf64_Sym *symbol = &symbols[ELF64_R_SYM(rows[k].r_info)];
-      if (ELF64_R_TYPE(rows[k].r_info) != R_X86_64_64) continue; /* of names */
+      uint64_t absolute = o->head->e_machine == EM_AARCH64 ? R_AARCH64_ABS64 : R_X86_64_64;
+      if (ELF64_R_TYPE(rows[k].r_info) != absolute) continue; /* of names */
       done = done && is_in_code(o, symbol);
       if (done)
         base_store_u64(bytes + rows[k].r_offset,
@@ -158,15 +187,15 @@ static bool read_sections(struct object *o, struct object_code *out) {
   for (unsigned i = 0; i < o->head->e_shnum; i++) {
     const Elf64_Shdr *section = &o->sections[i];
     if (is_stackmap(o, section) && section->sh_type == SHT_PROGBITS &&
-        !stackmaps_read(contents(o, section), section->sh_size, out))
+        !stackmaps_read(o->target, contents(o, section), section->sh_size, out))
       return false;
   }
   qsort(out->functions.items, out->functions.count, sizeof *out->functions.items, by_start);
   return true;
 }
 
-bool object_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out) {
-  struct object o = {.bytes = bytes, .head = (const Elf64_Ehdr *)(const void *)bytes};
+bool object_read(const struct target *target, const uint8_t *bytes, size_t len_bytes, struct object_code *out) {
+  struct object o = {.target = target, .bytes = bytes, .head = (const Elf64_Ehdr *)(const void *)bytes};
   if (len_bytes < sizeof *o.head || o.head->e_shoff + (uint64_t)o.head->e_shnum * sizeof *o.sections > len_bytes)
     return false;
   o.sections = (const Elf64_Shdr *)(const void *)(bytes + o.head->e_shoff);

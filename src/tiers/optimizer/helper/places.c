@@ -118,10 +118,9 @@ static bool is_float(const struct batch *b, LLVMTypeRef type) {
 
 /* The value as LLVM does not know it, before the builder's place. */
 static LLVMValueRef hand_on(struct batch *b, LLVMValueRef value) {
-  static char integer[] = "=r,0", floating[] = "=x,0";
   LLVMTypeRef own = LLVMTypeOf(value), type = LLVMFunctionType(own, &own, 1, false);
-  char *constraints = is_float(b, own) ? floating : integer;
-  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, strlen(constraints), false, false,
+  char constraints[] = {'=', is_float(b, own) ? b->job->target->float_register : 'r', ',', '0'};
+  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, sizeof constraints, false, false,
                                        LLVMInlineAsmDialectATT, false);
   return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
 }

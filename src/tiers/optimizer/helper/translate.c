@@ -9,8 +9,7 @@
 
 #include "tiers/optimizer/helper/helper.h"
 
-/* SLACK_BYTES: what a call takes of the native stack besides what LLVM tells: return address, adapter, thunk. */
-enum { SLACK_BYTES = 128, MOST_INSNS = 100000 };
+enum { MOST_INSNS = 100000 };
 
 /* ---- Declarations -------------------------------------------------------------------------------------------------------- */
 
@@ -91,8 +90,9 @@ static bool add_locals(struct batch *b) {
 
 /* ---- Refusals ---------------------------------------------------------------------------------------------------------------- */
 
-static int refusal_of(const struct ir_function *ir) {
+static int refusal_of(const struct job *job, const struct ir_function *ir) {
   if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
+  if (ir->tries.count > 0 && !job->target->catches) return WIRE_REASON_INSTRUCTION;
   return -1;
 }
 
@@ -193,10 +193,10 @@ static void give_room(struct batch *b) {
 
 /* The native stack is so many times as large as that of values (bridge.c), so a function may take so many times of the
  * former what it takes of the latter where it calls others. One that calls none is the last on the stack. */
-static uint32_t native_limit_of(const struct ir_function *ir) {
+static uint32_t native_limit_of(const struct job *job, const struct ir_function *ir) {
   enum { MOST_NATIVE_BYTES = 1 << 15 };
   uint64_t bytes = (uint64_t)least_distance(ir) * 8 * BASELINE_NATIVE_FACTOR;
-  uint64_t slack = SLACK_BYTES + (uint64_t)ir->param_slots * 8;
+  uint64_t slack = job->target->slack_bytes + (uint64_t)ir->param_slots * 8;
   if (bytes <= slack) return 0;
   return bytes - slack < MOST_NATIVE_BYTES ? (uint32_t)(bytes - slack) : MOST_NATIVE_BYTES;
 }
@@ -205,8 +205,8 @@ int translate_refusal(struct job *job, struct batch_function *own) {
   const struct ir_function *ir =
       ir_translate(job->frontend, job->module, job->module->imported_func_count + own->entry);
   if (!ir) return WIRE_REASON_TOO_LARGE;
-  own->native_limit = native_limit_of(ir);
-  return refusal_of(ir);
+  own->native_limit = native_limit_of(job, ir);
+  return refusal_of(job, ir);
 }
 
 static bool translate(struct batch *b, struct batch_function *own, LLVMValueRef function) {
