@@ -55,10 +55,10 @@ static uint64_t *limit_from(const struct engine_thread *thread, uint64_t *base_f
   static_assert(IR_LINK_SLOTS * sizeof(uint64_t) >= 16, "of a frame in compiled code");
   uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = (uintptr_t)thread->stack->native_low;
   size_t left = here > low + NATIVE_KEPT_BYTES ? here - low - NATIVE_KEPT_BYTES : 0;
-  size_t values = base_fp < thread->value_limit ? (size_t)((char *)thread->value_limit - (char *)base_fp) : 0;
+  size_t values = base_fp < thread->value_limit ? (size_t)(thread->value_limit - base_fp) : 0;
   size_t slots = left / sizeof *base_fp / thread->stack->native_factor;
   bool takes_native = baseline_native_frame_bytes || thread->stack->native_factor > 1;
-  return left < values && takes_native ? base_fp + slots : thread->value_limit;
+  return slots < values && takes_native ? base_fp + slots : thread->value_limit;
 }
 
 /* Where compiled code starts, or NULL: the interpreter runs. A frame that goes on somewhere is the first now. */
