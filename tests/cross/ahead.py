@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-RUNS = [('hello', []), ('tailcalls', []), ('memory64', []), ('sha256', []), ('kernel-fib', ['20']), ('kernel-sha256', ['20']),
+RUNS = [('hello', []), ('tailcalls', []), ('sha256', []), ('kernel-fib', ['20']), ('kernel-sha256', ['20']),
         ('kernel-nbody', ['500']), ('kernel-vm', ['500']), ('kernel-json', ['2']), ('kernel-dot.simd', ['10']),
         ('kernel-matmul.simd', ['20']), ('kernel-mandelbrot', ['20']), ('kernel-fannkuch', ['6']), ('kernel-spectral.simd', ['20']),
         ('exceptions.exnref', [])]
