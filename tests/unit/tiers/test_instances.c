@@ -150,12 +150,13 @@ TEST(endless_recursion) {
 
 /* A host function that takes a lot of native stack and calls "r" again, which calls it; when little is left, "s", whose
  * frames are small. */
+static ptrdiff_t light_from_bytes;
 static enum engine_trap host_heavy(struct engine_call *call, uint64_t *slots) {
-  enum { HEAVY_BYTES = 400 * 1024, KEPT_BYTES = 700 * 1024 };
+  enum { HEAVY_BYTES = 400 * 1024 };
   volatile char heavy[HEAVY_BYTES];
   heavy[0] = 1;
   const struct engine_stack *stack = call->thread->stack;
-  bool has_room = (char *)__builtin_frame_address(0) - (char *)stack->native_low > KEPT_BYTES + heavy[0];
+  bool has_room = (char *)__builtin_frame_address(0) - (char *)stack->native_low > light_from_bytes + heavy[0];
   return engine_call(call->thread->store, call->caller->functions[has_room ? 1 : 2], slots);
 }
 
@@ -169,7 +170,8 @@ TEST(recursion_below_heavy_host_functions) {
     struct bytes bytes = recursive_module();
     struct engine_instance *instance = instance_of(&world, &bytes, &import, CAY_OK);
     uint64_t value = 0;
-    CHECK_INT(call_export(&world, instance, "r", &value), ENGINE_TRAP_STACK_EXHAUSTED);
+    for (light_from_bytes = 700 * 1024; light_from_bytes < 2000 * 1024; light_from_bytes += 200 * 1024)
+      CHECK_INT(call_export(&world, instance, "r", &value), ENGINE_TRAP_STACK_EXHAUSTED);
     CHECK_INT(call_export(&world, instance, "s", &value), ENGINE_TRAP_STACK_EXHAUSTED);
     CHECK(engine_store_thread(world.store)->backtrace_total > 300000); /* all of the stack is there again */
     world_free(&world);
