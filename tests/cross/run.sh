@@ -107,6 +107,18 @@ built() { # CPU
 # a socket that the program made no room for (two_descriptors), and in what it says of a process's mappings neighbours are not one
 # (ten_thousand_are_alive). A child that was forked while there were threads cannot make one: the emulator's own check fails
 # (a_forked_process_watches_its_own_calls).
+# Optimized code comes from this machine's helper, and an emulator takes minutes for tests that have thousands of modules compiled: the
+# unit tests of optimized_tests run in that tier, all others and the core suite with it in the soak run.
+at_once() { # CPU
+  [ -n "${CAY_CROSS_ALL:-}" ] || CAY_TIERS=$(tiers_of "$cross/$1/bin/cay")
+  export CAY_TIERS=${CAY_TIERS:-}
+}
+optimized_tests() { # CPU
+  modest "$1"
+  CAY_TIERS=optimized meson test -C "$cross/$1" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
+    ${JOBS:+--num-processes "$JOBS"} "tiers instances" "tiers dispatch" "tiers vectors" "tiers references" "tiers exceptions"
+  python3 tools/count_meson.py "$cross/$1/meson-logs/testlog.json"
+}
 modest() { [ "$1" = i686 ] || ulimit -v 100000000; }
 unit_tests() { # CPU
   local folder=$cross/$1 names
@@ -116,6 +128,7 @@ for test in json.load(sys.stdin):
     if not is_slow and not any(suite.endswith("native") for suite in test["suite"]):
         print(test["name"])' "$1" "${CAY_CROSS_ALL:-}")
   modest "$1"
+  at_once "$1"
   local except="many two_descriptors ten_thousand_are_alive a_forked_process_watches_its_own_calls"
   CAY_TEST_EXCEPT=$except meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
     ${JOBS:+--num-processes "$JOBS"} "${names[@]}"
@@ -133,6 +146,7 @@ core_suite() { # CPU
   awk -v every="$([ "$1" = i686 ] || [ -n "${CAY_CROSS_ALL:-}" ] && echo 1 || echo 10)" \
     '/^(\[|#|$)/ { print; next } n++ % every == 0' tests/spec/core.list >"$list"
   modest "$1"
+  at_once "$1"
   CAY=$PWD/$cross/$1/bin/cay CAY_BUILD=$PWD/$cross/$1 CAY_CORE_LIST=$list bash tests/spec/run.sh
 }
 
@@ -173,7 +187,10 @@ for cpu in ${*:-$CPUS}; do
     run_part "cross-$cpu-guests" smoke_tests "$cpu"
     run_part "cross-$cpu-digests" same_digests "$cpu"
     run_part "cross-$cpu-spec" core_suite "$cpu"
-    [ "$cpu" != aarch64 ] || [ ! -x "$(dirname "$native")/cay-llvm" ] || run_part "cross-$cpu-ahead" ahead "$cpu"
+    [ "$cpu" != aarch64 ] || [ ! -x "$(dirname "$native")/cay-llvm" ] || {
+      run_part "cross-$cpu-ahead" ahead "$cpu"
+      run_part "cross-$cpu-optimized" optimized_tests "$cpu"
+    }
     [ "$cpu" != aarch64 ] ||
       run_part "cross-$cpu-handlers" python3 tests/cross/check_handlers.py "llvm-objdump-$CLANG_VERSION" "$cross/$cpu/cay"
   fi
