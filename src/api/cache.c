@@ -225,13 +225,27 @@ bool cache_read(const struct api_cache *cache, const char *name, struct base_fil
   return good;
 }
 
+/* Before it is locked, who removes what others have left behind may take it for that (remove_file). Where there are no locks,
+ * nobody removes anything. */
+static bool is_still_there(int fd) {
+  struct stat status;
+  int result;
+  do result = flock(fd, LOCK_EX);
+  while (result != 0 && errno == EINTR);
+  return result != 0 || fstat(fd, &status) != 0 || status.st_nlink > 0;
+}
+
 int cache_begin(const struct api_cache *cache, char *name, size_t capacity) {
-  uint64_t number;
-  base_os_random(&number, sizeof number);
-  snprintf(name, capacity, CACHE_NEW_PREFIX "%016" PRIx64, number);
-  int fd = openat(cache->folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd >= 0) flock(fd, LOCK_EX | LOCK_NB);
-  return fd;
+  enum { TRIES = 10 };
+  for (int i = 0; i < TRIES; i++) {
+    uint64_t number;
+    base_os_random(&number, sizeof number);
+    snprintf(name, capacity, CACHE_NEW_PREFIX "%016" PRIx64, number);
+    int fd = openat(cache->folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || is_still_there(fd)) return fd;
+    close(fd);
+  }
+  return -1;
 }
 
 bool cache_commit(const struct api_cache *cache, int fd, const char *from, const char *to) {
@@ -296,12 +310,13 @@ static bool find_files(const struct api_cache *cache, found_files *out) {
   return good;
 }
 
-/* Whether nobody writes it any more. */
-static bool is_abandoned(const struct api_cache *cache, const char *name) {
-  int fd = open_file(cache, name);
-  bool is_free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+/* 0, or errno; EBUSY: it is being written. Who has just begun one waits for the lock, and sees then that it is gone. */
+static int remove_file(const struct api_cache *cache, const char *name) {
+  int fd = is_new(name) ? open_file(cache, name) : -1;
+  bool stays = is_new(name) && (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0);
+  int result = stays ? EBUSY : unlinkat(cache->folder, name, 0) == 0 ? 0 : errno;
   if (fd >= 0) close(fd);
-  return is_free;
+  return result;
 }
 
 void cache_trim(const struct api_cache *cache) {
@@ -311,8 +326,8 @@ void cache_trim(const struct api_cache *cache) {
     for (size_t i = 0; i < files.count; i++) total += files.items[i].len_bytes;
   for (size_t i = 0; i < files.count; i++) {
     const struct found *file = &files.items[i];
-    bool goes = is_new(file->name) ? is_abandoned(cache, file->name) : total > cache->most_bytes;
-    if (goes && unlinkat(cache->folder, file->name, 0) == 0) total -= file->len_bytes;
+    bool goes = is_new(file->name) || total > cache->most_bytes;
+    if (goes && remove_file(cache, file->name) == 0) total -= file->len_bytes;
   }
   found_deinit(&files);
 }
@@ -356,11 +371,9 @@ enum cay_status api_cache_clear(struct api_cache *cache, size_t *count, struct c
   *count = 0;
   for (size_t i = 0; good && i < files.count; i++) {
     const char *name = files.items[i].name;
-    if (is_new(name) && !is_abandoned(cache, name)) continue;
-    if (unlinkat(cache->folder, name, 0) == 0)
-      *count += is_code(name);
-    else if (errno != ENOENT)
-      reason = errno;
+    int result = remove_file(cache, name);
+    *count += result == 0 && is_code(name);
+    if (result != 0 && result != ENOENT && result != EBUSY) reason = result;
   }
   found_deinit(&files);
   if (reason) return base_error_system(error, reason, "not everything in %s could be removed", cache->path);
