@@ -29,7 +29,7 @@ static void list_text(struct listing *listing, const struct api_cache_entry *ent
   if (entry->problem)
     base_text_format(out, "  not usable: %s\n", entry->problem);
   else
-    base_text_format(out, "  %" PRIu32 " functions%s\n", entry->functions,
+    base_text_format(out, "  %s%" PRIu32 " functions%s\n", entry->is_part ? "part of " : "", entry->functions,
                      entry->is_current ? "" : ", of another build of cay");
 }
 
@@ -42,8 +42,9 @@ static void list_json(struct listing *listing, const struct api_cache_entry *ent
     base_text_addz(out, ",\"ok\":false,\"problem\":");
     base_text_add_json(out, entry->problem, strlen(entry->problem));
   } else {
-    base_text_format(out, ",\"ok\":true,\"module\":\"%s\",\"functions\":%" PRIu32 ",\"current\":%s", entry->module,
-                     entry->functions, entry->is_current ? "true" : "false");
+    base_text_format(out, ",\"ok\":true,\"module\":\"%s\",\"functions\":%" PRIu32 ",\"part\":%s,\"current\":%s",
+                     entry->module, entry->functions, entry->is_part ? "true" : "false",
+                     entry->is_current ? "true" : "false");
   }
   base_text_addz(out, "}");
 }

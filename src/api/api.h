@@ -105,6 +105,7 @@ struct api_cache_entry {
   int64_t used_s; /* since 1970 */
   uint32_t functions;
   bool is_current; /* of this build */
+  bool is_part;    /* has what was busy of so many functions, and not all of them */
 };
 /* Reads and checks each file, the last one used first. */
 enum cay_status api_cache_each(const struct api_cache *cache,

@@ -343,6 +343,7 @@ static const char *look_at(const struct api_cache *cache, const char *name, stru
   tiers_kept_build(build);
   entry->is_current = !problem && memcmp(kept.key.build, build, sizeof build) == 0;
   if (!problem) base_sha256_hex(kept.key.module, entry->module);
+  entry->is_part = kept.is_part;
   entry->functions = kept.key.entry_count;
   base_file_deinit(&file);
   return problem;

@@ -294,7 +294,7 @@ def list_and_clear(case):
     assert case.cay('cache', 'verify')[0] == '0 of 0 files are whole\n'
     case.run()
     entry, = json.loads(case.cay('cache', 'list', '--format', 'json')[0])
-    assert entry['ok'] and entry['current'] and entry['functions'] == 1 and len(entry['module']) == 64
+    assert entry['ok'] and entry['current'] and not entry['part'] and entry['functions'] == 1 and len(entry['module']) == 64
     assert '1 functions' in case.cay('cache', 'list')[0]
     assert json.loads(case.cay('cache', 'verify', '--format', 'json')[0]) == {'files': 1, 'damaged': 0}
     assert case.cay('cache', 'clear')[0] == '1 files removed\n'
@@ -371,6 +371,8 @@ def what_is_busy_is_kept(case):
         err = case.run_busy('--isolate', isolate)
         assert 'optimized 1 of 2 functions while it ran, and moved 1 times' in err, err
         case.cay('cache', 'wait')
+        entry, = json.loads(case.cay('cache', 'list', '--format', 'json')[0])
+        assert entry['part'] and 'part of 2 functions' in case.cay('cache', 'list')[0]
         assert len(case.codes()) == 1 and not list(case.cache.glob('new-*'))
         err = case.run_busy('--isolate', isolate)
         assert 'optimized 1 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
