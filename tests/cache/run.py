@@ -73,7 +73,7 @@ class Case:
 
     def run_busy(self, *options, function='f', **how):
         """The same of a run of the tier that is taken when none is named."""
-        count = 400000000
+        count = 2000000000  # so that the helper's answer comes while it runs
         out, err = self.cay('run', '-v', *options, '--invoke', function, str(self.module), str(count), **how)
         assert out == '%d\n' % count, out
         return err
