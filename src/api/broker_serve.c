@@ -234,10 +234,8 @@ static void start_helper(struct server *server, int fd) {
   const struct engine_tier *tier = server->tier;
   if (server->has_helper || !tier || !tier->start_for) return;
   server->has_helper = true;
-  if (server->cache)
-    keeper_start_for(server->cache, fd);
-  else if (!tier->start_for(fd, &server->helper))
-    server->helper = 0;
+  bool is_kept = server->cache && keeper_start_for(server->cache, fd);
+  if (!is_kept && !tier->start_for(fd, &server->helper)) server->helper = 0;
 }
 
 /* Who yields to all others may take a while even to die, and is not waited for. */

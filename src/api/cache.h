@@ -51,7 +51,8 @@ struct keeper_job {
 /* Starts the keeper, a process that has the helper compile what it is asked for, answers on the socket that is returned, and
  * writes the cache; -1: it cannot be started. */
 int keeper_start(const struct api_cache *cache, const struct keeper_job *jobs, uint32_t count);
-/* The same in place of the process of the tier `auto` (engine_tier.start_for), whose end of the socket `socket` is. */
-void keeper_start_for(const struct api_cache *cache, int socket);
+/* The same in place of the process of the tier `auto` (engine_tier.start_for), whose end of the socket `socket` is. False: it
+ * cannot be started. */
+bool keeper_start_for(const struct api_cache *cache, int socket);
 
 #endif

@@ -42,9 +42,9 @@ static void be_alone(struct keeper *keeper) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
   setsid();
-  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int i = 0; i < FD_COUNT; i++) *own[i] = fcntl(*own[i], F_DUPFD_CLOEXEC, FIRST_FD + FD_COUNT);
   for (int i = 0; i < FD_COUNT; i++) *own[i] = dup3(*own[i], FIRST_FD + i, O_CLOEXEC);
+  int nowhere = open("/dev/null", O_RDWR); /* when the three are where they stay */
   for (int fd = 0; fd < FIRST_FD; fd++) nowhere >= 0 ? dup2(nowhere, fd) : close(fd);
   base_os_close_from(FIRST_FD + FD_COUNT, -1);
 }
@@ -154,11 +154,22 @@ struct part {
   bool has_new, has_failed; /* answers */
 };
 
+/* Another run may have made all of the module meanwhile. */
+static bool is_whole_now(const struct part *part) {
+  struct base_file file;
+  struct tiers_kept kept;
+  char name[CACHE_NAME_BYTES];
+  cache_name(&part->draft.kept.key, name);
+  bool is_whole = cache_read(&part->keeper->cache, name, &file, &kept) && !kept.is_part;
+  base_file_deinit(&file);
+  return is_whole;
+}
+
+/* A run that comes with one module after the other fills no more of the disk than one. */
 static void finish_part(struct part *part) {
-  if (part->has_new)
-    draft_finish(&part->draft, true);
-  else
-    draft_give_up(&part->draft);
+  if (part->draft.fd >= 0 && part->has_new && !is_whole_now(part) && draft_finish(&part->draft, true))
+    cache_trim(&part->keeper->cache);
+  draft_give_up(&part->draft);
 }
 
 /* The file goes on with what it has. */
@@ -199,7 +210,7 @@ static void do_afresh(struct part *part, const struct tiers_relay *relay) {
   if (part->has_whole || !part->has_new || !takes_turn(part->keeper)) return;
   draft_begin(&part->draft, &part->keeper->cache, &key);
   part->has_failed = false;
-  if (tiers_auto_relay_afresh(relay) && !part->has_failed) draft_finish(&part->draft, true);
+  if (tiers_auto_relay_afresh(relay) && !part->has_failed && !is_whole_now(part)) draft_finish(&part->draft, true);
   draft_give_up(&part->draft);
 }
 
@@ -216,14 +227,20 @@ _Noreturn static void serve_part(struct keeper *keeper) {
   end(keeper);
 }
 
-void keeper_start_for(const struct api_cache *cache, int socket) {
+bool keeper_start_for(const struct api_cache *cache, int socket) {
   struct keeper keeper = {.cache = *cache, .socket = socket, .lock = lock_for(cache)};
-  if (keeper.lock >= 0 && fork() == 0) serve_part(&keeper);
-  if (keeper.lock >= 0) close(keeper.lock);
+  if (keeper.lock < 0) return false;
+  pid_t child = fork();
+  if (child == 0) serve_part(&keeper);
+  close(keeper.lock);
+  return child > 0;
 }
 
 #else
 
-void keeper_start_for(const struct api_cache *cache, int socket) { (void)cache, (void)socket; }
+bool keeper_start_for(const struct api_cache *cache, int socket) {
+  (void)cache, (void)socket;
+  return false;
+}
 
 #endif

@@ -733,13 +733,14 @@ static enum cay_status call_now(struct cay_run *run, uint32_t index, uint64_t *s
 /* A call from within the run, or one that has more to begin and to end. */
 static __attribute__((noinline)) enum cay_status call_otherwise(struct cay_run *run, uint32_t index, uint64_t *slots,
                                                                 struct cay_error *error, bool is_plain) {
+  /* Also of a call from within, which another thread may make: whose pages it writes to has to be known. */
+  if (run->pool && run->store) engine_store_use_enter(run->store);
   if (is_running(run)) {
     if (run->instance) return call_now(run, index, slots, error);
     return base_error_set(error, CAY_ERROR_ARGUMENT, "the run is being opened: its functions cannot be called before");
   }
   if (!is_plain) return call_index(run, index, slots, error);
   run->limits.has_begun = run->limits.is_used = true;
-  if (run->pool) engine_store_use_enter(run->store);
   if (run->has_result) result_reset(run);
   return call_now(run, index, slots, error);
 }

@@ -9,6 +9,7 @@
  * left. 2. What a budget uses is part of what its parent uses. 3. The peak is at least what is used, as soon as taking has
  * returned; what was refused above does not raise it. */
 #include <assert.h>
+#include <stddef.h>
 
 #include "base/base.h"
 
@@ -22,6 +23,7 @@ struct base_budget {
   _Atomic(enum base_limit) last_hit;
   struct counter counters[BASE_LIMIT_COUNT];
 };
+static_assert(offsetof(struct base_budget, head) == 0, "base_budget_is_quiet reads it");
 
 static const char *const names[BASE_LIMIT_COUNT] = {
 #define X(NAME, name) name,

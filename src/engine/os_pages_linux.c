@@ -77,7 +77,8 @@ static void begin(void) {
 }
 
 const uint8_t *engine_os_image_view(int image, size_t len_bytes) {
-  void *view = mmap(NULL, len_bytes, PROT_READ, MAP_SHARED, image, 0);
+  /* Private, because before Linux 6.7 a file that is sealed against writing could not be shared, not even for reading. */
+  void *view = mmap(NULL, len_bytes, PROT_READ, MAP_PRIVATE, image, 0);
   return view == MAP_FAILED ? NULL : view;
 }
 

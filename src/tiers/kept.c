@@ -5,8 +5,8 @@
  *   module    its bytes, or none, in the cache, where the module is a file of its own
  *   answers   of the optimizer's helper as they came, each behind its length and checksum
  *
- * Numbers are the machine's: another kind of machine has another build, and the build is asked for first. What is checked
- * here is that the file is what was once written: a disk, a kill in the middle or a careless tool may have changed anything.
+ * Numbers are little-endian, of machines with pointers of 64 bits; the key tells for which kind of processor its code is. What is
+ * checked here is that the file is what was once written: a disk, a kill in the middle or a careless tool may have changed anything.
  * Nothing is allocated and nothing is read beyond what the head says and the length allows. What the answers say is checked
  * when they are installed, by answer.c, as when they come from the helper. A checksum keeps no one out who wants in: that the
  * file is one of the person's own, the cache sees to, or the person says so (docs/cache.md). */

@@ -426,6 +426,20 @@ def who_compiles_afresh_takes_turns(case):
     assert 'optimized 1 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
 
 
+def a_cache_that_cannot_be_written_keeps_nothing_else(case):
+    if os.geteuid() != 0 or subprocess.run(['mount', '-t', 'tmpfs', 'none', str(case.home)], capture_output=True).returncode:
+        print('skipped: no file system can be mounted')
+        return
+    try:
+        case.cache.mkdir(parents=True, mode=0o700)
+        subprocess.run(['mount', '-o', 'remount,ro', str(case.home)], check=True)
+        case.module.write_bytes(busy_module())
+        err = case.run_busy()
+        assert 'optimized 1 of 2 functions while it ran, and moved 1 times' in err, err
+    finally:
+        subprocess.run(['umount', '-l', str(case.home)], check=True)
+
+
 def kills_while_it_runs_leave_nothing_broken(case):
     case.module.write_bytes(busy_module())
     for i in range(12):
@@ -450,7 +464,8 @@ CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_a
          many_at_once_do_no_harm, kills_leave_nothing_broken, what_a_short_program_leaves_is_finished,
          the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
          a_home_that_cannot_be_written_is_told, what_is_busy_is_kept,
-         what_later_runs_add_is_kept_with_it, who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken)
+         what_later_runs_add_is_kept_with_it, who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
+         a_cache_that_cannot_be_written_keeps_nothing_else)
 
 
 def main():

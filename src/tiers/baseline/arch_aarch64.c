@@ -159,7 +159,8 @@ const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 2;
 static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
               "read by a thunk");
 void baseline_arch_thunk(uint8_t *to, int32_t distance) {
-  enum { BL = 6 };
+  enum { BL = 6, FAR = 1 << 27 };
+  assert(distance >= -FAR && distance < FAR);
   const uint32_t insns[] = {
       0xD10083FF,                                                     /* sub sp, sp, #32 */
       0xA9017BFD,                                                     /* stp x29, x30, [sp, #16] */

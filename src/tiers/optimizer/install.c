@@ -11,7 +11,8 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* Every place that code of the helper knows. */
+/* Every place that code of the helper knows; and the build, since a helper that was installed while this process ran may mean
+ * something else by the same numbers. */
 uint32_t optimizer_layout(void) {
   static const uint32_t numbers[] = {
       MODULE_OP_COUNT,
@@ -31,7 +32,9 @@ uint32_t optimizer_layout(void) {
       offsetof(struct engine_array, length),
       WIRE_REASON_COUNT,
   };
-  uint32_t sum = sizeof(struct wire_batch) + sizeof(struct wire_function);
+  uint8_t build[BASE_SHA256_BYTES];
+  tiers_kept_build(build);
+  uint32_t sum = base_load_u32(build) + sizeof(struct wire_batch) + sizeof(struct wire_function);
   for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) sum = sum * 31 + numbers[i];
   return sum;
 }

@@ -149,7 +149,7 @@ static bool hear(size_t bytes, struct cay_error *error) {
   while (line.heard_bytes < bytes) {
     ptrdiff_t got = optimizer_helper_receive(&line.helper, line.heard + line.heard_bytes, bytes - line.heard_bytes);
     if (got < 0) {
-      base_error_set(error, CAY_ERROR_SYSTEM, "cay-llvm has ended");
+      base_error_set(error, CAY_ERROR_SYSTEM, "cay-llvm has ended, or is not beside cay");
       lose(error);
     }
     if (got <= 0) return false;

@@ -240,7 +240,7 @@ static enum cay_status start_by_delegate(struct optimizer_helper *out, struct ca
   bool done = delegate.theirs >= 0 && delegate.start(delegate.env, delegate.theirs);
   if (delegate.theirs >= 0) close(delegate.theirs);
   delegate.theirs = -1;
-  if (!done) return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm has ended");
+  if (!done) return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm has ended, or is not beside cay");
   *out = (struct optimizer_helper){.socket = delegate.ours};
   return CAY_OK;
 }

@@ -150,7 +150,9 @@ static bool serve_one(const struct tiers_relay *how) {
   if (request.magic != WIRE_MAGIC || request.item_count == 0 || request.item_count > WIRE_MOST_ITEMS) return false;
   if (request.when == WIRE_LATER)
     return relay.is_wanted && !request.module_bytes && note_for_later(how, request.item_count);
-  return pass_request(how, &request) && pass_answers(how);
+  bool done = pass_request(how, &request) && pass_answers(how);
+  if (!done) forget_module(); /* its helper is in the middle of something */
+  return done;
 }
 
 void tiers_auto_relay(const struct tiers_relay *how) {

@@ -218,6 +218,12 @@ TEST(functions_that_are_none_end_it) {
 }
 
 TEST(what_is_cut_off_ends_it) {
+  struct wire_request one = request(true, 1), many = request(false, 1000);
+  start();
+  ask(&one, 0);
+  CHECK(answered());
+  ask(&many, 0);
+  end("B1.|-", NULL);
   struct wire_request first = request(true, 1);
   const struct wire_item item = {0, WIRE_NO_LABEL};
   size_t all = sizeof first + module.count + sizeof item;

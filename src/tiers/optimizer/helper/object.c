@@ -84,12 +84,12 @@ static bool put_bits(uint8_t *hole, uint32_t mask, uint32_t bits) {
 }
 
 static bool put_aarch64(uint8_t *hole, uint64_t type, int64_t distance) {
-  enum { IMM26 = 0x03FFFFFF, IMM19 = 0x7FFFF << 5, ADR = 3 << 29 | IMM19, REACH = 1 << 20 };
+  enum { IMM26 = 0x03FFFFFF, IMM19 = 0x7FFFF << 5, ADR = 3 << 29 | IMM19, REACH = 1 << 20, FAR = 1 << 27 };
   uint32_t bits = (uint32_t)distance;
   switch (type) {
   case R_AARCH64_PREL32: base_store_u32(hole, bits); return true;
   case R_AARCH64_CALL26:
-  case R_AARCH64_JUMP26: return put_bits(hole, IMM26, bits >> 2); /* a batch is never so large */
+  case R_AARCH64_JUMP26: return distance >= -FAR && distance < FAR && put_bits(hole, IMM26, bits >> 2);
   case R_AARCH64_LD_PREL_LO19: return distance >= -REACH && distance < REACH && put_bits(hole, IMM19, bits >> 2 << 5);
   case R_AARCH64_ADR_PREL_LO21:
     return distance >= -REACH && distance < REACH && put_bits(hole, ADR, (bits & 3) << 29 | bits >> 2 << 5);
