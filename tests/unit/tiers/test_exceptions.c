@@ -280,10 +280,10 @@ enum { WAYS = sizeof ways / sizeof *ways };
 static void build_third(struct builder *b) {
   add_types(b);
   IMPORT_TAG(b, "tag", TAKES_INT);
-  for (uint8_t i = 0; i < WAYS; i++) IMPORT_FUNC(b, ways[i], INT_TO_INT);
-  for (uint8_t i = 0; i < WAYS; i++)
-    FUNC(b, ways[i], INT_TO_INT, NO_LOCALS, I32(40), BLOCK(T_I32), TRY_TABLE(T_VOID, 1), CATCH(0, 0), GET(0), CALL(i),
-         DROP, END, UNREACHABLE, END, I32_ADD);
+  for (int i = 0; i < WAYS; i++) IMPORT_FUNC(b, ways[i], INT_TO_INT);
+  for (int i = 0; i < WAYS; i++)
+    FUNC(b, ways[i], INT_TO_INT, NO_LOCALS, I32(40), BLOCK(T_I32), TRY_TABLE(T_VOID, 1), CATCH(0, 0), GET(0),
+         CALL((uint8_t)i), DROP, END, UNREACHABLE, END, I32_ADD);
   /* A tail call leaves the block: its callee's exception is none of the block's. */
   FUNC(b, "left", INT_TO_INT, NO_LOCALS, BLOCK(T_I32), TRY_TABLE(T_I32, 1), CATCH(0, 0), GET(0), RETURN_CALL(0), END,
        END);
