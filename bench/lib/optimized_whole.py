@@ -31,6 +31,8 @@ class Places:
         return [peers.command("wasmtime-cli"), "run", *cache, *job.flags, str(job.module), *job.arguments["full"]]
 
     def forget(self):
+        """Before a first run; what an earlier one has left to do is not done beside it."""
+        self.settle()
         run([self.setting.cay, "cache", "clear", "--cache", str(self.ours)])
 
     def settle(self):
