@@ -214,7 +214,10 @@ void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]) {
   memcpy(out + BASE_SHA256_HEX_BYTES - 1, ".code", sizeof ".code");
 }
 
-bool cache_read(const struct api_cache *cache, const char *name, struct base_file *file, struct tiers_kept *out) {
+bool cache_read(const struct api_cache *cache, const struct tiers_kept_key *key, struct base_file *file,
+                struct tiers_kept *out) {
+  char name[CACHE_NAME_BYTES];
+  cache_name(key, name);
   *file = (struct base_file){0};
   int fd = open_file(cache, name);
   if (fd < 0) return false;
@@ -470,10 +473,8 @@ void cache_forget(void) {
 
 /* Code for the key, or NULL; `parts`: for some functions is as good. */
 static const struct tiers_kept *load(const struct api_cache *cache, const struct tiers_kept_key *key, bool parts) {
-  char name[CACHE_NAME_BYTES];
-  cache_name(key, name);
   struct loaded *one = base_alloc_zero(1, sizeof *one);
-  bool is_there = one && cache_read(cache, name, &one->file, &one->kept) && (parts || !one->kept.is_part);
+  bool is_there = one && cache_read(cache, key, &one->file, &one->kept) && (parts || !one->kept.is_part);
   struct loaded **slot = is_there ? BASE_VEC_PUSH(&loaded) : NULL;
   if (!slot) {
     if (one) base_file_deinit(&one->file);

@@ -20,7 +20,8 @@ enum { CACHE_NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 + sizeof ".code" };
 /* The file that code for the key is in. */
 void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]);
 /* Reads it whole, where it is one that cay has written, and checks it. False: there is none that can be used. */
-bool cache_read(const struct api_cache *cache, const char *name, struct base_file *file, struct tiers_kept *out);
+bool cache_read(const struct api_cache *cache, const struct tiers_kept_key *key, struct base_file *file,
+                struct tiers_kept *out);
 void cache_forget(void); /* what was read for this process's run */
 /* Removes what was not used for the longest time until the rest is small enough, and what writers left that were killed. */
 void cache_trim(const struct api_cache *cache);

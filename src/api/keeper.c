@@ -158,9 +158,7 @@ struct part {
 static bool is_whole_now(const struct part *part) {
   struct base_file file;
   struct tiers_kept kept;
-  char name[CACHE_NAME_BYTES];
-  cache_name(&part->draft.kept.key, name);
-  bool is_whole = cache_read(&part->keeper->cache, name, &file, &kept) && !kept.is_part;
+  bool is_whole = cache_read(&part->keeper->cache, &part->draft.kept.key, &file, &kept) && !kept.is_part;
   base_file_deinit(&file);
   return is_whole;
 }
@@ -175,11 +173,9 @@ static void finish_part(struct part *part) {
 /* The file goes on with what it has. */
 static const struct tiers_kept *begin_part(void *env, const struct tiers_kept_key *key) {
   struct part *part = env;
-  char name[CACHE_NAME_BYTES];
   finish_part(part);
   base_file_deinit(&part->file);
-  cache_name(key, name);
-  bool is_there = cache_read(&part->keeper->cache, name, &part->file, &part->kept);
+  bool is_there = cache_read(&part->keeper->cache, key, &part->file, &part->kept);
   part->has_new = false;
   part->has_whole = is_there && !part->kept.is_part;
   if (!part->has_whole) draft_begin(&part->draft, &part->keeper->cache, key);
