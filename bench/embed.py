@@ -12,9 +12,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
 import peers
-from measure import Failed, alternate, low, run
-from report import Report
-from setting import ROOT, Setting, arguments, finish
+from measure import alternate, low, run
+from setting import ROOT, arguments, measured
 
 # What is measured, what it is, the bar in nanoseconds (None: only wasmtime's time is), and wasmtime's way of doing the same.
 OPERATIONS = {
@@ -53,14 +52,7 @@ def measure(setting, report):
 
 
 def main():
-    options = arguments(__doc__).parse_args()
-    try:
-        setting = Setting(options)
-        report = Report(setting.machine())
-        measure(setting, report)
-    except Failed as failure:
-        sys.exit(f"bench: {failure}")
-    return finish(report, options)
+    return measured(arguments(__doc__).parse_args(), measure)
 
 
 if __name__ == "__main__":

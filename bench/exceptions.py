@@ -14,9 +14,8 @@ sys.path.insert(0, str(ROOT / "bench" / "lib"))
 sys.path.insert(0, str(ROOT / "tests"))
 
 from binary_format import HEADER, leb, section, sleb, text, vec
-from measure import Failed, alternate, low, run
-from report import Report
-from setting import Setting, arguments, finish
+from measure import alternate, low, run
+from setting import arguments, measured
 
 TIERS = ["interp", "baseline", "optimized"]
 FEW, MANY, THROWN = 1000, 200_000_000, 2_000_000
@@ -90,14 +89,7 @@ def measure(setting, report):
 
 
 def main():
-    options = arguments(__doc__).parse_args()
-    try:
-        setting = Setting(options)
-        report = Report(setting.machine())
-        measure(setting, report)
-    except Failed as failure:
-        sys.exit(f"bench: {failure}")
-    return finish(report, options)
+    return measured(arguments(__doc__).parse_args(), measure)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 
 from measure import Failed
+from report import Report
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -95,6 +97,17 @@ def chosen(sections_by_name, words, parser):
             known = "; ".join(f"{section}: {', '.join(sections_by_name[section].NAMES)}" for section in sections)
             parser.error(f"no section or benchmark is called '{name}'. {known}")
     return {section: found for section, found in choice.items() if found}
+
+
+def measured(options, measure):
+    """Has `measure(setting, report)` measure, and prints the report; the exit status says whether every bar was passed."""
+    try:
+        setting = Setting(options)
+        report = Report(setting.machine())
+        measure(setting, report)
+    except Failed as failure:
+        sys.exit(f"bench: {failure}")
+    return finish(report, options)
 
 
 def finish(report, options):
