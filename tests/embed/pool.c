@@ -285,13 +285,18 @@ static enum cay_status prepare_with_objects(void *alloc, cay_run *run, struct ca
   return cay_run_call(run, *(const cay_function **)alloc, slots, why);
 }
 
-TEST(what_was_prepared_holds_no_heap) {
+static cay_module *load_dropping(const cay_function **alloc) {
   cay_module *dropping = NULL;
+  CHECK_INT(cay_module_load(engine, dropping_wasm, sizeof dropping_wasm, &dropping, &error), CAY_OK);
+  CHECK_INT(cay_module_function(dropping, "alloc", alloc, &error), CAY_OK);
+  return dropping;
+}
+
+TEST(what_was_prepared_holds_no_heap) {
   const cay_function *alloc = NULL;
+  cay_module *dropping = load_dropping(&alloc);
   cay_pool *pool = NULL;
   cay_run *runs[2] = {NULL};
-  CHECK_INT(cay_module_load(engine, dropping_wasm, sizeof dropping_wasm, &dropping, &error), CAY_OK);
-  CHECK_INT(cay_module_function(dropping, "alloc", &alloc, &error), CAY_OK);
   cay_pool_setup setup = {.prepare = prepare_with_objects, .env = &alloc};
   CHECK_INT(cay_pool_new(dropping, &setup, &pool, &error), CAY_OK);
   for (int i = 0; i < 2; i++) CHECK_INT(cay_pool_take(pool, &runs[i], &error), CAY_OK);
@@ -302,12 +307,10 @@ TEST(what_was_prepared_holds_no_heap) {
 }
 
 TEST(objects_of_a_dropped_segment_end_with_the_heap) {
-  cay_module *dropping = NULL;
   const cay_function *alloc = NULL;
+  cay_module *dropping = load_dropping(&alloc);
   cay_pool *pool = NULL;
   cay_run *runs[2] = {NULL};
-  CHECK_INT(cay_module_load(engine, dropping_wasm, sizeof dropping_wasm, &dropping, &error), CAY_OK);
-  CHECK_INT(cay_module_function(dropping, "alloc", &alloc, &error), CAY_OK);
   CHECK_INT(cay_pool_new(dropping, NULL, &pool, &error), CAY_OK);
   for (int use = 0; use < 3; use++) {
     for (int i = 0; i < 2; i++) CHECK_INT(cay_pool_take(pool, &runs[i], &error), CAY_OK);
