@@ -15,7 +15,7 @@ import kernels
 import launch
 from optimized_jobs import KERNELS
 from measure import Failed, progress
-from rivals import LANGUAGES, Cannot, Job, Peer
+from rivals import LANGUAGES, Cannot, Cay, Job, Peer, Rival
 
 
 @dataclasses.dataclass
@@ -26,7 +26,7 @@ class Size:
     sha256_bytes: int = 100 * 1024 * 1024
     records: int = 400000
     primes: int = 200000
-    load_ms: int = 250
+    load_ms: int = 500
     latency_calls: int = 300
     kernels: bool = True
     audit: bool = True
@@ -64,6 +64,13 @@ class Laboratory:
             except Failed as failure:
                 self.note_absent("all programs", language, failure)
         return found
+
+    def run(self, rival, command, options=()):
+        """(figures, output)"""
+        try:
+            return launch.run(self.launch, command, options)
+        finally:
+            rival.settle()
 
     def note_absent(self, what, where, why):
         entry = [what, where, str(why)]
@@ -115,8 +122,8 @@ class Same:
 
 
 def often_measured(lab, languages):
-    """The three kinds of the paper; the best of cay, and cay as it comes."""
-    kinds = ("native, clang", "native, rustc", "container", "cay", "cay auto", "cay optimized")
+    """The three kinds of the paper."""
+    kinds = ("native, clang", "native, rustc", "container", "cay")
     return [f"{kind} ({language})" for kind in kinds for language in languages]
 
 
@@ -138,8 +145,8 @@ def whole_runs(lab, job, languages):
     """Programs that start, work and end."""
     same, takers = Same(), {}
     for name, rival, one in streams_of(lab, job, languages):
-        def take(name=name, command=rival.command(one), compared=not name.startswith("native, SHA")):
-            figures, output = launch.run(lab.launch, command)
+        def take(name=name, rival=rival, command=rival.command(one), compared=not name.startswith("native, SHA")):
+            figures, output = lab.run(rival, command)
             if compared:
                 same.check(name, output)
             return figures
@@ -161,6 +168,7 @@ def served(lab, rival, job, ask):
     pinned = ["--processor", str(lab.server_processor)] if rival.name != "container" else []
     with launch.Service(lab.launch, rival.command(one), one.port, pinned) as service:
         figures = ask(one.port)
+    rival.settle()
     return {**figures, **{name: service.figures[name] for name in ("rss_mib", "first_ms")}}
 
 
@@ -205,15 +213,16 @@ def forget(files):
 
 def first_ms(lab, rival, job, cached):
     if not job.port:
-        return launch.run(lab.launch, rival.command(job, cached))[0]["first_ms"]
+        return lab.run(rival, rival.command(job, cached))[0]["first_ms"]
     one = dataclasses.replace(job, port=launch.free_port())
     with launch.Service(lab.launch, rival.command(one, cached), one.port) as service:
         pass
+    rival.settle()
     return service.figures["first_ms"]
 
 
 def starts_quickly(rival):
-    return not isinstance(rival, Peer) and getattr(rival, "tier", None) is None
+    return not isinstance(rival, (Cay, Peer)) or rival.name == "cay"
 
 
 def start(lab, languages):
@@ -243,7 +252,7 @@ def start(lab, languages):
 def latency(lab):
     """Single operations on files, by the program's own clock, in ns."""
     def take(rival, job):
-        _, output = launch.run(lab.launch, rival.command(job))
+        _, output = lab.run(rival, rival.command(job))
         return {name: float(value) for name, value in (line.split("\t") for line in output.decode().splitlines())}
 
     job = Job("latency", arguments=("{folder}", str(lab.size.latency_calls)), folder=lab.folder)
@@ -252,7 +261,8 @@ def latency(lab):
 
 
 def costs(lab):
-    """Each of what guards a run, against the same run without it, in the tier that cay takes by itself."""
+    """Each of what guards a run, against the same run without it, in the tier that cay takes by itself, with its cache warm."""
+    cay = next(rival for rival in lab.rivals if rival.name == "cay")
     log = lab.setting.work / "audit.log"
     small = str(2 << 30)  # of address space: no room for guard pages, so that accesses are compared with the length
     modes = {"as it comes": ([], []), "again": ([], []), "fuel": (["--fuel", "1000000000000000"], []),
@@ -266,7 +276,7 @@ def costs(lab):
         def take(flags, options, job=job):
             log.unlink(missing_ok=True)
             grants = ["--dir", f"{job.folder}::/d", str(job.module()), *job.guest_words()]
-            return launch.run(lab.launch, [lab.setting.cay, "run", *flags, *grants], options)[0]
+            return lab.run(cay, [*cay.run(), *flags, *grants], options)[0]
 
         takers = {f"{program}: {mode}": lambda flags=flags, options=options: take(flags, options)
                   for mode, (flags, options) in modes.items()}
@@ -281,27 +291,23 @@ def tiers(lab):
         size = full if lab.size.kernels else little
         module, native = kernels.build(lab.setting, kernel)
         call, same = ["--invoke", "run"], Same()
-        commands = {"native, clang": [native, str(size)]}
-        for rival in lab.rivals:
-            command = kernel_command(rival, lab, call, module, size)
-            if command:
-                commands[rival.name] = command
+        commands = [("native, clang", Rival(), [native, str(size)])]
+        commands += [(rival.name, rival, kernel_command(rival, call, module, size)) for rival in lab.rivals]
 
-        def take(name, command, same=same):
-            figures, output = launch.run(lab.launch, command)
+        def take(name, rival, command, same=same):
+            figures, output = lab.run(rival, command)
             same.check(name, output.strip())
             return figures
 
-        takers = {f"{kernel}: {name}": lambda name=name, command=command: take(name, command)
-                  for name, command in commands.items()}
+        takers = {f"{kernel}: {name}": lambda name=name, rival=rival, command=command: take(name, rival, command)
+                  for name, rival, command in commands if command}
         streams |= interleave(lab, f"kernel {kernel}", takers, lab.size.few_rounds)
     return streams
 
 
-def kernel_command(rival, lab, call, module, size):
-    if hasattr(rival, "tier"):
-        tier = ["--tier", rival.tier] if rival.tier else []
-        return [lab.setting.cay, "run", *tier, *call, module, str(size)]
+def kernel_command(rival, call, module, size):
+    if isinstance(rival, Cay):
+        return [*rival.run(), *call, module, str(size)]
     if rival.name == "wasmtime":
         return [rival.path(), "run", *call, module, str(size)]
     if rival.name == "node":

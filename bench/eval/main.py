@@ -54,7 +54,8 @@ def machine(setting):
 
 
 def contestants(setting):
-    cay = [rivals.Cay(setting, "cay optimized", "optimized"), rivals.Cay(setting, "cay auto", "auto"), rivals.Cay(setting, "cay")]
+    cay = [rivals.Cay(setting), rivals.Cay(setting, "cay, first run", ["--tier", "auto"]),
+           rivals.Cay(setting, "cay baseline", ["--tier", "baseline"])]
     native = [rivals.Native("native, clang", languages=["C"]), rivals.Native("native, gcc", ".gcc", ["C"]),
               rivals.Native("native, rustc", languages=["Rust"]), rivals.OpenSsl()]
     folder = rivals.Job("sha256").native().parent

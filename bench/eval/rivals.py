@@ -48,7 +48,12 @@ class Job:
         return [*(["fd", "3"] if self.port else []), *self.words("/d")]
 
 
-class Native:
+class Rival:
+    def settle(self):
+        """Waits until what a run has left to do, such as compiling, is done: it would take the processor from the next one."""
+
+
+class Native(Rival):
     def __init__(self, name, suffix=None, languages=("C", "Rust")):
         self.name, self.suffix, self.languages, self.absent = name, suffix, languages, None
 
@@ -61,7 +66,7 @@ class Native:
         return [job.native(self.suffix)]
 
 
-class OpenSsl:
+class OpenSsl(Rival):
     """What the processor's own instructions for SHA-256 make of it, for scale."""
     name = "native, SHA instructions"
     absent = None if shutil.which("openssl") else "openssl is not installed"
@@ -72,7 +77,7 @@ class OpenSsl:
         return [shutil.which("openssl"), "dgst", "-sha256", *job.words(job.folder)]
 
 
-class Container:
+class Container(Rival):
     """podman, with an image from scratch that holds the native programs. Its store lies in the work folder."""
     name = "container"
 
@@ -116,26 +121,33 @@ class Container:
         return int(done.stdout) if done.returncode == 0 else None
 
 
-class Cay:
-    def __init__(self, setting, name, tier=None):
-        self.setting, self.name, self.tier = setting, name, tier
-        self.absent = None
-        if tier and tier not in run([setting.cay, "version"]).output.decode().split("\n")[1].split():
-            self.absent = f"this build of cay has no tier {tier}"
+class Cay(Rival):
+    """`cay run` as it comes, but that its cache is one of the evaluation's own; or, with `words`, in one of its other ways, which
+    profit from no earlier run."""
+    absent = None
+
+    def __init__(self, setting, name="cay", words=()):
+        self.setting, self.name, self.words = setting, name, words
+        self.cache = None if words else setting.scratch("evaluation-cache")
+
+    def run(self, cached=True):
+        return [self.setting.cay, "run", *self.words, "--cache", str(self.cache) if cached and self.cache else "off"]
 
     def command(self, job, cached=True):
         grants = ["--listen", f"127.0.0.1:{job.port}"] if job.port else []
         grants += ["--dir", f"{job.folder}::/d"] if job.folder else []
-        tier = ["--tier", self.tier] if self.tier else []
-        cache = [] if cached else ["--cache", "off"]
-        return [self.setting.cay, "run", *tier, *cache, *grants, str(job.module()), *job.guest_words()]
+        return [*self.run(cached), *grants, str(job.module()), *job.guest_words()]
+
+    def settle(self):
+        if self.cache:
+            run([self.setting.cay, "cache", "wait", "--cache", str(self.cache)])
 
     def files(self, job):
         folder = pathlib.Path(self.setting.cay).resolve().parent
         return [job.module(), pathlib.Path(self.setting.cay), *folder.glob("libcay-*.so"), *folder.glob("cay-llvm")]
 
 
-class Peer:
+class Peer(Rival):
     """Another runtime, found by bench/lib/peers.py."""
 
     def __init__(self, name, program):

@@ -11,6 +11,7 @@ import engines
 import guests
 import kernels
 import start
+from measure import run
 from setting import ROOT
 
 # Each runs for 0.3 to 0.6 s natively, with as little to do as it has beside it.
@@ -40,6 +41,15 @@ class Job:
 
     def ours(self, setting, size, tier, *options):
         return setting.cay_run(*options, *self.flags, self.module, *self.arguments[size], tier=tier)
+
+    def compiled(self, setting, cpu):
+        """The module compiled ahead by `cay compile`, for this processor (native) or any of its kind (portable)."""
+        output = setting.work / f"{self.module.stem}.{cpu}.cay"
+        run([setting.cay, "compile", "--cpu", cpu, str(self.module), "-o", str(output)])
+        return output
+
+    def ahead(self, setting, size, compiled):
+        return [setting.cay, "run", "--trust-precompiled", *map(str, self.flags), str(compiled), *self.arguments[size]]
 
     def precompiled(self, setting, size):
         return engines.wasmtime_run(setting, "Cranelift", self.module, self.arguments[size], self.flags)
