@@ -30,6 +30,7 @@ static enum cay_status compile(struct making *making, cay_engine *engine, const 
   struct cli_progress progress;
   const struct policy_settings *settings = making->settings;
   struct api_compile how = {.cpu = settings->cpu ? settings->cpu : "portable"};
+  how.jobs = cli_jobs(settings);
   how.level = settings->opt_level ? (uint32_t)(settings->opt_level[0] - '0') : API_COMPILE_LEVEL;
   how.progress = cli_progress_show;
   how.env = &progress;

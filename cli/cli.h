@@ -91,6 +91,8 @@ void cli_say_ignored(const char *path, const cay_module *module);
 int cli_load_exit(enum cay_status status);
 /* Writes the file beside its place and renames it: it is the old one or the new one at any moment. */
 enum cay_status cli_replace_file(const char *path, unsigned mode, const struct base_text *text, struct cay_error *error);
+/* How many processes compile at once: --jobs, or one less than there are processors. */
+unsigned cli_jobs(const struct policy_settings *settings);
 /* The engine that the settings ask for. Returns -1, or the exit code after a message. */
 int cli_engine(const struct policy_settings *settings, cay_engine **out);
 

@@ -45,6 +45,7 @@ static int compile(const struct policy_settings *settings, const char *path, cay
   struct cli_progress progress;
   struct api_compile how = {
       .cpu = settings->cpu, .target = settings->target, .progress = cli_progress_show, .env = &progress};
+  how.jobs = cli_jobs(settings);
   how.level = settings->opt_level ? (uint32_t)(settings->opt_level[0] - '0') : API_COMPILE_LEVEL;
   cli_progress_begin(&progress, "compiling functions");
   enum cay_status status = api_compile(engine, module, &how, &bytes, &counts, &error);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -178,6 +179,12 @@ static enum cay_status configure(const struct policy_settings *settings, cay_eng
   return status;
 }
 
+unsigned cli_jobs(const struct policy_settings *settings) {
+  enum { MOST = 64 };
+  uint64_t wanted = settings->jobs == POLICY_NOT_GIVEN ? cli_os_cpu_count() - 1 : settings->jobs;
+  return wanted < 1 ? 1 : wanted < MOST ? (unsigned)wanted : MOST;
+}
+
 int cli_engine(const struct policy_settings *settings, cay_engine **out) {
   struct cay_error error;
   cay_engine_config *config;
@@ -208,6 +215,28 @@ static enum cay_status write_into(const char *path, const struct base_text *text
   return good ? CAY_OK : base_error_system(error, reason, "cannot write %s", path);
 }
 
+static enum cay_status write_beside(const char *path, const char *draft, unsigned mode, const struct base_text *text,
+                                    struct cay_error *error) {
+  int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+  bool good = fd >= 0 && base_os_write_all(fd, text->bytes, text->len_bytes);
+  int reason = errno;
+  if (fd >= 0 && close(fd) != 0 && good) good = false, reason = errno;
+  if (good && rename(draft, path) != 0) good = false, reason = errno;
+  if (!good && fd >= 0) unlink(draft);
+  return good ? CAY_OK : base_error_system(error, reason, "cannot write %s", path);
+}
+
+/* A signal that ends cay meanwhile would leave the draft behind. */
+static enum cay_status replace(const char *path, const char *draft, unsigned mode, const struct base_text *text,
+                               struct cay_error *error) {
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  enum cay_status status = write_beside(path, draft, mode, text, error);
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  return status;
+}
+
 enum cay_status cli_replace_file(const char *path, unsigned mode, const struct base_text *text,
                                  struct cay_error *error) {
   struct base_text draft = {0};
@@ -216,16 +245,8 @@ enum cay_status cli_replace_file(const char *path, unsigned mode, const struct b
     base_text_deinit(&draft);
     return base_error_memory(error);
   }
-  if (is_no_file(path)) {
-    base_text_deinit(&draft);
-    return write_into(path, text, error);
-  }
-  int fd = open(draft.bytes, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
-  bool good = fd >= 0 && base_os_write_all(fd, text->bytes, text->len_bytes);
-  int reason = errno;
-  if (fd >= 0 && close(fd) != 0 && good) good = false, reason = errno;
-  if (good && rename(draft.bytes, path) != 0) good = false, reason = errno;
-  if (!good && fd >= 0) unlink(draft.bytes);
+  enum cay_status status =
+      is_no_file(path) ? write_into(path, text, error) : replace(path, draft.bytes, mode, text, error);
   base_text_deinit(&draft);
-  return good ? CAY_OK : base_error_system(error, reason, "cannot write %s", path);
+  return status;
 }

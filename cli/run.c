@@ -105,7 +105,8 @@ static enum cay_status use_code(struct cli_session *session, struct cay_error *e
 
 /* Without the cache a run is as good as its first one, and nobody misses what nobody has asked for. Returns -1, or the exit code
  * after a message. */
-static int say_without_cache(const struct cli_session *session, enum cay_status status, const struct cay_error *why) {
+static int say_without_cache(struct cli_session *session, enum cay_status status, const struct cay_error *why) {
+  if (status) session->without_cache = *why;
   bool may_care = session->settings.verbose && (!session->chose_tier || session->settings.cache);
   if (status && (may_care || status == CAY_ERROR_MEMORY)) cli_say_error(session->file, why);
   return status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : -1;
@@ -130,6 +131,7 @@ static int use_cache(struct cli_session *session) {
   struct cay_error why;
   if (!session->cache) return -1;
   enum cay_status status = api_run_use_cache(session->run, session->cache, &session->identity, &why);
+  session->uses_cache = status == CAY_OK;
   return say_without_cache(session, status, &why);
 }
 
@@ -148,12 +150,19 @@ static int settle(struct cli_session *session) {
   return POLICY_EXIT_USAGE;
 }
 
+static int load(struct cli_session *session) {
+  uint64_t begin_ns = base_os_monotonic_ns();
+  int code = cli_load_read(session->engine, session->file, &session->read, &session->module);
+  session->decode_ns = base_os_monotonic_ns() - begin_ns;
+  return code;
+}
+
 static int prepare(struct cli_session *session) {
   struct cay_error error;
   int code = settle(session);
   if (code < 0 && !session->learn) cli_layers_say_missing(&session->layers, &session->settings, session->file);
   if (code < 0) code = cli_engine(&session->settings, &session->engine);
-  if (code < 0) code = cli_load_read(session->engine, session->file, &session->read, &session->module);
+  if (code < 0) code = load(session);
   if (code < 0) code = open_cache(session);
   if (code >= 0) return code;
   if (session->settings.verbose) cli_say_ignored(session->file, session->module);
@@ -170,7 +179,9 @@ static int prepare(struct cli_session *session) {
   if (session->settings.verbose) session->denials.run = session->run;
   for (size_t i = 0; code < 0 && i < session->settings.preload.count; i++)
     code = preload(session, session->settings.preload.items[i]);
-  return code < 0 ? use_cache(session) : code;
+  if (code >= 0) return code;
+  api_run_set_jobs(session->run, cli_jobs(&session->settings));
+  return use_cache(session);
 }
 
 static enum cay_status start(struct cli_session *session, struct cay_error *error) {
@@ -291,6 +302,7 @@ static int run(struct cli_session *session) {
   if (failed && ran && !said && !session->settings.invoke && may_guess) said = cli_say_missed(session);
   if (said) say_how_to_learn(session);
   if (session->settings.verbose) say_code(session);
+  if (session->settings.stats) cli_say_stats(session);
   return code;
 }
 

@@ -90,6 +90,9 @@ struct cli_session {
   struct api_kept *kept;      /* code that came with it, to be used; NULL: none */
   struct api_cache *cache;    /* NULL: none is used */
   bool chose_tier;            /* nobody has asked for one */
+  bool uses_cache;            /* it had one */
+  struct cay_error without_cache; /* why it has none; CAY_OK: none was wanted */
+  uint64_t decode_ns;         /* that reading and checking the module took */
   cay_engine *engine;
   cay_module *module;
   cay_wasi *wasi;
@@ -143,6 +146,9 @@ int cli_say_limit_met(const struct cli_session *session, int code);
 /* --receipt. Opens the file, before anything is granted, and writes it: returns `code`, or another one after a message. */
 enum cay_status cli_receipt_open(struct cli_session *session, struct cay_error *error);
 int cli_receipt_write(struct cli_session *session, int code);
+
+/* --stats (stats.c): says at the end what became of the program. */
+void cli_say_stats(const struct cli_session *session);
 
 /* Takes settings and module from the bundle that this process is (sealed.c). Returns -1, or the exit code after a message. */
 int cli_unseal(struct cli_session *session);

@@ -120,6 +120,7 @@ enum { API_COMPILE_LEVEL = 2 };
 struct api_compile {
   const char *target, *cpu;
   uint32_t level;
+  unsigned jobs; /* processes that compile at once, at most */
   void (*progress)(void *env, uint32_t done, uint32_t all); /* NULL allowed */
   void *env;
 };
@@ -155,8 +156,30 @@ uint64_t api_run_table_elements(const cay_run *run);
  * at its first call. `progress` (may be NULL) is called now and then with the functions of one module that are done. To be
  * called before the first start or invoke. */
 void api_run_set_eager(cay_run *run, unsigned threads, void (*progress)(void *env, uint32_t done, uint32_t all), void *env);
+/* How many processes compile its modules, which are all there, at once, at most, with a tier that has processes compile. To be
+ * called before api_run_use_cache and api_run_wall. */
+void api_run_set_jobs(cay_run *run, unsigned jobs);
 /* Adds what the tier made of the program's functions, where it has more to say than that it runs them. */
 void api_run_report(const cay_run *run, struct base_text *out);
+
+/* The same and more in numbers. */
+enum { API_STATS_REASONS = 8 };
+struct api_run_stats {
+  const char *tier;
+  uint32_t functions, compiled, optimized; /* that the module defines; by the baseline; by LLVM */
+  uint32_t moves;                          /* of running frames to LLVM's code */
+  struct {
+    const char *why; /* NULL: no more */
+    uint32_t functions;
+  } left[API_STATS_REASONS]; /* that LLVM was asked for and has not compiled */
+  bool has_asked;          /* a process that compiles with LLVM */
+  const char *helper_end;  /* why that has not answered for all; NULL: it has */
+  bool is_kept, is_part;   /* LLVM's code was there already; for some functions */
+  uint64_t code_bytes;     /* of code in memory, of all kinds */
+  uint64_t compile_ns;     /* that the program has waited for code */
+};
+/* False: the module was not made an instance. */
+bool api_run_stats(const cay_run *run, struct api_run_stats *out);
 
 /* `said` gets what the program writes to its standard error, before it is written, in pieces, which end anywhere
  * and lack the front of what is long. To be called before the first start or invoke. */

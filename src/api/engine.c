@@ -176,10 +176,10 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
                                    .canonical_nans = config->canonical_nans,
                                    .fuel = config->fuel};
   engine->tier = options.tier;
-  engine->code_options = (struct engine_code_options){.explicit_bounds = options.explicit_bounds,
-                                                      .deterministic_relaxed_simd = options.deterministic_relaxed_simd,
-                                                      .canonical_nans = options.canonical_nans,
-                                                      .fuel = options.fuel};
+  engine->code_options.explicit_bounds = options.explicit_bounds;
+  engine->code_options.deterministic_relaxed_simd = options.deterministic_relaxed_simd;
+  engine->code_options.canonical_nans = options.canonical_nans;
+  engine->code_options.fuel = options.fuel;
   enum cay_status status = engine_new(&options, &engine->engine, error);
   if (status != CAY_OK) {
     base_free(engine);

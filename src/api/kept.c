@@ -94,6 +94,14 @@ void api_run_forget_kept(void) {
   cache_forget();
 }
 
+void api_run_set_jobs(cay_run *run, unsigned jobs) {
+  const struct module *module;
+  size_t largest = 0;
+  for (size_t i = 0; i < api_run_modules(run, i, &module); i++)
+    if (module->len_bytes > largest) largest = module->len_bytes;
+  tiers_optimized_jobs(jobs, largest);
+}
+
 #else
 
 enum cay_status api_run_use_kept(cay_run *run, struct api_kept *kept, const char *where, struct cay_error *error) {
@@ -102,6 +110,8 @@ enum cay_status api_run_use_kept(cay_run *run, struct api_kept *kept, const char
 }
 
 void api_run_forget_kept(void) {}
+
+void api_run_set_jobs(cay_run *run, unsigned jobs) { (void)run, (void)jobs; }
 
 #endif
 
@@ -154,6 +164,7 @@ enum cay_status api_compile(cay_engine *engine, const cay_module *handle, const 
   struct making making = {.how = how, .out = out, .counts = counts};
   enum cay_status status = choose_cpu(how, &cpu, error);
   if (status) return status;
+  tiers_optimized_jobs(how->jobs, module->len_bytes);
   base_sha256_of(module->bytes, module->len_bytes, digest);
   *counts = (struct api_compiled){.functions = module->func_count - module->imported_func_count};
   making.kept.module = module->bytes;

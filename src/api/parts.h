@@ -268,6 +268,8 @@ bool api_run_uses_wasi(const cay_run *run);
 bool api_run_makes_sockets(const cay_run *run);
 /* Module `index` of the run, its own first; returns how many there are. */
 size_t api_run_modules(const cay_run *run, size_t index, const struct module **out);
+/* NULL before it is opened. */
+const struct engine_store *api_run_store(const cay_run *run);
 /* Who reads debug information for its backtraces; borrowed. */
 struct inspect_source;
 void api_run_set_source(cay_run *run, const struct inspect_source *source);

@@ -467,12 +467,7 @@ static bool has_threads(const struct cay_run *run) {
          api_uses_threads(run->module->module);
 }
 
-void api_run_report(const cay_run *run, struct base_text *out) {
-  struct engine_store *store = atomic_load(&run->store);
-  const struct engine_instance *at = store ? engine_store_instances(store) : NULL;
-  while (at && at->module != run->module->module) at = at->next;
-  if (at && at->tier->report) at->tier->report(at->code, out);
-}
+const struct engine_store *api_run_store(const cay_run *run) { return atomic_load(&run->store); }
 
 const struct engine_tier *api_run_tier(const cay_run *run) { return run->module->engine->tier; }
 

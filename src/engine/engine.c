@@ -224,8 +224,9 @@ static struct engine_code *code_find(struct engine *engine, struct module *modul
   return NULL;
 }
 
-static enum cay_status code_make(struct engine *engine, struct module *module, bool explicit_bounds,
+static enum cay_status code_make(struct engine_store *store, struct module *module, bool explicit_bounds,
                                  struct engine_code **out, struct cay_error *error) {
+  struct engine *engine = store->engine;
   struct engine_code *code = base_alloc_zero(1, sizeof *code);
   if (!code) return base_error_memory(error);
   code->module = module_retain(module);
@@ -234,42 +235,39 @@ static enum cay_status code_make(struct engine *engine, struct module *module, b
                                         .deterministic_relaxed_simd = engine->options.deterministic_relaxed_simd,
                                         .exact_locals = engine->options.exact_locals,
                                         .canonical_nans = engine->options.canonical_nans,
-                                        .fuel = engine->options.fuel};
+                                        .fuel = engine->options.fuel,
+                                        .interrupted = &store->thread.interrupted};
   enum cay_status status = engine->options.tier->code_new(module, &options, &code->code, &code->entries, error);
   code->is_made = status == CAY_OK;
-  if (!code->is_made) {
-    code_free(engine, code);
-    return status;
-  }
+  if (!code->is_made) code_free(engine, code);
   *out = code;
-  return CAY_OK;
+  return status;
+}
+
+/* A reference to the code that there is; else to `made`, which may be NULL. */
+static struct engine_code *code_share(struct engine *engine, struct module *module, bool explicit_bounds,
+                                      struct engine_code *made) {
+  pthread_mutex_lock(&engine->lock);
+  struct engine_code *found = code_find(engine, module, explicit_bounds);
+  if (!found && made) {
+    made->next = engine->codes;
+    engine->codes = found = made;
+  }
+  if (found) found->references++;
+  pthread_mutex_unlock(&engine->lock);
+  return found;
 }
 
 /* Made outside the lock, because translation may take long; when two threads race, the second uses the first's. */
-enum cay_status engine_code_get(struct engine *engine, struct module *module, bool explicit_bounds,
+enum cay_status engine_code_get(struct engine_store *store, struct module *module, bool explicit_bounds,
                                 struct engine_code **out, struct cay_error *error) {
-  pthread_mutex_lock(&engine->lock);
-  struct engine_code *found = code_find(engine, module, explicit_bounds);
-  if (found) found->references++;
-  pthread_mutex_unlock(&engine->lock);
-  if (found) {
-    *out = found;
-    return CAY_OK;
-  }
-  struct engine_code *made = NULL;
-  enum cay_status status = code_make(engine, module, explicit_bounds, &made, error);
+  struct engine_code *made;
+  *out = code_share(store->engine, module, explicit_bounds, NULL);
+  if (*out) return CAY_OK;
+  enum cay_status status = code_make(store, module, explicit_bounds, &made, error);
   if (status != CAY_OK) return status;
-  pthread_mutex_lock(&engine->lock);
-  found = code_find(engine, module, explicit_bounds);
-  if (!found) {
-    made->next = engine->codes;
-    engine->codes = found = made;
-    made = NULL;
-  }
-  found->references++;
-  pthread_mutex_unlock(&engine->lock);
-  if (made) code_free(engine, made);
-  *out = found;
+  *out = code_share(store->engine, module, explicit_bounds, made);
+  if (*out != made) code_free(store->engine, made);
   return CAY_OK;
 }
 

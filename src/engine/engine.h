@@ -250,6 +250,23 @@ struct engine_code_options {
   bool exact_locals;
   bool canonical_nans;
   bool fuel; /* charges engine_thread.fuel; where that would be negative: engine_fuel_more */
+  const atomic_bool *interrupted; /* while the code object is made: true means that it is enough; NULL: nobody says so */
+};
+
+/* What became of a code object's functions, for people. */
+enum { ENGINE_CODE_REASONS = 8 };
+struct engine_code_stats {
+  uint32_t compiled, optimized; /* functions: with code that was made here in no time; that was made with time */
+  uint32_t moves;               /* of frames that ran, to optimized code */
+  uint64_t compile_ns;          /* that the guest's threads have waited for code */
+  bool has_asked;               /* another process, for code */
+  const struct cay_error *ended; /* why that has not answered for all; NULL: it has */
+  const char *kept_where;       /* where optimized code was kept; NULL: nowhere */
+  bool is_part;                 /* which was not for all functions */
+  struct {
+    const char *why; /* NULL: no more */
+    uint32_t functions;
+  } left[ENGINE_CODE_REASONS]; /* that are not optimized */
 };
 
 /* A piece of a function's machine code, before it has a place in memory. */
@@ -264,6 +281,7 @@ struct engine_code_piece {
 typedef bool (*engine_progress)(void *env, uint32_t done, uint32_t all); /* false: stop, which is no error */
 
 /* A way of executing functions. All members are required, except where NULL means something. */
+enum engine_start { ENGINE_STARTED, ENGINE_START_BUSY, ENGINE_START_REFUSED };
 struct engine_tier {
   const char *name;
   /* Makes the code object of a module: entries of all defined functions, translated on first call. */
@@ -275,9 +293,9 @@ struct engine_tier {
   /* No code object will be made soon: gives back what that takes and running code does not. NULL: nothing is. */
   void (*settle)(void);
   /* Before the process gives up rights, of a tier that starts a process when there is something to do for it: gets ready to
-   * have `start` called instead, from any thread, once, with what is to be that process's end of a socket. False: it is not to
-   * be had, and the tier goes without. NULL, both: no such tier. */
-  bool (*delegate)(bool (*start)(void *env, int socket), void *env);
+   * have `start` called instead, from any thread, with what is to be that process's end of a socket. It does not wait: when it
+   * answers BUSY it is called again later, else not. False: it is not to be had, and the tier goes without. NULL, both: no such tier. */
+  bool (*delegate)(enum engine_start (*start)(void *env, int socket), void *env);
   /* What that comes to, in a process that has kept its rights: starts the tier's process. `*process` is its id. */
   bool (*start_for)(int socket, int *process);
   /* Runs `function` of `instance` of a struct engine_activation; arguments are at its base_fp, results come back there. Called on the
@@ -316,6 +334,8 @@ struct engine_tier {
                           void *env, struct cay_error *error);
   /* For people: what became of the code object's functions. NULL: nothing but the usual. */
   void (*report)(const void *code, struct base_text *out);
+  /* The same in numbers. NULL: there are none. */
+  void (*count)(void *code, struct engine_code_stats *out);
   /* How many times as large as the stack of values the native stack is; 0: as large. */
   unsigned native_factor;
 };

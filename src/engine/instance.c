@@ -119,8 +119,7 @@ static bool needs_explicit_bounds(const struct engine_instance *instance) { retu
 
 static enum cay_status take_code(struct engine_instance *instance, struct module *module, struct cay_error *error) {
   struct engine_code *code;
-  enum cay_status status =
-      engine_code_get(instance->store->engine, module, needs_explicit_bounds(instance), &code, error);
+  enum cay_status status = engine_code_get(instance->store, module, needs_explicit_bounds(instance), &code, error);
   if (status != CAY_OK) return status;
   assert(code->module == module);
   instance->module = code->module; /* the code holds the reference */

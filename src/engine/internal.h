@@ -84,8 +84,8 @@ bool engine_types_match(struct engine *engine, module_type sub, module_type supe
 /* The type of the exceptions of a tag of type `func`, in the store's arena; NULL: out of memory. */
 const struct engine_type *engine_types_exception(struct engine_store *store, const struct engine_type *func);
 
-/* Takes a reference to the code of `module`; engine_code_release gives it back. */
-enum cay_status engine_code_get(struct engine *engine, struct module *module, bool explicit_bounds,
+/* Takes a reference to the code of `module`, in the store's engine; engine_code_release gives it back. */
+enum cay_status engine_code_get(struct engine_store *store, struct module *module, bool explicit_bounds,
                                 struct engine_code **out, struct cay_error *error);
 void engine_code_release(struct engine *engine, void *code);
 

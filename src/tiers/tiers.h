@@ -27,8 +27,13 @@ extern const struct engine_tier tiers_auto;
 #endif
 /* For tests: about every so many-th call or round of a loop has its function optimized, and waits for that; 0: busy ones are. */
 void tiers_auto_hasten(uint32_t every);
+/* For tests: how many ms of processor time LLVM may take for some functions before the largest of them is given up. */
+void tiers_auto_patience(uint32_t ms);
 /* Where cay-llvm is looked for first, by programs that are not beside it. The text is the caller's; before it is started. */
 void tiers_optimized_look_in(const char *folder);
+/* How many helpers compile a module at once, at most; one when this is not called. A module of `module_bytes`, the largest that
+ * comes, decides how many are worth it. Before any is started. */
+void tiers_optimized_jobs(unsigned most, size_t module_bytes);
 /* For tests: of modules that are made code of from now on, about half of the functions stay in the baseline; `seed` tells which,
  * 0: none for this reason. */
 void tiers_optimized_mix(uint32_t seed);

@@ -216,6 +216,7 @@ static enum cay_status code_new(struct module *module, const struct engine_code_
   code->options.explicit_bounds = options->explicit_bounds;
   code->options.exact_locals = options->exact_locals;
   code->made_with = *options;
+  code->made_with.interrupted = NULL;
   pthread_mutex_init(&code->lock, NULL);
   uint32_t count = code_entry_count(code);
   code->entries = base_alloc_zero(count, sizeof *code->entries);
@@ -323,7 +324,7 @@ static bool publish(struct baseline_code *code, uint32_t entry, const struct bas
   return is_published || !is_first;
 }
 
-static bool compile(struct baseline_code *code, uint32_t entry) {
+static bool compile_now(struct baseline_code *code, uint32_t entry) {
   struct compiler *compiler = baseline_compiler_take(code);
   if (!compiler) return false;
   const struct ir_function *ir =
@@ -336,6 +337,13 @@ static bool compile(struct baseline_code *code, uint32_t entry) {
   if (is_published || (!has_output && !unsupported)) return is_published;
   /* No room for code, or none to write to, as in a forked child, or no stencil: the interpreter needs none. */
   return tiers_baseline_interpret(code, code->module->imported_func_count + entry, true, NULL) == CAY_OK;
+}
+
+static bool compile(struct baseline_code *code, uint32_t entry) {
+  uint64_t begin_ns = base_os_monotonic_ns();
+  bool done = compile_now(code, entry);
+  atomic_fetch_add_explicit(&code->compile_ns, base_os_monotonic_ns() - begin_ns, memory_order_relaxed);
+  return done;
 }
 
 bool baseline_translate(void *object, uint32_t entry) {
@@ -361,6 +369,19 @@ static size_t code_bytes(void *object, bool all) {
     }
   }
   return bytes;
+}
+
+static void count(void *object, struct engine_code_stats *out) {
+  struct baseline_code *code = object;
+  *out = (struct engine_code_stats){.compile_ns = atomic_load(&code->compile_ns)};
+  pthread_mutex_lock(&code->lock);
+  for (size_t i = 0; i < code->chunks.count; i++)
+    for (size_t k = 0; k < code->chunks.items[i].places.count; k++)
+      out->compiled += code->chunks.items[i].places.items[k].function->kind == COMPILED_BASELINE;
+#if TIERS_RUNS_OPTIMIZED
+  optimizer_count(code, out);
+#endif
+  pthread_mutex_unlock(&code->lock);
 }
 
 /* ---- All at once --------------------------------------------------------------------------------------------------------- */
@@ -769,7 +790,7 @@ static enum cay_status list(void *object, uint32_t func,
 #define MEMBERS                                                                                \
   .code_free = code_free, .invoke = baseline_invoke, .locate = locate, .offset_of = offset_of, \
   .visit_references = visit_references, .fault = baseline_fault, .code_bytes = code_bytes,     \
-  .translate_all = translate_all, .list = list
+  .translate_all = translate_all, .list = list, .count = count
 
 /* The arena cannot be made later. */
 static void prepare(void) { base_code_may_run(); }

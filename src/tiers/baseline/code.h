@@ -74,8 +74,10 @@ struct baseline_code {
   struct baseline_watch *watch;                  /* NULL: the code does not count */
   BASE_VEC(struct wire_line *) lines;            /* arrays of optimized batches */
   uint32_t optimized_count, refused[WIRE_REASON_COUNT]; /* functions, for people */
+  _Atomic uint64_t compile_ns;                          /* that threads have waited for code */
   struct cay_error optimizer_ended;                     /* why the helper has not answered for all */
   const char *kept_where;                               /* where the code came from; NULL: it was made now */
+  bool is_part, has_asked;                              /* that was for some functions; a helper was asked */
 };
 
 /* Who hears from code that counts; threads that share the code may call it at once. */
@@ -101,6 +103,8 @@ void optimizer_prepare(void);
 void optimizer_settle(void);
 /* "optimized 10 of 12 functions; 2 not for a frame or body too large" */
 void optimizer_report(const void *code, struct base_text *out);
+/* What engine_tier.count tells of optimized code. */
+void optimizer_count(const struct baseline_code *code, struct engine_code_stats *out);
 /* engine_tier.code_new of tiers_optimized (optimizer/install.c). */
 enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error);

@@ -19,6 +19,7 @@ static enum cay_status check_head(const struct wire_batch *head, uint32_t entry_
   if (head->function_count > (uint64_t)entry_count * WIRE_KINDS || head->refusal_count > entry_count)
     return malformed(error, "more functions than the module has");
   if (head->line_count > head->code_bytes) return malformed(error, "more lines than code");
+  if (head->last > WIRE_FORGOTTEN) return malformed(error, "an end that is none");
   return CAY_OK;
 }
 
@@ -99,7 +100,7 @@ enum cay_status optimizer_batch_read(optimizer_source source, void *env, uint32_
   out->function_count = head.function_count;
   out->line_count = head.line_count;
   out->refusal_count = head.refusal_count;
-  out->is_last = head.is_last != 0;
+  out->last = (enum wire_last)head.last;
   status = read_array(source, env, head.code_bytes, 1, &out->code, error);
   if (!status) status = read_array(source, env, head.function_count, sizeof *out->functions, &out->functions, error);
   if (!status) status = read_array(source, env, head.line_count, sizeof *out->lines, &out->lines, error);

@@ -166,17 +166,9 @@ static enum cay_status hear_batch(struct baseline_code *code, optimizer_source s
                                   struct cay_error *error) {
   struct optimizer_batch batch;
   enum cay_status status = optimizer_batch_read(source, env, code_entry_count(code), &batch, error);
-  *is_last = batch.is_last;
+  *is_last = batch.last != WIRE_MORE;
   if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
   optimizer_batch_free(&batch);
-  return status;
-}
-
-/* Installs answers up to the last one. */
-static enum cay_status hear_batches(struct baseline_code *code, optimizer_source source, void *env,
-                                    struct cay_error *error) {
-  enum cay_status status = CAY_OK;
-  for (bool is_last = false; !status && !is_last;) status = hear_batch(code, source, env, &is_last, error);
   return status;
 }
 
@@ -189,34 +181,54 @@ static enum cay_status hear_kept(struct baseline_code *code, const struct tiers_
   return status;
 }
 
-static enum cay_status ask_helper(struct baseline_code *code, struct cay_error *error) {
+/* Why there are no more answers. */
+static enum cay_status judge(const atomic_bool *interrupted, enum cay_status status, struct cay_error *error) {
+  bool was = status && interrupted && atomic_load_explicit(interrupted, memory_order_relaxed);
+  return was ? base_error_set(error, CAY_ERROR_INTERRUPTED, "compiling was interrupted") : status;
+}
+
+static enum cay_status ask_helpers(struct baseline_code *code, const atomic_bool *interrupted,
+                                   struct cay_error *error) {
   struct optimizer_conversation *conversation;
   struct optimizer_order order = {.flags = optimizer_flags(code->module, &code->made_with),
                                   .level = TIERS_LEVEL_DEFAULT,
-                                  .cpu = optimizer_own_cpu()};
+                                  .cpu = optimizer_own_cpu(),
+                                  .interrupted = interrupted};
   enum cay_status status = optimizer_ask(code->module, &order, &conversation, error);
   if (status) return status;
-  status = hear_batches(code, optimizer_hear, conversation, error);
+  code->has_asked = true;
+  for (bool is_last = false; !status && !is_last; optimizer_turn(conversation))
+    status = hear_batch(code, optimizer_hear, conversation, &is_last, error);
   optimizer_end(conversation, status == CAY_OK);
-  return status;
+  return judge(interrupted, status, error);
+}
+
+static enum cay_status hear_other(struct baseline_code *code, const struct tiers_offer *offer,
+                                  const atomic_bool *interrupted, struct cay_error *error) {
+  struct optimizer_hearing hearing = {offer->socket, interrupted};
+  enum cay_status status = CAY_OK;
+  if (!optimizer_accept_offer(offer)) return base_error_set(error, CAY_ERROR_SYSTEM, "nobody answers");
+  code->has_asked = true;
+  for (bool is_last = false; !status && !is_last;)
+    status = hear_batch(code, optimizer_hear_socket, &hearing, &is_last, error);
+  return judge(interrupted, status, error);
 }
 
 enum cay_status optimizer_take_offer(struct baseline_code *code, const struct tiers_offer *offer,
-                                     struct cay_error *error) {
+                                     const atomic_bool *interrupted, struct cay_error *error) {
   const struct tiers_kept *kept = offer->kept;
   if (offer->key.flags != optimizer_flags(code->module, &code->made_with) ||
       offer->key.entry_count != code_entry_count(code) || offer->key.features != code->module->features)
     return base_error_set(error, CAY_ERROR_UNSUPPORTED, "the code was made for other options");
   code->kept_where = kept ? kept->where : NULL;
-  if (kept) return hear_kept(code, kept, error);
-  if (!optimizer_accept_offer(offer)) return base_error_set(error, CAY_ERROR_SYSTEM, "nobody answers");
-  return hear_batches(code, optimizer_hear_offer, (void *)(uintptr_t)offer, error);
+  code->is_part = kept && kept->is_part;
+  return kept ? hear_kept(code, kept, error) : hear_other(code, offer, interrupted, error);
 }
 
-static enum cay_status optimize(struct baseline_code *code, struct cay_error *error) {
-  if (!optimizer_has_offers()) return ask_helper(code, error);
+static enum cay_status optimize(struct baseline_code *code, const atomic_bool *interrupted, struct cay_error *error) {
+  if (!optimizer_has_offers()) return ask_helpers(code, interrupted, error);
   const struct tiers_offer *offer = optimizer_offered(code->module);
-  return offer ? optimizer_take_offer(code, offer, error)
+  return offer ? optimizer_take_offer(code, offer, interrupted, error)
                : base_error_set(error, CAY_ERROR_UNSUPPORTED, "there is no code for it");
 }
 
@@ -242,18 +254,37 @@ enum cay_status optimizer_code_new(struct module *module, const struct engine_co
   }
   if (!code->natives) return CAY_OK;
   struct cay_error reason; /* what is not optimized runs in the baseline */
-  if (optimize(code, &reason) != CAY_OK) code->optimizer_ended = reason;
+  uint64_t begin_ns = base_os_monotonic_ns();
+  if (optimize(code, options->interrupted, &reason) != CAY_OK) code->optimizer_ended = reason;
+  atomic_fetch_add_explicit(&code->compile_ns, base_os_monotonic_ns() - begin_ns, memory_order_relaxed);
   return CAY_OK;
 }
 
 /* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
 
-void optimizer_report(const void *object, struct base_text *out) {
-  static const char *const reasons[WIRE_REASON_COUNT] = {
+static const char *const reasons[WIRE_REASON_COUNT] = {
 #define X(NAME, text) [WIRE_REASON_##NAME] = text,
-      WIRE_REASONS(X)
+    WIRE_REASONS(X)
 #undef X
-  };
+};
+static_assert((int)WIRE_REASON_COUNT < (int)ENGINE_CODE_REASONS, "all of them can be counted");
+
+void optimizer_count(const struct baseline_code *code, struct engine_code_stats *out) {
+  size_t count = 0;
+  out->optimized = code->optimized_count;
+  out->moves = code->watch ? optimizer_watch_of(code)->moves : 0;
+  out->has_asked = code->has_asked;
+  out->ended = code->optimizer_ended.status ? &code->optimizer_ended : NULL;
+  out->kept_where = code->kept_where;
+  out->is_part = code->is_part;
+  for (uint32_t i = 0; i < WIRE_REASON_COUNT; i++) {
+    if (!code->refused[i]) continue;
+    out->left[count].why = reasons[i];
+    out->left[count++].functions = code->refused[i];
+  }
+}
+
+void optimizer_report(const void *object, struct base_text *out) {
   const struct baseline_code *code = object;
   if (code->watch && !optimizer_watch_of(code)->has_wanted && !code->kept_where) return;
   base_text_format(out, "optimized %u of %u functions", code->optimized_count, code_entry_count(code));

@@ -114,6 +114,7 @@ static void begin(struct baseline_code *code) {
   line.parts[2] = (struct part){(const uint8_t *)line.items.items, line.items.count * sizeof *line.items.items};
   line.loaded = watch->number;
   line.asking = code;
+  code->has_asked = true;
 }
 
 /* False: not everything is sent yet. */
@@ -165,6 +166,15 @@ static bool read_heard(void *at, void *to, size_t count) {
   return true;
 }
 
+/* What one took too long for ends a helper of this process; a relay goes on. */
+static void end_request(struct baseline_code *code, enum wire_last last) {
+  line.asking = NULL;
+  if (last != WIRE_FORGOTTEN) return;
+  optimizer_want_again(code, line.items.items, line.items.count);
+  line.loaded = 0;
+  if (line.helper.process) hang_up();
+}
+
 /* A batch that has come whole. */
 static void take(struct cay_error *error) {
   enum { KEPT_BYTES = 1 << 20 };
@@ -173,7 +183,7 @@ static void take(struct cay_error *error) {
   const uint8_t *at = line.heard;
   enum cay_status status = optimizer_batch_read(read_heard, &at, code_entry_count(code), &batch, error);
   if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
-  bool is_last = batch.is_last;
+  enum wire_last last = batch.last;
   optimizer_batch_free(&batch);
   line.heard_bytes = 0;
   if (line.capacity > KEPT_BYTES) {
@@ -183,8 +193,8 @@ static void take(struct cay_error *error) {
   }
   if (status)
     lose(error);
-  else if (is_last)
-    line.asking = NULL;
+  else if (last != WIRE_MORE)
+    end_request(code, last);
 }
 
 /* False: nothing more has come. */

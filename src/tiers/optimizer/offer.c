@@ -76,12 +76,12 @@ bool optimizer_batch_hand_out(const struct optimizer_batch *batch,
   size_t line_bytes = batch->line_count * sizeof *batch->lines;
   size_t refusal_bytes = batch->refusal_count * sizeof *batch->refusals;
   struct wire_batch head = {WIRE_MAGIC,        (uint32_t)batch->code_bytes, batch->function_count,
-                            batch->line_count, batch->refusal_count,        batch->is_last};
+                            batch->line_count, batch->refusal_count,        batch->last};
   struct tiers_answer answer = {
       .len_bytes = sizeof head + batch->code_bytes + function_bytes + line_bytes + refusal_bytes,
       .optimized = batch->function_count / 2,
       .refused = batch->refusal_count,
-      .is_last = batch->is_last,
+      .is_last = batch->last != WIRE_MORE,
   };
   for (uint32_t i = 0; i < batch->refusal_count; i++)
     answer.has_failed = answer.has_failed || batch->refusals[i].reason == WIRE_REASON_FAILED;
@@ -115,8 +115,9 @@ enum cay_status tiers_optimized_make(const struct module *module, const struct t
     struct cay_error reason = {0};
     status = optimizer_batch_read(optimizer_hear, conversation, key->entry_count, &batch, &reason);
     if (!status && !optimizer_batch_hand_out(&batch, take, env, &reason)) status = reason.status;
-    goes_on = !status && !batch.is_last;
+    goes_on = !status && batch.last == WIRE_MORE;
     optimizer_batch_free(&batch);
+    optimizer_turn(conversation);
     if (status && error) *error = reason;
   }
   optimizer_end(conversation,

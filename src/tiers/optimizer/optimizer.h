@@ -21,7 +21,7 @@ struct optimizer_batch {
   uint32_t line_count;
   struct wire_refusal *refusals;
   uint32_t refusal_count;
-  bool is_last;
+  enum wire_last last;
 };
 
 /* Reads `count` bytes from where an answer comes from; false: there are no more. */
@@ -53,19 +53,30 @@ bool optimizer_begin(struct baseline_code *code);
 /* A number that is equal where code of the one fits the other's structs. */
 uint32_t optimizer_layout(void);
 
-/* The helper of this process, one for all engines: it is started when first asked and serves one module at a time. */
+/* The helpers of this process, for all engines: they are started when first asked and serve one module at a time. */
 struct optimizer_conversation;
 /* Sends the module. Only one conversation is open at a time; others wait. */
 struct optimizer_order {
-  uint32_t flags, level, cpu; /* as in struct wire_request */
+  uint32_t flags, level, cpu;     /* as in struct wire_request */
+  const atomic_bool *interrupted; /* true ends hearing; NULL: nobody says so */
 };
 enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
                               struct optimizer_conversation **out, struct cay_error *error);
-bool optimizer_hear(void *conversation, void *to, size_t count); /* an optimizer_source */
+bool optimizer_hear(void *conversation, void *to, size_t count); /* an optimizer_source, of one batch */
+void optimizer_turn(struct optimizer_conversation *conversation); /* between two batches */
 /* All of it, waiting; false: the other side has ended. */
 bool optimizer_tell_to(int socket, const void *bytes, size_t count);
 bool optimizer_hear_from(int socket, void *to, size_t count);
-/* `is_whole`: the last batch was read, so the helper can be asked again. */
+/* An optimizer_source; false also when it is interrupted. */
+struct optimizer_hearing {
+  int socket;
+  const atomic_bool *interrupted; /* NULL: nobody does that */
+};
+bool optimizer_hear_socket(void *hearing, void *to, size_t count);
+/* Waits until one of them has something to tell; false: it is interrupted. */
+struct pollfd;
+bool optimizer_await(struct pollfd *fds, unsigned count, const atomic_bool *interrupted);
+/* `is_whole`: the last batch was read, so the helpers can be asked again. */
 void optimizer_end(struct optimizer_conversation *conversation, bool is_whole);
 
 /* What tiers_optimized_mix was told. */
@@ -82,12 +93,12 @@ bool optimizer_takes(const struct engine_code_options *options); /* false: what 
 /* Offers in place of the helper (offer.c). Whether there are any, and the one for the module, or NULL. */
 bool optimizer_has_offers(void);
 const struct tiers_offer *optimizer_offered(const struct module *module);
-bool optimizer_hear_offer(void *offer, void *to, size_t count); /* an optimizer_source: from the offer's socket */
-void optimizer_offers_settle(void);                             /* no more will be asked for */
+void optimizer_offers_settle(void); /* no more will be asked for */
 /* Asks the process behind it. */
 bool optimizer_accept_offer(const struct tiers_offer *offer);
 /* Installs what it answers, where it is for the same options. */
-enum cay_status optimizer_take_offer(struct baseline_code *code, const struct tiers_offer *offer, struct cay_error *error);
+enum cay_status optimizer_take_offer(struct baseline_code *code, const struct tiers_offer *offer,
+                                     const atomic_bool *interrupted, struct cay_error *error);
 
 /* ---- While the program runs --------------------------------------------------------------------------------------------- */
 
@@ -97,6 +108,8 @@ struct optimizer_helper {
   pid_t process; /* 0: another process has started it */
 };
 enum cay_status optimizer_helper_start(struct optimizer_helper *out, struct cay_error *error);
+/* Starts one here, with `word` (NULL: none) as its argument. */
+bool optimizer_spawn(char *word, struct optimizer_helper *out);
 void optimizer_helper_end(struct optimizer_helper *helper);
 void optimizer_linger(pid_t helper, unsigned cpu_s); /* it gets at most so much more CPU time */
 /* How many bytes went through; 0: not now; negative: it has ended. */
@@ -143,6 +156,8 @@ struct optimizer_watch {
 void optimizer_loop_ready(struct baseline_code *code, uint32_t entry, uint32_t label, const void *loop);
 /* The helper does not compile it. */
 void optimizer_refused(struct baseline_code *code, uint32_t entry);
+/* Such of them as were asked for and not answered. */
+void optimizer_want_again(struct baseline_code *code, const struct wire_item *items, size_t count);
 static inline struct optimizer_watch *optimizer_watch_of(const struct baseline_code *code) {
   return (struct optimizer_watch *)(void *)code->watch;
 }

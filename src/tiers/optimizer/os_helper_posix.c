@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Starts helpers and talks to them.
  *
- * There is one for the process that compiles ahead, because starting it costs what loading LLVM costs, and one that compiles
- * while programs run, which yields to everything else. Each inherits one descriptor, its end of a socket, and an empty
- * environment. When it dies, whoever was talking to it sees the end of the stream, and the next one who asks starts another. A
- * forked child does not use its parent's.
+ * Those that compile ahead are in os_conversation_posix.c; one that compiles while programs run yields to everything else. Each
+ * inherits one descriptor, its end of a socket, and an empty environment. When it dies, whoever was talking to it sees the end of
+ * the stream.
  *
  * A process that gives up its rights starts none. It gets the ends of a socket before that, and somebody outside starts the
  * helper when there is something to do (optimizer_delegate).
  *
- * Threads: one conversation at a time, under `lock`, which is held from optimizer_ask to optimizer_end; what compiles while
- * programs run is under the line's lock. */
+ * Threads: what compiles while programs run is under the line's lock. */
 #include "tiers/baseline/code.h"
 #include "tiers/optimizer/optimizer.h"
 #include "tiers/tiers.h"
@@ -19,7 +17,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -29,14 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct optimizer_conversation {
-  int socket;
-  pid_t helper, owner; /* owner: the process that started it; 0: there is none */
-} running;
-
 static const char *helper_folder;
 static atomic_uint mix;
+
+/* What a helper that compiles while a program runs may take for a batch, in ms of processor time: some hundred times what most
+ * take. */
+static char patience[16] = "20000";
+
+void tiers_auto_patience(uint32_t ms) { snprintf(patience, sizeof patience, "%u", ms); }
 
 void tiers_optimized_look_in(const char *folder) { helper_folder = folder; }
 
@@ -48,7 +45,7 @@ static bool spawn_in(const char *folder, const char *relative, int socket, char 
   char path[PATH_MAX];
   int len = snprintf(path, sizeof path, "%s%scay-llvm", folder, relative);
   if (len < 0 || (size_t)len >= sizeof path || access(path, X_OK) != 0) return false;
-  char *arguments[] = {(char[]){"cay-llvm"}, word, NULL}, *environment[] = {NULL};
+  char *arguments[] = {(char[]){"cay-llvm"}, word, word ? patience : NULL, NULL}, *environment[] = {NULL};
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none;
@@ -89,39 +86,20 @@ static bool spawn_at(int socket, char *word, pid_t *helper) {
   return done;
 }
 
-static bool start_at(char *word, int *socket, pid_t *helper) {
+bool optimizer_spawn(char *word, struct optimizer_helper *out) {
   int pair[2];
+  *out = (struct optimizer_helper){.socket = -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
-  bool done = spawn_at(pair[1], word, helper);
+  bool done = spawn_at(pair[1], word, &out->process);
   close(pair[1]);
   if (!done) close(pair[0]);
-  *socket = pair[0];
+  out->socket = done ? pair[0] : -1;
   return done;
-}
-
-static bool start(void) {
-  if (!start_at(NULL, &running.socket, &running.helper)) return false;
-  running.owner = getpid();
-  return true;
 }
 
 static void end_process(pid_t helper) {
   if (kill(helper, SIGKILL) == 0)
     while (waitpid(helper, NULL, 0) < 0 && errno == EINTR) continue;
-}
-
-static void stop(void) {
-  if (running.owner == 0) return;
-  close(running.socket);
-  if (running.owner == getpid()) end_process(running.helper);
-  running.owner = 0;
-}
-
-void optimizer_prepare(void) {
-  base_code_may_run();
-  pthread_mutex_lock(&lock);
-  if (running.owner == 0 && !optimizer_has_offers()) start();
-  pthread_mutex_unlock(&lock);
 }
 
 void optimizer_linger(pid_t helper, unsigned cpu_s) {
@@ -132,18 +110,13 @@ void optimizer_linger(pid_t helper, unsigned cpu_s) {
   prlimit(helper, RLIMIT_CPU, &most, NULL);
 }
 
-void tiers_optimized_linger(int priority, unsigned cpu_s) {
-  if (running.owner != getpid()) return;
-  setpriority(PRIO_PROCESS, (id_t)running.helper, priority);
-  optimizer_linger(running.helper, cpu_s);
-}
+/* ---- Waiting ----------------------------------------------------------------------------------------------------------------- */
 
-/* Behind a wall the helper cannot be killed, nor waited for; it ends by itself. */
-void optimizer_settle(void) {
-  optimizer_offers_settle();
-  pthread_mutex_lock(&lock);
-  stop();
-  pthread_mutex_unlock(&lock);
+bool optimizer_await(struct pollfd *fds, unsigned count, const atomic_bool *interrupted) {
+  enum { LOOK_MS = 20 }; /* between two looks at the wish */
+  while (!interrupted || !atomic_load_explicit(interrupted, memory_order_relaxed))
+    if (poll(fds, count, interrupted ? LOOK_MS : -1) > 0) return true;
+  return false;
 }
 
 bool optimizer_tell_to(int socket, const void *bytes, size_t count) {
@@ -168,49 +141,22 @@ bool optimizer_hear_from(int socket, void *to, size_t count) {
   return true;
 }
 
-bool optimizer_hear(void *conversation, void *to, size_t count) {
-  const struct optimizer_conversation *self = conversation;
-  return optimizer_hear_from(self->socket, to, count);
-}
-
-bool optimizer_hear_offer(void *offer, void *to, size_t count) {
-  const struct tiers_offer *self = offer;
-  return optimizer_hear_from(self->socket, to, count);
+bool optimizer_hear_socket(void *hearing, void *to, size_t count) {
+  const struct optimizer_hearing *self = hearing;
+  struct pollfd fd = {.fd = self->socket, .events = POLLIN};
+  for (uint8_t *at = to; count > 0;) {
+    if (!optimizer_await(&fd, 1, self->interrupted)) return false;
+    ssize_t got = recv(self->socket, at, count, MSG_DONTWAIT);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got <= 0) return false;
+    at += got;
+    count -= (size_t)got;
+  }
+  return true;
 }
 
 bool optimizer_accept_offer(const struct tiers_offer *offer) {
   return optimizer_tell_to(offer->socket, &offer->number, sizeof offer->number);
-}
-
-enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
-                              struct optimizer_conversation **out, struct cay_error *error) {
-  struct wire_request request = {.magic = WIRE_MAGIC,
-                                 .layout = optimizer_layout(),
-                                 .features = module->features,
-                                 .flags = order->flags,
-                                 .module_bytes = (uint32_t)module->len_bytes,
-                                 .level = order->level,
-                                 .cpu = order->cpu,
-                                 .entry_count = module->func_count - module->imported_func_count,
-                                 .mix = optimizer_mix()};
-  pthread_mutex_lock(&lock);
-  if (running.owner != getpid()) stop();
-  bool can_ask = running.owner != 0 || start();
-  if (can_ask && optimizer_tell_to(running.socket, &request, sizeof request) &&
-      optimizer_tell_to(running.socket, module->bytes, module->len_bytes)) {
-    *out = &running;
-    return CAY_OK;
-  }
-  stop();
-  pthread_mutex_unlock(&lock);
-  return base_error_set(error, CAY_ERROR_UNSUPPORTED,
-                        can_ask ? "cay-llvm has ended" : "cay-llvm cannot be started: it is not beside cay");
-}
-
-void optimizer_end(struct optimizer_conversation *conversation, bool is_whole) {
-  (void)conversation;
-  if (!is_whole) stop();
-  pthread_mutex_unlock(&lock);
 }
 
 /* ---- While programs run ---------------------------------------------------------------------------------------------------- */
@@ -247,8 +193,7 @@ static enum cay_status start_by_delegate(struct optimizer_helper *out, struct ca
 
 enum cay_status optimizer_helper_start(struct optimizer_helper *out, struct cay_error *error) {
   if (delegate.start) return start_by_delegate(out, error);
-  if (start_at(yielding, &out->socket, &out->process)) return CAY_OK;
-  *out = (struct optimizer_helper){.socket = -1};
+  if (optimizer_spawn(yielding, out)) return CAY_OK;
   return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm cannot be started: it is not beside cay");
 }
 

@@ -128,17 +128,20 @@ static bool pass_answer(void *env, const struct tiers_answer *answer) {
   return true;
 }
 
-/* To the end of those to one request. False: there will be no more. */
+/* To the end of those to one request. False: there will be no more. A helper that took too long for one has ended: the next
+ * request comes with its module, and gets another one. */
 static bool pass_answers(const struct tiers_relay *how) {
-  bool goes_on = true, is_last = false;
-  while (goes_on && !is_last) {
+  enum wire_last last = WIRE_MORE;
+  bool goes_on = true;
+  while (goes_on && last == WIRE_MORE) {
     struct optimizer_batch batch;
     goes_on = optimizer_batch_read(hear_helper, NULL, relay.request.entry_count, &batch, NULL) == CAY_OK &&
               optimizer_batch_hand_out(&batch, pass_answer, (void *)(uintptr_t)how, NULL);
     if (goes_on) want_batch(&batch);
-    is_last = batch.is_last;
+    last = batch.last;
     optimizer_batch_free(&batch);
   }
+  if (goes_on && last == WIRE_FORGOTTEN) forget_module();
   return goes_on;
 }
 
@@ -170,7 +173,7 @@ bool tiers_auto_relay_afresh(const struct tiers_relay *how) {
   relay.request.item_count = count;
   relay.request.when = WIRE_AFRESH;
   return tell_request() && optimizer_tell_to(relay.helper.socket, relay.items, count * sizeof *relay.items) &&
-         pass_answers(how);
+         pass_answers(how) && relay.is_wanted; /* else some took too long */
 }
 
 void tiers_auto_relay_end(void) { forget_module(); }

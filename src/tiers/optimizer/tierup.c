@@ -147,6 +147,15 @@ void optimizer_refused(struct baseline_code *code, uint32_t entry) {
   optimizer_watch_of(code)->points[entry] = REFUSED;
 }
 
+void optimizer_want_again(struct baseline_code *code, const struct wire_item *items, size_t count) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
+  for (size_t i = 0; i < count; i++) {
+    uint32_t entry = items[i].entry;
+    bool is_answered = atomic_load_explicit(&code->natives[entry], memory_order_relaxed) != NULL;
+    if (watch->points[entry] == ASKED && !is_answered) want(watch, entry, items[i].label);
+  }
+}
+
 /* ---- Code objects ---------------------------------------------------------------------------------------------------------- */
 
 /* What had some time, but too little: so that the next run has less to find out. */
@@ -186,12 +195,12 @@ static struct optimizer_watch *watch_new(const struct baseline_code *code) {
 static bool begin_code(struct baseline_code *code) {
   const struct tiers_offer *offer = optimizer_offered(code->module);
   const struct tiers_kept *kept = offer ? offer->kept : NULL;
-  if (kept && !kept->is_part && optimizer_take_offer(code, offer, NULL) == CAY_OK) return true;
+  if (kept && !kept->is_part && optimizer_take_offer(code, offer, NULL, NULL) == CAY_OK) return true;
   struct optimizer_watch *watch = watch_new(code);
   if (!watch) return false;
   code->watch = &watch->watch;
   code->options.counts = true;
-  if (kept && kept->is_part) optimizer_take_offer(code, offer, NULL);
+  if (kept && kept->is_part) optimizer_take_offer(code, offer, NULL, NULL);
   return true;
 }
 

@@ -7,6 +7,9 @@
  * every function that the module defines has then been answered once; else what was named has been answered, and such of what
  * it calls as fitted. A helper that dies in between has answered what came before.
  *
+ * Several helpers can share a request: each gets all of it, and answers every so many-th batch. So batches are the same however
+ * many there are, and they are in order when one batch of each is taken in turn.
+ *
  * The command believes nothing: answer.c checks every number. What it cannot check is the code itself. */
 #ifndef TIERS_OPTIMIZER_WIRE_H
 #define TIERS_OPTIMIZER_WIRE_H
@@ -18,9 +21,11 @@ enum {
   WIRE_MOST_CODE_BYTES = 1 << 28,
   WIRE_SPAWN_FD = 3, /* the helper's end of the socket */
   WIRE_MOST_ITEMS = 1 << 20,
+  WIRE_MOST_SHARES = 64,
 };
 
-/* The argument of a helper that yields to all other processes, and ends at once when the other side does. */
+/* The first argument of a helper that yields to all other processes. The second one is how many milliseconds of processor time it
+ * may take for a batch: then it refuses the largest function of that, and ends. */
 #define WIRE_YIELDS "yields"
 
 /* NOW: what was not answered yet. AFRESH: also what was, as one whole. LATER, to a relay, which has it compiled afresh when the
@@ -39,6 +44,7 @@ struct wire_request {
   uint32_t level, cpu;    /* of optimization, below TIERS_LEVELS; enum tiers_cpu */
   uint32_t entry_count;   /* functions that the module defines */
   uint32_t when;          /* enum wire_when */
+  uint32_t share, shares; /* batch number `share` is this helper's, and then every `shares`-th; 0 of 0: all are */
 };
 
 /* A function that is wanted: with `label`, to be entered at that loop of its register code as well. */
@@ -47,10 +53,14 @@ struct wire_item {
   uint32_t entry, label;
 };
 
+/* Whether more batches of the request follow. FORGOTTEN: none, though some may lack, and the next request has to bring its
+ * module, since whoever has answered so ends. */
+enum wire_last { WIRE_MORE, WIRE_LAST, WIRE_FORGOTTEN };
+
 struct wire_batch {
   uint32_t magic;
   uint32_t code_bytes, function_count, line_count, refusal_count;
-  uint32_t is_last;
+  uint32_t last; /* enum wire_last */
 };
 
 /* A piece of a batch's code that belongs to one function of the module. Ascending, none overlaps another. A native one takes
@@ -84,7 +94,8 @@ struct wire_line {
   X(INSTRUCTION, "an instruction that the optimizer does not know")                      \
   X(TOO_LARGE, "a frame or body too large")                                              \
   X(MIX, "the sake of a test")                                                           \
-  X(FAILED, "LLVM could not compile it")
+  X(FAILED, "LLVM could not compile it")                                                 \
+  X(TIME, "the time that LLVM takes")
 enum wire_reason {
 #define X(NAME, text) WIRE_REASON_##NAME,
   WIRE_REASONS(X)

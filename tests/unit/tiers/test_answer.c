@@ -51,7 +51,7 @@ TEST(a_good_answer_is_read) {
   struct source source = {(const uint8_t *)&answer, sizeof answer};
   struct optimizer_batch batch;
   CHECK_INT(optimizer_batch_read(take, &source, 2, &batch, NULL), CAY_OK);
-  CHECK(batch.is_last && batch.function_count == 2 && batch.functions[1].kind == WIRE_ADAPTER);
+  CHECK(batch.last == WIRE_LAST && batch.function_count == 2 && batch.functions[1].kind == WIRE_ADAPTER);
   CHECK_INT(batch.lines[1].offset, 101);
   CHECK_INT(batch.refusals[0].reason, WIRE_REASON_TOO_LARGE);
   optimizer_batch_free(&batch);

@@ -103,9 +103,9 @@ static bool answered(void) {
   bool is_last = false;
   while (!is_last) {
     struct optimizer_batch batch;
-    struct tiers_offer offer = {.socket = asker};
-    bool done = optimizer_batch_read(optimizer_hear_offer, &offer, FUNCS, &batch, NULL) == CAY_OK;
-    is_last = batch.is_last;
+    struct optimizer_hearing hearing = {.socket = asker};
+    bool done = optimizer_batch_read(optimizer_hear_socket, &hearing, FUNCS, &batch, NULL) == CAY_OK;
+    is_last = batch.last != WIRE_MORE;
     optimizer_batch_free(&batch);
     if (!done) return false;
   }

@@ -43,6 +43,7 @@ struct job {
   bool *is_answered; /* by entry: has been compiled or refused */
   uint32_t flags; /* enum wire_flags */
   uint32_t mix;   /* as in struct wire_request */
+  uint32_t share, shares, batch_count; /* the same, at least one; batches of the request so far, others' too */
   uint32_t level, cpu_kind; /* as in the request; cpu_kind: that `machine` is for */
   struct ir_frontend *frontend;
   const struct target *target;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <llvm-c/Support.h>
@@ -91,6 +92,28 @@ static bool set_up(struct job *job) {
   return numeric_prepare(job, LLVMContextCreate());
 }
 
+/* ---- Time ------------------------------------------------------------------------------------------------------------------ */
+
+/* What LLVM takes for a function is a matter of luck, and grows faster than the function. LLVM cannot be left while it compiles,
+ * so the process ends, and who asks starts another one for the rest. */
+static struct {
+  uint32_t patience_ms; /* for a batch, of processor time; 0: any */
+  uint32_t entry;       /* which is refused then */
+} late;
+
+static void give_up(int signal) {
+  const struct wire_batch head = {.magic = WIRE_MAGIC, .refusal_count = 1, .last = WIRE_FORGOTTEN};
+  const struct wire_refusal refusal = {late.entry, WIRE_REASON_TIME};
+  (void)signal;
+  if (tell(&head, sizeof head)) tell(&refusal, sizeof refusal);
+  _exit(0);
+}
+
+static void set_timer(uint32_t ms) {
+  const struct itimerval timer = {.it_value = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000}};
+  if (late.patience_ms) setitimer(ITIMER_PROF, &timer, NULL);
+}
+
 /* ---- Batches --------------------------------------------------------------------------------------------------------------- */
 
 enum { BATCH_BYTES = 64 * 1024, CALLEES_BYTES = 16 * 1024 }; /* of wasm: a batch, and up to where callees come along */
@@ -106,23 +129,42 @@ static bool refuse(struct answer *answer, uint32_t entry, int reason) {
   return refusal != NULL;
 }
 
-static bool tell_answer(const struct answer *answer, bool is_last) {
+static bool tell_answer(const struct answer *answer, enum wire_last last) {
   const struct object_code *code = &answer->code;
   struct wire_batch head = {WIRE_MAGIC,
                             (uint32_t)code->bytes.count,
                             (uint32_t)code->functions.count,
                             (uint32_t)code->lines.count,
                             (uint32_t)answer->refusals.count,
-                            is_last};
+                            last};
   return tell(&head, sizeof head) && tell(code->bytes.items, code->bytes.count) &&
          tell(code->functions.items, code->functions.count * sizeof *code->functions.items) &&
          tell(code->lines.items, code->lines.count * sizeof *code->lines.items) &&
          tell(answer->refusals.items, answer->refusals.count * sizeof *answer->refusals.items);
 }
 
+/* For tests, by the toss of a coin that falls the same way again. */
+static bool is_left_out(const struct job *job, uint32_t entry) {
+  return job->mix && ((entry ^ job->mix) * UINT32_C(0x9E3779B1)) >> 31;
+}
+
+static uint32_t body_bytes(const struct job *job, uint32_t entry) {
+  return job->module->funcs[job->module->imported_func_count + entry].body_bytes;
+}
+
+static uint32_t largest(const struct job *job, const struct batch_function *functions, uint32_t count) {
+  uint32_t found = functions[0].entry;
+  for (uint32_t i = 1; i < count; i++)
+    if (body_bytes(job, functions[i].entry) > body_bytes(job, found)) found = functions[i].entry;
+  return found;
+}
+
 /* A batch fails as a whole. */
 static bool compile_batch(struct job *job, struct batch_function *functions, uint32_t count, struct answer *answer) {
+  late.entry = largest(job, functions, count);
+  set_timer(late.patience_ms);
   bool done = batch_compile(job, functions, count, &answer->code);
+  set_timer(0);
   if (!done) object_free(&answer->code);
   for (uint32_t i = 0; i < count; i++) {
     if (functions[i].refusal < 0 && !done) functions[i].refusal = WIRE_REASON_FAILED;
@@ -131,19 +173,10 @@ static bool compile_batch(struct job *job, struct batch_function *functions, uin
   return true;
 }
 
-/* For tests, by the toss of a coin that falls the same way again. */
-static bool is_left_out(const struct job *job, uint32_t entry) {
-  return job->mix && ((entry ^ job->mix) * UINT32_C(0x9E3779B1)) >> 31;
-}
-
 static struct batch_function function_of(struct job *job, uint32_t entry, uint32_t loop) {
   struct batch_function function = {.entry = entry, .loop = loop};
   function.refusal = is_left_out(job, entry) ? WIRE_REASON_MIX : translate_refusal(job, &function);
   return function;
-}
-
-static uint32_t body_bytes(const struct job *job, uint32_t entry) {
-  return job->module->funcs[job->module->imported_func_count + entry].body_bytes;
 }
 
 /* The functions from `first` on that make a batch; how many of the module's it goes through. */
@@ -164,11 +197,15 @@ static uint32_t choose(struct job *job, uint32_t first, struct batch_function *o
   return at - first;
 }
 
+/* Others choose the same batches. */
+static bool is_own(struct job *job) { return job->batch_count++ % job->shares == job->share; }
+
 static bool answer_batch(struct job *job, struct batch_function *functions, uint32_t *next, uint32_t all) {
   struct answer answer = {0};
   uint32_t count;
   *next += choose(job, *next, functions, &count, &answer);
-  bool done = (count == 0 || compile_batch(job, functions, count, &answer)) && tell_answer(&answer, *next == all);
+  bool done = !is_own(job) || ((count == 0 || compile_batch(job, functions, count, &answer)) &&
+                               tell_answer(&answer, *next == all ? WIRE_LAST : WIRE_MORE));
   object_free(&answer.code);
   BASE_VEC_DEINIT(&answer.refusals);
   return done;
@@ -238,8 +275,8 @@ static bool answer_some(struct job *job, struct batch_function *functions, const
   struct choice choice = {.functions = functions};
   struct answer answer = {0};
   choose_items(job, &choice, items, next, count, &answer);
-  bool done = (choice.count == 0 || compile_batch(job, functions, choice.count, &answer)) &&
-              tell_answer(&answer, *next == count);
+  bool done = !is_own(job) || ((choice.count == 0 || compile_batch(job, functions, choice.count, &answer)) &&
+                               tell_answer(&answer, *next == count ? WIRE_LAST : WIRE_MORE));
   object_free(&answer.code);
   BASE_VEC_DEINIT(&answer.refusals);
   return done;
@@ -306,7 +343,11 @@ static bool serve(struct job *job) {
   if (!hear(&request, sizeof request)) return false;
   if (request.magic != WIRE_MAGIC || request.layout != optimizer_layout() || request.item_count > WIRE_MOST_ITEMS)
     return false;
-  if (request.level >= TIERS_LEVELS || request.cpu >= TIERS_CPU_COUNT) return false;
+  if (request.level >= TIERS_LEVELS || request.cpu >= TIERS_CPU_COUNT || request.shares > WIRE_MOST_SHARES)
+    return false;
+  job->shares = request.shares ? request.shares : 1;
+  job->share = request.share;
+  job->batch_count = 0;
   if (request.module_bytes ? !hear_module(job, &request) : !job->module) return false;
   if (request.when == WIRE_AFRESH)
     memset(job->is_answered, 0, job->module->func_count - job->module->imported_func_count);
@@ -329,18 +370,24 @@ static void look_for_end(int signal) {
 }
 
 /* The kernel sends a signal when something happens to the socket. */
-static void yield_to_all(void) {
+static void watch_for_end(void) {
   struct sigaction action = {.sa_handler = look_for_end, .sa_flags = SA_RESTART};
-  if (nice(19) < 0) return;
   sigaction(SIGIO, &action, NULL);
   fcntl(WIRE_SPAWN_FD, F_SETOWN, getpid());
   fcntl(WIRE_SPAWN_FD, F_SETFL, fcntl(WIRE_SPAWN_FD, F_GETFL) | O_ASYNC);
   look_for_end(SIGIO);
 }
 
+static bool yield_to_all(const char *patience_ms) {
+  struct sigaction action = {.sa_handler = give_up};
+  late.patience_ms = (uint32_t)strtoul(patience_ms, NULL, 10);
+  return sigaction(SIGPROF, &action, NULL) == 0 && nice(19) >= 0;
+}
+
 int main(int argc, char **argv) {
   struct job job = {0};
-  if (argc > 1 && strcmp(argv[1], WIRE_YIELDS) == 0) yield_to_all();
+  if (argc > 2 && strcmp(argv[1], WIRE_YIELDS) == 0 && !yield_to_all(argv[2])) return 1;
+  watch_for_end();
   if (!set_up(&job)) return 1;
   sandbox_enter();
   while (serve(&job)) continue;
