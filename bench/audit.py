@@ -57,7 +57,7 @@ def measure(setting, report, kib, tier, rounds):
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--size", type=int, action="append", metavar="KIB", help="of the files (default 16 and 256)")
-    parser.add_argument("--tier", default="baseline", choices=["baseline", "interp"])
+    parser.add_argument("--tier", default="baseline", choices=["baseline", "interp", "auto"])
     options = parser.parse_args()
     try:
         setting = Setting(options)

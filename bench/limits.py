@@ -51,7 +51,7 @@ def measure(setting, report, name, rest, rounds, folder):
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--tier", default="baseline", choices=["baseline", "interp"])
+    parser.add_argument("--tier", default="baseline", choices=["baseline", "interp", "auto"])
     options = parser.parse_args()
     try:
         setting = Setting(options)

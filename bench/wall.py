@@ -44,7 +44,7 @@ def measure(setting, report, rounds):
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--tier", default="baseline", choices=["baseline", "interp"])
+    parser.add_argument("--tier", default="baseline", choices=["baseline", "interp", "auto"])
     parser.set_defaults(rounds=ROUNDS)
     options = parser.parse_args()
     try:

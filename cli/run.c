@@ -107,7 +107,8 @@ static enum cay_status use_code(struct cli_session *session, struct cay_error *e
  * after a message. */
 static int say_without_cache(struct cli_session *session, enum cay_status status, const struct cay_error *why) {
   if (status) session->without_cache = *why;
-  bool may_care = session->settings.verbose && (!session->chose_tier || session->settings.cache);
+  bool has_none = status == CAY_ERROR_UNSUPPORTED; /* as in a container, where that is no news */
+  bool may_care = session->settings.verbose && (!session->chose_tier || session->settings.cache || !has_none);
   if (status && (may_care || status == CAY_ERROR_MEMORY)) cli_say_error(session->file, why);
   return status == CAY_ERROR_MEMORY ? POLICY_EXIT_USAGE : -1;
 }
@@ -124,6 +125,7 @@ static int open_cache(struct cli_session *session) {
   enum cay_status status = api_cache_open(settings->cache, environ, true, &session->cache, &why);
   if (session->cache && settings->cache_size != POLICY_NOT_GIVEN)
     api_cache_set_size(session->cache, settings->cache_size);
+  if (session->cache && settings->jobs != POLICY_NOT_GIVEN) api_cache_set_jobs(session->cache, cli_jobs(settings));
   return say_without_cache(session, status, &why);
 }
 

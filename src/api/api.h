@@ -89,6 +89,7 @@ enum cay_status api_cache_open(const char *setting, char *const *environment, bo
                                struct cay_error *error);
 void api_cache_close(struct api_cache *cache); /* NULL allowed */
 void api_cache_set_size(struct api_cache *cache, uint64_t most_bytes); /* API_CACHE_BYTES when not called */
+void api_cache_set_jobs(struct api_cache *cache, unsigned jobs); /* how many processes compile for it when the program has ended; 1 */
 /* From now on no grant reaches the folder, nor the one that is cay's when nothing is set. */
 void api_cache_forbid(const char *setting, char *const *environment);
 /* Lets the run, whose modules are all there, take code from the cache. With the tier "optimized" another process compiles what is

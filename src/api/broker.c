@@ -140,34 +140,41 @@ static int look_up(void *env, const char *name, int fd) {
   return is_sent ? 0 : -HOST_ERROR_AGAIN;
 }
 
-/* For engine_tier.delegate. */
-static bool start_helper(void *env, int socket) {
+/* For engine_tier.delegate: who asks is the guest's thread, which waits neither for another thread's answer nor for room in the
+ * socket. */
+static enum engine_start start_helper(void *env, int socket) {
   struct api_broker *broker = env;
   const struct broker_request request = {.kind = BROKER_HELPER};
-  pthread_mutex_lock(&broker->lock);
-  bool is_sent = !broker->is_over && broker_send_with(broker->socket, &request, broker_request_bytes(&request), socket);
+  if (pthread_mutex_trylock(&broker->lock) != 0) return ENGINE_START_BUSY;
+  errno = 0;
+  bool is_over = broker->is_over;
+  bool is_sent = !is_over && broker_send_with(broker->socket, &request, broker_request_bytes(&request), socket);
+  bool is_full = !is_over && (errno == EAGAIN || errno == ENOBUFS);
   pthread_mutex_unlock(&broker->lock);
-  return is_sent;
+  return is_sent ? ENGINE_STARTED : is_full ? ENGINE_START_BUSY : ENGINE_START_REFUSED;
 }
 
 /* ---- Its life --------------------------------------------------------------------------------------------------------------- */
 
 /* Once it has been asked something, the process that waited is this program again, from its start on: the tier is its second
- * word, and what the cache may take the third. */
+ * word, what the cache may take the third, and how many may compile for it at once the fourth. */
 void api_broker_main(int argc, char **argv) {
   is_own_broker = true;
-  if (argc < 2 || argc > 3 || strcmp(argv[0], role) != 0) return;
+  bool has_cache = argc == 4;
+  if ((argc != 2 && !has_cache) || strcmp(argv[0], role) != 0) return;
   struct api_cache cache = {.folder = BROKER_FOLDER_FD};
-  if (argc == 3) cache.most_bytes = strtoull(argv[2], NULL, 10);
-  broker_serve(BROKER_SOCKET_FD, api_tier_find(argv[1], NULL), NULL, BROKER_NAME_MS, argc == 3 ? &cache : NULL);
+  if (has_cache) cache.most_bytes = strtoull(argv[2], NULL, 10);
+  if (has_cache) cache.jobs = (unsigned)strtoul(argv[3], NULL, 10);
+  broker_serve(BROKER_SOCKET_FD, api_tier_find(argv[1], NULL), NULL, BROKER_NAME_MS, has_cache ? &cache : NULL);
 }
 
 /* What it takes to look names up is in this process's memory only, so that such a broker has a copy of that: a fork. */
 static pid_t start_process(int socket, const struct engine_tier *tier, const struct host_network *network,
                            const struct api_cache *cache) {
-  static char most_bytes[24]; /* which the new process reads when this function has returned */
-  char *words[] = {(char *)role, (char *)tier->name, cache ? most_bytes : NULL, NULL};
+  static char most_bytes[24], jobs[12]; /* which the new process reads when this function has returned */
+  char *words[] = {(char *)role, (char *)tier->name, cache ? most_bytes : NULL, jobs, NULL};
   if (cache) snprintf(most_bytes, sizeof most_bytes, "%" PRIu64, cache->most_bytes);
+  if (cache) snprintf(jobs, sizeof jobs, "%u", cache->jobs);
   pid_t process = is_own_broker && !network ? base_os_start_waiter(socket, cache ? cache->folder : -1, words) : 0;
   if (process > 0) return process;
   process = fork();

@@ -19,7 +19,8 @@
  * makes is kept, a child stands between the two that outlives the broker (keeper.c), and alone writes to the cache's folder.
  *
  * Invariants: 1. The broker reads no byte that the module's author chose but a packet's, whose size is checked. 2. It has no
- * descriptor but its socket, the cache's folder and the reader's; what comes with a question is closed before the next one. 3. It ends when the
+ * descriptor but its socket, the cache's folder, the reader's and, when the tier's process was started, one that tells of the end of
+ * the process that it serves; what comes with a question is closed before the next one. 3. It ends when the
  * other end of its socket is closed, as the kernel does when the process that it serves ends, however that came; behind the
  * wall a signal at the end of that process would not leave it (Landlock 6). Its children end with it, by such a signal. */
 #include <errno.h>
@@ -54,7 +55,9 @@ struct server {
     uint64_t deadline_ns;
   } lookups[LOOKUPS_MAX];
   unsigned lookup_count;
+  pid_t command;   /* the process that is served */
   bool has_helper; /* the tier's has been started */
+  int life;        /* base_os_process_fd of the command, since then; -1: its end is the socket's */
   pid_t helper;    /* 0: it is not the broker's to end */
   unsigned file_questions, name_questions;
   /* Here and not on the stack, so that their pages are not touched before the first question: */
@@ -234,7 +237,8 @@ static void start_helper(struct server *server, int fd) {
   const struct engine_tier *tier = server->tier;
   if (server->has_helper || !tier || !tier->start_for) return;
   server->has_helper = true;
-  bool is_kept = server->cache && keeper_start_for(server->cache, fd);
+  server->life = base_os_process_fd(server->command);
+  bool is_kept = server->cache && keeper_start_for(server->cache, fd, server->command, server->life);
   if (!is_kept && !tier->start_for(fd, &server->helper)) server->helper = 0;
 }
 
@@ -252,16 +256,17 @@ static int time_left_ms(const struct server *server, uint64_t now_ns) {
   return first_ns == UINT64_MAX ? BROKER_FOREVER : first_ns <= now_ns ? 0 : (int)((first_ns - now_ns) / 1000000) + 1;
 }
 
-/* Without lookups there is nothing to watch beside, and receiving waits, too. */
-static void wait_for_question(struct server *server) {
-  if (!server->lookup_count) return;
-  struct pollfd fd = {.fd = server->socket, .events = POLLIN};
+/* Without lookups and a helper there is nothing to watch beside, and receiving waits, too. False: the command has ended. */
+static bool wait_for_question(struct server *server) {
+  if (!server->lookup_count && server->life < 0) return true;
+  struct pollfd fds[] = {{.fd = server->socket, .events = POLLIN}, {.fd = server->life, .events = POLLIN}};
   int ready;
   do {
     uint64_t now_ns = base_os_monotonic_ns();
     end_lookups(server, now_ns);
-    ready = poll(&fd, 1, time_left_ms(server, now_ns));
+    ready = poll(fds, BASE_ARRAY_LEN(fds), time_left_ms(server, now_ns));
   } while (ready == 0);
+  return !fds[1].revents;
 }
 
 /* The bytes of the answer, at least one: none would be the end. */
@@ -285,7 +290,7 @@ static bool serve_one(struct server *server) {
   struct broker_request request;
   size_t len_bytes;
   int fd;
-  wait_for_question(server);
+  if (!wait_for_question(server)) return false;
   if (!broker_receive_with(server->socket, server->question, sizeof server->question, &len_bytes, &fd)) return false;
   bool is_good = broker_request_parse(server->question, len_bytes, &request, NULL) == CAY_OK &&
                  fits_descriptor(request.kind, fd >= 0);
@@ -304,6 +309,8 @@ _Noreturn void broker_serve(int socket, const struct engine_tier *tier, const st
   static struct server server;
   static struct api_cache own;
   server.tier = tier;
+  server.command = getppid();
+  server.life = -1;
   server.reader_socket = -1;
   server.network = network;
   server.socket = socket;

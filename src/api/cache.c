@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -117,7 +118,7 @@ static enum cay_status open_place(struct place *place, bool makes, struct api_ca
     close(fd);
     return base_error_memory(error);
   }
-  *cache = (struct api_cache){.folder = fd, .most_bytes = API_CACHE_BYTES, .path = place->parent.bytes};
+  *cache = (struct api_cache){.folder = fd, .most_bytes = API_CACHE_BYTES, .jobs = 1, .path = place->parent.bytes};
   place->parent = (struct base_text){0};
   *out = cache;
   return CAY_OK;
@@ -128,7 +129,7 @@ enum cay_status api_cache_open(const char *setting, char *const *environment, bo
   struct place place;
   *out = NULL;
   if (is_off(setting)) return CAY_OK;
-  enum cay_status status = CAY_ERROR_SYSTEM;
+  enum cay_status status = CAY_ERROR_UNSUPPORTED;
   if (find_place(setting, environment, &place))
     status = open_place(&place, makes, out, error);
   else
@@ -138,6 +139,7 @@ enum cay_status api_cache_open(const char *setting, char *const *environment, bo
 }
 
 void api_cache_set_size(struct api_cache *cache, uint64_t most_bytes) { cache->most_bytes = most_bytes; }
+void api_cache_set_jobs(struct api_cache *cache, unsigned jobs) { cache->jobs = jobs; }
 
 void api_cache_close(struct api_cache *cache) {
   if (!cache) return;
@@ -384,14 +386,65 @@ enum cay_status api_cache_clear(struct api_cache *cache, size_t *count, struct c
   return good ? CAY_OK : base_error_set(error, CAY_ERROR_SYSTEM, "the cache %s cannot be listed", cache->path);
 }
 
+/* ---- Waiting ---------------------------------------------------------------------------------------------------------------- */
+
+/* Locks of open files, which a forked child shares, and not of processes. */
+static bool lock_bytes(int fd, int command, struct flock *lock) {
+  int result;
+  lock->l_whence = SEEK_SET;
+  do result = fcntl(fd, command, lock);
+  while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
+bool cache_lock_byte(int fd, off_t at, bool is_alone, bool waits) {
+  struct flock lock = {.l_type = is_alone ? F_WRLCK : F_RDLCK, .l_start = at, .l_len = 1};
+  return lock_bytes(fd, waits ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+}
+
+void cache_unlock_byte(int fd, off_t at) {
+  struct flock lock = {.l_type = F_UNLCK, .l_start = at, .l_len = 1};
+  lock_bytes(fd, F_OFD_SETLK, &lock);
+}
+
+/* Any of the bytes from `from` to before `to` that somebody holds. */
+static bool find_locked(int fd, off_t from, off_t to, off_t *out) {
+  struct flock lock = {.l_type = F_WRLCK, .l_start = from, .l_len = to - from};
+  if (from >= to || !lock_bytes(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK) return false;
+  *out = lock.l_start;
+  return true;
+}
+
+static bool runs(off_t process) {
+  int fd = base_os_process_fd((int)process);
+  struct pollfd end = {.fd = fd, .events = POLLIN};
+  bool is_over = fd < 0 || poll(&end, 1, 0) > 0;
+  if (fd >= 0) close(fd);
+  return !is_over;
+}
+
+/* For those whose programs have ended; what a program that still runs has compiled, it may be waiting for itself. */
+static bool await_keepers(int fd, off_t from, off_t to) {
+  off_t process;
+  while (find_locked(fd, from, to, &process)) {
+    if (runs(process)) {
+      if (!await_keepers(fd, from, process)) return false;
+      from = process + 1;
+    } else {
+      if (!cache_lock_byte(fd, process, true, true)) return false;
+      cache_unlock_byte(fd, process);
+    }
+  }
+  return true;
+}
+
 enum cay_status api_cache_wait(struct api_cache *cache, struct cay_error *error) {
   int fd = openat(cache->folder, CACHE_LOCK_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT) return CAY_OK; /* nobody has written yet */
-  int result = fd < 0 ? -1 : flock(fd, LOCK_EX);
-  while (fd >= 0 && result != 0 && errno == EINTR) result = flock(fd, LOCK_EX);
+  bool done = fd >= 0 && await_keepers(fd, 0, INT_MAX);
   int reason = errno;
   if (fd >= 0) close(fd);
-  return result == 0 ? CAY_OK : base_error_system(error, reason, "cannot wait for the cache %s", cache->path);
+  return done ? CAY_OK : base_error_system(error, reason, "cannot wait for the cache %s", cache->path);
 }
 
 #if TIERS_HAS_OPTIMIZER

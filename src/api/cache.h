@@ -9,13 +9,18 @@
 struct api_cache {
   int folder;
   uint64_t most_bytes; /* of all files together */
+  unsigned jobs;       /* processes that compile at once what nobody waits for, at most */
   char *path;          /* for people */
 };
 
 enum { CACHE_NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 + sizeof ".code" };
 #define CACHE_NEW_PREFIX "new-"
-#define CACHE_LOCK_NAME "lock" /* held, shared, by whoever fills the cache */
-#define CACHE_TURN_NAME "turn" /* held by who compiles what nobody waits for */
+#define CACHE_LOCK_NAME "lock" /* whoever fills the cache holds the byte whose number is that of the process it does that for */
+#define CACHE_TURN_NAME "turn" /* held by who compiles what nobody waits for; the bytes by those who wait for that */
+
+/* Locks a byte of the file until it is closed, by all who have it by a fork. False: somebody else has it, and it does not wait. */
+bool cache_lock_byte(int fd, off_t at, bool is_alone, bool waits);
+void cache_unlock_byte(int fd, off_t at);
 
 /* The file that code for the key is in. */
 void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]);
@@ -53,7 +58,7 @@ struct keeper_job {
  * writes the cache; -1: it cannot be started. */
 int keeper_start(const struct api_cache *cache, const struct keeper_job *jobs, uint32_t count);
 /* The same in place of the process of the tier `auto` (engine_tier.start_for), whose end of the socket `socket` is. False: it
- * cannot be started. */
-bool keeper_start_for(const struct api_cache *cache, int socket);
+ * cannot be started. `command`: the process that asks; `life`: base_os_process_fd of it. */
+bool keeper_start_for(const struct api_cache *cache, int socket, pid_t command, int life);
 
 #endif

@@ -297,6 +297,10 @@ void base_os_close_from(int first, int kept);
  * is not trusted, base_os_await_waiter waits until it has left. */
 int base_os_start_waiter(int socket, int also, char *const words[]);
 void base_os_await_waiter(void);
+/* A descriptor, closed on exec, that can be read as soon as the process has ended, and never means another one; -1: there is none, as
+ * on older systems. And ends a child by it, and waits for that; where this process may not end it, nothing happens. */
+int base_os_process_fd(int process);
+void base_os_process_end(int fd);
 /* socket, sendmsg and setsockopt (of an int), such that a filter of system calls sees the kinds, flags and options. */
 struct msghdr;
 int base_os_socket(int family, int type, int protocol);

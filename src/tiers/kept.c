@@ -16,6 +16,9 @@
 #include <stdio.h>
 
 #include "tiers/build_id.gen.h"
+#if TIERS_RUNS_OPTIMIZED
+#include "tiers/optimizer/optimizer.h"
+#endif
 
 static const uint8_t magic[8] = {0x7F, 'c', 'a', 'y', '\r', '\n', 0x1A, '\n'};
 enum { FORMAT = 1 };
@@ -70,6 +73,9 @@ enum tiers_cpu tiers_target_find(const char *name) {
 void tiers_kept_build(uint8_t out[BASE_SHA256_BYTES]) {
   static const uint8_t build[BASE_SHA256_BYTES] = {TIERS_BUILD_ID};
   memcpy(out, build, sizeof build);
+#if TIERS_RUNS_OPTIMIZED
+  base_store_u32(out, base_load_u32(out) ^ optimizer_places()); /* which options of the compiler may change */
+#endif
 }
 
 enum cay_status tiers_kept_runs(const struct tiers_kept *kept, struct cay_error *error) {

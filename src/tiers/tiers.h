@@ -72,23 +72,28 @@ bool tiers_optimized_offer(const struct tiers_offer *offer);
 void tiers_optimized_linger(int priority, unsigned cpu_s);
 void tiers_optimized_forget(void);
 
-/* Between a process whose code is of the tier `auto`, which asks for some functions of a module after the others, and the
- * helper. One in a process. */
+/* Between a process whose code is of the tier `auto`, which asks for some functions of a module after the others, and helpers, one
+ * for each module. One in a process. */
+enum { TIERS_RELAY_MODULES = 8 }; /* that it remembers at once; each has a number */
 struct tiers_relay {
   int asker; /* the socket of the process that asks */
-  unsigned linger_cpu_s; /* what the helper gets when nobody asks any more */
+  int life;  /* base_os_process_fd of that; -1: its end is the socket's */
+  unsigned linger_cpu_s; /* what a helper gets when nobody asks any more */
   void *env;
-  /* A module has come, and answers about it follow. Returns what is kept of it already, borrowed for the moment, or NULL. */
-  const struct tiers_kept *(*begin)(void *env, const struct tiers_kept_key *key);
+  void (*left)(void *env); /* nobody asks any more */
+  /* A module has come, in place of what had its number before, and answers about it follow. Returns what is kept of it already,
+   * borrowed for the moment, or NULL. */
+  const struct tiers_kept *(*begin)(void *env, unsigned module, const struct tiers_kept_key *key);
   /* An answer, checked; `is_last` of those to one request. */
-  void (*take)(void *env, const struct tiers_answer *answer);
+  void (*take)(void *env, unsigned module, const struct tiers_answer *answer);
 };
-/* Starts the helper and passes on what they say, until the process that asks has ended, or the helper. */
+/* Starts helpers and passes on what they say, until the process that asks has ended, or a helper. */
 void tiers_auto_relay(const struct tiers_relay *how);
-/* After that: has everything that was asked for compiled again as one whole, with what was kept already and what the process wants
- * for later runs; to be taken. False: there is nothing, or not all was answered. */
-bool tiers_auto_relay_afresh(const struct tiers_relay *how);
-void tiers_auto_relay_end(void); /* the helper's */
+/* After that: has everything that was asked for of a module compiled again as one whole, with what was kept already and what the
+ * process wants for later runs; to be taken. False: there is nothing, or not all was answered. */
+bool tiers_auto_relay_afresh(const struct tiers_relay *how, unsigned module);
+void tiers_auto_relay_want(unsigned module, const struct tiers_kept *kept); /* before that: what others have kept meanwhile */
+void tiers_auto_relay_end(void); /* the helpers' */
 #endif
 /* All of this build, the one that the command takes when nothing is asked for first; NULL ends the list. */
 extern const struct engine_tier *const tiers_all[];

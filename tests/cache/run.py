@@ -42,6 +42,22 @@ def busy_module():
             + section(10, b'\x02' + (leb(len(code)) + code) * 2))
 
 
+def calling_module():
+    """Exports f: (i32) -> i32, which counts up to its argument and then calls m.g with it."""
+    code = b'\x01\x01\x7f\x03\x40\x20\x01\x41\x01\x6a\x22\x01\x20\x00\x49\x0d\x00\x0b\x20\x01\x10\x00\x0b'
+    return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(2, b'\x01' + text('m') + text('g') + b'\0\0')
+            + section(3, b'\x01\0') + section(7, b'\x01' + text('f') + b'\0\x01') + section(10, b'\x01' + leb(len(code)) + code))
+
+
+def slow_module(functions=600):
+    """Takes LLVM some seconds, at least. Exports f: (i32) -> i32."""
+    step = bytes([0x20, 0, 0x41, 3, 0x6A, 0x21, 0, 0x20, 0, 0x20, 0, 0x41, 7, 0x6A, 0x6F, 0x6A])  # a remainder, which may trap
+    code = bytes([0, 0x20, 0]) + step * 150 + b'\x0b'
+    bodies = b''.join(leb(len(code)) + code for _ in range(functions))
+    return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, leb(functions) + b'\0' * functions)
+            + section(7, b'\x01' + text('f') + b'\0\0') + section(10, leb(functions) + bodies))
+
+
 class Case:
     def __init__(self, folder):
         self.folder = folder
@@ -421,9 +437,198 @@ def who_compiles_afresh_takes_turns(case):
     with open(case.cache / 'turn') as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         case.run_busy()
-        case.cay('cache', 'wait')
+        assert until(lambda: case.codes())
         err = case.run_busy()
     assert 'optimized 1 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
+
+
+def contents(case):
+    return [path.read_bytes() for path in case.codes()]
+
+
+def are_all_others(before, after):
+    return len(before) == len(after) == 2 and all(one != other for one, other in zip(before, after))
+
+
+def the_programs_of_a_pipe_are_both_compiled_afresh(case):
+    case.module.write_bytes(busy_module())
+    case.run_busy()
+    case.cay('cache', 'wait')
+    case.cay('cache', 'clear')
+    with open(case.cache / 'turn') as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        case.run_busy()
+        case.run_busy('--canonical-nans')
+        assert until(lambda: len(case.codes()) == 2)
+        before = contents(case)
+    case.cay('cache', 'wait')
+    assert are_all_others(before, contents(case))
+
+
+def what_runs_at_once_have_made_is_joined(case):
+    case.module.write_bytes(busy_module())
+    case.run_busy()
+    case.cay('cache', 'wait')
+    case.cay('cache', 'clear')
+    with open(case.cache / 'turn') as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        longer = case.start('run', '--invoke', 'g', str(case.module), '4294967295')
+        assert until(lambda: helpers_below(longer.pid))
+        case.run_busy()
+        assert until(lambda: case.codes()) and longer.poll() is None
+        first = contents(case)
+        longer.communicate(timeout=60)
+        assert until(lambda: contents(case) != first)
+        for function in 'f', 'g':
+            err = case.run_busy(function=function)
+            assert 'optimized 2 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
+
+
+def modules_that_take_turns_are_all_compiled_afresh(case):
+    other = case.folder / 'other.wasm'
+    other.write_bytes(busy_module())
+    case.module.write_bytes(calling_module())
+    preload = '--preload', 'm=%s' % other
+    case.run_busy(*preload)
+    case.cay('cache', 'wait')
+    case.cay('cache', 'clear')
+    with open(case.cache / 'turn') as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        case.run_busy(*preload)
+        assert until(lambda: len(case.codes()) == 2)
+        before = contents(case)
+    case.cay('cache', 'wait')
+    assert are_all_others(before, contents(case))
+
+
+def helpers_below(process):
+    """Of any depth."""
+    found = []
+    for pid in keepers_of(process):
+        try:
+            name = Path('/proc/%d/comm' % pid).read_text().strip()
+        except OSError:
+            continue
+        found += [pid] * (name == 'cay-llvm') + helpers_below(pid)
+    return found
+
+
+def until(condition, seconds=60):
+    deadline = time.time() + seconds
+    while not condition() and time.time() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def programs_that_run_are_not_waited_for(case):
+    case.module.write_bytes(busy_module())
+    process = case.start('run', '--invoke', 'f', str(case.module), '4294967295')
+    try:
+        assert until(lambda: helpers_below(process.pid))
+        process.send_signal(signal.SIGSTOP)  # it lives, however long this takes
+        case.cay('cache', 'wait')
+        assert not case.codes()
+    finally:
+        process.kill()
+        process.communicate()
+    case.cay('cache', 'wait')
+    assert len(case.codes()) == 1
+
+
+def default_tier_says_that_the_cache_is_not_trusted(case):
+    case.module.write_bytes(busy_module())
+    assert 'trusted' not in case.run_busy()
+    case.cay('cache', 'wait')
+    case.cache.chmod(0o755)
+    assert 'not trusted' in case.run_busy()
+    case.cache.chmod(0o700)
+    del case.variables['HOME']
+    assert 'neither' not in case.run_busy()
+
+
+def compiled_with(case, jobs):
+    """The file, and how many helpers have made it at once."""
+    output = case.folder / ('%s.cay' % jobs)
+    process = case.start('compile', '--jobs', jobs, str(case.module), '-o', str(output))
+    most = 0
+    while process.poll() is None:
+        most = max(most, len(helpers_below(process.pid)))
+        time.sleep(0.005)
+    assert process.returncode == 0, process.communicate()[1]
+    process.communicate()
+    return output.read_bytes(), most
+
+
+def any_number_of_helpers_makes_the_same(case):
+    case.module.write_bytes(module(functions=2000, body_adds=60))
+    one, helpers = compiled_with(case, '1')
+    assert helpers == 1, helpers
+    for jobs in '2', '3':
+        other, helpers = compiled_with(case, jobs)
+        assert other == one and helpers == int(jobs), helpers
+    words = '-v', '--tier', 'optimized', '--invoke', 'f', str(case.module), '0'
+    kept = []
+    for jobs in '1', '3':
+        out, err = case.cay('run', '--jobs', jobs, *words)
+        assert out == '60\n' and 'optimized 2000 of 2000' in err, err
+        case.cay('cache', 'wait')
+        kept.append(case.codes()[0].read_bytes())
+        case.cay('cache', 'clear')
+        out, err = case.cay('run', '--jobs', jobs, '--cache', 'off', *words)
+        assert out == '60\n' and 'optimized 2000 of 2000' in err, err
+    assert kept[0] == kept[1]
+
+
+def any_number_of_helpers_compiles_afresh(case):
+    padding = b'\0' + leb(2 + 400000) + b'\x01p' + bytes(400000)  # so that the module is worth several
+    case.module.write_bytes(busy_module() + padding)
+    kept = []
+    for jobs in '1', '3':
+        case.run_busy('--jobs', jobs)
+        case.cay('cache', 'wait')
+        assert 'moved 0 times (kept in the cache)' in case.run_busy('--jobs', jobs)
+        kept.append(case.codes()[0].read_bytes())
+        case.cay('cache', 'clear')
+    assert kept[0] == kept[1]
+
+
+def stats_tell_where_code_has_come_from(case):
+    def cache_of(*options):
+        err = case.cay('run', '--stats', '--format', 'json', *options, '--invoke', 'f', str(case.module), '2000000000')[1]
+        return json.loads(err.splitlines()[-1])['cache']
+    case.module.write_bytes(busy_module())
+    assert cache_of('--cache', 'off') == 'off'
+    assert cache_of() == 'miss'
+    case.cay('cache', 'wait')
+    assert cache_of() == 'part'
+    assert cache_of('--tier', 'optimized') == 'miss' and cache_of('--tier', 'optimized') == 'hit'
+    case.cache.chmod(0o755)
+    assert cache_of() == 'unusable'
+
+
+def a_limit_of_time_ends_compiling(case):
+    case.module.write_bytes(slow_module())
+    for options in ('--cache', 'off'), (), ('--isolate', 'none', '--cache', 'off'):
+        begin = time.time()
+        _, err = case.cay('run', '-v', '--tier', 'optimized', '--timeout', '500ms', *options, '--invoke', 'f',
+                          str(case.module), '1', code=124)
+        assert 'the rest is not: compiling was interrupted' in err and 'stopped after 500ms' in err, err
+        assert time.time() - begin < 5, time.time() - begin
+
+
+def who_ends_compiling_finds_nothing_left(case):
+    case.module.write_bytes(slow_module())
+    for number in signal.SIGINT, signal.SIGTERM:
+        before = sorted(case.folder.iterdir())
+        process = case.start('compile', str(case.module), '-o', str(case.folder / 'out.cay'))
+        helpers = []
+        assert until(lambda: helpers.extend(helpers_below(process.pid)) or helpers)
+        time.sleep(0.5)
+        process.send_signal(number)
+        process.communicate(timeout=5)
+        assert process.returncode == -number
+        assert sorted(case.folder.iterdir()) == before
+        assert until(lambda: not any(Path('/proc/%d' % pid).exists() for pid in helpers), 5), 'a helper goes on'
 
 
 def a_cache_that_cannot_be_written_keeps_nothing_else(case):
@@ -465,7 +670,10 @@ CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_a
          the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
          a_home_that_cannot_be_written_is_told, what_is_busy_is_kept,
          what_later_runs_add_is_kept_with_it, who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
-         a_cache_that_cannot_be_written_keeps_nothing_else)
+         a_cache_that_cannot_be_written_keeps_nothing_else, the_programs_of_a_pipe_are_both_compiled_afresh,
+         what_runs_at_once_have_made_is_joined, modules_that_take_turns_are_all_compiled_afresh, programs_that_run_are_not_waited_for,
+         default_tier_says_that_the_cache_is_not_trusted, any_number_of_helpers_makes_the_same,
+         any_number_of_helpers_compiles_afresh, stats_tell_where_code_has_come_from, a_limit_of_time_ends_compiling, who_ends_compiling_finds_nothing_left)
 
 
 def main():

@@ -96,7 +96,7 @@ static inline uint32_t code_entry_count(const struct baseline_code *code) {
 /* engine_tier.code_new of tiers_auto (optimizer/tierup.c), and how it gets its helper. */
 enum cay_status optimizer_auto_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error);
-bool optimizer_delegate(bool (*start)(void *env, int socket), void *env);
+bool optimizer_delegate(enum engine_start (*start)(void *env, int socket), void *env);
 bool optimizer_start_for(int socket, int *process);
 /* Of tiers_optimized: prepare starts the helper, settle ends it (optimizer/). */
 void optimizer_prepare(void);

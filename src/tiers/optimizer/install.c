@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 /* Every place that code of the helper knows; and the build, since a helper that was installed while this process ran may mean
- * something else by the same numbers. */
-uint32_t optimizer_layout(void) {
+ * something else by the same numbers. Kept code is of a build with the same places (tiers_kept_build). */
+uint32_t optimizer_places(void) {
   static const uint32_t numbers[] = {
       MODULE_OP_COUNT,
       IR_OP_COUNT,
@@ -32,11 +32,15 @@ uint32_t optimizer_layout(void) {
       offsetof(struct engine_array, length),
       WIRE_REASON_COUNT,
   };
-  uint8_t build[BASE_SHA256_BYTES];
-  tiers_kept_build(build);
-  uint32_t sum = base_load_u32(build) + sizeof(struct wire_batch) + sizeof(struct wire_function);
+  uint32_t sum = sizeof(struct wire_batch) + sizeof(struct wire_function);
   for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) sum = sum * 31 + numbers[i];
   return sum;
+}
+
+uint32_t optimizer_layout(void) {
+  uint8_t build[BASE_SHA256_BYTES];
+  tiers_kept_build(build);
+  return base_load_u32(build);
 }
 
 /* ---- Installing --------------------------------------------------------------------------------------------------------- */
@@ -190,11 +194,15 @@ static enum cay_status judge(const atomic_bool *interrupted, enum cay_status sta
 static enum cay_status ask_helpers(struct baseline_code *code, const atomic_bool *interrupted,
                                    struct cay_error *error) {
   struct optimizer_conversation *conversation;
-  struct optimizer_order order = {.flags = optimizer_flags(code->module, &code->made_with),
-                                  .level = TIERS_LEVEL_DEFAULT,
-                                  .cpu = optimizer_own_cpu(),
-                                  .interrupted = interrupted};
-  enum cay_status status = optimizer_ask(code->module, &order, &conversation, error);
+  const struct optimizer_order order = {.bytes = code->module->bytes,
+                                        .len_bytes = code->module->len_bytes,
+                                        .features = code->module->features,
+                                        .entry_count = code_entry_count(code),
+                                        .flags = optimizer_flags(code->module, &code->made_with),
+                                        .level = TIERS_LEVEL_DEFAULT,
+                                        .cpu = optimizer_own_cpu(),
+                                        .interrupted = interrupted};
+  enum cay_status status = optimizer_ask(&order, &conversation, error);
   if (status) return status;
   code->has_asked = true;
   for (bool is_last = false; !status && !is_last; optimizer_turn(conversation))

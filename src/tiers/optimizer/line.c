@@ -37,7 +37,7 @@ static struct {
 static bool is_child;
 
 static void hang_up(void) {
-  optimizer_helper_end(&line.helper);
+  (is_child ? optimizer_helper_forget : optimizer_helper_end)(&line.helper);
   line.loaded = 0;
   line.asking = NULL;
   line.heard_bytes = 0;
@@ -48,7 +48,6 @@ static void hang_up(void) {
 /* Nor shall its copy of the socket keep the helper from seeing that the parent has ended. */
 static void after_fork(void) {
   is_child = true;
-  line.helper.process = 0;
   hang_up();
   pthread_mutex_unlock(&lock);
 }
@@ -78,9 +77,9 @@ static bool start(struct baseline_code *code) {
   struct cay_error error;
   if (line.helper.socket >= 0) return true;
   pthread_once(&once, watch_forks);
-  if (optimizer_helper_start(&line.helper, &error) == CAY_OK) return true;
-  give_up(code, &error);
-  return false;
+  enum cay_status status = optimizer_helper_start(&line.helper, &error);
+  if (status && status != CAY_ERROR_LIMIT) give_up(code, &error);
+  return status == CAY_OK;
 }
 
 /* Takes what the code object wants. */
@@ -217,7 +216,7 @@ void optimizer_line_advance(struct baseline_code *code) {
   if (is_child) return;
   do {
     struct optimizer_watch *watch = optimizer_watch_of(code);
-    if (!line.asking && watch->wanted.count > 0 && !watch->is_over) begin(code);
+    if (!line.asking && watch->wanted.count > 0 && !watch->is_over) begin(code); /* or another time */
     if (!line.asking) return;
     send_parts();
   } while (hear_batch());

@@ -106,8 +106,14 @@ enum cay_status tiers_optimized_make(const struct module *module, const struct t
                                      bool (*take)(void *env, const struct tiers_answer *answer), void *env,
                                      struct cay_error *error) {
   struct optimizer_conversation *conversation;
-  struct optimizer_order order = {.flags = key->flags, .level = key->level, .cpu = key->cpu};
-  enum cay_status status = optimizer_ask(module, &order, &conversation, error);
+  const struct optimizer_order order = {.bytes = module->bytes,
+                                        .len_bytes = module->len_bytes,
+                                        .features = key->features,
+                                        .entry_count = key->entry_count,
+                                        .flags = key->flags,
+                                        .level = key->level,
+                                        .cpu = key->cpu};
+  enum cay_status status = optimizer_ask(&order, &conversation, error);
   if (status) return status;
   bool goes_on = true;
   while (goes_on) {

@@ -50,18 +50,25 @@ bool optimizer_tables(struct baseline_code *code, const struct wire_function *fu
 /* Gives the code object its table of native code, `natives`, unless its code is never to be optimized. False: no memory. */
 bool optimizer_begin(struct baseline_code *code);
 
-/* A number that is equal where code of the one fits the other's structs. */
+/* Numbers that are equal where code of the one fits the other's structs; and where they are of one build, too. */
+uint32_t optimizer_places(void);
 uint32_t optimizer_layout(void);
 
 /* The helpers of this process, for all engines: they are started when first asked and serve one module at a time. */
 struct optimizer_conversation;
 /* Sends the module. Only one conversation is open at a time; others wait. */
 struct optimizer_order {
-  uint32_t flags, level, cpu;     /* as in struct wire_request */
+  const uint8_t *bytes; /* the module's */
+  size_t len_bytes;
+  const struct wire_item *items; /* what is wanted of it */
+  uint32_t item_count;           /* 0: all */
+  uint64_t features;             /* these as in struct wire_request */
+  uint32_t entry_count, flags, level, cpu;
   const atomic_bool *interrupted; /* true ends hearing; NULL: nobody says so */
 };
-enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
-                              struct optimizer_conversation **out, struct cay_error *error);
+enum cay_status optimizer_ask(const struct optimizer_order *order, struct optimizer_conversation **out,
+                              struct cay_error *error);
+void optimizer_conversation_linger(struct optimizer_conversation *conversation, unsigned cpu_s); /* as optimizer_linger */
 bool optimizer_hear(void *conversation, void *to, size_t count); /* an optimizer_source, of one batch */
 void optimizer_turn(struct optimizer_conversation *conversation); /* between two batches */
 /* All of it, waiting; false: the other side has ended. */
@@ -104,13 +111,16 @@ enum cay_status optimizer_take_offer(struct baseline_code *code, const struct ti
 
 /* A helper of its own that yields to everything else, and the socket to it (os_helper_posix.c). None of these waits. */
 struct optimizer_helper {
-  int socket;    /* -1: none */
-  pid_t process; /* 0: another process has started it */
+  int socket;     /* -1: none */
+  pid_t process;  /* 0: another process has started it */
+  int process_fd; /* of that; -1: there is none */
 };
+/* CAY_ERROR_LIMIT: not now. */
 enum cay_status optimizer_helper_start(struct optimizer_helper *out, struct cay_error *error);
 /* Starts one here, with `word` (NULL: none) as its argument. */
 bool optimizer_spawn(char *word, struct optimizer_helper *out);
 void optimizer_helper_end(struct optimizer_helper *helper);
+void optimizer_helper_forget(struct optimizer_helper *helper); /* in a forked child: it is the parent's */
 void optimizer_linger(pid_t helper, unsigned cpu_s); /* it gets at most so much more CPU time */
 /* How many bytes went through; 0: not now; negative: it has ended. */
 ptrdiff_t optimizer_helper_send(const struct optimizer_helper *helper, const void *bytes, size_t count);

@@ -58,8 +58,7 @@ void tiers_optimized_jobs(unsigned most, size_t module_bytes) {
 static void stop(void) {
   for (unsigned i = 0; i < running.count; i++) {
     struct speaker *speaker = &running.speakers[i];
-    if (running.owner != getpid()) speaker->helper.process = 0; /* which is another's to end */
-    optimizer_helper_end(&speaker->helper);
+    (running.owner == getpid() ? optimizer_helper_end : optimizer_helper_forget)(&speaker->helper);
     BASE_VEC_DEINIT(&speaker->heard);
     *speaker = (struct speaker){.helper.socket = -1};
   }
@@ -89,46 +88,51 @@ void optimizer_settle(void) {
   pthread_mutex_unlock(&lock);
 }
 
+void optimizer_conversation_linger(struct optimizer_conversation *conversation, unsigned cpu_s) {
+  for (unsigned i = 0; i < conversation->count; i++)
+    optimizer_linger(conversation->speakers[i].helper.process, cpu_s / conversation->count + 1);
+}
+
 void tiers_optimized_linger(int priority, unsigned cpu_s) {
   if (running.owner != getpid()) return;
-  for (unsigned i = 0; i < running.count; i++) {
-    pid_t helper = running.speakers[i].helper.process;
-    setpriority(PRIO_PROCESS, (id_t)helper, priority);
-    optimizer_linger(helper, cpu_s / running.count + 1);
-  }
+  for (unsigned i = 0; i < running.count; i++)
+    setpriority(PRIO_PROCESS, (id_t)running.speakers[i].helper.process, priority);
+  optimizer_conversation_linger(&running, cpu_s);
 }
 
 /* ---- Asking ------------------------------------------------------------------------------------------------------------------ */
 
-static bool tell(const struct module *module, struct wire_request *request) {
+static bool tell(const struct optimizer_order *order, struct wire_request *request) {
   for (unsigned i = 0; i < running.shares; i++) {
     int socket = running.speakers[i].helper.socket;
     request->share = i;
     if (!optimizer_tell_to(socket, request, sizeof *request) ||
-        !optimizer_tell_to(socket, module->bytes, module->len_bytes))
+        !optimizer_tell_to(socket, order->bytes, order->len_bytes) ||
+        !optimizer_tell_to(socket, order->items, order->item_count * sizeof *order->items))
       return false;
   }
   return true;
 }
 
-enum cay_status optimizer_ask(const struct module *module, const struct optimizer_order *order,
-                              struct optimizer_conversation **out, struct cay_error *error) {
+enum cay_status optimizer_ask(const struct optimizer_order *order, struct optimizer_conversation **out,
+                              struct cay_error *error) {
   struct wire_request request = {.magic = WIRE_MAGIC,
                                  .layout = optimizer_layout(),
-                                 .features = module->features,
+                                 .features = order->features,
                                  .flags = order->flags,
-                                 .module_bytes = (uint32_t)module->len_bytes,
+                                 .module_bytes = (uint32_t)order->len_bytes,
+                                 .item_count = order->item_count,
                                  .level = order->level,
                                  .cpu = order->cpu,
-                                 .entry_count = module->func_count - module->imported_func_count,
+                                 .entry_count = order->entry_count,
                                  .mix = optimizer_mix()};
   pthread_mutex_lock(&lock);
-  unsigned wanted = shares_of(module->len_bytes);
+  unsigned wanted = shares_of(order->len_bytes);
   bool can_ask = start(wanted);
   request.shares = running.shares = wanted < running.count ? wanted : running.count;
   running.turn = 0;
   running.interrupted = order->interrupted;
-  if (can_ask && tell(module, &request)) {
+  if (can_ask && tell(order, &request)) {
     *out = &running;
     return CAY_OK;
   }

@@ -90,16 +90,21 @@ bool optimizer_spawn(char *word, struct optimizer_helper *out) {
   int pair[2];
   *out = (struct optimizer_helper){.socket = -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
-  bool done = spawn_at(pair[1], word, &out->process);
+  pid_t process;
+  bool done = spawn_at(pair[1], word, &process);
   close(pair[1]);
   if (!done) close(pair[0]);
-  out->socket = done ? pair[0] : -1;
+  if (done)
+    *out = (struct optimizer_helper){.socket = pair[0], .process = process, .process_fd = base_os_process_fd(process)};
   return done;
 }
 
-static void end_process(pid_t helper) {
-  if (kill(helper, SIGKILL) == 0)
-    while (waitpid(helper, NULL, 0) < 0 && errno == EINTR) continue;
+/* An embedder that waits for any child may have waited for this one, too, and its number be another's by now. */
+static void end_process(const struct optimizer_helper *helper) {
+  if (helper->process_fd >= 0)
+    base_os_process_end(helper->process_fd);
+  else if (kill(helper->process, SIGKILL) == 0)
+    while (waitpid(helper->process, NULL, 0) < 0 && errno == EINTR) continue;
 }
 
 void optimizer_linger(pid_t helper, unsigned cpu_s) {
@@ -165,12 +170,12 @@ static char yielding[] = WIRE_YIELDS;
 
 /* How a helper is started where this process must not: once, with the socket that was made before. */
 static struct {
-  bool (*start)(void *env, int socket);
+  enum engine_start (*start)(void *env, int socket);
   void *env;
   int ours, theirs;
 } delegate = {.ours = -1, .theirs = -1};
 
-bool optimizer_delegate(bool (*start)(void *env, int socket), void *env) {
+bool optimizer_delegate(enum engine_start (*start)(void *env, int socket), void *env) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
   delegate.start = start;
@@ -183,10 +188,14 @@ bool optimizer_delegate(bool (*start)(void *env, int socket), void *env) {
 bool optimizer_start_for(int socket, pid_t *process) { return spawn_at(socket, yielding, process); }
 
 static enum cay_status start_by_delegate(struct optimizer_helper *out, struct cay_error *error) {
-  bool done = delegate.theirs >= 0 && delegate.start(delegate.env, delegate.theirs);
+  enum engine_start outcome =
+      delegate.theirs >= 0 ? delegate.start(delegate.env, delegate.theirs) : ENGINE_START_REFUSED;
+  *out = (struct optimizer_helper){.socket = -1};
+  if (outcome == ENGINE_START_BUSY) return base_error_set(error, CAY_ERROR_LIMIT, "who starts cay-llvm is busy");
   if (delegate.theirs >= 0) close(delegate.theirs);
   delegate.theirs = -1;
-  if (!done) return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm has ended, or is not beside cay");
+  if (outcome != ENGINE_STARTED)
+    return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm has ended, or is not beside cay");
   *out = (struct optimizer_helper){.socket = delegate.ours};
   return CAY_OK;
 }
@@ -197,10 +206,15 @@ enum cay_status optimizer_helper_start(struct optimizer_helper *out, struct cay_
   return base_error_set(error, CAY_ERROR_UNSUPPORTED, "cay-llvm cannot be started: it is not beside cay");
 }
 
-void optimizer_helper_end(struct optimizer_helper *helper) {
+void optimizer_helper_forget(struct optimizer_helper *helper) {
   if (helper->socket >= 0) close(helper->socket);
-  if (helper->process) end_process(helper->process);
+  if (helper->process && helper->process_fd >= 0) close(helper->process_fd);
   *helper = (struct optimizer_helper){.socket = -1};
+}
+
+void optimizer_helper_end(struct optimizer_helper *helper) {
+  if (helper->process) end_process(helper);
+  optimizer_helper_forget(helper);
 }
 
 static ptrdiff_t passed(ssize_t count) {

@@ -28,9 +28,9 @@ enum {
  * may take for a batch: then it refuses the largest function of that, and ends. */
 #define WIRE_YIELDS "yields"
 
-/* NOW: what was not answered yet. AFRESH: also what was, as one whole. LATER, to a relay, which has it compiled afresh when the
- * asker has ended, with all that was asked before; there is no answer. */
-enum wire_when { WIRE_NOW, WIRE_AFRESH, WIRE_LATER };
+/* NOW: what was not answered yet. LATER, to a relay, which has it compiled afresh when the asker has ended, with all that was
+ * asked before; there is no answer. */
+enum wire_when { WIRE_NOW, WIRE_LATER };
 
 enum wire_flags { WIRE_EXPLICIT_BOUNDS = 1, WIRE_DETERMINISTIC = 2, WIRE_CANONICAL_NANS = 4, WIRE_FUEL = 8 };
 

@@ -140,6 +140,102 @@ TEST(a_frame_with_references_moves) {
   world_free(&setting.world);
 }
 
+/* More than the builder takes: "slow", whose code LLVM takes a while for, and "fib". Each step of the former has a remainder,
+ * which may trap. Lengths have five bytes. */
+enum { SLOW_STEPS = 3000 };
+static struct {
+  uint8_t items[1 << 17];
+  size_t count;
+} large;
+
+static void add_large(const uint8_t *bytes, size_t count) {
+  memcpy(large.items + large.count, bytes, count);
+  large.count += count;
+}
+#define ADD_LARGE(...) add_large((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static size_t begin_length(void) {
+  large.count += 5;
+  return large.count;
+}
+
+static void end_length(size_t start) {
+  size_t value = large.count - start;
+  for (size_t i = 0; i < 5; i++) large.items[start - 5 + i] = (uint8_t)((value >> 7 * i & 0x7F) | (i < 4 ? 0x80 : 0));
+}
+
+static void build_large(void) {
+  large.count = 0;
+  ADD_LARGE(0, 'a', 's', 'm', 1, 0, 0, 0, 1, 6, 1, 0x60, 1, T_I32, 1, T_I32, 3, 3, 2, 0, 0);
+  ADD_LARGE(7, 14, 2, 4, 's', 'l', 'o', 'w', 0, 0, 3, 'f', 'i', 'b', 0, 1, 10);
+  size_t section = begin_length();
+  ADD_LARGE(2);
+  size_t function = begin_length();
+  ADD_LARGE(LOCALS(1, T_I32), GET(0), TEE(1), COUNT_DOWN(0), I32(0));
+  for (int i = 0; i < SLOW_STEPS; i++)
+    ADD_LARGE(GET(1), I32(3), I32_ADD, TEE(1), GET(1), I32(7), I32_ADD, 0x70, I32_ADD);
+  ADD_LARGE(I32_ADD, END);
+  end_length(function);
+  function = begin_length();
+  ADD_LARGE(NO_LOCALS, GET(0), I32(2), I32_LT_U, IF(T_VOID), GET(0), RETURN, END, GET(0), I32(1), I32_SUB, CALL(1),
+            GET(0), I32(2), I32_SUB, CALL(1), I32_ADD, END);
+  end_length(function);
+  end_length(section);
+}
+
+static uint64_t slow(uint32_t n) {
+  uint32_t sum = 0;
+  for (uint32_t i = 1; i <= SLOW_STEPS; i++) sum += (n + 3 * i) % (n + 3 * i + 7);
+  return sum + n;
+}
+
+static struct setting begin_large(void) {
+  struct module *module;
+  struct setting setting = {.world = world_new(&(struct engine_options){.tier = &tiers_auto}, NULL)};
+  build_large();
+  CHECK_INT(module_load(large.items, large.count, MODULE_BYTES_BORROW, MODULE_FEATURES_DEFAULT, NULL, &module, NULL),
+            CAY_OK);
+  CHECK_INT(engine_instantiate(setting.world.store, module, NULL, "large", &setting.instance, NULL), CAY_OK);
+  module_release(module);
+  return setting;
+}
+
+TEST(what_takes_llvm_too_long_is_given_up) {
+  tiers_auto_patience(300);
+  struct setting setting = begin_large();
+  CHECK_CALL(&setting.world, setting.instance, "slow", 100, slow(100));
+  check_report(&setting,
+               "optimized 0 of 2 functions while it ran, and moved 0 times; 1 not for the time that LLVM takes");
+  CHECK_CALL(&setting.world, setting.instance, "fib", 15, 610);
+  check_report(&setting,
+               "optimized 1 of 2 functions while it ran, and moved 0 times; 1 not for the time that LLVM takes");
+  world_free(&setting.world);
+  tiers_auto_patience(20000);
+}
+
+static unsigned times_asked;
+static enum engine_start start_at_last(void *env, int socket) {
+  pid_t process;
+  (void)env;
+  if (++times_asked <= 3) return ENGINE_START_BUSY;
+  return tiers_auto.start_for(socket, &process) ? ENGINE_STARTED : ENGINE_START_REFUSED;
+}
+
+/* The last one: from now on nobody else starts a helper. */
+TEST(who_starts_the_helper_may_be_busy) {
+  tiers_auto_patience(100);
+  struct setting slow_one = begin_large(); /* which ends the helper that there is */
+  CHECK_CALL(&slow_one.world, slow_one.instance, "slow", 100, slow(100));
+  world_free(&slow_one.world);
+  tiers_auto_patience(20000);
+  CHECK(tiers_auto.delegate(start_at_last, NULL));
+  struct setting setting = begin();
+  CHECK_CALL(&setting.world, setting.instance, "sum", 1000, 507500);
+  check_report(&setting, "optimized 1 of 7 functions while it ran, and moved 1 times");
+  CHECK_INT(times_asked, 4);
+  world_free(&setting.world);
+}
+
 TEST(modules_take_turns) {
   struct setting one = begin(), other = begin();
   for (int i = 0; i < 3; i++) {
@@ -154,4 +250,5 @@ TEST(modules_take_turns) {
 TEST_MAIN(ask_early(); RUN(without_a_helper_the_baseline_runs) RUN(nothing_is_asked_for_before_it_is_busy)
               RUN(a_loop_goes_on_in_optimized_code) RUN(calls_go_to_optimized_code) RUN(values_of_all_types_move)
                   RUN(a_trap_has_the_frames_of_both) RUN(what_is_refused_goes_on) RUN(a_frame_with_references_moves)
-                      RUN(modules_take_turns))
+                      RUN(what_takes_llvm_too_long_is_given_up) RUN(modules_take_turns)
+                          RUN(who_starts_the_helper_may_be_busy))

@@ -12,8 +12,8 @@
 #include "tiers/tiers.h"
 
 enum { FUNCS = 5 };
-static struct bytes module;
-static int asker, told;
+static struct bytes module, other_module;
+static int asker, told, life_end = -1; /* life_end: the child is not to have it */
 static pid_t child;
 
 static void build(void) {
@@ -21,6 +21,8 @@ static void build(void) {
   TYPE(&b, FUNC_TYPE, 1, T_I32, 1, T_I32);
   for (int i = 0; i < FUNCS; i++) FUNC(&b, NULL, 0, NO_LOCALS, GET(0), I32(1), I32_ADD);
   module = built(&b);
+  FUNC(&b, NULL, 0, NO_LOCALS, GET(0));
+  other_module = built(&b);
 }
 
 /* ---- Who keeps ----------------------------------------------------------------------------------------------------------------- */
@@ -33,31 +35,37 @@ static void tell(const struct keeping *keeping, const void *bytes, size_t count)
   if (write(keeping->tells, bytes, count) != (ssize_t)count) _exit(1);
 }
 
-static const struct tiers_kept *begin(void *env, const struct tiers_kept_key *key) {
+static const struct tiers_kept *begin(void *env, unsigned number, const struct tiers_kept_key *key) {
+  const char letter = (char)('a' + number);
   tell(env, "B", 1);
   tell(env, key, sizeof *key);
+  tell(env, &letter, 1);
   return NULL;
 }
 
 /* How many functions, and whether it is the last answer. */
-static void take(void *env, const struct tiers_answer *answer) {
+static void take(void *env, unsigned number, const struct tiers_answer *answer) {
+  (void)number;
   char letters[] = {(char)('0' + answer->optimized), answer->is_last ? '.' : ','};
   tell(env, letters, sizeof letters);
 }
 
-_Noreturn static void relay(int socket, int tells) {
+static void left(void *env) { tell(env, "l", 1); }
+
+_Noreturn static void relay(int socket, int life, int tells) {
   struct keeping keeping = {tells};
-  const struct tiers_relay how = {socket, 10, &keeping, begin, take};
+  const struct tiers_relay how = {socket, life, 10, &keeping, left, begin, take};
   tiers_auto_relay(&how);
   tell(&keeping, "|", 1);
-  tell(&keeping, tiers_auto_relay_afresh(&how) ? "+" : "-", 1);
+  for (unsigned i = 0; i < 2; i++) tell(&keeping, tiers_auto_relay_afresh(&how, i) ? "+" : "-", 1);
   tiers_auto_relay_end();
   _exit(0);
 }
 
 /* ---- Who asks ------------------------------------------------------------------------------------------------------------------ */
 
-static void start(void) {
+/* `life`: a descriptor that tells when who asks has ended; -1: none does. */
+static void start_with(int life) {
   int ends[2], tells[2];
   tiers_find_helper();
   CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -67,7 +75,8 @@ static void start(void) {
   if (child == 0) {
     close(ends[0]);
     close(tells[0]);
-    relay(ends[1], tells[1]);
+    if (life_end >= 0) close(life_end);
+    relay(ends[1], life, tells[1]);
   }
   close(ends[1]);
   close(tells[1]);
@@ -75,25 +84,29 @@ static void start(void) {
   told = tells[0];
 }
 
+static void start(void) { start_with(-1); }
+
 static void say(const void *bytes, size_t count) {
   CHECK(send(asker, bytes, count, MSG_NOSIGNAL) == (ssize_t)count || count == 0);
 }
+
+static const struct bytes *asked_about = &module;
 
 static struct wire_request request(bool with_module, uint32_t count) {
   return (struct wire_request){.magic = WIRE_MAGIC,
                                .layout = optimizer_layout(),
                                .features = MODULE_FEATURES_DEFAULT,
-                               .module_bytes = with_module ? (uint32_t)module.count : 0,
+                               .module_bytes = with_module ? (uint32_t)asked_about->count : 0,
                                .item_count = count,
                                .mix = 12345,
                                .level = 1,
                                .cpu = TIERS_CPU_X86_64,
-                               .entry_count = FUNCS};
+                               .entry_count = FUNCS + (asked_about == &other_module)};
 }
 
 static void ask(const struct wire_request *what, uint32_t first) {
   say(what, sizeof *what);
-  if (what->module_bytes) say(module.items, what->module_bytes);
+  if (what->module_bytes) say(asked_about->items, what->module_bytes);
   for (uint32_t i = 0; i < what->item_count && what->item_count <= FUNCS; i++)
     say(&(struct wire_item){first + i, WIRE_NO_LABEL}, sizeof(struct wire_item));
 }
@@ -137,14 +150,14 @@ TEST(answers_are_shown_and_made_afresh) {
   uint8_t digest[BASE_SHA256_BYTES];
   start();
   ask(&(struct wire_request){0}, 0);
-  end("|-", NULL);
+  end("l|--", NULL);
   start();
   struct wire_request first = request(true, 1), second = request(false, 2);
   ask(&first, 0);
   CHECK(answered());
   ask(&second, 1);
   CHECK(answered());
-  end("B1.2.|3.+", &key);
+  end("Ba1.2.l|3.+-", &key);
   base_sha256_of(module.items, module.count, digest);
   CHECK(memcmp(digest, key.module, sizeof digest) == 0);
   CHECK(key.entry_count == FUNCS && key.cpu == TIERS_CPU_NATIVE && key.level == TIERS_LEVEL_DEFAULT);
@@ -158,18 +171,51 @@ TEST(what_is_wanted_later_is_not_answered) {
   later.when = WIRE_LATER;
   ask(&later, 2);
   ask(&later, 1);
-  end("B1.|5.+", NULL);
+  end("Ba1.l|5.+-", NULL);
 }
 
-/* Each module has a helper of its own, and its own key. */
-TEST(another_module_begins_anew) {
+/* Each module has a helper of its own, and its own key; one that comes again is known. */
+TEST(modules_take_turns) {
   start();
-  struct wire_request first = request(true, 2), other = request(true, 1);
+  for (int i = 0; i < 4; i++) {
+    asked_about = i % 2 ? &other_module : &module;
+    struct wire_request one = request(true, 1);
+    ask(&one, (uint32_t)i);
+    CHECK(answered());
+  }
+  asked_about = &module;
+  end("Ba1.Bb1.1.1.l|2.+2.+", NULL);
+}
+
+/* Who has been taken over can keep both ends of the socket open: by sending one through the other. */
+static void send_through(int socket, int fd) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof fd)];
+  } control = {{0}};
+  char byte = 0;
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+  memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  CHECK_INT(sendmsg(socket, &message, MSG_NOSIGNAL), 1);
+}
+
+TEST(the_end_of_who_asks_is_that_of_his_process) {
+  int life[2];
+  CHECK_INT(pipe(life), 0);
+  life_end = life[1];
+  start_with(life[0]);
+  struct wire_request first = request(true, 1);
   ask(&first, 0);
   CHECK(answered());
-  ask(&other, 4);
-  CHECK(answered());
-  end("B2.B1.|1.+", NULL);
+  send_through(asker, asker);
+  close(life[0]);
+  close(life_end);
+  life_end = -1;
+  end("Ba1.l|1.+-", NULL);
 }
 
 static void check_lie(const struct wire_request *lie, const char *expected) {
@@ -183,23 +229,23 @@ static void check_lie(const struct wire_request *lie, const char *expected) {
 TEST(lies_end_it) {
   struct wire_request lie = request(true, 1);
   lie.magic++;
-  check_lie(&lie, "|-");
+  check_lie(&lie, "l|--");
   lie = request(true, 0);
-  check_lie(&lie, "|-");
+  check_lie(&lie, "l|--");
   lie = request(true, WIRE_MOST_ITEMS + 1);
-  check_lie(&lie, "|-");
+  check_lie(&lie, "l|--");
   lie = request(false, 1);
-  check_lie(&lie, "|-");
+  check_lie(&lie, "l|--");
   lie.when = WIRE_LATER;
-  check_lie(&lie, "|-");
+  check_lie(&lie, "l|--");
   lie = request(true, 1);
   lie.entry_count = UINT32_MAX;
-  check_lie(&lie, "|-");
+  check_lie(&lie, "l|--");
   lie.entry_count = FUNCS + 1; /* the helper finds it out */
-  check_lie(&lie, "B|-");
+  check_lie(&lie, "Bal|--");
   lie = request(true, 1);
   lie.layout++;
-  check_lie(&lie, "B|-");
+  check_lie(&lie, "l|--");
 }
 
 TEST(functions_that_are_none_end_it) {
@@ -207,14 +253,14 @@ TEST(functions_that_are_none_end_it) {
   struct wire_request first = request(true, 1);
   ask(&first, FUNCS);
   CHECK(!answered());
-  end("B|-", NULL);
+  end("Bal|--", NULL);
   start();
   ask(&first, 0);
   CHECK(answered());
   struct wire_request later = request(false, 2);
   later.when = WIRE_LATER;
   ask(&later, FUNCS - 1);
-  end("B1.|2.+", NULL);
+  end("Ba1.l|2.+-", NULL);
 }
 
 TEST(what_is_cut_off_ends_it) {
@@ -223,7 +269,7 @@ TEST(what_is_cut_off_ends_it) {
   ask(&one, 0);
   CHECK(answered());
   ask(&many, 0);
-  end("B1.|-", NULL);
+  end("Ba1.l|1.+-", NULL);
   struct wire_request first = request(true, 1);
   const struct wire_item item = {0, WIRE_NO_LABEL};
   size_t all = sizeof first + module.count + sizeof item;
@@ -235,11 +281,12 @@ TEST(what_is_cut_off_ends_it) {
     start();
     say(bytes, count);
     bool has_module = count >= sizeof first + module.count;
-    end(has_module ? "B|-" : "|-", NULL);
+    end(has_module ? "Bal|--" : "l|--", NULL);
   }
   base_free(bytes);
 }
 
-TEST_MAIN(signal(SIGPIPE, SIG_IGN); build(); RUN(answers_are_shown_and_made_afresh)
-              RUN(what_is_wanted_later_is_not_answered) RUN(another_module_begins_anew) RUN(lies_end_it)
-                  RUN(functions_that_are_none_end_it) RUN(what_is_cut_off_ends_it))
+TEST_MAIN(signal(SIGPIPE, SIG_IGN); build();
+          RUN(answers_are_shown_and_made_afresh) RUN(what_is_wanted_later_is_not_answered) RUN(modules_take_turns)
+              RUN(the_end_of_who_asks_is_that_of_his_process) RUN(lies_end_it) RUN(functions_that_are_none_end_it)
+                  RUN(what_is_cut_off_ends_it))

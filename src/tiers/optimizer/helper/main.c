@@ -349,8 +349,6 @@ static bool serve(struct job *job) {
   job->share = request.share;
   job->batch_count = 0;
   if (request.module_bytes ? !hear_module(job, &request) : !job->module) return false;
-  if (request.when == WIRE_AFRESH)
-    memset(job->is_answered, 0, job->module->func_count - job->module->imported_func_count);
   if (request.item_count == 0) return answer_module(job);
   struct wire_item *items = base_alloc(request.item_count * sizeof *items);
   bool done = items && hear(items, request.item_count * sizeof *items) &&
