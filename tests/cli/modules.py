@@ -174,6 +174,9 @@ def files():
         # Memory is zero: dividing 1 by what is loaded from there traps at the division, beyond memory at the load.
         'loads-divisor.wasm': module([((I32,), (I32,))], funcs=[0], memory=(1, None), exports=[('divide', 0, 0)],
                                      bodies=[body(b'\x41\1\x20\0\x28\2\0\x6d')]),
+        # Stores to where memory is, and multiplies what is loaded from its argument by a number that is needed afterwards.
+        'loads-factor.wasm': module([((I32, I32), (I32,))], funcs=[0], memory=(1, None), exports=[('multiply', 0, 0)],
+                                    bodies=[body(b'\x41\0\x20\0\x36\2\0\x20\0\x28\2\0\x20\1\x6c\x04\x7f\x20\1\x05\x41\7\x0b')]),
         'unreachable.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)], bodies=[body(b'\0')]),
         'divide.wasm': module([START], funcs=[0], exports=[('_start', 0, 0)],
                               bodies=[body(b'\x41\1\x41\0\x6d\x1a')]),

@@ -51,6 +51,7 @@ struct job {
   char *cpu, *features, *triple, *layout;
   LLVMModuleRef meanings; /* the semantic functions, to ask which there are */
   bool rounds; /* the processor has instructions that round */
+  bool has_avx;
 };
 
 /* A function of a batch. */

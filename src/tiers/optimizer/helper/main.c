@@ -57,6 +57,8 @@ static void choose_processor(struct job *job, enum tiers_cpu cpu) {
   job->features = is_native ? LLVMGetHostCPUFeatures() : LLVMCreateMessage(job->target->features);
   job->cpu_kind = cpu;
   job->rounds = is_native ? strstr(job->features, "+sse4.1") != NULL : cpu != TIERS_CPU_X86_64;
+  job->has_avx =
+      is_native ? strstr(job->features, "+avx") != NULL : cpu == TIERS_CPU_X86_64_V3 || cpu == TIERS_CPU_X86_64_V4;
   LLVMDisposeMessage(job->triple);
   job->triple = job->target->triple ? LLVMCreateMessage(job->target->triple) : LLVMGetDefaultTargetTriple();
 }

@@ -80,14 +80,30 @@ static bool has_plain_users(LLVMValueRef value) {
   return true;
 }
 
+static bool is_float(const struct batch *b, LLVMTypeRef type) {
+  return type == b->types[VALUE_F32] || type == b->types[VALUE_F64] || LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+}
+
+/* Whether nobody needs what is in the register of the operand `value` afterwards. The machine's instruction leaves its result in
+ * the register of one operand; where that is needed LLVM takes load and instruction apart again, and the load, which it makes anew,
+ * has no location. Instructions on floats have a register for the result where there is AVX. */
+static bool is_given_up(const struct batch *b, LLVMValueRef value, LLVMValueRef user) {
+  if (LLVMIsConstant(value) || (b->job->has_avx && is_float(b, LLVMTypeOf(value)))) return true;
+  LLVMUseRef use = LLVMGetFirstUse(value);
+  return LLVMIsAInstruction(value) && LLVMGetInstructionParent(value) == LLVMGetInstructionParent(user) &&
+         !LLVMGetNextUse(use);
+}
+
 /* A mask that is a constant LLVM rewrites together with what follows it, on which way the load's location was lost. */
 static bool may_be_merged(const struct batch *b, LLVMValueRef load) {
   if (is_narrow(b, LLVMTypeOf(load))) return false;
-  LLVMValueRef user = only_user(load);
-  while (user && LLVMIsABitCastInst(user)) user = only_user(user);
+  LLVMValueRef value = load, user = only_user(load);
+  for (; user && LLVMIsABitCastInst(user); user = only_user(user)) value = user;
   if (!user || !is_arithmetic(user)) return false;
+  if (LLVMIsACmpInst(user)) return true;
   if (LLVMGetInstructionOpcode(user) == LLVMAnd && LLVMIsConstant(LLVMGetOperand(user, 1))) return false;
-  return LLVMIsACmpInst(user) || has_plain_users(user);
+  LLVMValueRef other = LLVMGetOperand(user, LLVMGetOperand(user, 0) == value);
+  return is_given_up(b, other, user) && has_plain_users(user);
 }
 
 /* Gives what uses `value` in its block its location, but for what has one. What the newest load has marked, with all that uses
@@ -111,10 +127,6 @@ static bool spread(struct batch *b, LLVMValueRef value, LLVMMetadataRef place) {
 }
 
 /* ---- What is kept apart --------------------------------------------------------------------------------------------------- */
-
-static bool is_float(const struct batch *b, LLVMTypeRef type) {
-  return type == b->types[VALUE_F32] || type == b->types[VALUE_F64] || LLVMGetTypeKind(type) == LLVMVectorTypeKind;
-}
 
 /* The value as LLVM does not know it, before the builder's place. */
 static LLVMValueRef hand_on(struct batch *b, LLVMValueRef value) {
