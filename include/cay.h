@@ -197,6 +197,12 @@ CAY_API enum cay_status cay_wasi_listen(cay_wasi *wasi, const char *address, str
 /* The address of listening socket `index` (0, 1, ...); NULL past the end. */
 CAY_API const char *cay_wasi_listen_address(const cay_wasi *wasi, size_t index);
 
+/* Grants a file that is nobody's: `bytes`, which are copied, under a name, for reading. It lies in memory. As of a single file
+ * of the host, it is the only visible entry of a directory at its guest parent, together with others of these kinds. `rule`
+ * (NULL: "bytes of the host") is what it is called in messages and in the audit. Errors: CAY_ERROR_ARGUMENT, _SYSTEM. */
+CAY_API enum cay_status cay_wasi_grant_bytes(cay_wasi *wasi, const char *guest_path, const void *bytes, size_t len_bytes,
+                                             const char *rule, struct cay_error *error);
+
 enum cay_stdio {
   CAY_STDIO_NULL,    /* reads nothing, writes nowhere: how all three start */
   CAY_STDIO_INHERIT, /* this process's own; closed for the guest when it is closed here */
@@ -221,6 +227,16 @@ enum cay_denial_reason {
   CAY_DENIAL_NETWORK,   /* no network rule allows it */
   CAY_DENIAL_PERMIT,    /* the callback of cay_wasi_set_permit said no */
 };
+/* Standard stream `index` is a function of the host's. Of 0, it fills in up to `len_bytes`, at least one, and returns how many
+ * it has given, 0 at the end; of 1 and 2, it takes as many of them and returns how many it has taken. Less than `len_bytes` is
+ * told to the program, which calls again; a negative number is an error, EIO. `bytes` are the guest's own: where it has threads,
+ * they may change meanwhile. It runs on the thread of the program that calls, never twice at once of one stream, on the guest's
+ * stack, of which it has 128 KiB; as long as it waits the program cannot be interrupted. It may call nothing
+ * of this library. All runs of the configuration have it; `env` stays the caller's until the last of them is freed. */
+typedef ptrdiff_t (*cay_transfer)(void *env, void *bytes, size_t len_bytes);
+CAY_API enum cay_status cay_wasi_set_stream(cay_wasi *wasi, unsigned index, cay_transfer transfer, void *env,
+                                            struct cay_error *error);
+
 /* What a use takes: bits. A file that is opened takes several at once. */
 enum cay_right {
   CAY_RIGHT_READ = 1 << 0,   /* contents of files, texts of links */

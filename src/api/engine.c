@@ -198,3 +198,5 @@ void cay_engine_free(cay_engine *engine) {
   engine_free(engine->engine);
   base_free(engine);
 }
+  engine->engine = NULL; /* for who uses it yet */
+  api_keeper_close(engine->keeper);

@@ -86,6 +86,7 @@ enum cay_status cay_imports_add(cay_imports *imports, const char *module, const 
                                 size_t param_count, const enum cay_type *results, size_t result_count,
                                 cay_callback callback, void *env, struct cay_error *error) {
   assert(atomic_load(&imports->references) == 1 && "functions are added before a run has them");
+  assert(module && name && callback && "a function of the host has a module, a name and a callback");
   struct function function = {.module = base_string_copy(module, strlen(module)),
                               .name = base_string_copy(name, strlen(name)),
                               .callback = callback,

@@ -122,6 +122,7 @@ struct base_budget *api_budget(const cay_budget *budget) { return (struct base_b
 
 enum cay_status cay_run_set_budget(cay_run *run, cay_budget *budget, struct cay_error *error) {
   struct api_limits *limits = api_run_limits(run);
+  assert(budget && "a run is given a budget");
   if (limits->has_begun) return too_late(error);
   if (limits->has_parent) return base_error_set(error, CAY_ERROR_ARGUMENT, "the run has a budget above it already");
   if (!base_budget_join(limits->budget, api_budget(budget)))

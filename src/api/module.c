@@ -21,6 +21,8 @@ static enum cay_status wrap(cay_engine *engine, struct module *module, cay_modul
 enum cay_status cay_module_load(cay_engine *engine, const void *bytes, size_t len_bytes, cay_module **out,
                                 struct cay_error *error) {
   struct module *module = NULL;
+  assert(engine && (bytes || !len_bytes) && "a module is loaded in an engine, from bytes");
+  assert(engine->engine && "an engine was used after its end");
   enum cay_status status = module_load(bytes, len_bytes, MODULE_BYTES_COPY, engine->features, NULL, &module, error);
   return status == CAY_OK ? wrap(engine, module, out, error) : status;
 }
@@ -47,8 +49,9 @@ enum cay_status cay_module_validate(cay_engine *engine, const void *bytes, size_
 }
 
 cay_module *cay_module_retain(cay_module *module) {
-  assert(module->module);
-  atomic_fetch_add_explicit(&module->references, 1, memory_order_relaxed);
+  unsigned before = atomic_fetch_add_explicit(&module->references, 1, memory_order_relaxed);
+  assert(before > 0 && "a module was used after its end");
+  (void)before;
   return module;
 }
 

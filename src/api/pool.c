@@ -59,6 +59,7 @@ static enum cay_status prepare(struct cay_pool *pool, struct cay_error *error) {
 }
 
 enum cay_status cay_pool_new(cay_module *module, const cay_pool_setup *setup, cay_pool **out, struct cay_error *error) {
+  assert(module && "a pool is of a module");
   cay_pool *pool = base_alloc_zero(1, sizeof *pool);
   if (!pool) return base_error_memory(error);
   if (setup) pool->setup = *setup;

@@ -29,10 +29,10 @@ struct preload {
 };
 
 struct cay_run {
-  struct cay_module *module;
   uintptr_t exports, exports_bytes; /* the module's, where they lie: what a cay_function points to */
   struct wasi_p1 *p1;               /* NULL without WASI */
   struct api_hearers hearers;
+  struct cay_module *module; /* NULL: the run has ended, and somebody uses it yet */
   BASE_VEC(struct preload) preloads;
   struct engine_limits engine_limits;
   struct api_limits limits;
@@ -50,8 +50,8 @@ struct cay_run {
   const struct engine_thread *thread; /* the store's; for the thread that the run is used by */
   struct engine_linker *linker;
   struct engine_instance *instance;
-  /* The same, or NULL where there is more to begin and to end around a call than its budget says. */
-  struct engine_instance *plain;
+  /* Its functions where cay_run_call has nothing to begin and to end but what its budget says; NULL: it has to look closer. */
+  struct engine_function *const *plain;
   struct api_threads *threads;    /* NULL: the module starts none */
   struct engine_thread *reported; /* that the result is about; NULL: the first */
   bool opened, started;
@@ -64,7 +64,7 @@ struct cay_run {
 
   atomic_bool interrupt_wanted;
   struct cay_result result;
-  bool has_result; /* something in it is the last call's */
+  bool has_result; /* something in it is the last call's; `plain` is NULL then */
   struct base_text backtrace;
   const struct inspect_source *source; /* of debug information; NULL: this process reads it */
 };
@@ -89,6 +89,7 @@ static enum cay_status surface_new(struct cay_run *run, const cay_wasi *wasi, st
 }
 
 enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **out, struct cay_error *error) {
+  assert(module && "a run is of a module");
   cay_run *run = base_alloc_zero(1, sizeof *run);
   if (!run) return base_error_memory(error);
   run->result.trap_offset = CAY_ERROR_NO_OFFSET;
@@ -107,6 +108,7 @@ enum cay_status cay_run_new(cay_module *module, const cay_wasi *wasi, cay_run **
 }
 
 void cay_run_free(cay_run *run) {
+  assert((!run || run->module) && "a run was freed twice");
   assert((!run || !is_running(run)) && "a run was freed by a function that it was calling");
   if (run && run->pool)
     api_pool_give(run->pool, run);
@@ -128,6 +130,7 @@ void api_run_destroy(cay_run *run) {
   cay_imports_release(run->imports);
   atomic_fetch_sub_explicit(&run->module->engine->run_count, 1, memory_order_relaxed);
   cay_module_release(run->module);
+  run->module = NULL;
   base_text_deinit(&run->backtrace);
   api_limits_deinit(&run->limits);
   base_free(run);
@@ -171,6 +174,7 @@ void cay_run_set_unknown_imports(cay_run *run, enum cay_unknown_imports policy) 
 }
 
 enum cay_status cay_run_preload(cay_run *run, const char *name, cay_module *module, struct cay_error *error) {
+  assert(name && module && "what is preloaded has a name and is a module");
   if (run->opened) return base_error_set(error, CAY_ERROR_ARGUMENT, "modules are preloaded before the run starts");
   char *copy = base_string_copy(name, strlen(name));
   struct preload *preload = copy ? BASE_VEC_PUSH(&run->preloads) : NULL;
@@ -214,6 +218,11 @@ static void result_reset(struct cay_run *run) {
   run->reported = NULL;
 }
 
+static void note_result(struct cay_run *run) {
+  run->has_result = true;
+  run->plain = NULL;
+}
+
 static struct engine_thread *reported_thread(const struct cay_run *run) {
   return run->reported ? run->reported : engine_store_thread(run->store);
 }
@@ -243,7 +252,7 @@ static enum cay_status result_of_trap(struct cay_run *run, enum engine_trap trap
     if (run->has_result && !is_running(run)) result_reset(run); /* of a nested call, which the host took care of */
     return CAY_OK;
   }
-  run->has_result = true;
+  note_result(run);
   struct engine_thread *thread = reported_thread(run);
   enum base_limit expired = atomic_load(&run->limits.expired), limit = limit_of_trap(run, trap, thread);
   if (trap == ENGINE_TRAP_INTERRUPTED && expired != BASE_LIMIT_COUNT) {
@@ -558,13 +567,13 @@ static enum cay_status open_instance(struct cay_run *run, struct cay_error *erro
   if (status != CAY_OK) return opening_failed(run, error);
   assert(instance);
   run->instance = instance;
-  if (!run->threads && !run->wants_digest) run->plain = instance;
   return CAY_OK;
 }
 
 /* ---- Limits around a call --------------------------------------------------------------------------------------------------- */
 
 static enum cay_status limits_begin(struct cay_run *run, struct cay_error *error) {
+  assert(run->module && "a run was used after its end");
   result_reset(run);
   run->limits.has_begun = run->limits.is_used = true;
   if (run->pool && run->store) engine_store_use_enter(run->store);
@@ -642,7 +651,7 @@ enum cay_status cay_run_start(cay_run *run, struct cay_error *error) {
     run->started = true;
     status = call_entry(run, run->instance, "_start", error);
     run->result.exited |= status == CAY_OK;
-    run->has_result = true;
+    note_result(run);
   }
   status = limits_end(run, status, error);
   return status == CAY_ERROR_EXIT ? CAY_OK : status;
@@ -716,40 +725,50 @@ static enum cay_status call_ended(struct cay_run *run, enum engine_trap trap, st
 }
 
 /* Not of a run that is being opened. */
-static enum cay_status call_now(struct cay_run *run, uint32_t index, uint64_t *slots, struct cay_error *error) {
+static enum cay_status call_now(struct cay_run *run, struct engine_function *function, uint64_t *slots,
+                                struct cay_error *error) {
   struct engine_store *store = atomic_load_explicit(&run->store, memory_order_relaxed);
-  struct engine_function *function = run->instance->functions[index];
   assert((slots || function->type->param_slots + function->type->result_slots == 0) &&
          "a call has room for its arguments and results");
   enum engine_trap trap = engine_call(store, function, slots);
   return BASE_LIKELY(trap == ENGINE_TRAP_NONE && !run->has_result) ? CAY_OK : call_ended(run, trap, error);
 }
 
+/* Whether a call begins and ends nothing but what its budget says. */
+static bool is_simple(const struct cay_run *run) { return run->instance && !run->threads && !run->wants_digest; }
+
 /* A call from within the run, or one that has more to begin and to end. */
-static __attribute__((noinline)) enum cay_status call_otherwise(struct cay_run *run, uint32_t index, uint64_t *slots,
-                                                                struct cay_error *error, bool is_plain) {
+static __attribute__((noinline)) enum cay_status call_otherwise(struct cay_run *run, const cay_function *function,
+                                                                uint64_t *slots, struct cay_error *error) {
+  assert(run->module && "a run was called after its end");
+  assert(function && "a call is of a function");
+  if ((uintptr_t)function - run->exports >= run->exports_bytes)
+    return base_error_set(error, CAY_ERROR_ARGUMENT, "the function is of another module than the run");
+  uint32_t index = export_of(function)->index;
   /* Also of a call from within, which another thread may make: whose pages it writes to has to be known. */
   if (run->pool && run->store) engine_store_use_enter(run->store);
   if (is_running(run)) {
-    if (run->instance) return call_now(run, index, slots, error);
-    return base_error_set(error, CAY_ERROR_ARGUMENT, "the run is being opened: its functions cannot be called before");
+    if (!run->instance)
+      return base_error_set(error, CAY_ERROR_ARGUMENT,
+                            "the run is being opened: its functions cannot be called before");
+  } else {
+    if (!is_simple(run) || !base_budget_is_quiet(run->limits.budget)) return call_index(run, index, slots, error);
+    run->limits.has_begun = run->limits.is_used = true;
+    if (run->has_result) result_reset(run);
+    if (!run->pool) run->plain = run->instance->functions;
   }
-  if (!is_plain) return call_index(run, index, slots, error);
-  run->limits.has_begun = run->limits.is_used = true;
-  if (run->has_result) result_reset(run);
-  return call_now(run, index, slots, error);
+  return call_now(run, run->instance->functions[index], slots, error);
 }
 
-/* What a call costs is this function and engine_call: nothing is called before that, so that few registers have to be saved. */
+/* What a call costs is this function and engine_call: what one call has found out holds for the next (`plain`), and nothing is
+ * called before engine_call, so that few registers have to be saved. A call from within a run that is plain is like any other; one
+ * of a run with a budget above its own looks there first. */
 enum cay_status cay_run_call(cay_run *run, const cay_function *function, cay_slot *slots, struct cay_error *error) {
-  if (BASE_UNLIKELY((uintptr_t)function - run->exports >= run->exports_bytes))
-    return base_error_set(error, CAY_ERROR_ARGUMENT, "the function is of another module than the run");
-  uint32_t index = export_of(function)->index;
-  bool is_plain = run->plain && !run->thread->top && base_budget_is_quiet(run->limits.budget);
-  if (BASE_UNLIKELY(!is_plain || run->pool || run->has_result))
-    return call_otherwise(run, index, (uint64_t *)slots, error, is_plain);
-  run->limits.has_begun = run->limits.is_used = true;
-  return call_now(run, index, (uint64_t *)slots, error);
+  struct engine_function *const *functions = run->plain;
+  if (BASE_UNLIKELY(!functions) || BASE_UNLIKELY((uintptr_t)function - run->exports >= run->exports_bytes) ||
+      BASE_UNLIKELY(!base_budget_is_alone(run->limits.budget)))
+    return call_otherwise(run, function, (uint64_t *)slots, error);
+  return call_now(run, functions[export_of(function)->index], (uint64_t *)slots, error);
 }
 
 void *cay_run_memory(cay_run *run, size_t *len_bytes) {

@@ -180,6 +180,8 @@ static wasm_trap_t *call(wasm_store_t *store, struct engine_function *function, 
 }
 
 wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args, wasm_val_vec_t *results) {
+  assert(func && args && results && "a call has a function, arguments and room for results");
+  assert((func->ref.is_static || func->ref.references > 0) && "a function was called after its end");
   wasm_store_t *store = func->ref.store;
   if (!store) return standard_trap_new(NULL, "the function's store was deleted");
   struct engine_function *function = standard_inner(&func->ref);
@@ -196,6 +198,7 @@ wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args,
 }
 
 wasm_trap_t *cay_wasm_func_call(const wasm_func_t *func, cay_slot *slots) {
+  assert(func && (func->ref.is_static || func->ref.references > 0) && "what is called is a function");
   wasm_store_t *store = func->ref.store;
   if (!store) return standard_trap_new(NULL, "the function's store was deleted");
   struct engine_function *function = standard_inner(&func->ref);

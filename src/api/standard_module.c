@@ -31,6 +31,7 @@ static enum cay_status load(wasm_store_t *store, const wasm_byte_vec_t *binary, 
 
 wasm_module_t *wasm_module_new(wasm_store_t *store, const wasm_byte_vec_t *binary) {
   struct module *module = NULL;
+  assert(store && binary && "a module is loaded in a store, from bytes");
   return load(store, binary, MODULE_BYTES_COPY, &module) == CAY_OK ? wrap(store, module) : NULL;
 }
 
@@ -185,6 +186,7 @@ wasm_instance_t *wasm_instance_new(wasm_store_t *store, const wasm_module_t *mod
                                    wasm_trap_t **out) {
   wasm_trap_t *trap = NULL;
   wasm_instance_t *instance = NULL;
+  assert(store && module && "an instance is made in a store, of a module");
   if (inner(module))
     instance = instance_new(store, inner(module), imports, &trap);
   else

@@ -50,6 +50,7 @@ enum cay_status cay_wasm_store_new(wasm_engine_t *engine, cay_budget *budget, wa
   enum cay_status status = standard_set_init(store)
                                ? engine_store_new(engine->engine->engine, &limits, &store->inner, error)
                                : base_error_memory(error);
+  assert(engine && "a store is of an engine");
   if (status != CAY_OK) {
     base_free(store->buckets);
     base_free(store);

@@ -2,6 +2,7 @@
 /* What a program gets: the public face of `struct wasi_config`. */
 #include "api/parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +29,12 @@ void cay_wasi_free(cay_wasi *wasi) {
 }
 
 enum cay_status cay_wasi_add_arg(cay_wasi *wasi, const char *arg, struct cay_error *error) {
+  assert(wasi && arg && "an argument is a text");
   return wasi_config_add_arg(wasi->config, arg, error);
 }
 
 enum cay_status cay_wasi_set_env(cay_wasi *wasi, const char *name, const char *value, struct cay_error *error) {
+  assert(wasi && name && value && "a variable has a name and a value");
   return wasi_config_set_env(wasi->config, name, value, error);
 }
 
@@ -60,6 +63,7 @@ enum cay_status cay_wasi_grant(cay_wasi *wasi, const cay_grant *grant, struct ca
   static const uint32_t rights[] = {[CAY_RIGHTS_READ] = HOST_RIGHTS_READ_ONLY,
                                     [CAY_RIGHTS_READ_WRITE] = HOST_RIGHTS_ALL,
                                     [CAY_RIGHTS_CREATE] = HOST_RIGHTS_CREATE_ONLY};
+  assert(grant->host_path && grant->guest_path && "a grant says what it grants, and under which name");
   if ((size_t)grant->overlay >= BASE_ARRAY_LEN(overlays))
     return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no such kind of overlay");
   enum cay_status status = check_grant(grant, error);
@@ -78,6 +82,17 @@ enum cay_status cay_wasi_grant_path(cay_wasi *wasi, const char *host_path, const
                                     enum cay_rights rights, struct cay_error *error) {
   cay_grant grant = {.host_path = host_path, .guest_path = guest_path, .rights = rights};
   return cay_wasi_grant(wasi, &grant, error);
+}
+
+enum cay_status cay_wasi_grant_bytes(cay_wasi *wasi, const char *guest_path, const void *bytes, size_t len_bytes,
+                                     const char *rule, struct cay_error *error) {
+  assert(guest_path && (bytes || !len_bytes) && "bytes are granted under a name");
+  const struct wasi_grant granted = {.guest_path = guest_path,
+                                     .rights = HOST_RIGHT_READ,
+                                     .rule = rule ? rule : "bytes of the host",
+                                     .bytes = len_bytes ? bytes : "",
+                                     .len_bytes = len_bytes};
+  return wasi_config_grant(wasi->config, &granted, error);
 }
 
 enum cay_status cay_wasi_set_clock(cay_wasi *wasi, enum cay_clock clock, uint64_t ns, struct cay_error *error) {
@@ -166,9 +181,34 @@ const char *cay_wasi_listen_address(const cay_wasi *wasi, size_t index) {
   return index < wasi->listen_addresses.count ? wasi->listen_addresses.items[index] : NULL;
 }
 
+static enum cay_status check_stream(unsigned index, struct cay_error *error) {
+  if (index <= 2) return CAY_OK;
+  return base_error_set(error, CAY_ERROR_ARGUMENT, "standard streams are 0, 1 and 2, not %u", index);
+}
+
+/* Takes over the object; NULL: closed. */
+static enum cay_status set_stream(cay_wasi *wasi, unsigned index, enum cay_status status, struct host_object *object,
+                                  struct cay_error *error) {
+  if (status == CAY_OK) status = wasi_config_set_stdio(wasi->config, index, object, error);
+  host_object_release(object);
+  return status;
+}
+
+static uint32_t right_of(unsigned index) { return index == 0 ? HOST_RIGHT_READ : HOST_RIGHT_WRITE; }
+
+enum cay_status cay_wasi_set_stream(cay_wasi *wasi, unsigned index, cay_transfer transfer, void *env,
+                                    struct cay_error *error) {
+  struct host_object *object = NULL;
+  assert(transfer && "a stream of the host's has a function");
+  enum cay_status status = check_stream(index, error);
+  if (status == CAY_OK) status = host_stream(right_of(index), transfer, env, &object, error);
+  return set_stream(wasi, index, status, object, error);
+}
+
 enum cay_status cay_wasi_set_stdio(cay_wasi *wasi, unsigned index, enum cay_stdio kind, int fd,
                                    struct cay_error *error) {
-  if (index > 2) return base_error_set(error, CAY_ERROR_ARGUMENT, "standard streams are 0, 1 and 2, not %u", index);
+  enum cay_status status = check_stream(index, error);
+  if (status) return status;
   if (kind == CAY_STDIO_NULL) {
     wasi_config_empty_stdio(wasi->config, index);
     return CAY_OK;
@@ -176,12 +216,9 @@ enum cay_status cay_wasi_set_stdio(cay_wasi *wasi, unsigned index, enum cay_stdi
   if (kind != CAY_STDIO_INHERIT && kind != CAY_STDIO_FD)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "there is no such kind of standard stream");
   struct host_object *object = NULL;
-  enum cay_status status = host_grant_fd(kind == CAY_STDIO_INHERIT ? (int)index : fd,
-                                         index == 0 ? HOST_RIGHT_READ : HOST_RIGHT_WRITE, &object, error);
+  status = host_grant_fd(kind == CAY_STDIO_INHERIT ? (int)index : fd, right_of(index), &object, error);
   if (status == CAY_ERROR_SYSTEM && kind == CAY_STDIO_INHERIT) status = CAY_OK; /* closed here, closed for the guest */
-  if (status == CAY_OK) status = wasi_config_set_stdio(wasi->config, index, object, error);
-  host_object_release(object);
-  return status;
+  return set_stream(wasi, index, status, object, error);
 }
 
 void cay_wasi_set_trace(cay_wasi *wasi, void (*trace)(void *env, const char *line), void *env) {

@@ -382,6 +382,12 @@ static inline bool base_budget_is_quiet(const struct base_budget *budget) {
     if (atomic_load_explicit(&head->times, memory_order_relaxed)) return false;
   return true;
 }
+/* The same of one that is there, and has nothing above it, where that can be told at once. */
+static inline bool base_budget_is_alone(const struct base_budget *budget) {
+  const struct base_budget_head *head = (const void *)budget;
+  return !head->parent && !atomic_load_explicit(&head->hits, memory_order_relaxed) &&
+         !atomic_load_explicit(&head->times, memory_order_relaxed);
+}
 /* How much can be taken now, and whose limit that is: the budget's own or that of one above it. */
 uint64_t base_budget_left(const struct base_budget *budget, enum base_limit limit);
 const struct base_budget *base_budget_tightest(const struct base_budget *budget, enum base_limit limit);

@@ -97,7 +97,7 @@ static int read_synthetic(const struct host_synthetic *synthetic, uint64_t cooki
   if (cookie >= 2) {
     const struct host_synthetic_entry *entry = &synthetic->entries.items[cookie - 2];
     out->name = entry->name;
-    out->kind = entry_kind(entry->directory_fd, entry->host_name, 0);
+    out->kind = entry->memory_fd >= 0 ? HOST_KIND_REGULAR : entry_kind(entry->directory_fd, entry->host_name, 0);
   }
   out->len_bytes = strlen(out->name);
   return 0;

@@ -72,10 +72,24 @@ static int memory_write(struct host_bytes *memory, const struct iovec *iovecs, i
   return *done_bytes || count == 0 || memory->len_bytes < memory->limit_bytes ? 0 : -HOST_ERROR_NOSPC;
 }
 
+/* Whoever has them takes or gives a part, and the guest calls again for the rest. */
+static int stream_transfer(const struct host_bytes *memory, const struct iovec *iovecs, int count, size_t *done_bytes) {
+  *done_bytes = 0;
+  for (int i = 0; i < count; i++) {
+    if (iovecs[i].iov_len == 0) continue;
+    ptrdiff_t got = memory->transfer(memory->env, iovecs[i].iov_base, iovecs[i].iov_len);
+    if (got < 0 || (size_t)got > iovecs[i].iov_len) return *done_bytes ? 0 : -HOST_ERROR_IO;
+    *done_bytes += (size_t)got;
+    if ((size_t)got < iovecs[i].iov_len) break;
+  }
+  return 0;
+}
+
 static int memory_transfer(struct host_bytes *memory, const struct iovec *iovecs, int count, bool writes,
                            size_t *done_bytes) {
   pthread_mutex_lock(&memory->lock);
-  int result = (writes ? memory_write : memory_read)(memory, iovecs, count, done_bytes);
+  int result = memory->transfer ? stream_transfer(memory, iovecs, count, done_bytes)
+                                : (writes ? memory_write : memory_read)(memory, iovecs, count, done_bytes);
   pthread_mutex_unlock(&memory->lock);
   return result;
 }

@@ -207,7 +207,7 @@ enum cay_status host_path_kind(const char *host_path, enum host_kind *out, struc
 enum cay_status host_grant_synthetic(struct host_object **out, struct cay_error *error);
 /* A single file of the host, or with DEVICE a device node. */
 struct host_file_grant {
-  const char *host_path;
+  const char *host_path; /* told of what is in memory: NULL */
   uint32_t rights;      /* READ, WRITE, DEVICE */
   uint64_t quota_bytes; /* as of host_directory_set_quota; 0: not limited */
   const char *rule;     /* what granted it, for messages; NULL: nothing to tell */
@@ -217,6 +217,9 @@ struct host_file_grant {
  * command does) confines it to the file that was there then: one that replaces it is refused (ACCES). */
 enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const struct host_file_grant *grant,
                                 struct cay_error *error);
+/* The same of bytes that are copied, a file which can be read only. */
+enum cay_status host_grant_bytes(struct host_object *synthetic, const char *name, const void *bytes, size_t len_bytes,
+                                 const char *rule, struct cay_error *error);
 /* The grant of the file `name` of a synthetic directory, as it was made; false when there is none. The texts live as
  * long as the directory. */
 bool host_granted_file(const struct host_object *directory, struct host_path name, struct host_file_grant *out);
@@ -231,6 +234,11 @@ bool host_object_address(const struct host_object *object, char *out, size_t cap
 enum cay_status host_memory_reader(const void *bytes, size_t len_bytes, struct host_object **out,
                                    struct cay_error *error);
 enum cay_status host_memory_writer(size_t limit_bytes, struct host_object **out, struct cay_error *error);
+/* A stream that somebody has: reads up to `len_bytes` into `bytes`, 0 being the end, or takes as many of them; negative: IO. It
+ * is called with at least one byte, by one thread at a time, and may make the caller wait, which nothing ends. */
+typedef ptrdiff_t (*host_transfer)(void *env, void *bytes, size_t len_bytes);
+enum cay_status host_stream(uint32_t right, host_transfer transfer, void *env, struct host_object **out,
+                            struct cay_error *error);
 /* Takes everything that is written and keeps nothing. */
 enum cay_status host_memory_sink(struct host_object **out, struct cay_error *error);
 /* What a memory writer holds; valid until the next write, so no other thread may write meanwhile. */

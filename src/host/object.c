@@ -51,6 +51,7 @@ static void entry_deinit(struct host_synthetic_entry *entry) {
   base_free(entry->rule);
   host_quota_release(entry->quota);
   if (entry->directory_fd >= 0) close(entry->directory_fd);
+  if (entry->memory_fd >= 0) close(entry->memory_fd);
 }
 
 static void synthetic_free(struct host_synthetic *synthetic) {
@@ -230,36 +231,58 @@ static enum cay_status split_real_path(const char *host_path, char real[PATH_MAX
 
 static char *copy(const char *text) { return base_string_copy(text, strlen(text)); }
 
+/* Takes over what the entry has. `status`: why it cannot be granted. */
+static enum cay_status add_entry(struct host_object *synthetic, struct host_synthetic_entry *entry, const char *rule,
+                                 enum cay_status status, struct cay_error *error) {
+  if (rule) entry->rule = copy(rule);
+  bool complete = entry->name && entry->host_name && (entry->rule || !rule);
+  struct host_synthetic_entry *added = status || !complete ? NULL : BASE_VEC_PUSH(&synthetic->synthetic->entries);
+  if (added) {
+    *added = *entry;
+    return CAY_OK;
+  }
+  entry_deinit(entry);
+  return status ? status : base_error_memory(error);
+}
+
+/* An entry of neither kind yet. */
+static struct host_synthetic_entry entry_of(const struct host_object *synthetic, const char *name,
+                                            const char *host_name, uint32_t rights) {
+  assert(synthetic->synthetic && name[0] && !strchr(name, '/'));
+  return (struct host_synthetic_entry){
+      .name = copy(name), .host_name = copy(host_name), .rights = rights, .directory_fd = -1, .memory_fd = -1};
+}
+
 enum cay_status host_grant_file(struct host_object *synthetic, const char *name, const struct host_file_grant *grant,
                                 struct cay_error *error) {
-  assert(synthetic->synthetic && name[0] && !strchr(name, '/'));
   char real[PATH_MAX], *host_name = NULL;
   enum cay_status status = split_real_path(grant->host_path, real, &host_name, error);
   if (status) return status;
-  struct host_synthetic_entry entry = {.name = copy(name),
-                                       .host_name = copy(host_name),
-                                       .host_path = copy(grant->host_path),
-                                       .rule = grant->rule ? copy(grant->rule) : NULL,
-                                       .rights = grant->rights & FILE_RIGHTS,
-                                       .directory_fd = open(real[0] ? real : "/", host_os_directory_flags)};
+  struct host_synthetic_entry entry = entry_of(synthetic, name, host_name, grant->rights & FILE_RIGHTS);
+  entry.host_path = copy(grant->host_path);
+  entry.directory_fd = open(real[0] ? real : "/", host_os_directory_flags);
+  int reason = errno;
   if (grant->quota_bytes) entry.quota = host_quota_new(grant->quota_bytes);
-  bool complete = entry.name && entry.host_name && entry.host_path && (entry.rule || !grant->rule) &&
-                  (entry.quota || !grant->quota_bytes);
-  if (entry.directory_fd < 0)
-    status = base_error_system(error, errno, "cannot open the directory of %s", grant->host_path);
+  if (!entry.host_path || (grant->quota_bytes && !entry.quota))
+    status = base_error_memory(error);
+  else if (entry.directory_fd < 0)
+    status = base_error_system(error, reason, "cannot open the directory of %s", grant->host_path);
   else if (host_is_own_process(entry.directory_fd, real))
     status = own_process(grant->host_path, error);
   else if (host_is_in_forbidden(entry.directory_fd))
     status = forbidden(grant->host_path, error);
   else
     entry.looks_first = host_os_holds_devices(entry.directory_fd);
-  struct host_synthetic_entry *added = status || !complete ? NULL : BASE_VEC_PUSH(&synthetic->synthetic->entries);
-  if (added) {
-    *added = entry;
-    return CAY_OK;
-  }
-  entry_deinit(&entry);
-  return status ? status : base_error_memory(error);
+  return add_entry(synthetic, &entry, grant->rule, status, error);
+}
+
+enum cay_status host_grant_bytes(struct host_object *synthetic, const char *name, const void *bytes, size_t len_bytes,
+                                 const char *rule, struct cay_error *error) {
+  struct host_synthetic_entry entry = entry_of(synthetic, name, name, HOST_RIGHT_READ);
+  enum cay_status status = CAY_OK;
+  entry.memory_fd = host_os_memory_file(bytes, len_bytes);
+  if (entry.memory_fd < 0) status = base_error_system(error, errno, "cannot make the file %s in memory", name);
+  return add_entry(synthetic, &entry, rule, status, error);
 }
 
 bool host_granted_file(const struct host_object *directory, struct host_path name, struct host_file_grant *out) {
@@ -277,6 +300,7 @@ static void tell_entries(const struct host_object *object, void (*tell)(void *en
                          void *env) {
   for (size_t i = 0; i < object->synthetic->entries.count; i++) {
     const struct host_synthetic_entry *entry = &object->synthetic->entries.items[i];
+    if (entry->memory_fd >= 0) continue; /* it has no name there */
     int fd = openat(entry->directory_fd, entry->host_name, O_RDONLY | O_NOFOLLOW | host_os_name_flags);
     if (fd >= 0) tell(env, &(struct host_reach){fd, true, false, entry->rights & object->rights});
   }
@@ -360,6 +384,16 @@ enum cay_status host_memory_writer(size_t limit_bytes, struct host_object **out,
   enum cay_status status = memory_object(HOST_RIGHT_WRITE, out, error);
   if (status == CAY_OK) (*out)->memory->limit_bytes = limit_bytes;
   return status;
+}
+
+enum cay_status host_stream(uint32_t right, host_transfer transfer, void *env, struct host_object **out,
+                            struct cay_error *error) {
+  assert(right == HOST_RIGHT_READ || right == HOST_RIGHT_WRITE);
+  enum cay_status status = memory_object(right, out, error);
+  if (status) return status;
+  (*out)->memory->transfer = transfer;
+  (*out)->memory->env = env;
+  return CAY_OK;
 }
 
 enum cay_status host_memory_sink(struct host_object **out, struct cay_error *error) {

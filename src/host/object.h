@@ -17,19 +17,22 @@ enum { HOST_LINKS_MAX = 40, HOST_PATH_BYTES = 4096 };
 /* An entry of a synthetic directory: a name in a directory of the host. */
 struct host_synthetic_entry {
   char *name;
-  char *host_name;
-  char *host_path; /* as it was granted, for messages */
+  char *host_name; /* of one in memory: its own */
+  char *host_path; /* as it was granted, for messages; NULL: it is in memory */
   char *rule;      /* NULL: none */
   struct host_quota *quota;
-  int directory_fd;
+  int directory_fd; /* -1: it is in memory */
+  int memory_fd;    /* where; -1: it is the host's */
   uint32_t rights;
   bool looks_first; /* as of an object */
 };
 struct host_synthetic { BASE_VEC(struct host_synthetic_entry) entries; };
 
-/* Bytes in memory that stand in for a pipe. */
+/* Bytes in memory that stand in for a pipe, or who has them. */
 struct host_bytes {
   pthread_mutex_t lock;
+  host_transfer transfer; /* NULL: they are here */
+  void *env;
   char *bytes;
   size_t len_bytes, capacity, limit_bytes, position;
   bool discards;
@@ -119,7 +122,8 @@ struct host_place {
   struct host_overlay *overlay; /* borrowed; NULL: none */
   struct host_layers layers;    /* borrowed from the root or owned */
   bool owns_layers;
-  int parent;                   /* the layer where the last component is, or would be; -1: it is the synthetic root */
+  int parent;                   /* the layer where the last component is, or would be; -1: it is the synthetic root, or in memory */
+  int memory;                   /* of a file in memory: where; -1: it is none */
   bool walks;               /* resolved by the walker, whatever the kernel could */
   bool wants_directory;     /* a trailing slash */
   enum host_last last_kind; /* SELF: `parent` is the directory itself */
@@ -208,6 +212,10 @@ bool host_os_holds_devices(int directory);
 /* As readv and writev without waiting: EAGAIN when it would, EOPNOTSUPP when the descriptor cannot say. */
 ssize_t host_os_read_nowait(int fd, const struct iovec *iovecs, int count);
 ssize_t host_os_write_nowait(int fd, const struct iovec *iovecs, int count);
+/* A file in memory with these bytes, which can be read only; -1 with errno. */
+int host_os_memory_file(const void *bytes, size_t len_bytes);
+/* It once more, standing at its beginning: a descriptor, or -host error. */
+int host_os_reopen(int fd, int flags);
 /* A new file system in memory without a name, or -1 with errno: mostly, this needs a privilege. */
 int host_os_memory_folder(uint64_t len_bytes, uint64_t files);
 bool host_os_is_procfs(int fd); /* true as well when nobody can tell */

@@ -209,6 +209,7 @@ static int open_walked(struct opening *opening, struct host_object **self) {
     opening->quota = place.quota;
     if (changes(opening) && (result = host_need(place.rights, HOST_RIGHT_WRITE))) return result;
   }
+  if (place.memory >= 0) return host_os_reopen(place.memory, flags_of(opening));
   if (place.parent < 0) {
     *self = host_object_retain(opening->directory);
     return changes(opening) ? -HOST_ERROR_ISDIR : 0;

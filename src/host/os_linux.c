@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -107,6 +108,21 @@ int host_os_memory_folder(uint64_t len_bytes, uint64_t files) {
     folder = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
   close(context);
   return folder;
+}
+
+int host_os_memory_file(const void *bytes, size_t len_bytes) {
+  const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  int fd = memfd_create("cay-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0 || (base_os_write_all(fd, bytes, len_bytes) && fcntl(fd, F_ADD_SEALS, seals) == 0)) return fd;
+  close(fd); /* which changes errno only when it fails itself */
+  return -1;
+}
+
+int host_os_reopen(int fd, int flags) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  int again = open(path, flags | O_CLOEXEC);
+  return again < 0 ? host_failed() : again;
 }
 
 void host_os_record(const char *records, struct host_os_record *out) {

@@ -39,6 +39,7 @@ int host_entry_made(const struct host_object *directory, int result) {
 /* ---- Attributes ------------------------------------------------------------------------------------------------------ */
 
 static int stat_place(struct host_place *place, bool follow, struct stat *out) {
+  if (place->memory >= 0) return host_os_stat(place->memory, out) != 0 ? host_failed() : 0;
   assert(place->parent >= 0);
   for (int attempt = 0; attempt <= HOST_LINKS_MAX; attempt++) {
     if (place->last_kind == HOST_LAST_SELF) return host_layers_stat_self(&place->layers, out);
@@ -58,7 +59,7 @@ int host_stat_at(struct host_object *directory, struct host_path path, bool foll
   int result = host_place_find(directory, path, &place);
   if (result == 0) result = host_need(place.rights, HOST_RIGHT_READ);
   if (result) return result;
-  if (place.parent < 0) return host_stat(directory, out);
+  if (place.parent < 0 && place.memory < 0) return host_stat(directory, out);
   struct stat status;
   result = stat_place(&place, follow, &status);
   if (result == 0) host_stat_fill(&status, out);
@@ -264,7 +265,7 @@ int host_read_link_at(struct host_object *directory, struct host_path path, char
   if (result == 0) result = host_need(place.rights, HOST_RIGHT_READ);
   if (result) return result;
   struct stat status;
-  if (place.last_kind == HOST_LAST_SELF) return -HOST_ERROR_INVAL;
+  if (place.last_kind == HOST_LAST_SELF || place.memory >= 0) return -HOST_ERROR_INVAL;
   if (place.wants_directory) {
     result = stat_place(&place, true, &status);
     return result ? result : -HOST_ERROR_INVAL;

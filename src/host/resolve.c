@@ -211,6 +211,7 @@ static int find_synthetic(struct host_place *place) {
       if (strlen(entry->name) != len_bytes || memcmp(entry->name, at, len_bytes) != 0) continue;
       if (at[len_bytes]) return -HOST_ERROR_NOTDIR;
       place->layers = (struct host_layers){.upper = entry->directory_fd, .lower = -1};
+      place->memory = entry->memory_fd;
       place->last = entry->host_name;
       place->rights = entry->rights & place->root->rights;
       place->looks_first = entry->looks_first;
@@ -253,7 +254,7 @@ static int find(struct host_place *place) {
   if (result == 0) result = find_directory(place);
   if (result) return result;
   const struct host_layers *layers = &place->layers;
-  if (place->last_kind == HOST_LAST_SELF) {
+  if (place->last_kind == HOST_LAST_SELF || place->memory >= 0) {
     place->parent = layers->upper >= 0 ? layers->upper : layers->lower;
     return 0;
   }
@@ -270,6 +271,7 @@ static int begin(const struct host_object *root, struct host_path path, bool wal
   out->rights = root->rights;
   out->quota = root->quota;
   out->looks_first = true;
+  out->memory = -1;
   out->links = 0;
   if (root->kind != HOST_KIND_DIRECTORY) return -HOST_ERROR_NOTDIR;
   if (path.len_bytes == 0) return -HOST_ERROR_NOENT;

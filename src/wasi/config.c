@@ -163,21 +163,27 @@ static bool split_guest_path(const char *guest_path, struct host_path *parent, c
   return **name && strcmp(*name, ".") != 0 && strcmp(*name, "..") != 0;
 }
 
+static enum cay_status put_file(struct host_object *directory, const char *name, const struct wasi_grant *grant,
+                                struct cay_error *error) {
+  if (grant->bytes) return host_grant_bytes(directory, name, grant->bytes, grant->len_bytes, grant->rule, error);
+  struct host_file_grant file = {
+      .host_path = grant->host_path, .rights = grant->rights, .quota_bytes = grant->quota_bytes, .rule = grant->rule};
+  return host_grant_file(directory, name, &file, error);
+}
+
 static enum cay_status grant_file(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   struct host_path parent;
   const char *name = NULL;
-  struct host_file_grant file = {
-      .host_path = grant->host_path, .rights = grant->rights, .quota_bytes = grant->quota_bytes, .rule = grant->rule};
   if (!split_guest_path(grant->guest_path, &parent, &name))
     return base_error_set(error, CAY_ERROR_ARGUMENT, "\"%s\" cannot be a file's path in the guest", grant->guest_path);
   struct wasi_preopen *preopen = find_preopen(config, parent.bytes, parent.len_bytes);
   if (preopen && !preopen->is_synthetic)
     return base_error_set(error, CAY_ERROR_ARGUMENT, "%s cannot be granted as a file: its directory %s is granted too",
                           grant->guest_path, preopen->guest_path);
-  if (preopen) return host_grant_file(preopen->directory, name, &file, error);
+  if (preopen) return put_file(preopen->directory, name, grant, error);
   struct host_object *synthetic = NULL;
   enum cay_status status = host_grant_synthetic(&synthetic, error);
-  if (status == CAY_OK) status = host_grant_file(synthetic, name, &file, error);
+  if (status == CAY_OK) status = put_file(synthetic, name, grant, error);
   if (status == CAY_OK) status = add_preopen(config, synthetic, grant, parent, true, error);
   host_object_release(synthetic);
   return status;
@@ -214,6 +220,7 @@ static enum cay_status set_overlay(struct host_object *directory, const struct w
 
 enum cay_status wasi_config_grant(struct wasi_config *config, const struct wasi_grant *grant, struct cay_error *error) {
   enum host_kind kind;
+  if (grant->bytes) return grant_file(config, grant, error);
   enum cay_status status = host_path_kind(grant->host_path, &kind, error);
   if (status) return status;
   if ((status = check_device(grant, kind, error))) return status;

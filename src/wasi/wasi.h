@@ -104,6 +104,8 @@ struct wasi_grant {
   enum host_overlay_kind overlay; /* of directories */
   const char *scratch_path;  /* of HOST_OVERLAY_FOLDER */
   const char *rule;          /* what it says in messages and in the audit, such as "--dir a::b::ro"; NULL: nothing */
+  const void *bytes;         /* of a file that is in memory, copied, and for reading only; host_path is not looked at then */
+  size_t len_bytes;
 };
 
 struct wasi_config;

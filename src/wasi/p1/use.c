@@ -125,10 +125,10 @@ static bool find_file(const struct wasi_preopen *preopen, const struct p1_use *u
 static void describe_file(struct telling *telling, const struct wasi_preopen *preopen, const struct p1_use *use) {
   struct host_file_grant file;
   if (!find_file(preopen, use, &file)) return;
-  base_text_addz(&telling->host_path, file.host_path);
+  if (file.host_path) base_text_addz(&telling->host_path, file.host_path);
   if (file.rule)
     base_text_addz(&telling->rule, file.rule);
-  else
+  else if (file.host_path)
     base_text_format(&telling->rule, "--dir %s::%s", file.host_path, text_of(&telling->object));
   telling->access.preopen = text_of(&telling->object);
 }

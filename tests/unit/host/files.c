@@ -292,6 +292,84 @@ TEST(inherited_pipes_do_not_block) {
   CHECK_INT(host_grant_fd(fds[0], HOST_RIGHT_READ, &reader, &error), CAY_ERROR_SYSTEM);
 }
 
+/* A file of bytes beside one of the host's. */
+TEST(bytes_are_a_file) {
+  struct host_object *synthetic, *object;
+  struct cay_error error;
+  struct host_stat status;
+  struct host_time now = {.action = HOST_TIME_NOW};
+  struct host_file_grant granted;
+  char target[8];
+  size_t len_bytes;
+  bool dots = false;
+  CHECK_INT(host_grant_synthetic(&synthetic, &error), CAY_OK);
+  CHECK_INT(host_grant_bytes(synthetic, "7", "some bytes", 10, "bytes", &error), CAY_OK);
+  CHECK_INT(host_grant_bytes(synthetic, "none", "", 0, NULL, &error), CAY_OK);
+  CHECK_INT(grant_file(synthetic, "other", "other", HOST_RIGHTS_ALL), CAY_OK);
+  for (int i = 0; i < 2; i++) CHECK_TEXT(contents(synthetic, "7"), "some bytes"); /* each from its beginning */
+  CHECK_TEXT(contents(synthetic, "./none"), "");
+  CHECK_TEXT(contents(synthetic, "7/"), "ENOTDIR");
+  CHECK_TEXT(contents(synthetic, "7/x"), "ENOTDIR");
+  CHECK_INT(open_with(synthetic, "7", 0, HOST_RIGHT_WRITE, &object), -HOST_ERROR_ROFS);
+  CHECK_INT(open_with(synthetic, "7", HOST_OPEN_TRUNCATE, HOST_RIGHT_READ, &object), -HOST_ERROR_ROFS);
+  CHECK_INT(open_with(synthetic, "7", HOST_OPEN_DIRECTORY, HOST_RIGHT_READ, &object), -HOST_ERROR_NOTDIR);
+  CHECK_INT(open_with(synthetic, "7", HOST_OPEN_CREATE, HOST_RIGHT_READ, &object), 0);
+  CHECK_INT(host_object_kind(object), HOST_KIND_REGULAR);
+  CHECK_INT(host_object_rights(object), HOST_RIGHT_READ);
+  CHECK_INT(host_set_times(object, now, now), -HOST_ERROR_ROFS);
+  CHECK_INT(host_set_size(object, 0), -HOST_ERROR_NOTCAPABLE);
+  host_object_release(object);
+  CHECK_INT(host_set_times_at(synthetic, path_of("7"), true, now, now), -HOST_ERROR_ROFS);
+  CHECK_INT(host_stat_at(synthetic, path_of("7"), true, &status), 0);
+  CHECK_INT(status.size_bytes, 10);
+  CHECK_INT(host_read_link_at(synthetic, path_of("7"), target, sizeof target, &len_bytes), -HOST_ERROR_INVAL);
+  CHECK_INT(host_unlink_at(synthetic, path_of("7")), -HOST_ERROR_ROFS);
+  CHECK_INT(count_names(synthetic, &dots), 5);
+  CHECK(host_granted_file(synthetic, path_of("7"), &granted) && !granted.host_path);
+  CHECK_TEXT(granted.rule, "bytes");
+  host_object_release(synthetic);
+}
+
+static ptrdiff_t three_at_a_time(void *env, void *bytes, size_t len_bytes) {
+  char *text = env;
+  size_t take = len_bytes < 3 ? len_bytes : 3;
+  if (*text == '!') return -1;
+  memcpy(text + strlen(text), bytes, take);
+  return (ptrdiff_t)take;
+}
+
+static ptrdiff_t counts_down(void *env, void *bytes, size_t len_bytes) {
+  int *left = env;
+  if (*left < 0) return (ptrdiff_t)len_bytes + 1; /* more than there is room for */
+  memset(bytes, 'x', len_bytes);
+  return (*left)-- > 0 ? (ptrdiff_t)len_bytes : 0;
+}
+
+TEST(streams_are_somebodys) {
+  struct host_object *writer, *reader;
+  struct cay_error error;
+  char text[32] = "", a[4] = "", b[4] = "";
+  int left = 3;
+  size_t done = 0;
+  struct host_buffer out[] = {plain("ab", 2), plain("", 0), plain("cdefg", 5)}, in[] = {plain(a, 3), plain(b, 3)};
+  CHECK_INT(host_stream(HOST_RIGHT_WRITE, three_at_a_time, text, &writer, &error), CAY_OK);
+  CHECK_INT(host_stream(HOST_RIGHT_READ, counts_down, &left, &reader, &error), CAY_OK);
+  CHECK_INT(host_write(writer, out, 3, &done), 0);
+  CHECK_INT(done, 5); /* the caller comes again */
+  CHECK_TEXT(text, "abcde");
+  text[0] = '!';
+  CHECK_INT(host_write(writer, out, 3, &done), -HOST_ERROR_IO);
+  CHECK_INT(host_read(writer, in, 2, &done), -HOST_ERROR_NOTCAPABLE);
+  CHECK_INT(host_read(reader, in, 2, &done), 0);
+  CHECK_INT(done, 6);
+  CHECK_TEXT(b, "xxx");
+  CHECK_INT(host_read(reader, in, 2, &done), 0);
+  CHECK_INT(done, 3);
+  CHECK_INT(host_read(reader, in, 2, &done), -HOST_ERROR_IO);
+  host_object_release(writer);
+  host_object_release(reader);
+}
+
 TEST(memory_objects) {
   struct host_object *reader, *writer, *sink;
   struct cay_error error;
@@ -423,6 +501,8 @@ TEST_MAIN({
   RUN(single_files)
   RUN(fifos_do_not_block)
   RUN(inherited_pipes_do_not_block)
+  RUN(bytes_are_a_file)
+  RUN(streams_are_somebodys)
   RUN(memory_objects)
   RUN(devices)
   RUN(devices_stay_closed)
