@@ -335,6 +335,51 @@ TEST(sparse) {
 
 /* ---- Bulk instructions -------------------------------------------------------------------------------------------------------- */
 
+/* ---- Short ranges -------------------------------------------------------------------------------------------------------- */
+
+enum { MOST_COUNT = 66, AROUND = 200, PAGE = 65536 };
+
+/* Copies or fills by the guest and by C: the memory is the same afterwards. */
+static void check_range(struct scene *scene, bool is_copy, uint32_t to, uint32_t source, uint32_t count) {
+  uint8_t *base = scene->instance->memory0->base, expected[AROUND];
+  uint32_t from = to < PAGE / 2 ? 0 : PAGE - AROUND;
+  for (uint32_t i = 0; i < AROUND; i++) expected[i] = base[from + i] = (uint8_t)(i * 7 + count);
+  bool is_inside = to + count <= PAGE && (!is_copy || source + count <= PAGE);
+  if (is_inside && is_copy)
+    memmove(expected + (to - from), expected + (source - from), count);
+  else if (is_inside)
+    memset(expected + (to - from), (uint8_t)source, count);
+  CHECK_INT(TRAP(scene, to, source, count), is_inside ? ENGINE_TRAP_NONE : ENGINE_TRAP_MEMORY_BOUNDS);
+  CHECK(memcmp(base + from, expected, AROUND) == 0);
+}
+
+static void check_ranges(bool is_copy, const struct engine_options *options) {
+  struct program program = {.memories = BYTES(1, 0, 1)};
+  PUT(&program.types, 1, 0x60, 3, I32, I32, I32, 0);
+  PUT(&program.body, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xFC);
+  if (is_copy)
+    PUT(&program.body, 10, 0, 0, 0x0B);
+  else
+    PUT(&program.body, 11, 0, 0x0B);
+  struct scene scene = scene_new(options, &program);
+  for (uint32_t count = 0; count <= MOST_COUNT; count++) {
+    for (uint32_t source = 40; source <= 100; source += 3) check_range(&scene, is_copy, 70, source, count);
+    for (uint32_t beyond = 0; beyond <= 2; beyond++) {
+      check_range(&scene, is_copy, PAGE - count + beyond, PAGE - AROUND, count);
+      check_range(&scene, is_copy, PAGE - AROUND, PAGE - count + beyond, count);
+    }
+    CHECK_INT(TRAP(&scene, UINT32_MAX - 7, 0, count), ENGINE_TRAP_MEMORY_BOUNDS);
+  }
+  world_free(&scene.world);
+}
+
+TEST(ranges_of_any_length) {
+  for (size_t i = 0; i < BASE_ARRAY_LEN(kinds); i++) {
+    check_ranges(true, &kinds[i]);
+    check_ranges(false, &kinds[i]);
+  }
+}
+
 /* memory.copy from memory 1 (64-bit) to memory 0 (32-bit), and back: the length is an i32. */
 static void check_copy(bool is_back, const struct engine_options *options) {
   struct program program = {.memories = BYTES(2, 0, 1, 4, 1)};
@@ -487,6 +532,7 @@ TEST(budgets_count_lengths) {
 
 TIERS_TEST_MAIN(RUN(accesses_trap_at_their_own_offset) RUN(large_offsets)
                     RUN(growing_gives_a_number_of_the_address_type) RUN(growing_between_accesses) RUN(pages_of_one_byte)
-                        RUN(sparse) RUN(copies_between_address_types) RUN(filling_and_initialising)
-                            RUN(indices_of_tables_are_64_bits) RUN(sizes_of_tables_are_64_bits) RUN(segments_far_away)
-                                RUN(what_no_machine_has) RUN(budgets_count_lengths))
+                        RUN(sparse) RUN(copies_between_address_types) RUN(ranges_of_any_length)
+                            RUN(filling_and_initialising) RUN(indices_of_tables_are_64_bits)
+                                RUN(sizes_of_tables_are_64_bits) RUN(segments_far_away) RUN(what_no_machine_has)
+                                    RUN(budgets_count_lengths))

@@ -249,18 +249,6 @@ void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t oper
     control_look_on_return(b);
 }
 
-/* Copying and filling in memory 0, whose operands are a temporary and the two behind it. */
-static bool build_range(struct batch *b, const struct ir_insn *insn) {
-  bool is_copy = insn->op == MODULE_OP_MEMORY_COPY;
-  if ((!is_copy && insn->op != MODULE_OP_MEMORY_FILL) || insn->imm != 0) return false;
-  LLVMValueRef arguments[4] = {b->inst};
-  for (uint32_t i = 0; i < 3; i++) arguments[1 + i] = value_read(b, insn->a + i, VALUE_I64);
-  uint64_t copy = offsetof(struct baseline_runtime, copy), fill = offsetof(struct baseline_runtime, fill);
-  control_call_runtime(b, is_copy ? copy : fill, arguments, BASE_ARRAY_LEN(arguments));
-  control_look_on_return(b);
-  return true;
-}
-
 /* How many operands stand in consecutive temporaries from `a` on; -1: not one of these. */
 static int operand_count(uint16_t op) {
   switch (op) {
@@ -314,6 +302,6 @@ bool call_insn(struct batch *b, const struct ir_insn *insn) {
   case MODULE_OP_REF_FUNC:
     value_write(b, insn->d, LLVMBuildPtrToInt(b->builder, load_function(b, insn->imm), b->types[VALUE_I64], ""));
     return true;
-  default: return build_range(b, insn) || build_help(b, insn);
+  default: return range_insn(b, insn) || build_help(b, insn);
   }
 }

@@ -223,11 +223,18 @@ bool control_insn(struct batch *b, const struct ir_insn *insn); /* control.c */
 bool numeric_insn(struct batch *b, const struct ir_insn *insn); /* numeric.c */
 bool memory_insn(struct batch *b, const struct ir_insn *insn);  /* memory.c */
 bool atomic_insn(struct batch *b, const struct ir_insn *insn);  /* atomics.c */
+bool range_insn(struct batch *b, const struct ir_insn *insn);   /* ranges.c */
 bool call_insn(struct batch *b, const struct ir_insn *insn);    /* calls.c */
 bool references_insn(struct batch *b, const struct ir_insn *insn); /* references.c */
 bool catches_insn(struct batch *b, const struct ir_insn *insn);    /* catches.c */
 /* Where an access of so many bytes goes; bounds are checked where there are no guard pages. */
 LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t bytes);
+/* A memory, where its first byte is, and where one lies behind that. Accesses, which are made as often and where they stand. */
+LLVMValueRef memory_load(struct batch *b, uint32_t index);
+LLVMValueRef memory_base(struct batch *b, uint32_t index);
+LLVMValueRef memory_at(struct batch *b, LLVMValueRef base, LLVMValueRef address);
+LLVMValueRef memory_read(struct batch *b, LLVMValueRef place, LLVMTypeRef type);
+void memory_write(struct batch *b, LLVMValueRef place, LLVMValueRef value);
 void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm);
 /* Does an instruction by its helper, which finds its operands in the frame. False: there is none. */
 bool call_helper(struct batch *b, const struct ir_insn *insn);

@@ -21,7 +21,7 @@ static LLVMTypeRef integer_of(const struct batch *b, uint32_t bytes) {
   return LLVMIntTypeInContext(b->context, bytes * 8);
 }
 
-static LLVMValueRef load_memory(struct batch *b, uint32_t index) {
+LLVMValueRef memory_load(struct batch *b, uint32_t index) {
   if (index == 0) return value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, memory0));
   LLVMValueRef memories = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, memories));
   return value_load_fixed(b, b->pointer, memories, index * sizeof(struct engine_memory *));
@@ -29,6 +29,16 @@ static LLVMValueRef load_memory(struct batch *b, uint32_t index) {
 
 static bool is_guarded(const struct batch *b, uint32_t memory) {
   return memory == 0 && !(b->job->flags & WIRE_EXPLICIT_BOUNDS);
+}
+
+LLVMValueRef memory_base(struct batch *b, uint32_t index) {
+  LLVMValueRef memory = memory_load(b, index);
+  uint64_t base = offsetof(struct engine_memory, base);
+  return is_guarded(b, index) ? value_load_fixed(b, b->pointer, memory, base) : value_load(b, b->pointer, memory, base);
+}
+
+LLVMValueRef memory_at(struct batch *b, LLVMValueRef base, LLVMValueRef address) {
+  return LLVMBuildGEP2(b->builder, b->i8, base, &address, 1, "");
 }
 
 /* The index with its offset, in 64 bits; traps when that overflows. */
@@ -57,25 +67,19 @@ LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t 
   LLVMValueRef address = is_const ? LLVMConstNull(b->types[VALUE_I64])
                          : is_64  ? value_read(b, insn->a, VALUE_I64)
                                   : value_convert(b, value_read(b, insn->a, VALUE_I32), VALUE_I64);
-  LLVMValueRef memory = load_memory(b, index), base;
   LLVMValueRef at = add_offset(b, address, insn->imm, is_64);
-  if (is_guarded(b, index)) {
-    base = value_load_fixed(b, b->pointer, memory, offsetof(struct engine_memory, base));
-  } else {
-    check_bounds(b, at, bytes, memory);
-    base = value_load(b, b->pointer, memory, offsetof(struct engine_memory, base));
-  }
-  return LLVMBuildGEP2(b->builder, b->i8, base, &at, 1, "");
+  if (!is_guarded(b, index)) check_bounds(b, at, bytes, memory_load(b, index));
+  return memory_at(b, memory_base(b, index), at);
 }
 
-static LLVMValueRef read_memory(struct batch *b, LLVMValueRef place, LLVMTypeRef type) {
+LLVMValueRef memory_read(struct batch *b, LLVMValueRef place, LLVMTypeRef type) {
   LLVMValueRef value = LLVMBuildLoad2(b->builder, type, place, "");
   LLVMSetAlignment(value, 1);
   LLVMSetVolatile(value, true);
   return value;
 }
 
-static void write_memory(struct batch *b, LLVMValueRef place, LLVMValueRef value) {
+void memory_write(struct batch *b, LLVMValueRef place, LLVMValueRef value) {
   LLVMValueRef store = LLVMBuildStore(b->builder, value, place);
   LLVMSetAlignment(store, 1);
   LLVMSetVolatile(store, true);
@@ -93,10 +97,10 @@ static void build_load(struct batch *b, const struct ir_insn *insn, const struct
   enum value_type type = value_type_of(row->results[0]);
   LLVMValueRef place = memory_place(b, insn, bytes);
   if (type == VALUE_F32 || type == VALUE_F64) {
-    value_write(b, insn->d, read_memory(b, place, b->types[type]));
+    value_write(b, insn->d, memory_read(b, place, b->types[type]));
     return;
   }
-  LLVMValueRef value = read_memory(b, place, integer_of(b, bytes));
+  LLVMValueRef value = memory_read(b, place, integer_of(b, bytes));
   if (bytes < (type == VALUE_I32 ? 4u : 8u))
     value = is_signed(row) ? LLVMBuildSExt(b->builder, value, b->types[type], "")
                            : LLVMBuildZExt(b->builder, value, b->types[type], "");
@@ -110,13 +114,13 @@ static void build_store(struct batch *b, const struct ir_insn *insn, const struc
   LLVMValueRef place = memory_place(b, insn, bytes);
   if ((type == VALUE_I32 && bytes < 4) || (type == VALUE_I64 && bytes < 8))
     value = LLVMBuildTrunc(b->builder, value, integer_of(b, bytes), "");
-  write_memory(b, place, value);
+  memory_write(b, place, value);
 }
 
 static void build_vector_load(struct batch *b, const struct ir_insn *insn, const struct module_op_info *row) {
   uint32_t bytes = 1u << row->access_log2;
   LLVMValueRef place = memory_place(b, insn, bytes);
-  LLVMValueRef value = read_memory(b, place, bytes == 16 ? b->types[VALUE_V128] : integer_of(b, bytes));
+  LLVMValueRef value = memory_read(b, place, bytes == 16 ? b->types[VALUE_V128] : integer_of(b, bytes));
   value_write(b, insn->d, bytes == 16 ? value : numeric_call(b, insn->op, &value, 1));
 }
 
