@@ -164,7 +164,7 @@ class Catalogue:
     def call_families(self):
         indirect = ["const struct engine_table *table = inst->tables[SYMBOL(IMM)]",
                     "TRAP_ALONE_IF(r0 >= table->count, UNDEFINED_ELEMENT)",
-                    "const struct engine_function *callee = (const struct engine_function *)(uintptr_t)table->elems[r0]",
+                    "const struct engine_function *callee = (const struct engine_function *)(uintptr_t)table->elems[tiers_narrowed(r0, table->count)]",
                     "TRAP_ALONE_IF(!callee, NULL_ELEMENT)",
                     "TRAP_ALONE_IF(!engine_type_matches(callee->def, inst->types[SYMBOL(IMM2)]), CALL_TYPE)", "CALLEE(callee)"]
         self.family("INDIRECT", [Stencil("; ".join(indirect), None)])

@@ -278,6 +278,7 @@ static inline double double_of(uint64_t bits) { double value; memcpy(&value, &bi
 /* Only the files that need it see its structs, so that a change of them does not cost the time of all. */
 #ifdef STENCIL_WITH_ENGINE
 #include "tiers/baseline/baseline.h"
+#include "tiers/narrow.h"
 
 #define X(name, text) TIERS_GUEST_CC void STENCIL_TRAP_##name(void);
 ENGINE_TRAPS(X)

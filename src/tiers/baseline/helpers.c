@@ -10,6 +10,7 @@
  * waiting and notifying: imm is the offset, b the memory; throw: imm is the tag. A 32-bit size, address or index is zero-extended in its slot, so that one helper serves both address types. */
 #include "tiers/baseline/baseline.h"
 #include "tiers/fields.h"
+#include "tiers/narrow.h"
 
 #include <assert.h>
 
@@ -53,7 +54,7 @@ HELPER(data_drop) {
 HELPER(table_get) {
   const struct engine_table *table = inst->tables[INDEX];
   TRAP_IF(OPERAND(0) >= table->count, TABLE_BOUNDS);
-  fp[D] = table->elems[OPERAND(0)];
+  fp[D] = table->elems[tiers_narrowed(OPERAND(0), table->count)];
   return ENGINE_TRAP_NONE;
 }
 HELPER(table_set) {

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "tiers/narrow.h"
+
 #include "../engine/fake_tier.h"
 #include "every_tier.h"
 
@@ -373,6 +375,19 @@ static void check_ranges(bool is_copy, const struct engine_options *options) {
   world_free(&scene.world);
 }
 
+TEST(narrowed_indices) {
+  const uint64_t most = UINT64_C(1) << 62;
+  CHECK_INT(tiers_narrowed(0, 1), 0);
+  CHECK_INT(tiers_narrowed(6, 7), 6);
+  CHECK_INT(tiers_narrowed(7, 7), 0);
+  CHECK_INT(tiers_narrowed(8, 7), 0);
+  CHECK_INT(tiers_narrowed(0, 0), 0);
+  CHECK_INT(tiers_narrowed(most - 1, most), most - 1);
+  CHECK_INT(tiers_narrowed(UINT64_C(1) << 63, most), 0);
+  CHECK_INT(tiers_narrowed(UINT64_MAX, most), 0);
+  CHECK_INT(tiers_narrowed(UINT64_MAX, 0), 0);
+}
+
 TEST(ranges_of_any_length) {
   for (size_t i = 0; i < BASE_ARRAY_LEN(kinds); i++) {
     check_ranges(true, &kinds[i]);
@@ -532,7 +547,7 @@ TEST(budgets_count_lengths) {
 
 TIERS_TEST_MAIN(RUN(accesses_trap_at_their_own_offset) RUN(large_offsets)
                     RUN(growing_gives_a_number_of_the_address_type) RUN(growing_between_accesses) RUN(pages_of_one_byte)
-                        RUN(sparse) RUN(copies_between_address_types) RUN(ranges_of_any_length)
+                        RUN(sparse) RUN(copies_between_address_types) RUN(narrowed_indices) RUN(ranges_of_any_length)
                             RUN(filling_and_initialising) RUN(indices_of_tables_are_64_bits)
                                 RUN(sizes_of_tables_are_64_bits) RUN(segments_far_away) RUN(what_no_machine_has)
                                     RUN(budgets_count_lengths))

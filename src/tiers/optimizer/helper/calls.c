@@ -217,6 +217,7 @@ static void build_call_indirect(struct batch *b, const struct ir_insn *insn) {
   control_trap_if(b, LLVMBuildICmp(b->builder, LLVMIntUGE, index, count, ""),
                   control_trap_number(b, ENGINE_TRAP_UNDEFINED_ELEMENT));
   LLVMValueRef elems = value_load(b, b->pointer, table, offsetof(struct engine_table, elems));
+  index = value_narrow(b, index, LLVMBuildSub(b->builder, count, LLVMConstInt(i64, 1, false), ""));
   LLVMValueRef place = LLVMBuildGEP2(b->builder, b->pointer, elems, &index, 1, "");
   LLVMValueRef function = LLVMBuildLoad2(b->builder, b->pointer, place, "");
   control_trap_if(b, LLVMBuildIsNull(b->builder, function, ""), control_trap_number(b, ENGINE_TRAP_NULL_ELEMENT));

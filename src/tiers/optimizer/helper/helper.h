@@ -136,6 +136,12 @@ LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t b
  * is x, or when that is no number a certain NaN, but NaNs have signs. So it must not know the numbers with which it could
  * leave an operation out. */
 LLVMValueRef value_number(struct batch *b, enum value_type type, uint64_t bits);
+/* A number of these or a vector, which a float register has. */
+bool value_is_float(const struct batch *b, LLVMTypeRef type);
+/* The same value, of which LLVM knows nothing. */
+LLVMValueRef value_hide(struct batch *b, LLVMValueRef value);
+/* As tiers_narrowed (narrow.h), with the largest number that may pass, which is below 2^63. */
+LLVMValueRef value_narrow(struct batch *b, LLVMValueRef index, LLVMValueRef most);
 /* The value of a slot as it is, or as one of the type, which is of the same class. */
 LLVMValueRef value_read_any(struct batch *b, uint32_t slot, enum ir_class cls);
 LLVMValueRef value_read(struct batch *b, uint32_t slot, enum value_type type);

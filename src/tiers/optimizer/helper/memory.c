@@ -51,14 +51,15 @@ static LLVMValueRef add_offset(struct batch *b, LLVMValueRef index, uint64_t off
   return sum;
 }
 
-/* at + bytes <= length, without overflow. */
-static void check_bounds(struct batch *b, LLVMValueRef at, uint32_t bytes, LLVMValueRef memory) {
+/* at + bytes <= length, without overflow. Returns `at`. */
+static LLVMValueRef check_bounds(struct batch *b, LLVMValueRef at, uint32_t bytes, LLVMValueRef memory) {
   LLVMTypeRef i64 = b->types[VALUE_I64];
   LLVMValueRef trap = control_trap_number(b, ENGINE_TRAP_MEMORY_BOUNDS), size = LLVMConstInt(i64, bytes, false);
   LLVMValueRef length = value_load(b, i64, memory, offsetof(struct engine_memory, len_bytes));
   control_trap_if(b, LLVMBuildICmp(b->builder, LLVMIntULT, length, size, ""), trap);
   LLVMValueRef last = LLVMBuildSub(b->builder, length, size, "");
   control_trap_if(b, LLVMBuildICmp(b->builder, LLVMIntUGT, at, last, ""), trap);
+  return value_narrow(b, at, last);
 }
 
 LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t bytes) {
@@ -68,7 +69,7 @@ LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t 
                          : is_64  ? value_read(b, insn->a, VALUE_I64)
                                   : value_convert(b, value_read(b, insn->a, VALUE_I32), VALUE_I64);
   LLVMValueRef at = add_offset(b, address, insn->imm, is_64);
-  if (!is_guarded(b, index)) check_bounds(b, at, bytes, memory_load(b, index));
+  if (!is_guarded(b, index)) at = check_bounds(b, at, bytes, memory_load(b, index));
   return memory_at(b, memory_base(b, index), at);
 }
 

@@ -182,15 +182,6 @@ static void build_shuffle(struct batch *b, const struct ir_insn *insn) {
   value_write(b, insn->d, LLVMBuildBitCast(b->builder, result, b->types[VALUE_V128], ""));
 }
 
-/* A constant that LLVM shall not look into. */
-static LLVMValueRef hide(struct batch *b, LLVMValueRef value) {
-  char constraints[] = {'=', b->job->target->float_register, ',', '0'};
-  LLVMTypeRef own = LLVMTypeOf(value), type = LLVMFunctionType(own, &own, 1, false);
-  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, sizeof constraints, false, false,
-                                       LLVMInlineAsmDialectATT, false);
-  return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
-}
-
 /* ---- Instructions ------------------------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef read_b(struct batch *b, const struct ir_insn *insn, enum value_type type) {
@@ -206,7 +197,7 @@ static unsigned read_operands(struct batch *b, const struct ir_insn *insn, const
     enum value_type type = value_type_of(row->params[i]);
     out[i] = i == 1 ? read_b(b, insn, type) : value_read(b, slots[i], type);
     bool is_float = row->flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64);
-    if (is_float && type == VALUE_V128 && LLVMIsConstant(out[i])) out[i] = hide(b, out[i]);
+    if (is_float && type == VALUE_V128 && LLVMIsConstant(out[i])) out[i] = value_hide(b, out[i]);
   }
   return row->param_count;
 }

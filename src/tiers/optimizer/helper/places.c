@@ -80,15 +80,11 @@ static bool has_plain_users(LLVMValueRef value) {
   return true;
 }
 
-static bool is_float(const struct batch *b, LLVMTypeRef type) {
-  return type == b->types[VALUE_F32] || type == b->types[VALUE_F64] || LLVMGetTypeKind(type) == LLVMVectorTypeKind;
-}
-
 /* Whether nobody needs what is in the register of the operand `value` afterwards. The machine's instruction leaves its result in
  * the register of one operand; where that is needed LLVM takes load and instruction apart again, and the load, which it makes anew,
  * has no location. Instructions on floats have a register for the result where there is AVX. */
 static bool is_given_up(const struct batch *b, LLVMValueRef value, LLVMValueRef user) {
-  if (LLVMIsConstant(value) || (b->job->has_avx && is_float(b, LLVMTypeOf(value)))) return true;
+  if (LLVMIsConstant(value) || (b->job->has_avx && value_is_float(b, LLVMTypeOf(value)))) return true;
   LLVMUseRef use = LLVMGetFirstUse(value);
   return LLVMIsAInstruction(value) && LLVMGetInstructionParent(value) == LLVMGetInstructionParent(user) &&
          !LLVMGetNextUse(use);
@@ -128,15 +124,6 @@ static bool spread(struct batch *b, LLVMValueRef value, LLVMMetadataRef place) {
 
 /* ---- What is kept apart --------------------------------------------------------------------------------------------------- */
 
-/* The value as LLVM does not know it, before the builder's place. */
-static LLVMValueRef hand_on(struct batch *b, LLVMValueRef value) {
-  LLVMTypeRef own = LLVMTypeOf(value), type = LLVMFunctionType(own, &own, 1, false);
-  char constraints[] = {'=', is_float(b, own) ? b->job->target->float_register : 'r', ',', '0'};
-  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, sizeof constraints, false, false,
-                                       LLVMInlineAsmDialectATT, false);
-  return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
-}
-
 /* All users of `value` but `first`, which is made of it, use `instead`. */
 static void replace(LLVMValueRef value, LLVMValueRef first, LLVMValueRef instead) {
   LLVMReplaceAllUsesWith(value, instead);
@@ -151,9 +138,9 @@ static void keep_apart(struct batch *b, LLVMValueRef load) {
   LLVMSetCurrentDebugLocation2(b->builder, NULL);
   if (value == load && is_narrow(b, LLVMTypeOf(load))) {
     LLVMValueRef wide = LLVMBuildZExt(b->builder, load, b->types[VALUE_I32], "");
-    replace(load, wide, LLVMBuildTrunc(b->builder, hand_on(b, wide), LLVMTypeOf(load), ""));
+    replace(load, wide, LLVMBuildTrunc(b->builder, value_hide(b, wide), LLVMTypeOf(load), ""));
   } else {
-    LLVMValueRef handed = hand_on(b, value);
+    LLVMValueRef handed = value_hide(b, value);
     replace(value, handed, handed);
   }
 }

@@ -110,6 +110,26 @@ LLVMValueRef value_number(struct batch *b, enum value_type type, uint64_t bits) 
   return value_load_fixed(b, b->types[type], number, 0);
 }
 
+bool value_is_float(const struct batch *b, LLVMTypeRef type) {
+  return type == b->types[VALUE_F32] || type == b->types[VALUE_F64] || LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+}
+
+/* A line of assembly without instructions. */
+LLVMValueRef value_hide(struct batch *b, LLVMValueRef value) {
+  LLVMTypeRef own = LLVMTypeOf(value), type = LLVMFunctionType(own, &own, 1, false);
+  char constraints[] = {'=', value_is_float(b, own) ? b->job->target->float_register : 'r', ',', '0'};
+  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, sizeof constraints, false, false,
+                                       LLVMInlineAsmDialectATT, false);
+  return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
+}
+
+LLVMValueRef value_narrow(struct batch *b, LLVMValueRef index, LLVMValueRef most) {
+  LLVMValueRef hidden = value_hide(b, index), rest = LLVMBuildSub(b->builder, most, hidden, "");
+  LLVMValueRef both = LLVMBuildOr(b->builder, hidden, rest, "");
+  LLVMValueRef sign = LLVMBuildAShr(b->builder, both, LLVMConstInt(b->types[VALUE_I64], 63, false), "");
+  return LLVMBuildAnd(b->builder, index, value_hide(b, LLVMBuildNot(b->builder, sign, "")), "");
+}
+
 LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type type) {
   enum value_type from = type_of_value(b, value);
   if (from == type) return value;
