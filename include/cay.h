@@ -76,8 +76,11 @@ typedef struct cay_engine_config cay_engine_config;
 
 CAY_API enum cay_status cay_engine_config_new(cay_engine_config **out, struct cay_error *error);
 CAY_API void cay_engine_config_free(cay_engine_config *config);
-/* How code is executed: "baseline", machine code that is made of a function when it is first called, which is the default
- * where the build has it, or "interp". Error: CAY_ERROR_ARGUMENT, which lists the tiers of this build. */
+/* How code is executed: "interp"; "baseline", machine code that is made of a function when it is first called, which is the
+ * default where the build has it; "auto", the same, and what turns out to be busy is compiled again by LLVM while the program runs;
+ * "optimized", all of it is by LLVM, before anything runs. LLVM is in a process of its own, cay-llvm, that the first function that
+ * is busy starts, or the first module; where it cannot be started everything stays in the baseline. What that has made is
+ * kept where there is a cache. Error: CAY_ERROR_ARGUMENT, which lists the tiers of this build. */
 CAY_API enum cay_status cay_engine_config_set_tier(cay_engine_config *config, const char *tier,
                                                    struct cay_error *error);
 /* The most stack that the guest's calls may use, in bytes; 16 MiB when 0 or never set. Reserved, not touched. */
@@ -97,7 +100,19 @@ CAY_API void cay_engine_config_set_fuel(cay_engine_config *config, bool counts);
 CAY_API enum cay_status cay_engine_config_set_proposals(cay_engine_config *config, const char *list,
                                                         struct cay_error *error);
 
-/* `config` NULL: everything at its default. The configuration is not kept. */
+/* Keeps machine code of the tiers "auto" and "optimized" in a folder for later processes: NULL is the one of the command `cay`,
+ * beneath XDG_CACHE_HOME or HOME. It is made where it does not exist, has to be the user's own, of mode 0700, and takes at most
+ * `most_bytes` (0: 1 GiB). No grant that is made after cay_engine_new reaches it. A module's code is found by the hash of its
+ * bytes; what "auto" has made of it is kept when its last instance in the engine goes. Whoever may write to the folder decides
+ * what runs in this process: files of others, and those that were changed, do not count. What can be wrong with the folder,
+ * cay_engine_new says: CAY_ERROR_SYSTEM. Errors: CAY_ERROR_UNSUPPORTED: the build has no such tiers; _MEMORY. */
+CAY_API enum cay_status cay_engine_config_set_cache(cay_engine_config *config, const char *folder, uint64_t most_bytes,
+                                                    struct cay_error *error);
+/* The folder where cay-llvm is looked for first, before that of the process's own program and the one that cay was installed in;
+ * NULL: there is none. The text is not copied. Of all engines; before the first. */
+CAY_API void cay_set_helper_folder(const char *folder);
+
+/* `config` NULL: everything at its default. The configuration is not kept. CAY_ERROR_SYSTEM, _LIMIT: of its cache. */
 CAY_API enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out, struct cay_error *error);
 /* After everything that was made with it, except that modules may be released later. */
 CAY_API void cay_engine_free(cay_engine *engine);
@@ -212,6 +227,16 @@ enum cay_stdio {
 CAY_API enum cay_status cay_wasi_set_stdio(cay_wasi *wasi, unsigned index, enum cay_stdio kind, int fd,
                                            struct cay_error *error);
 
+/* Standard stream `index` is a function of the host's. Of 0, it fills in up to `len_bytes`, at least one, and returns how many
+ * it has given, 0 at the end; of 1 and 2, it takes as many of them and returns how many it has taken. Less than `len_bytes` is
+ * told to the program, which calls again; a negative number is an error, EIO. `bytes` are the guest's own: where it has threads,
+ * they may change meanwhile. It runs on the thread of the program that calls, never twice at once of one stream, on the guest's
+ * stack, of which it has 128 KiB; as long as it waits the program cannot be interrupted. It may call nothing
+ * of this library. All runs of the configuration have it; `env` stays the caller's until the last of them is freed. */
+typedef ptrdiff_t (*cay_transfer)(void *env, void *bytes, size_t len_bytes);
+CAY_API enum cay_status cay_wasi_set_stream(cay_wasi *wasi, unsigned index, cay_transfer transfer, void *env,
+                                            struct cay_error *error);
+
 /* Calls `trace` with one line (no newline) for each WASI call of the program: name, arguments, result. NULL: off. The
  * callback runs on the thread of the program that calls, never twice at once, and may call nothing of this library but
  * cay_run_calls; a run starts no callback before cay_run_start or cay_run_invoke. The same holds for the next. */
@@ -227,16 +252,6 @@ enum cay_denial_reason {
   CAY_DENIAL_NETWORK,   /* no network rule allows it */
   CAY_DENIAL_PERMIT,    /* the callback of cay_wasi_set_permit said no */
 };
-/* Standard stream `index` is a function of the host's. Of 0, it fills in up to `len_bytes`, at least one, and returns how many
- * it has given, 0 at the end; of 1 and 2, it takes as many of them and returns how many it has taken. Less than `len_bytes` is
- * told to the program, which calls again; a negative number is an error, EIO. `bytes` are the guest's own: where it has threads,
- * they may change meanwhile. It runs on the thread of the program that calls, never twice at once of one stream, on the guest's
- * stack, of which it has 128 KiB; as long as it waits the program cannot be interrupted. It may call nothing
- * of this library. All runs of the configuration have it; `env` stays the caller's until the last of them is freed. */
-typedef ptrdiff_t (*cay_transfer)(void *env, void *bytes, size_t len_bytes);
-CAY_API enum cay_status cay_wasi_set_stream(cay_wasi *wasi, unsigned index, cay_transfer transfer, void *env,
-                                            struct cay_error *error);
-
 /* What a use takes: bits. A file that is opened takes several at once. */
 enum cay_right {
   CAY_RIGHT_READ = 1 << 0,   /* contents of files, texts of links */
@@ -587,6 +602,9 @@ enum cay_wasm_externkind { CAY_WASM_EXTERN_TAG = 64 };
 
 /* The configuration inside, to be changed by cay_engine_config_set functions; it lives as long. */
 CAY_API cay_engine_config *cay_wasm_config(struct wasm_config_t *config);
+/* wasm_engine_new_with_config, which says why it fails. The configuration ends in any case; NULL: none. */
+CAY_API enum cay_status cay_wasm_engine_new(struct wasm_config_t *config, struct wasm_engine_t **out,
+                                            struct cay_error *error);
 /* wasm_store_new, with a budget for memories, tables, objects and fuel (NULL: none), which the store retains. */
 CAY_API enum cay_status cay_wasm_store_new(struct wasm_engine_t *engine, cay_budget *budget,
                                            struct wasm_store_t **out, struct cay_error *error);

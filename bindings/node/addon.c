@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES = 256, MOST_VALUES = 64 };
+enum { NAME_BYTES = 256, PATH_BYTES = 4096, MOST_VALUES = 64 };
 
 struct engine {
   size_t references;
@@ -234,11 +234,14 @@ static napi_value wrap(napi_env env, void *object, napi_finalize end, const napi
 
 /* ---- Loading and making --------------------------------------------------------------------------------------------------- */
 
-static struct engine *engine_new(const char *tier, struct cay_error *error) {
+/* `cache`: a folder, "-": that of the command, "": none. */
+static struct engine *engine_new(const char *tier, const char *cache, struct cay_error *error) {
   struct engine *engine = calloc(1, sizeof *engine);
   cay_engine_config *config = NULL;
   enum cay_status status = engine ? cay_engine_config_new(&config, error) : CAY_ERROR_MEMORY;
   if (status == CAY_OK && tier[0]) status = cay_engine_config_set_tier(config, tier, error);
+  if (status == CAY_OK && cache[0])
+    status = cay_engine_config_set_cache(config, strcmp(cache, "-") == 0 ? NULL : cache, 0, error);
   if (status == CAY_OK) status = cay_engine_new(config, &engine->engine, error);
   cay_engine_config_free(config);
   if (status == CAY_OK) {
@@ -249,26 +252,39 @@ static struct engine *engine_new(const char *tier, struct cay_error *error) {
   return NULL;
 }
 
-/* load(bytes, tier): an external. */
+/* load(bytes, tier, cache): an external. */
 static napi_value load(napi_env env, napi_callback_info info) {
-  napi_value args[2];
+  napi_value args[3];
   napi_typedarray_type kind;
   void *bytes;
-  size_t len_bytes, tier_bytes;
-  char tier[NAME_BYTES];
+  size_t len_bytes, text_bytes;
+  char tier[NAME_BYTES], cache[PATH_BYTES];
   struct cay_error error = {.status = CAY_ERROR_MEMORY, .text = "out of memory"};
-  if (!arguments(env, info, args, 2) ||
+  if (!arguments(env, info, args, 3) ||
       napi_get_typedarray_info(env, args[0], &kind, &len_bytes, &bytes, NULL, NULL) != napi_ok ||
-      kind != napi_uint8_array || napi_get_value_string_utf8(env, args[1], tier, sizeof tier, &tier_bytes) != napi_ok)
+      kind != napi_uint8_array || napi_get_value_string_utf8(env, args[1], tier, sizeof tier, &text_bytes) != napi_ok ||
+      napi_get_value_string_utf8(env, args[2], cache, sizeof cache, &text_bytes) != napi_ok)
     return misused(env, "a module is a Uint8Array");
   struct module *module = calloc(1, sizeof *module);
-  if (module) module->engine = engine_new(tier, &error);
+  if (module) module->engine = engine_new(tier, cache, &error);
   if (!module || !module->engine ||
       cay_module_load(module->engine->engine, bytes, len_bytes, &module->module, &error)) {
     if (module) module_end(env, module, NULL);
     return throw_status(env, NULL, &error);
   }
   return wrap(env, module, module_end, &module_tag);
+}
+
+/* setHelperFolder(folder) */
+static napi_value set_helper_folder(napi_env env, napi_callback_info info) {
+  static char folder[PATH_BYTES]; /* the library has no copy */
+  napi_value args[1];
+  size_t text_bytes;
+  if (!arguments(env, info, args, 1) ||
+      napi_get_value_string_utf8(env, args[0], folder, sizeof folder, &text_bytes) != napi_ok)
+    return misused(env, "a folder is a string");
+  cay_set_helper_folder(folder);
+  return NULL;
 }
 
 /* [module, name, params, results, call] */
@@ -505,7 +521,7 @@ NAPI_MODULE_INIT() {
     napi_callback function;
   } functions[] = {{"load", load},          {"instantiate", instantiate}, {"close", close_instance},
                    {"call", call},          {"size", memory_size},        {"read", memory_read},
-                   {"write", memory_write}, {"version", version}};
+                   {"write", memory_write}, {"version", version},         {"setHelperFolder", set_helper_folder}};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
     if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function) !=

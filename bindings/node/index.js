@@ -44,9 +44,10 @@ function guarded(call) {
 
 class Module {
   #native;
-  // `tier`: how code is executed, "baseline" or "interp"; by default what the build has.
-  constructor(bytes, {tier = ''} = {}) {
-    this.#native = guarded(() => native.load(bytes, tier));
+  // `tier`: how code is executed, "baseline", "auto", "optimized" or "interp"; by default "baseline" where the build has it.
+  // `cache`: a folder where the middle two keep machine code for later processes; true: that of the command `cay`.
+  constructor(bytes, {tier = '', cache = ''} = {}) {
+    this.#native = guarded(() => native.load(bytes, tier, cache === true ? '-' : cache || ''));
   }
   static native(module) {
     return module.#native;
@@ -94,4 +95,5 @@ class Instance {
   }
 }
 
-module.exports = {Module, Instance, CayError, Trap, Limit, version: native.version()};
+// Where cay-llvm is, the helper of the tiers "auto" and "optimized"; before the first module.
+module.exports = {Module, Instance, CayError, Trap, Limit, version: native.version(), setHelperFolder: native.setHelperFolder};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Private to `api`: the cache's folder (cache.c), and the process that fills it (keeper.c). */
+/* Private to `api`: the cache's folder (cache.c), what a run of the command takes from it (cache_run.c), and who fills it: a
+ * process beside the command (keeper.c), or the process itself (keeping.c). */
 #ifndef API_CACHE_H
 #define API_CACHE_H
 
@@ -22,6 +23,10 @@ enum { CACHE_NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 + sizeof ".code" };
 bool cache_lock_byte(int fd, off_t at, bool is_alone, bool waits);
 void cache_unlock_byte(int fd, off_t at);
 
+/* What is open under a name in the folder, or -1; and why it does not count, NULL: it does. */
+struct stat;
+int cache_open_file(const struct api_cache *cache, const char *name);
+const char *cache_distrust(int fd, struct stat *status);
 /* The file that code for the key is in. */
 void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]);
 /* Reads it whole, where it is one that cay has written, and checks it. False: there is none that can be used. */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "api/parts.h"
-#include "tiers/tiers.h"
 
 const char *cay_version(void) { return CAY_VERSION; }
 
@@ -132,7 +131,10 @@ enum cay_status cay_engine_config_new(cay_engine_config **out, struct cay_error 
   return CAY_OK;
 }
 
-void cay_engine_config_free(cay_engine_config *config) { base_free(config); }
+void cay_engine_config_free(cay_engine_config *config) {
+  api_engine_config_deinit(config);
+  base_free(config);
+}
 
 enum cay_status cay_engine_config_set_tier(cay_engine_config *config, const char *tier, struct cay_error *error) {
   const struct engine_tier *found = api_tier_find(tier, error);
@@ -180,8 +182,11 @@ enum cay_status cay_engine_new(const cay_engine_config *config, cay_engine **out
   engine->code_options.deterministic_relaxed_simd = options.deterministic_relaxed_simd;
   engine->code_options.canonical_nans = options.canonical_nans;
   engine->code_options.fuel = options.fuel;
-  enum cay_status status = engine_new(&options, &engine->engine, error);
+  enum cay_status status = api_keeper_open(config, engine->tier, &engine->keeper, error);
+  options.keeper = (const struct engine_keeper *)(const void *)engine->keeper;
+  if (status == CAY_OK) status = engine_new(&options, &engine->engine, error);
   if (status != CAY_OK) {
+    api_keeper_close(engine->keeper);
     base_free(engine);
     return status;
   }
@@ -196,7 +201,7 @@ void cay_engine_free(cay_engine *engine) {
   atomic_fetch_sub(&engine_count, 1);
   api_watchdog_end(&engine->watchdog);
   engine_free(engine->engine);
-  base_free(engine);
-}
   engine->engine = NULL; /* for who uses it yet */
   api_keeper_close(engine->keeper);
+  base_free(engine);
+}

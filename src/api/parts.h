@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "host/host.h"
 #include "module/module.h"
+#include "tiers/tiers.h"
 #include "wasi/wasi.h"
 
 struct cay_engine_config {
@@ -18,7 +19,28 @@ struct cay_engine_config {
   size_t stack_bytes;
   bool explicit_bounds, deterministic_relaxed_simd, canonical_nans, fuel;
   module_features features;
+  char *cache_folder;   /* NULL: cay's own */
+  uint64_t cache_bytes; /* 0: there is no cache */
 };
+
+/* ---- Who keeps an engine's code (keeping.c) ---------------------------------------------------------------------------- */
+
+struct api_keeper; /* it begins with the struct engine_keeper */
+#if TIERS_HAS_OPTIMIZER
+void api_engine_config_deinit(struct cay_engine_config *config); /* NULL allowed */
+/* `*out` stays as it is when nothing is to be kept. */
+enum cay_status api_keeper_open(const struct cay_engine_config *config, const struct engine_tier *tier,
+                                struct api_keeper **out, struct cay_error *error);
+void api_keeper_close(struct api_keeper *keeper); /* NULL allowed; after the engine */
+#else
+static inline void api_engine_config_deinit(struct cay_engine_config *config) { (void)config; }
+static inline enum cay_status api_keeper_open(const struct cay_engine_config *config, const struct engine_tier *tier,
+                                              struct api_keeper **out, struct cay_error *error) {
+  (void)config, (void)tier, (void)out, (void)error;
+  return CAY_OK;
+}
+static inline void api_keeper_close(struct api_keeper *keeper) { (void)keeper; }
+#endif
 
 /* ---- Limits of time (timeout.c) ---------------------------------------------------------------------------------------- */
 
@@ -57,6 +79,7 @@ void api_timeout_stop(struct api_timeout *timeout);
 struct cay_engine {
   struct engine *engine;
   const struct engine_tier *tier;
+  struct api_keeper *keeper; /* NULL: none */
   size_t stack_bytes;
   module_features features;
   struct engine_code_options code_options; /* as long as memories have guard pages */

@@ -19,17 +19,23 @@ cay_engine_config *cay_wasm_config(wasm_config_t *config) { return &config->conf
 
 /* ---- Engines ---------------------------------------------------------------------------------------------------------------- */
 
-wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *config) {
+enum cay_status cay_wasm_engine_new(wasm_config_t *config, wasm_engine_t **out, struct cay_error *error) {
   wasm_engine_t *engine = base_alloc_zero(1, sizeof *engine);
   enum cay_status status =
-      engine ? cay_engine_new((cay_engine_config *)config, &engine->engine, NULL) : CAY_ERROR_MEMORY;
+      engine ? cay_engine_new((cay_engine_config *)config, &engine->engine, error) : base_error_memory(error);
   wasm_config_delete(config);
   if (status != CAY_OK) {
     base_free(engine);
-    return NULL;
+    return status;
   }
   atomic_init(&engine->references, 1);
-  return engine;
+  *out = engine;
+  return CAY_OK;
+}
+
+wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *config) {
+  wasm_engine_t *engine = NULL;
+  return cay_wasm_engine_new(config, &engine, NULL) == CAY_OK ? engine : NULL;
 }
 
 wasm_engine_t *wasm_engine_new(void) { return wasm_engine_new_with_config(NULL); }
@@ -44,13 +50,13 @@ void wasm_engine_delete(wasm_engine_t *engine) {
 
 enum cay_status cay_wasm_store_new(wasm_engine_t *engine, cay_budget *budget, wasm_store_t **out,
                                    struct cay_error *error) {
+  assert(engine && "a store is of an engine");
   wasm_store_t *store = base_alloc_zero(1, sizeof *store);
   if (!store) return base_error_memory(error);
   struct engine_limits limits = {.budget = api_budget(budget)};
   enum cay_status status = standard_set_init(store)
                                ? engine_store_new(engine->engine->engine, &limits, &store->inner, error)
                                : base_error_memory(error);
-  assert(engine && "a store is of an engine");
   if (status != CAY_OK) {
     base_free(store->buckets);
     base_free(store);

@@ -231,7 +231,8 @@ static enum cay_status code_make(struct engine_store *store, struct module *modu
   if (!code) return base_error_memory(error);
   code->module = module_retain(module);
   code->explicit_bounds = explicit_bounds;
-  struct engine_code_options options = {.explicit_bounds = explicit_bounds,
+  struct engine_code_options options = {.keeper = engine->options.keeper,
+                                        .explicit_bounds = explicit_bounds,
                                         .deterministic_relaxed_simd = engine->options.deterministic_relaxed_simd,
                                         .exact_locals = engine->options.exact_locals,
                                         .canonical_nans = engine->options.canonical_nans,

@@ -244,7 +244,9 @@ struct engine_location {
   const void *crossing;         /* in, of the frame, and out, of the caller: of the first one it is the activation's */
 };
 
+struct engine_keeper;
 struct engine_code_options {
+  const struct engine_keeper *keeper; /* NULL: what is made is kept by nobody */
   bool explicit_bounds;
   bool deterministic_relaxed_simd;
   bool exact_locals;
@@ -267,6 +269,18 @@ struct engine_code_stats {
     const char *why; /* NULL: no more */
     uint32_t functions;
   } left[ENGINE_CODE_REASONS]; /* that are not optimized */
+};
+
+/* Who keeps code that a tier has made, for later processes. `begin` is called once for each code object, the others with what it has
+ * returned, one at a time; different code objects may be in different threads. */
+struct tiers_kept;
+struct tiers_answer;
+struct engine_keeper {
+  /* Code of the module is wanted. `*kept`: what there is of it, borrowed until `end`, or NULL. Returns NULL when nothing is kept. */
+  void *(*begin)(const struct engine_keeper *keeper, const struct module *module, const struct engine_code_options *options,
+                 const struct tiers_kept **kept);
+  void (*take)(void *keeping, const struct tiers_answer *answer); /* more of it was made */
+  void (*end)(void *keeping);                                     /* the code object goes */
 };
 
 /* A piece of a function's machine code, before it has a place in memory. */
@@ -389,6 +403,7 @@ struct engine_options {
   bool exact_locals; /* locals are in their frames at any moment, also after a trap, for those who read frames; slower */
   bool canonical_nans; /* a NaN that arithmetic makes is the canonical one, with its sign positive, on every machine */
   bool fuel; /* instructions are counted, and taken from BASE_LIMIT_FUEL of the store's budget */
+  const struct engine_keeper *keeper; /* of code; has to live as long as the engine; NULL: none */
 };
 enum cay_status engine_new(const struct engine_options *options, struct engine **out, struct cay_error *error);
 void engine_free(struct engine *engine);

@@ -10,7 +10,7 @@
 
 #include "host/object.h"
 
-enum { FOLDERS_MAX = 2, DEPTH_MAX = 128 };
+enum { DEPTH_MAX = 128 };
 
 struct place_id {
   dev_t device;
@@ -20,8 +20,9 @@ struct forbidden {
   struct place_id self, above[DEPTH_MAX];
   size_t depth; /* how many are above */
 };
-static struct forbidden folders[FOLDERS_MAX];
-static size_t folder_count;
+static struct forbidden folders[HOST_FORBIDDEN_MAX];
+static atomic_size_t folder_count;                       /* those before are there to stay */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of who adds one */
 
 static bool id_of(int fd, struct place_id *out) {
   struct stat status;
@@ -51,18 +52,29 @@ static size_t climb(int fd, struct place_id out[DEPTH_MAX]) {
   return count;
 }
 
-void host_forbid(int folder) {
-  if (folder_count == FOLDERS_MAX) return;
-  struct forbidden *added = &folders[folder_count];
-  if (!id_of(folder, &added->self)) return;
-  added->depth = climb(folder, added->above);
-  folder_count++;
-}
-
 static bool is_one(const struct place_id *id) {
   for (size_t i = 0; i < folder_count; i++)
     if (is_same(id, &folders[i].self)) return true;
   return false;
+}
+
+static bool add(int folder) {
+  struct place_id self;
+  if (!id_of(folder, &self)) return false;
+  if (is_one(&self)) return true;
+  if (folder_count == HOST_FORBIDDEN_MAX) return false;
+  struct forbidden *added = &folders[folder_count];
+  added->self = self;
+  added->depth = climb(folder, added->above);
+  folder_count++;
+  return true;
+}
+
+bool host_forbid(int folder) {
+  pthread_mutex_lock(&lock);
+  bool is_added = add(folder);
+  pthread_mutex_unlock(&lock);
+  return is_added;
 }
 
 bool host_is_forbidden(int fd) {

@@ -245,8 +245,9 @@ enum cay_status host_memory_sink(struct host_object **out, struct cay_error *err
 const char *host_memory_bytes(const struct host_object *object, size_t *len_bytes);
 
 /* A folder that no grant of this process reaches, neither as one nor through one above it. Before the grants are made; it may
- * be closed afterwards. At most two. */
-void host_forbid(int folder);
+ * be closed afterwards. Any thread. False: there are HOST_FORBIDDEN_MAX others, or it cannot be told which one it is. */
+enum { HOST_FORBIDDEN_MAX = 8 };
+bool host_forbid(int folder);
 
 /* What of the host's file system an object reaches by names, for whoever confines the process: directories, and single
  * files of a synthetic one. `tell` is called for each; a file that has gone meanwhile is left out. */

@@ -2,6 +2,9 @@
 // The Node.js package: numbers in both directions, errors, limits, memory, nesting, what JavaScript gets wrong.
 'use strict';
 const assert = require('node:assert');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const cay = require(process.env.CAY_NODE_PACKAGE);
 
 // The module of tests/embed/calls.c.
@@ -107,6 +110,25 @@ const tests = {
   },
   tiers() {
     for (const tier of ['interp', '']) assert.strictEqual(new cay.Instance(new cay.Module(FAST, {tier}), {imports}).exports.half(4), 2);
+  },
+  code_is_kept() {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cay-')), cache = path.join(folder, 'code');
+    cay.setHelperFolder(process.env.CAY_HELPER_FOLDER || '');
+    try {
+      for (let i = 0; i < 2; i++) {
+        const instance = new cay.Instance(new cay.Module(FAST, {tier: 'optimized', cache}), {imports});
+        assert.strictEqual(instance.exports.half(4), 2);
+        instance.close();
+      }
+      const helper = fs.existsSync(path.join(process.env.CAY_HELPER_FOLDER || '', 'cay-llvm'));
+      assert.strictEqual(fs.readdirSync(cache).filter(name => name.endsWith('.code')).length, helper ? 1 : 0);
+      fs.chmodSync(cache, 0o755);
+      assert.throws(() => new cay.Module(FAST, {tier: 'auto', cache}), /not trusted/);
+    } catch (error) {
+      if (error.code !== 'unsupported' && !/there is no tier/.test(error.message)) throw error; // the build has no such tier
+    } finally {
+      fs.rmSync(folder, {recursive: true});
+    }
   },
   many() {
     for (let i = 0; i < 2000; i++) make().exports.half(1);

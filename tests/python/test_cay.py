@@ -5,6 +5,7 @@ installed package has its own."""
 import gc
 import os
 import re
+import tempfile
 import threading
 import time
 import unittest
@@ -13,6 +14,11 @@ import weakref
 import cay
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# The helper of a build; a wheel has its own.
+HELPER = os.environ.get("CAY_HELPER_FOLDER") or os.path.dirname(cay.__file__)
+if os.environ.get("CAY_HELPER_FOLDER"):
+    cay.set_helper_folder(HELPER)
+HELPER = os.path.exists(os.path.join(HELPER, "cay-llvm"))
 
 
 def load(name):
@@ -262,6 +268,22 @@ class Tests(unittest.TestCase):
                 cay.Engine(**setting)
         with self.assertRaisesRegex(cay.Error, "simd"):
             cay.Module(load("BEYOND"), cay.Engine(proposals="3.0,-simd"))
+
+    def test_code_is_kept(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cache = os.path.join(folder, "code")
+            for _ in range(2):
+                try:
+                    module = cay.Module(load("STATE"), cay.Engine(tier="optimized", cache=cache))
+                except cay.Error as error:
+                    self.skipTest(str(error))  # the build has no such tier
+                with cay.Store(module.engine) as store:
+                    self.assertEqual(cay.Instance(store, module).exports.add(40, 2), 42)
+            kept = [name for name in os.listdir(cache) if name.endswith(".code")]
+            self.assertEqual(len(kept), 1 if HELPER else 0)
+            os.chmod(cache, 0o755)
+            with self.assertRaisesRegex(cay.Error, "not trusted"):
+                cay.Engine(tier="auto", cache=cache)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,26 @@ from . import _native as native
 from ._native import lib
 
 __all__ = ["Engine", "Error", "Frame", "Func", "FuncType", "Global", "Instance", "Interrupted", "Memory", "Module", "Ref",
-           "Store", "Table", "Tag", "Trap", "version"]
+           "Store", "Table", "Tag", "Trap", "set_helper_folder", "version"]
 
 
 def version():
     return lib.cay_version().decode()
+
+
+_helper_folder = None  # the library has no copy
+
+
+def set_helper_folder(folder):
+    """Where cay-llvm is, the helper of the tiers "auto" and "optimized"; before the first engine. A wheel that was built with
+    it has it beside this file."""
+    global _helper_folder
+    _helper_folder = os.fsencode(folder)
+    lib.cay_set_helper_folder(_helper_folder)
+
+
+if os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cay-llvm")):
+    set_helper_folder(os.path.dirname(os.path.abspath(__file__)))
 
 
 # ---- Failures ------------------------------------------------------------------------------------------------------
@@ -134,27 +149,30 @@ def _read_functype(pointer):
 # ---- Engines and modules ----------------------------------------------------------------------------------------------
 
 class Engine:
-    """How code is executed: `tier` "baseline" or "interp", `proposals` as `cay run -W` takes them, the most bytes of
-    `stack`, and whether instructions are counted, for Store(fuel=...)."""
+    """How code is executed: `tier` "baseline", "auto", "optimized" or "interp"; `cache`, a folder where the middle two keep
+    machine code for later processes, True for that of the command `cay`; `proposals` as `cay run -W` takes them, the most bytes
+    of `stack`, and whether instructions are counted, for Store(fuel=...)."""
 
-    def __init__(self, tier=None, proposals=None, stack=None, fuel=False):
+    def __init__(self, tier=None, proposals=None, stack=None, fuel=False, cache=None):
         self._pointer = None
-        config, error = lib.wasm_config_new(), native.Error()
+        config, error, pointer = lib.wasm_config_new(), native.Error(), ctypes.c_void_p()
         inner = lib.cay_wasm_config(config)
         try:
             if tier is not None:
                 _check(lib.cay_engine_config_set_tier(inner, tier.encode(), ctypes.byref(error)), error)
             if proposals is not None:
                 _check(lib.cay_engine_config_set_proposals(inner, proposals.encode(), ctypes.byref(error)), error)
+            if cache:
+                folder = None if cache is True else os.fsencode(cache)
+                _check(lib.cay_engine_config_set_cache(inner, folder, 0, ctypes.byref(error)), error)
         except Error:
             lib.wasm_config_delete(config)
             raise
         if stack is not None:
             lib.cay_engine_config_set_stack_bytes(inner, stack)
         lib.cay_engine_config_set_fuel(inner, fuel)
-        self._pointer = lib.wasm_engine_new_with_config(config)
-        if not self._pointer:
-            raise MemoryError("no memory for an engine")
+        _check(lib.cay_wasm_engine_new(config, ctypes.byref(pointer), ctypes.byref(error)), error)
+        self._pointer = pointer.value
 
     def __del__(self):
         if self._pointer:

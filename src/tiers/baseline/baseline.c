@@ -80,6 +80,7 @@ static void code_free(void *object) {
   struct baseline_code *code = object;
   if (!code) return;
   if (code->watch) code->watch->free(code);
+  if (code->keeping) code->made_with.keeper->end(code->keeping);
   for (size_t i = 0; i < code->chunks.count; i++) {
     struct chunk *chunk = &code->chunks.items[i];
     for (size_t k = 0; k < chunk->places.count; k++) record_free(chunk->places.items[k].function);

@@ -17,7 +17,7 @@ enum compiled_kind {
   COMPILED_BASELINE,
   COMPILED_NATIVE,  /* optimized, arguments in registers */
   COMPILED_ADAPTER, /* calls the native piece with the arguments that are in a frame */
-  COMPILED_THUNKS,  /* from the guest's convention to adapters: the callee's frame lies below the caller's frame pointer */
+  COMPILED_THUNKS, /* from the guest's convention to adapters: the callee's frame lies below the caller's frame pointer */
 };
 
 struct compiled {
@@ -26,8 +26,8 @@ struct compiled {
   enum compiled_kind kind;
   const struct wire_line *lines; /* of native pieces: positions in their batch's code */
   uint32_t line_count, position; /* position: of the piece there */
-  int32_t slots_at;                    /* of native pieces, as in struct wire_function */
-  struct tables *tables; /* NULL: none; of native pieces by offset in the module */
+  int32_t slots_at;              /* of native pieces, as in struct wire_function */
+  struct tables *tables;         /* NULL: none; of native pieces by offset in the module */
   uint32_t site_count;
   struct baseline_site sites[];
 };
@@ -69,15 +69,16 @@ struct baseline_code {
   uint32_t newest;               /* index of the chunk that is being filled */
   uint64_t pool;                 /* offset in the arena of the stencils' constants */
   const uint8_t *stubs;
-  _Atomic(const struct compiled *) last_located; /* NULL: none */
-  _Atomic(struct beside *) beside;               /* NULL: everything is compiled */
-  struct baseline_watch *watch;                  /* NULL: the code does not count */
-  BASE_VEC(struct wire_line *) lines;            /* arrays of optimized batches */
+  _Atomic(const struct compiled *) last_located;        /* NULL: none */
+  _Atomic(struct beside *) beside;                      /* NULL: everything is compiled */
+  struct baseline_watch *watch;                         /* NULL: the code does not count */
+  BASE_VEC(struct wire_line *) lines;                   /* arrays of optimized batches */
   uint32_t optimized_count, refused[WIRE_REASON_COUNT]; /* functions, for people */
   _Atomic uint64_t compile_ns;                          /* that threads have waited for code */
   struct cay_error optimizer_ended;                     /* why the helper has not answered for all */
   const char *kept_where;                               /* where the code came from; NULL: it was made now */
   bool is_part, has_asked;                              /* that was for some functions; a helper was asked */
+  void *keeping;                                        /* made_with.keeper's; NULL: nothing is kept */
 };
 
 /* Who hears from code that counts; threads that share the code may call it at once. */

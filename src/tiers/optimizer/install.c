@@ -171,6 +171,7 @@ static enum cay_status hear_batch(struct baseline_code *code, optimizer_source s
   struct optimizer_batch batch;
   enum cay_status status = optimizer_batch_read(source, env, code_entry_count(code), &batch, error);
   *is_last = batch.last != WIRE_MORE;
+  if (!status && source == optimizer_hear) optimizer_keep(code, &batch);
   if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
   optimizer_batch_free(&batch);
   return status;
@@ -233,7 +234,34 @@ enum cay_status optimizer_take_offer(struct baseline_code *code, const struct ti
   return kept ? hear_kept(code, kept, error) : hear_other(code, offer, interrupted, error);
 }
 
+/* Where another process has made offers, it is the one that keeps. */
+const struct tiers_kept *optimizer_begin_keeping(struct baseline_code *code) {
+  const struct engine_keeper *keeper = code->made_with.keeper;
+  const struct tiers_kept *kept = NULL;
+  if (keeper && !optimizer_has_offers()) code->keeping = keeper->begin(keeper, code->module, &code->made_with, &kept);
+  return kept;
+}
+
+enum cay_status optimizer_take_kept(struct baseline_code *code, const struct tiers_kept *kept,
+                                    struct cay_error *error) {
+  code->kept_where = kept->where;
+  code->is_part = kept->is_part;
+  return hear_kept(code, kept, error);
+}
+
+static bool keep(void *env, const struct tiers_answer *answer) {
+  const struct baseline_code *code = env;
+  code->made_with.keeper->take(code->keeping, answer);
+  return true;
+}
+
+void optimizer_keep(struct baseline_code *code, const struct optimizer_batch *batch) {
+  if (code->keeping) optimizer_batch_hand_out(batch, keep, code, NULL);
+}
+
 static enum cay_status optimize(struct baseline_code *code, const atomic_bool *interrupted, struct cay_error *error) {
+  const struct tiers_kept *kept = optimizer_begin_keeping(code);
+  if (kept && !kept->is_part) return optimizer_take_kept(code, kept, error);
   if (!optimizer_has_offers()) return ask_helpers(code, interrupted, error);
   const struct tiers_offer *offer = optimizer_offered(code->module);
   return offer ? optimizer_take_offer(code, offer, interrupted, error)

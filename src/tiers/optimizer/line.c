@@ -181,6 +181,7 @@ static void take(struct cay_error *error) {
   struct optimizer_batch batch;
   const uint8_t *at = line.heard;
   enum cay_status status = optimizer_batch_read(read_heard, &at, code_entry_count(code), &batch, error);
+  if (!status) optimizer_keep(code, &batch);
   if (!status && !optimizer_install(code, &batch)) status = base_error_memory(error);
   enum wire_last last = batch.last;
   optimizer_batch_free(&batch);

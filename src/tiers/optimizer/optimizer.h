@@ -107,6 +107,12 @@ bool optimizer_accept_offer(const struct tiers_offer *offer);
 enum cay_status optimizer_take_offer(struct baseline_code *code, const struct tiers_offer *offer,
                                      const atomic_bool *interrupted, struct cay_error *error);
 
+/* What is kept by who keeps code of this process, or NULL; from now on it is told what is made. Not where there are offers. */
+const struct tiers_kept *optimizer_begin_keeping(struct baseline_code *code);
+enum cay_status optimizer_take_kept(struct baseline_code *code, const struct tiers_kept *kept, struct cay_error *error);
+/* Tells it of a batch that the helper has made, before that is installed. */
+void optimizer_keep(struct baseline_code *code, const struct optimizer_batch *batch);
+
 /* ---- While the program runs --------------------------------------------------------------------------------------------- */
 
 /* A helper of its own that yields to everything else, and the socket to it (os_helper_posix.c). None of these waits. */

@@ -190,17 +190,22 @@ static struct optimizer_watch *watch_new(const struct baseline_code *code) {
   return NULL;
 }
 
+static enum cay_status take_kept(struct baseline_code *code, const struct tiers_offer *offer,
+                                 const struct tiers_kept *kept) {
+  return offer ? optimizer_take_offer(code, offer, NULL, NULL) : optimizer_take_kept(code, kept, NULL);
+}
+
 /* Code that is kept runs from the first instruction on, and where it is all that can be made, nothing counts. What does not fit
  * is as if there was none. */
 static bool begin_code(struct baseline_code *code) {
   const struct tiers_offer *offer = optimizer_offered(code->module);
-  const struct tiers_kept *kept = offer ? offer->kept : NULL;
-  if (kept && !kept->is_part && optimizer_take_offer(code, offer, NULL, NULL) == CAY_OK) return true;
+  const struct tiers_kept *kept = offer ? offer->kept : optimizer_begin_keeping(code);
+  if (kept && !kept->is_part && take_kept(code, offer, kept) == CAY_OK) return true;
   struct optimizer_watch *watch = watch_new(code);
   if (!watch) return false;
   code->watch = &watch->watch;
   code->options.counts = true;
-  if (kept && kept->is_part) optimizer_take_offer(code, offer, NULL, NULL);
+  if (kept && kept->is_part) take_kept(code, offer, kept);
   return true;
 }
 
