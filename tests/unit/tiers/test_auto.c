@@ -200,6 +200,7 @@ static struct setting begin_large(void) {
   return setting;
 }
 
+/* Before there is a helper: it is told when it is started. */
 TEST(what_takes_llvm_too_long_is_given_up) {
   tiers_auto_patience(300);
   struct setting setting = begin_large();
@@ -248,7 +249,7 @@ TEST(modules_take_turns) {
 }
 
 TEST_MAIN(ask_early(); RUN(without_a_helper_the_baseline_runs) RUN(nothing_is_asked_for_before_it_is_busy)
-              RUN(a_loop_goes_on_in_optimized_code) RUN(calls_go_to_optimized_code) RUN(values_of_all_types_move)
-                  RUN(a_trap_has_the_frames_of_both) RUN(what_is_refused_goes_on) RUN(a_frame_with_references_moves)
-                      RUN(what_takes_llvm_too_long_is_given_up) RUN(modules_take_turns)
+              RUN(what_takes_llvm_too_long_is_given_up) RUN(a_loop_goes_on_in_optimized_code)
+                  RUN(calls_go_to_optimized_code) RUN(values_of_all_types_move) RUN(a_trap_has_the_frames_of_both)
+                      RUN(what_is_refused_goes_on) RUN(a_frame_with_references_moves) RUN(modules_take_turns)
                           RUN(who_starts_the_helper_may_be_busy))
