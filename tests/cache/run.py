@@ -560,7 +560,7 @@ def compiled_with(case, jobs):
 
 
 def any_number_of_helpers_makes_the_same(case):
-    case.module.write_bytes(module(functions=2000, body_adds=60))
+    case.module.write_bytes(module(functions=500, body_adds=200))
     one, helpers = compiled_with(case, '1')
     assert helpers == 1, helpers
     for jobs in '2', '3':
@@ -570,12 +570,12 @@ def any_number_of_helpers_makes_the_same(case):
     kept = []
     for jobs in '1', '3':
         out, err = case.cay('run', '--jobs', jobs, *words)
-        assert out == '60\n' and 'optimized 2000 of 2000' in err, err
+        assert out == '200\n' and 'optimized 500 of 500' in err, err
         case.cay('cache', 'wait')
         kept.append(case.codes()[0].read_bytes())
         case.cay('cache', 'clear')
         out, err = case.cay('run', '--jobs', jobs, '--cache', 'off', *words)
-        assert out == '60\n' and 'optimized 2000 of 2000' in err, err
+        assert out == '200\n' and 'optimized 500 of 500' in err, err
     assert kept[0] == kept[1]
 
 
