@@ -48,7 +48,7 @@ WITH_SHA static void blocks_sha(uint32_t state[8], const uint8_t *bytes, size_t 
 }
 
 base_sha256_blocks *base_sha256_fast(void) {
-  unsigned a, b, c, d;
-  bool has_sse41 = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1) && (c & bit_SSSE3);
-  return has_sse41 && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA) ? blocks_sha : NULL;
+  uint32_t basic[4], structured[4];
+  bool has_sse41 = base_arch_cpuid(1, 0, basic) && (basic[2] & bit_SSE4_1) && (basic[2] & bit_SSSE3);
+  return has_sse41 && base_arch_cpuid(7, 0, structured) && (structured[1] & bit_SHA) ? blocks_sha : NULL;
 }

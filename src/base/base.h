@@ -244,6 +244,9 @@ enum base_code_change base_code_change(void);
 void base_code_set_single(bool is_single);
 
 uint64_t base_os_monotonic_ns(void);
+/* On x86-64 only: what the instruction CPUID says (eax, ebx, ecx, edx). False, and zeros: the processor has no such leaf, as far as
+ * it can be told. */
+bool base_arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 uint64_t base_os_memory_bytes(void); /* of the machine; 0: not known */
 /* Blocks while *word is `expected`, until base_os_wake or the deadline (on base_os_monotonic_ns; UINT64_MAX: none), and
  * now and then for no reason: the caller looks at what it waits for, and asks again. False: the deadline has passed. */

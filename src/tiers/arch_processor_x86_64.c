@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What LLVM judges an x86-64 processor by when it compiles for this one: family and model, and the features that processor
  * and system offer. Two machines with one number get the same code. */
-#include <cpuid.h>
-
 #include "tiers/arch_features.h"
 #include "tiers/kept.h"
 
@@ -14,19 +12,20 @@ static uint64_t offered_by_system(void) {
   return (uint64_t)high << 32 | low;
 }
 
+/* Version 10 of the vector instructions has a leaf of its own, which the C library need not know. */
+static bool has_vectors_10(const uint32_t more_structured[4]) { return more_structured[3] & 1 << 19; }
+
 uint64_t tiers_processor(void) {
-  enum { FEATURES = 1, STRUCTURED = 7, MORE = 0x14, EXTENDED = 0x80000001u, SAVES_STATE = 1 << 27 };
-  static const uint32_t leaves[][2] = {{FEATURES, 0}, {STRUCTURED, 0}, {STRUCTURED, 1}, {0x0D, 1},
-                                       {MORE, 0},     {0x19, 0},       {0x24, 0},       {EXTENDED, 0}};
+  enum { FEATURES, MORE_STRUCTURED = 2, STATE, VECTORS_10 = 6, SAVES_STATE = 1 << 27 };
+  static const uint32_t leaves[][2] = {{1, 0},    {7, 0},    {7, 1},    {0x0D, 1},
+                                       {0x14, 0}, {0x19, 0}, {0x24, 0}, {0x80000001u, 0}};
   uint32_t found[BASE_ARRAY_LEN(leaves)][4] = {{0}};
-  uint64_t state = 0;
-  for (size_t i = 0; i < BASE_ARRAY_LEN(leaves); i++) {
-    uint32_t *out = found[i];
-    if (!__get_cpuid_count(leaves[i][0], leaves[i][1], &out[0], &out[1], &out[2], &out[3])) continue;
-    if (leaves[i][0] == FEATURES) out[1] = 0; /* which of the processors this thread is on */
-    if (leaves[i][0] == 0x0D) out[1] = 0;     /* the size of the state that is switched on now */
-    if (leaves[i][0] == FEATURES && out[2] & SAVES_STATE) state = offered_by_system();
-  }
+  for (size_t i = 0; i < BASE_ARRAY_LEN(leaves); i++)
+    if (i != VECTORS_10 || has_vectors_10(found[MORE_STRUCTURED]))
+      base_arch_cpuid(leaves[i][0], leaves[i][1], found[i]);
+  uint64_t state = found[FEATURES][2] & SAVES_STATE ? offered_by_system() : 0;
+  found[FEATURES][1] = 0; /* which of the processors this thread is on */
+  found[STATE][1] = 0;    /* the size of the state that is switched on now */
   return base_checksum(found, sizeof found) ^ state * UINT64_C(0x9E3779B97F4A7C15);
 }
 
