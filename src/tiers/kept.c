@@ -66,8 +66,14 @@ enum tiers_cpu tiers_cpu_base(enum tiers_cpu cpu) {
 }
 
 enum tiers_cpu tiers_target_find(const char *name) {
-  if (strcmp(name, "x86_64-linux") == 0) return TIERS_CPU_X86_64;
-  return strcmp(name, "aarch64-linux") == 0 ? TIERS_CPU_AARCH64 : TIERS_CPU_COUNT;
+  static const struct {
+    const char *name;
+    enum tiers_cpu cpu;
+  } targets[] = {
+      {"x86_64-linux", TIERS_CPU_X86_64}, {"aarch64-linux", TIERS_CPU_AARCH64}, {"riscv64-linux", TIERS_CPU_RISCV64}};
+  for (size_t i = 0; i < BASE_ARRAY_LEN(targets); i++)
+    if (strcmp(name, targets[i].name) == 0) return targets[i].cpu;
+  return TIERS_CPU_COUNT;
 }
 
 void tiers_kept_build(uint8_t out[BASE_SHA256_BYTES]) {

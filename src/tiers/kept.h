@@ -15,7 +15,8 @@
   X(X86_64_V2, "x86-64-v2", X86_64)  \
   X(X86_64_V3, "x86-64-v3", X86_64)  \
   X(X86_64_V4, "x86-64-v4", X86_64)  \
-  X(AARCH64, "aarch64", AARCH64)
+  X(AARCH64, "aarch64", AARCH64)     \
+  X(RISCV64, "riscv64", RISCV64)
 enum tiers_cpu {
 #define X(NAME, name, BASE) TIERS_CPU_##NAME,
   TIERS_CPUS(X)

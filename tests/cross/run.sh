@@ -89,9 +89,17 @@ build_cpu() { # CPU
     printf '%s\n' "$wanted" >"$folder/x-configured"
   fi
   ninja -C "$folder" ${JOBS:+-j"$JOBS"} || return 1
-  [ "$1" != aarch64 ] || [ ! -x "$(dirname "$native")/cay-llvm" ] || ln -sf "$(dirname "$native")/cay-llvm" "$folder/cay-llvm"
+  ! has_helper "$1" || ln -sf "$(dirname "$native")/cay-llvm" "$folder/cay-llvm"
   printf '#!/bin/sh\nexec %s %s "$@"\n' "$(emulator "$1")" "$PWD/$folder/cay" >"$folder/bin/cay"
   chmod +x "$folder/bin/cay"
+}
+
+# CPU: whether it runs optimized code, and this machine's helper makes it.
+has_helper() {
+  case $1 in
+  aarch64 | riscv64) [ -x "$(dirname "$native")/cay-llvm" ] ;;
+  *) false ;;
+  esac
 }
 
 built() { # CPU
@@ -187,7 +195,7 @@ for cpu in ${*:-$CPUS}; do
     run_part "cross-$cpu-guests" smoke_tests "$cpu"
     run_part "cross-$cpu-digests" same_digests "$cpu"
     run_part "cross-$cpu-spec" core_suite "$cpu"
-    [ "$cpu" != aarch64 ] || [ ! -x "$(dirname "$native")/cay-llvm" ] || {
+    ! has_helper "$cpu" || {
       run_part "cross-$cpu-ahead" ahead "$cpu"
       run_part "cross-$cpu-optimized" optimized_tests "$cpu"
     }

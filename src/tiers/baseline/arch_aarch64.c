@@ -155,11 +155,12 @@ uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, 
 
 /* Keeps the frame pointer chain, and the callee's frame where the walker of frames finds it. Behind it, memory may have
  * moved, and a single result is in the first registers too. */
-const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 2;
+const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 2, baseline_record_slots = 0;
 static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
               "read by a thunk");
-void baseline_arch_thunk(uint8_t *to, int32_t distance) {
+void baseline_arch_thunk(uint8_t *to, int32_t distance, bool boxes) {
   enum { BL = 6, FAR = 1 << 27 };
+  (void)boxes;
   assert(distance >= -FAR && distance < FAR);
   const uint32_t insns[] = {
       0xD10083FF,                                                     /* sub sp, sp, #32 */

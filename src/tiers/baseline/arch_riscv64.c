@@ -15,7 +15,7 @@ const uint32_t baseline_max_frame_slots = 65000;
 const bool baseline_boxes_f32 = true;
 const uint32_t baseline_stub_head_bytes = 16, baseline_stub_bytes = 16;
 
-enum { ZERO = 0, RA = 1, T0 = 5, T1 = 6, FP = 10, INST = 12, R0 = 13 };
+enum { ZERO = 0, RA = 1, SP = 2, T0 = 5, T1 = 6, S0 = 8, FP = 10, MEM = 11, INST = 12, R0 = 13 };
 
 static uint8_t *word(uint8_t *to, uint32_t instruction) {
   base_store_u32(to, instruction);
@@ -39,6 +39,12 @@ static uint8_t *jalr(uint8_t *to, uint32_t link, uint32_t reg) { return word(to,
 /* The upper part of a number whose low 12 bits the next instruction adds with a sign; d <- that part. */
 static uint8_t *lui(uint8_t *to, uint32_t d, uint32_t value) {
   return word(to, 0x00000037 | ((value + 0x800) & 0xFFFFF000) | d << 7);
+}
+
+/* A jump by a distance from `to`; link <- what is behind it. */
+static uint8_t *jump_by(uint8_t *to, uint32_t link, uint32_t scratch, uint32_t distance) {
+  to = word(to, 0x00000017 | ((distance + 0x800) & 0xFFFFF000) | scratch << 7); /* auipc */
+  return word(to, 0x00000067 | distance << 20 | scratch << 15 | link << 7);     /* jalr */
 }
 
 static bool is_short(uint64_t distance) { return distance < 2048; }
@@ -79,7 +85,7 @@ uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {
   return jump_runtime(to, offsetof(struct baseline_runtime, exhausted));
 }
 
-/* There is no optimizer for this processor, so no code counts. */
+/* Nothing is optimized on this processor while it runs, so no code counts. */
 uint8_t *baseline_arch_count(uint8_t *to, uint32_t *hole) {
   *hole = 0;
   return to;
@@ -127,9 +133,7 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count) {
   assert(to == head + baseline_stub_head_bytes);
   for (uint32_t i = 0; i < count; i++) {
     to = addi(lui(to, R0, i), R0, R0, i & 0xFFF);
-    uint32_t distance = (uint32_t)(head - to);
-    to = word(to, 0x00000017 | ((distance + 0x800) & 0xFFFFF000) | T0 << 7); /* auipc t0 */
-    to = word(to, 0x00000067 | (distance & 0xFFF) << 20 | T0 << 15);         /* jr distance(t0) */
+    to = jump_by(to, ZERO, T0, (uint32_t)(head - to));
   }
 }
 
@@ -145,17 +149,59 @@ static void put_lower_of_store(uint8_t *hole, uint32_t value) {
 }
 
 uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
-/* There is no optimized code. */
+
+/* ---- Optimized code ------------------------------------------------------------------------------------------------------ */
+
+static bool makes_frame(uint32_t insn) { return (insn & 0x000FFFFF) == 0x00010413; } /* addi s0, sp, n */
+static bool ends_frame(uint32_t insn) { return (insn & 0x000FFFFF) == 0x00013403; }  /* ld s0, n(sp) */
+static bool is_jump(uint32_t insn) {                                                 /* branches, jalr, jal */
+  uint32_t opcode = insn & 0x7F;
+  return opcode == 0x63 || opcode == 0x67 || opcode == 0x6F;
+}
+
+/* Functions begin with a run of instructions, one of which sets s0, and end with one behind that which brings it back. In both
+ * runs ra is where they return to. */
+static bool has_frame(const uint8_t *start, uintptr_t pc) {
+  const uint8_t *made = start, *at = (const uint8_t *)pc;
+  while (made < at && !makes_frame(base_load_u32(made))) made += 4;
+  if (made == at) return false;
+  for (at -= 4; at > start && !is_jump(base_load_u32(at)); at -= 4)
+    if (ends_frame(base_load_u32(at))) return false;
+  return true;
+}
+
 uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link) {
-  (void)start, (void)pc, (void)sp, (void)link;
-  return frame;
+  if (has_frame(start, pc)) return frame;
+  uintptr_t *made = (uintptr_t *)sp - 2;
+  made[0] = frame;
+  made[1] = link;
+  return sp;
 }
-const uint32_t baseline_thunk_bytes = 0, baseline_thunk_frame_slots = 0;
-const char baseline_arch_leave_tail[1], baseline_arch_crossed[1];
-void baseline_arch_leave_call(struct engine_instance *inst, uint64_t *slots, struct engine_function *function) {
-  (void)inst, (void)slots, (void)function;
+
+/* A frame pointer is the caller's stack pointer here. Keeps the frame pointer chain, and the callee's frame where the walker of
+ * frames finds it. Behind it, memory may have moved, and a single result is in the first registers too. */
+const uint32_t baseline_thunk_bytes = 80, baseline_thunk_frame_slots = 0, baseline_record_slots = 2;
+static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
+              "read by a thunk");
+void baseline_arch_thunk(uint8_t *to, int32_t distance, bool boxes) {
+  const uint8_t *start = to;
+  to = addi(to, SP, SP, (uint32_t)-32 & 0xFFF);
+  to = sd(sd(to, RA, SP, 24), S0, SP, 16);
+  to = addi(to, S0, SP, 32);
+  to = sd(sd(to, FP, SP, 8), INST, SP, 0);
+  to = addi(addi(to, MEM, FP, 0), FP, INST, 0); /* the adapter's arguments: instance, frame */
+  to = jump_by(to, RA, RA, (uint32_t)(distance - (int32_t)(to - start)));
+  to = ld(ld(to, INST, SP, 0), FP, SP, 8);
+  to = ld(ld(to, RA, SP, 24), S0, SP, 16);
+  to = addi(to, SP, SP, 32);
+  to = ld(ld(to, MEM, INST, 0), MEM, MEM, 0);
+  if (boxes)
+    to = word(word(to, 0x00052507), 0xE20506D3); /* flw fa0, 0(a0); fmv.x.d a3, fa0 */
+  else
+    to = word(ld(to, R0, FP, 0), 0xF2068553); /* fmv.d.x fa0, a3 */
+  to = jalr(to, ZERO, RA);
+  assert(to - start == (ptrdiff_t)baseline_thunk_bytes);
 }
-void baseline_arch_thunk(uint8_t *to, int32_t distance) { assert(!"no optimized code here"); }
 
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value) {
   uint8_t *hole = code + at;
@@ -198,6 +244,41 @@ static_assert(offsetof(struct baseline_start, fp) == 8 && offsetof(struct baseli
               "read by baseline_arch_start");
 
 void *baseline_arch_first_sp(void *native_sp) { return native_sp; }
+
+/* As a native function with its arguments in the frame: instance a0, slots a1, function a2. */
+FUNCTION(baseline_arch_leave_tail,
+         "  addi sp, sp, -32\n  sd ra, 24(sp)\n  sd s0, 16(sp)\n  addi s0, sp, 32\n  sd a1, 8(sp)\n"
+         "  call baseline_leave_tail\n  fmv.d.x fa0, a0\n  ld t0, 8(sp)\n  ld a1, 8(t0)\n"
+         "  ld ra, 24(sp)\n  ld s0, 16(sp)\n  addi sp, sp, 32\n  ret\n");
+
+/* Everything that the C convention keeps and compiled code does not, where an exception has been caught in it. */
+#define KEPT(int, float)                                                                                                                                                                                                                                                                                                                                                                                                                                                        \
+  "  " int " s6, 0(sp)\n  " int " s7, 8(sp)\n  " int " s8, 16(sp)\n  " int " s9, 24(sp)\n"                                                                                                                                                                                                                                                                                                                                                                                      \
+                                                                           "  " int " s10, 32(sp)\n  " int " s11, "                                                                                                                                                                                                                                                                                                                                                             \
+                                                                                                           "40(sp)\n"                                                                                                                                                                                                                                                                                                                                                           \
+                                                                                                           "  " float " fs0, 48(sp)\n  " float " fs1, 56(sp)\n  " float " fs2, 64(sp)\n  " float " fs3, 72(sp)\n"                                                                                                                                                                                                                                                               \
+                                                                                                                                                                                                 "  " float " fs4, 80(sp)\n  " float " fs5, 88(sp)\n  " float " fs6, 96(sp)\n  " float " fs7, 104(sp)\n"                                                                                                                                                                        \
+                                                                                                                                                                                                                                                                                       "  " float " fs8, 112(sp)\n  " float " fs9, 120(sp)\n  " float " fs10, 128(sp)\n  " float " fs11, 136(sp)\n"                                                                             \
+                                                                                                                                                                                                                                                                                                                                                                                 "  " int " s1, 152(sp)\n  " int " s2, 160(sp)\n  " int " s3, 168(sp)\n  " int " s4, 176(sp)\n" \
+                                                                                                                                                                                                                                                                                                                                                                                                                                                               "  " int " s5, 184(sp)\n  " int " s0, 192(sp)\n  " int " ra, 200(sp)\n"
+
+/* a0: instance, a1: slots, a2: function. The upper 64 bytes of its frame are struct baseline_crossing, which the activation shows
+ * to whoever walks frames while compiled code runs. */
+FUNCTION(baseline_arch_leave_call,
+         "  ld t0, 0(a2)\n  beq t0, a0, 1f\n  tail baseline_leave_call\n1:\n"
+         "  addi sp, sp, -208\n" KEPT(
+             "sd", "fsd") "  ld t0, 8(a0)\n  ld t0, 32(t0)\n  ld t1, 64(t0)\n  sd t1, 144(sp)\n  addi t1, sp, 144\n  "
+                          "sd t1, 64(t0)\n"
+                          "  lwu t0, 28(a2)\n  ld t1, 16(a0)\n  slli t0, t0, 3\n  add t0, t0, t1\n  ld t0, 0(t0)\n"
+                          "  mv a2, a0\n  mv a0, a1\n  ld a1, 0(a2)\n  ld a1, 0(a1)\n  jalr t0\n"
+                          ".globl baseline_arch_crossed\n.hidden baseline_arch_crossed\nbaseline_arch_crossed:\n"
+                          "  ld t0, 8(a2)\n  ld t0, 32(t0)\n  ld t1, 144(sp)\n  sd t1, 64(t0)\n" KEPT(
+                              "ld", "fld") "  addi sp, sp, 208\n  ret\n");
+static_assert(offsetof(struct engine_function, instance) == 0 && offsetof(struct engine_function, entry) == 28 &&
+                  offsetof(struct engine_instance, thread) == 8 && offsetof(struct engine_instance, entries) == 16 &&
+                  offsetof(struct engine_thread, top) == 32 && offsetof(struct engine_activation, crossing) == 64 &&
+                  offsetof(struct baseline_crossing, fp) == 48 && offsetof(struct baseline_crossing, site) == 56,
+              "read by baseline_arch_leave_call");
 
 FUNCTION(baseline_arch_leave, "  mv a5, sp\n  tail baseline_leave\n");
 FUNCTION(baseline_arch_away, "  mv a3, sp\n  tail baseline_away\n");

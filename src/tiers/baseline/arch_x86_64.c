@@ -143,11 +143,12 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count) {
 
 /* Keeps the frame pointer chain, and the callee's frame where the walker of frames finds it. Behind it, memory may have
  * moved, and a single result is in the first registers too. */
-const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 1;
+const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 1, baseline_record_slots = 0;
 static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
               "read by a thunk");
-void baseline_arch_thunk(uint8_t *to, int32_t distance) {
+void baseline_arch_thunk(uint8_t *to, int32_t distance, bool boxes) {
   const uint8_t *start = to;
+  (void)boxes;
   to = BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA, 0x55, 0x48, 0x89, 0xE5); /* endbr64; push rbp; mov rbp, rsp */
   to = BYTES(to, 0x41, 0x54, 0x48, 0x83, 0xEC, 0x08);             /* push r12; sub rsp, 8 */
   to = BYTES(to, 0x4C, 0x89, 0xF7, 0x4C, 0x89, 0xE6, 0xE8);       /* mov rdi, r14; mov rsi, r12; call adapter */

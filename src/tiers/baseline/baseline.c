@@ -528,20 +528,21 @@ bool baseline_caller_at(void *code, const struct baseline_caller *called, const 
 
 /* The caller of an optimized frame: another one, or compiled code that a thunk came from. */
 bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, struct baseline_caller *out) {
-  for (;;) {
-    const void *site = (const void *)(uintptr_t)fp[1];
-    uint64_t *outer = (uint64_t *)(uintptr_t)fp[0];
-    const struct compiled *function = find(code, site);
+  const struct baseline_record *record;
+  const struct compiled *function;
+  do {
+    record = baseline_record_of(fp);
+    function = find(code, record->site);
     if (!function) return false;
     if (function->kind == COMPILED_NATIVE) {
-      *out = (struct baseline_caller){site, outer, (uintptr_t)(fp + 2)};
+      *out = (struct baseline_caller){record->site, record->fp, (uintptr_t)(record + 1)};
       return true;
     }
-    fp = outer;
-    if (function->kind == COMPILED_THUNKS) break;
-  }
+    fp = record->fp;
+  } while (function->kind != COMPILED_THUNKS);
   *crossing = crossing_above(*crossing, fp);
-  struct baseline_caller called = {(const void *)(uintptr_t)fp[1], (uint64_t *)(uintptr_t)fp[-1],
+  record = baseline_record_of(fp);
+  struct baseline_caller called = {record->site, ((uint64_t *const *)record)[-1],
                                    (uintptr_t)(fp + baseline_thunk_frame_slots)};
   return baseline_caller_at(code, &called, crossing, out);
 }

@@ -104,6 +104,15 @@ uint32_t baseline_frame(void *code, const void *site, uint64_t *fp, uint64_t **l
 bool baseline_is_optimized(void *code, const void *site);
 /* Where the optimized function that `pc` is in begins; NULL: in none, or in a thunk. */
 const uint8_t *baseline_framed_code(void *code, const void *pc);
+/* What links frames of optimized code, and those of C code: it begins so many slots below a frame pointer. */
+struct baseline_record {
+  uint64_t *fp;     /* the caller's frame pointer */
+  const void *site; /* the return address */
+};
+extern const uint32_t baseline_record_slots;
+static inline const struct baseline_record *baseline_record_of(const uint64_t *fp) {
+  return (const struct baseline_record *)(const void *)(fp - baseline_record_slots);
+}
 /* Where optimized code has called compiled code of the baseline, whose frame on the value stack leads nowhere else: what the
  * stub for such calls has on the native stack, at least (arch_*.c). */
 struct baseline_crossing {
@@ -251,9 +260,10 @@ uintptr_t baseline_arch_below(uintptr_t sp);
 /* The frame of optimized code that begins at `start` and was interrupted anywhere, with these registers. Where it has none yet,
  * or no longer, one is made below the stack pointer. */
 uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link);
-/* Where optimized code is: a thunk takes calls of the guest's convention to the adapter, `distance` bytes behind it. */
+/* Where optimized code is: a thunk takes calls of the guest's convention to the adapter, `distance` bytes behind it. The callee's
+ * frame lies below its record. `boxes`: as baseline_boxes says. */
 extern const uint32_t baseline_thunk_bytes; /* 0: there is no optimized code for this processor */
-void baseline_arch_thunk(uint8_t *to, int32_t distance);
+void baseline_arch_thunk(uint8_t *to, int32_t distance, bool boxes);
 extern const uint32_t baseline_thunk_frame_slots; /* from its frame pointer to the native stack pointer at its entry */
 /* Writes a value into a hole at `at` of code that starts at `code`; jumps get the target's position. */
 void baseline_arch_patch(uint8_t *code, uint32_t at, uint8_t kind, uint64_t value);
@@ -284,8 +294,12 @@ void baseline_leave_call(struct engine_instance *inst, uint64_t *slots, struct e
 /* Where optimized code is, jumped to by it: makes a frame and calls baseline_leave_tail with instance, slots and function; a
  * single result is in the first registers then. */
 extern const char baseline_arch_leave_tail[];
-void baseline_leave_tail(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
+uint64_t baseline_leave_tail(struct engine_instance *inst, uint64_t *slots, struct engine_function *function);
 extern const bool baseline_boxes_f32; /* an f32 in a float register has ones above it */
+/* Whether that is what functions of the type return. */
+static inline bool baseline_boxes(const struct module_func_type *type) {
+  return baseline_boxes_f32 && type->result_count == 1 && type->results[0] == MODULE_F32;
+}
 /* Returns to compiled code with this state, r0 also in x0. */
 BASELINE_GUEST_CC void baseline_arch_back(uint64_t *fp, uint8_t *mem, struct engine_instance *inst, uint64_t r0,
                                           uint64_t r1, uint64_t r2);

@@ -210,7 +210,8 @@ bool baseline_interrupt(struct engine_activation *activation, void *machine_cont
   if (!start) return true;
   uintptr_t frame =
       baseline_arch_frame(start, pc, sp, engine_arch_frame(machine_context), engine_arch_link(machine_context));
-  go_on_at(baseline_interrupted, activation, frame, frame < sp ? frame : sp, machine_context);
+  uintptr_t record = (uintptr_t)baseline_record_of((const uint64_t *)frame);
+  go_on_at(baseline_interrupted, activation, frame, record < sp ? record : sp, machine_context);
   return true;
 }
 
@@ -272,9 +273,7 @@ static _Noreturn BASE_COLD void call_failed(struct engine_instance *inst, struct
 
 /* What a single result is in a register, integer or float. */
 static uint64_t result_of(const struct engine_function *function, const uint64_t *fp) {
-  const struct module_func_type *type = function->type;
-  bool is_boxed = baseline_boxes_f32 && type->result_count == 1 && type->results[0] == MODULE_F32;
-  return is_boxed ? fp[0] | ~(uint64_t)UINT32_MAX : fp[0];
+  return baseline_boxes(function->type) ? fp[0] | ~(uint64_t)UINT32_MAX : fp[0];
 }
 
 /* Loops that count look at the limit when they have counted down, which is now where the host took its time meanwhile. */
@@ -345,10 +344,10 @@ BRIDGE(baseline_moving) {
 /* ---- From optimized code ------------------------------------------------------------------------------------------------ */
 
 /* Functions with the C convention that optimized code calls; it has a frame pointer. */
+#define CALLING_RECORD baseline_record_of(__builtin_frame_address(0))
 #define CALLING_SITE __builtin_return_address(0)
-#define CALLING_FRAME (*(uint64_t **)__builtin_frame_address(0))
-#define CALLING \
-  ((struct baseline_caller){CALLING_SITE, CALLING_FRAME, (uintptr_t)((uint64_t *)__builtin_frame_address(0) + 2)})
+#define CALLING_FRAME (CALLING_RECORD->fp)
+#define CALLING ((struct baseline_caller){CALLING_SITE, CALLING_FRAME, (uintptr_t)(CALLING_RECORD + 1)})
 
 static void optimized_raise(struct engine_instance *inst, uint64_t trap) {
   raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
@@ -377,9 +376,9 @@ __attribute__((used)) void baseline_leave_call(struct engine_instance *inst, uin
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
 }
 
-/* By a stub that has taken the place of the frame: as baseline_tail_away. */
-__attribute__((used)) void baseline_leave_tail(struct engine_instance *inst, uint64_t *slots,
-                                               struct engine_function *function) {
+/* By a stub that has taken the place of the frame: as baseline_tail_away. Returns a single result. */
+__attribute__((used)) uint64_t baseline_leave_tail(struct engine_instance *inst, uint64_t *slots,
+                                                   struct engine_function *function) {
   struct baseline_caller caller = {NULL, slots};
   const void *crossing = inst->thread->top->crossing;
   bool is_first = !baseline_optimized_caller(inst->code, CALLING_FRAME, &crossing, &caller);
@@ -392,6 +391,7 @@ __attribute__((used)) void baseline_leave_tail(struct engine_instance *inst, uin
   enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
   if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION && !is_first)) unwind(inst, caller);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
+  return result_of(function, slots);
 }
 
 static void optimized_help(struct engine_instance *inst, uint64_t *slots, uint64_t operands, uint64_t imm,

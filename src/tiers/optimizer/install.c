@@ -57,13 +57,17 @@ struct layout {
   size_t code, thunks, end;
 };
 
-static void write_code(const struct chunk *chunk, const struct layout *at, const struct optimizer_batch *batch) {
+static void write_code(const struct baseline_code *code, const struct chunk *chunk, const struct layout *at,
+                       const struct optimizer_batch *batch) {
+  const struct module *module = code->module;
   uint8_t *write = chunk->memory.write;
   memcpy(write + at->code, batch->code, batch->code_bytes);
   for (uint32_t i = 0; i < thunk_count(batch); i++) {
+    const struct wire_function *called = &batch->functions[batch->pair_count + i];
     size_t thunk = at->thunks + (size_t)i * baseline_thunk_bytes;
-    size_t called = at->code + batch->functions[batch->pair_count + i].start;
-    baseline_arch_thunk(write + thunk, (int32_t)((int64_t)called - (int64_t)thunk));
+    int64_t distance = (int64_t)(at->code + called->start) - (int64_t)thunk;
+    bool boxes = baseline_boxes(module_func_type_of(module, module->imported_func_count + called->entry));
+    baseline_arch_thunk(write + thunk, (int32_t)distance, boxes);
   }
 }
 
@@ -135,7 +139,7 @@ static bool install_locked(struct baseline_code *code, struct optimizer_batch *b
   struct layout at = {.code = aligned(offset)};
   at.thunks = at.code + aligned(batch->code_bytes);
   at.end = at.thunks + thunk_bytes;
-  write_code(chunk, &at, batch);
+  write_code(code, chunk, &at, batch);
   chunk->used_bytes = at.end;
   bool done = base_code_publish(&chunk->memory, at.code, at.end - at.code) && add_places(chunk, &at, batch);
   if (done) enter(code, chunk, &at, batch);

@@ -47,6 +47,13 @@ static void add_flag(struct batch *b, const char *name, uint32_t value) {
   LLVMAddModuleFlag(b->llvm, LLVMModuleFlagBehaviorWarning, name, strlen(name), LLVMValueAsMetadata(number));
 }
 
+/* The same in the module of the semantic functions. */
+static void tell_abi(struct batch *b, const char *abi) {
+  static const char name[] = "target-abi";
+  LLVMAddModuleFlag(b->llvm, LLVMModuleFlagBehaviorError, name, sizeof name - 1,
+                    LLVMMDStringInContext2(b->context, abi, strlen(abi)));
+}
+
 /* Lines are offsets in the wasm module. */
 static void set_up_debug(struct batch *b) {
   add_flag(b, "Debug Info Version", LLVMDebugMetadataVersion());
@@ -90,6 +97,7 @@ static bool set_up(struct batch *b) {
   set_up_types(b);
   set_up_metadata(b);
   set_up_debug(b);
+  if (b->job->target->abi) tell_abi(b, b->job->target->abi);
   const struct module *module = b->job->module;
   b->natives = base_alloc_zero(module->func_count - module->imported_func_count, sizeof *b->natives);
   return b->natives != NULL;

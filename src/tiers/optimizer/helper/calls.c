@@ -34,16 +34,24 @@ static void jump(struct batch *b, LLVMValueRef made) {
     LLVMBuildRet(b->builder, made);
 }
 
+static void store_arguments(struct batch *b, const struct call *call) {
+  uint32_t slot = 0;
+  for (uint32_t i = 0; i < call->type->param_count; i++) {
+    value_store_slot(b, call->frame, slot, value_read(b, call->slot + slot, value_type_of(call->type->params[i])));
+    slot += module_type_slots(call->type->params[i]);
+  }
+}
+
 /* Calls native code; its single result, or NULL. */
 static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMValueRef function) {
-  LLVMValueRef arguments[2 + MOST_PARAMS] = {b->inst, call->frame};
-  uint32_t slot = call->slot;
-  for (uint32_t i = 0; i < call->type->param_count; i++) {
+  LLVMValueRef arguments[2 + MOST_PARAMS] = {b->inst, call->frame, LLVMGetUndef(b->pointer)};
+  LLVMTypeRef type = value_function_type(b, call->type);
+  if (values_are_in_frames(b)) store_arguments(b, call);
+  for (uint32_t i = 0, slot = call->slot; i < call->type->param_count && !values_are_in_frames(b); i++) {
     arguments[2 + i] = value_read(b, slot, value_type_of(call->type->params[i]));
     slot += module_type_slots(call->type->params[i]);
   }
-  LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, call->type), function, arguments,
-                                       2 + call->type->param_count, "");
+  LLVMValueRef result = LLVMBuildCall2(b->builder, type, function, arguments, LLVMCountParamTypes(type), "");
   value_pin_instance(b, result);
   value_set_convention(b, result);
   if (call->is_tail) {
@@ -53,14 +61,6 @@ static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMVa
     catches_ask(b, result);
   }
   return call->type->result_count == 1 ? result : NULL;
-}
-
-static void store_arguments(struct batch *b, const struct call *call) {
-  uint32_t slot = 0;
-  for (uint32_t i = 0; i < call->type->param_count; i++) {
-    value_store_slot(b, call->frame, slot, value_read(b, call->slot + slot, value_type_of(call->type->params[i])));
-    slot += module_type_slots(call->type->params[i]);
-  }
 }
 
 /* The same as a tail call: by a stub, which takes this frame's place, so that it has the native convention. */

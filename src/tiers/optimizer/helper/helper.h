@@ -23,17 +23,32 @@ enum value_type { VALUE_I32, VALUE_I64, VALUE_F32, VALUE_F64, VALUE_V128, VALUE_
 /* What differs by the kind of processor that code is made for (target.c). */
 struct target {
   const char *triple;   /* NULL: of this machine */
+  const char *cpu;      /* what LLVM calls all of the kind; NULL: as cay calls them */
   const char *features; /* besides those of the processor */
+  const char *abi;      /* where LLVM asks for its name; else NULL */
   LLVMCodeModel code_model;
   const unsigned char *semantics; /* bitcode of the semantic functions */
   size_t semantics_bytes;
   const char *demotion;       /* a line of assembly: an f64 becomes an f32 */
   char float_register;        /* as constraints of lines of assembly name it */
   uint8_t frame_pointer;      /* as DWARF numbers registers */
-  uint16_t slack_bytes;       /* what a call takes of the native stack besides what LLVM tells: return address, adapter, thunk, stub */
+  /* What a call takes of the native stack besides what LLVM tells: return address, adapter, thunk. The stub's frame is smaller than
+   * what the frame of the compiled function that it calls allows for (translate.c). */
+  uint16_t slack_bytes;
   bool pairs_are_arrays;      /* what C returns a struct of two integers as */
+  bool has_vectors;           /* in registers; else C passes them as integers, and they are loaded and stored by halves */
+  bool rounds;                /* by instructions that do as wasm's; of x86-64 all but the first level */
   bool catches;               /* exceptions can be caught by optimized code */
+  bool tail_calls;            /* LLVM promises them between any two types of functions */
+  /* Writes the distance from `hole`, an instruction or a number, that a relocation tells. False: it does not reach, or the
+   * relocation is none that is expected (relocations.c). */
+  bool (*put)(uint8_t *hole, uint32_t type, int64_t distance);
+  uint32_t absolute;   /* the relocation that is an address */
+  uint32_t lower[2];   /* those whose distance is that of the relocation at the place that they name; else 0 */
 };
+bool relocations_put_x86_64(uint8_t *hole, uint32_t type, int64_t distance);
+bool relocations_put_aarch64(uint8_t *hole, uint32_t type, int64_t distance);
+bool relocations_put_riscv64(uint8_t *hole, uint32_t type, int64_t distance);
 const struct target *target_of(enum tiers_cpu cpu);
 
 /* What all functions of a module share. */
@@ -125,6 +140,9 @@ struct batch {
 
 enum value_type value_type_of(module_type type);
 LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_type *type);
+/* Whether native functions take their arguments in the frame: where LLVM promises tail calls between functions of one type only, all
+ * functions of a module that makes some have one, of three pointers, the last of which is a stub's (calls.c). */
+bool values_are_in_frames(const struct batch *b);
 /* Gives a native function, or a call of one, the convention that its module's have: C's, or, where there are tail calls, one
  * in which every tail call is a jump. */
 void value_set_convention(const struct batch *b, LLVMValueRef function_or_call);
@@ -138,8 +156,6 @@ LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t b
 LLVMValueRef value_number(struct batch *b, enum value_type type, uint64_t bits);
 /* A number of these or a vector, which a float register has. */
 bool value_is_float(const struct batch *b, LLVMTypeRef type);
-/* The same value, of which LLVM knows nothing. */
-LLVMValueRef value_hide(struct batch *b, LLVMValueRef value);
 /* As tiers_narrowed (narrow.h), with the largest number that may pass, which is below 2^63. */
 LLVMValueRef value_narrow(struct batch *b, LLVMValueRef index, LLVMValueRef most);
 /* The value of a slot as it is, or as one of the type, which is of the same class. */
@@ -151,6 +167,11 @@ void values_settle(struct batch *b);
 /* At a label: nothing is known. */
 void values_forget(struct batch *b);
 LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type type);
+/* The same value, of which LLVM knows nothing. */
+LLVMValueRef value_hand_on(struct batch *b, LLVMValueRef value);
+/* A vector's halves, for where there are no registers for it: one, and two made to a vector. */
+LLVMValueRef value_half(struct batch *b, LLVMValueRef vector, unsigned index);
+LLVMValueRef value_join(struct batch *b, LLVMValueRef lower, LLVMValueRef upper);
 /* The reference in a slot, which is known from then on. */
 LLVMValueRef value_recall(struct batch *b, uint32_t slot);
 /* Memory of a function's frame: `base` is a frame, slots are 8 bytes. */

@@ -45,18 +45,17 @@ static void set_options(void) {
   LLVMParseCommandLineOptions((int)BASE_ARRAY_LEN(options), options, NULL);
 }
 
-/* For this processor, or for all of a kind, which LLVM knows by the same names, but for AArch64's. */
+/* For this processor, or for all of a kind. */
 static void choose_processor(struct job *job, enum tiers_cpu cpu) {
   bool is_native = cpu == TIERS_CPU_NATIVE;
+  const struct target *target = target_of(cpu);
   LLVMDisposeMessage(job->cpu);
   LLVMDisposeMessage(job->features);
-  job->cpu = is_native                  ? LLVMGetHostCPUName()
-             : cpu == TIERS_CPU_AARCH64 ? LLVMCreateMessage("generic")
-                                        : LLVMCreateMessage(tiers_cpu_name(cpu));
-  job->target = target_of(cpu);
-  job->features = is_native ? LLVMGetHostCPUFeatures() : LLVMCreateMessage(job->target->features);
+  job->target = target;
+  job->cpu = is_native ? LLVMGetHostCPUName() : LLVMCreateMessage(target->cpu ? target->cpu : tiers_cpu_name(cpu));
+  job->features = is_native ? LLVMGetHostCPUFeatures() : LLVMCreateMessage(target->features);
   job->cpu_kind = cpu;
-  job->rounds = is_native ? strstr(job->features, "+sse4.1") != NULL : cpu != TIERS_CPU_X86_64;
+  job->rounds = is_native ? strstr(job->features, "+sse4.1") != NULL : target->rounds && cpu != TIERS_CPU_X86_64;
   job->has_avx =
       is_native ? strstr(job->features, "+avx") != NULL : cpu == TIERS_CPU_X86_64_V3 || cpu == TIERS_CPU_X86_64_V4;
   LLVMDisposeMessage(job->triple);
@@ -89,6 +88,7 @@ static bool set_up_machine(struct job *job, enum tiers_cpu cpu) {
 static bool set_up(struct job *job) {
   INITIALIZE(X86);
   INITIALIZE(AArch64);
+  INITIALIZE(RISCV);
   set_options();
   if (!set_up_machine(job, TIERS_CPU_NATIVE)) return false;
   return numeric_prepare(job, LLVMContextCreate());

@@ -73,14 +73,29 @@ LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t 
   return memory_at(b, memory_base(b, index), at);
 }
 
+static bool goes_by_halves(const struct batch *b, LLVMTypeRef type) {
+  return type == b->types[VALUE_V128] && !b->job->target->has_vectors;
+}
+
 LLVMValueRef memory_read(struct batch *b, LLVMValueRef place, LLVMTypeRef type) {
+  LLVMTypeRef half = b->types[VALUE_I64];
+  if (goes_by_halves(b, type)) {
+    LLVMValueRef lower = memory_read(b, place, half);
+    return value_join(b, lower, memory_read(b, value_field(b, place, 8), half));
+  }
   LLVMValueRef value = LLVMBuildLoad2(b->builder, type, place, "");
   LLVMSetAlignment(value, 1);
   LLVMSetVolatile(value, true);
   return value;
 }
 
+/* The upper half first, so that what reaches over the end of memory writes nothing. */
 void memory_write(struct batch *b, LLVMValueRef place, LLVMValueRef value) {
+  if (goes_by_halves(b, LLVMTypeOf(value))) {
+    memory_write(b, value_field(b, place, 8), value_half(b, value, 1));
+    memory_write(b, place, value_half(b, value, 0));
+    return;
+  }
   LLVMValueRef store = LLVMBuildStore(b->builder, value, place);
   LLVMSetAlignment(store, 1);
   LLVMSetVolatile(store, true);

@@ -21,9 +21,15 @@ static void name_of(uint16_t op, char out[64]) {
     if (*at == '.') *at = '_';
 }
 
+/* The type as which C passes what is of this one. */
+static LLVMTypeRef passed_type(const struct batch *b, LLVMTypeRef type) {
+  bool is_integer = type == b->types[VALUE_V128] && !b->job->target->has_vectors;
+  return is_integer ? LLVMIntTypeInContext(b->context, 128) : type;
+}
+
 static LLVMTypeRef result_type(const struct batch *b, const struct module_op_info *row) {
   if (row->flags & MODULE_OP_TRAPS && row->imm != MODULE_IMM_MEMARG) return b->types[VALUE_I32];
-  if (row->result_count == 1) return b->types[value_type_of(row->results[0])];
+  if (row->result_count == 1) return passed_type(b, b->types[value_type_of(row->results[0])]);
   if (b->job->target->pairs_are_arrays) return LLVMArrayType2(b->types[VALUE_I64], 2);
   LLVMTypeRef pair[] = {b->types[VALUE_I64], b->types[VALUE_I64]};
   return LLVMStructTypeInContext(b->context, pair, 2, false);
@@ -32,13 +38,19 @@ static LLVMTypeRef result_type(const struct batch *b, const struct module_op_inf
 LLVMValueRef numeric_call(struct batch *b, uint16_t op, LLVMValueRef *arguments, unsigned count) {
   char name[64];
   LLVMTypeRef types[6];
+  LLVMValueRef passed[6];
   name_of(op, name);
-  for (unsigned i = 0; i < count; i++) types[i] = LLVMTypeOf(arguments[i]);
+  for (unsigned i = 0; i < count; i++) {
+    types[i] = passed_type(b, LLVMTypeOf(arguments[i]));
+    passed[i] = LLVMBuildBitCast(b->builder, arguments[i], types[i], "");
+  }
   LLVMTypeRef type = LLVMFunctionType(result_type(b, &module_ops[op]), types, count, false);
   LLVMValueRef function = LLVMGetNamedFunction(b->llvm, name);
   if (!function) function = LLVMAddFunction(b->llvm, name, type);
   b->has_meanings = true;
-  return LLVMBuildCall2(b->builder, type, function, arguments, count, "");
+  LLVMValueRef result = LLVMBuildCall2(b->builder, type, function, passed, count, "");
+  bool is_vector = passed_type(b, b->types[VALUE_V128]) == LLVMTypeOf(result);
+  return is_vector ? LLVMBuildBitCast(b->builder, result, b->types[VALUE_V128], "") : result;
 }
 
 static LLVMMemoryBufferRef semantics_of(const struct target *target) {
@@ -197,7 +209,7 @@ static unsigned read_operands(struct batch *b, const struct ir_insn *insn, const
     enum value_type type = value_type_of(row->params[i]);
     out[i] = i == 1 ? read_b(b, insn, type) : value_read(b, slots[i], type);
     bool is_float = row->flags & (MODULE_OP_NAN32 | MODULE_OP_NAN64);
-    if (is_float && type == VALUE_V128 && LLVMIsConstant(out[i])) out[i] = value_hide(b, out[i]);
+    if (is_float && type == VALUE_V128 && LLVMIsConstant(out[i])) out[i] = value_hand_on(b, out[i]);
   }
   return row->param_count;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Reads the object that LLVM has made, of which few things are expected: one section of code, constants, and relative
- * relocations between them, which on AArch64 reach 1 MiB. All of it becomes one run of bytes, which works wherever it is put; anything else is refused.
+ * relocations between them. All of it becomes one run of bytes, which works wherever it is put; anything else is refused.
  * The object is our own compiler's work, so it is not checked as a stranger's would be. */
 #include <elf.h>
 #include <stdio.h>
@@ -72,43 +72,38 @@ static bool is_in_code(const struct object *o, const Elf64_Sym *symbol) {
   return symbol->st_shndx < o->head->e_shnum && symbol->st_shndx != SHN_UNDEF && o->places[symbol->st_shndx] != NOWHERE;
 }
 
-/* `distance` from `hole`, an instruction or a number. False: it does not reach, or is none that is expected. */
-static bool put_x86_64(uint8_t *hole, uint64_t type, int64_t distance) {
-  base_store_u32(hole, (uint32_t)distance);
-  return type == R_X86_64_PC32 || type == R_X86_64_PLT32;
-}
-
-static bool put_bits(uint8_t *hole, uint32_t mask, uint32_t bits) {
-  base_store_u32(hole, (base_load_u32(hole) & ~mask) | (bits & mask));
+/* How far from its hole what a relocation names is. */
+static bool distance_of(const struct object *o, const Elf64_Shdr *section, const Elf64_Rela *row, int64_t *out) {
+  const Elf64_Sym *symbol = &symbols_of(o, section)[ELF64_R_SYM(row->r_info)];
+  if (!is_in_code(o, symbol)) return false;
+  uint64_t at = o->places[section->sh_info] + row->r_offset;
+  *out = (int64_t)(o->places[symbol->st_shndx] + symbol->st_value) + row->r_addend - (int64_t)at;
   return true;
 }
 
-static bool put_aarch64(uint8_t *hole, uint64_t type, int64_t distance) {
-  enum { IMM26 = 0x03FFFFFF, IMM19 = 0x7FFFF << 5, ADR = 3 << 29 | IMM19, REACH = 1 << 20, FAR = 1 << 27 };
-  uint32_t bits = (uint32_t)distance;
-  switch (type) {
-  case R_AARCH64_PREL32: base_store_u32(hole, bits); return true;
-  case R_AARCH64_CALL26:
-  case R_AARCH64_JUMP26: return distance >= -FAR && distance < FAR && put_bits(hole, IMM26, bits >> 2);
-  case R_AARCH64_LD_PREL_LO19: return distance >= -REACH && distance < REACH && put_bits(hole, IMM19, bits >> 2 << 5);
-  case R_AARCH64_ADR_PREL_LO21:
-    return distance >= -REACH && distance < REACH && put_bits(hole, ADR, (bits & 3) << 29 | bits >> 2 << 5);
-  default: return false;
+/* The row whose distance counts: its own, or, for the lower part of one, that of the instruction with the upper part, which is
+ * what it names. NULL: there is none. */
+static const Elf64_Rela *counting_row(const struct object *o, const Elf64_Shdr *section, const Elf64_Rela *row) {
+  const Elf64_Rela *rows = contents(o, section);
+  size_t count = section->sh_size / sizeof *rows, own = (size_t)(row - rows);
+  uint32_t type = ELF64_R_TYPE(row->r_info);
+  if (type == 0 || (type != o->target->lower[0] && type != o->target->lower[1])) return row;
+  uint64_t named = symbols_of(o, section)[ELF64_R_SYM(row->r_info)].st_value;
+  for (size_t i = 1; i <= count; i++) { /* mostly it is the one before */
+    const Elf64_Rela *other = &rows[(own + count - i) % count];
+    if (other->r_offset == named) return other;
   }
+  return NULL;
 }
 
 static bool relocate(const struct object *o, const Elf64_Shdr *section, struct object_code *out) {
-  uint64_t place = o->places[section->sh_info];
   const Elf64_Rela *rows = contents(o, section);
-  const Elf64_Sym *symbols = symbols_of(o, section);
   for (size_t i = 0; i < section->sh_size / sizeof *rows; i++) {
-    const Elf64_Sym *symbol = &symbols[ELF64_R_SYM(rows[i].r_info)];
-    uint64_t type = ELF64_R_TYPE(rows[i].r_info), at = place + rows[i].r_offset;
-    if (!is_in_code(o, symbol)) return false;
-    int64_t value = (int64_t)(o->places[symbol->st_shndx] + symbol->st_value) + rows[i].r_addend - (int64_t)at;
-    uint8_t *hole = out->bytes.items + at;
-    bool done = o->head->e_machine == EM_AARCH64 ? put_aarch64(hole, type, value) : put_x86_64(hole, type, value);
-    if (!done) return false;
+    const Elf64_Rela *counts = counting_row(o, section, &rows[i]);
+    uint8_t *hole = out->bytes.items + o->places[section->sh_info] + rows[i].r_offset;
+    int64_t distance;
+    if (!counts || !distance_of(o, section, counts, &distance)) return false;
+    if (!o->target->put(hole, ELF64_R_TYPE(rows[i].r_info), distance)) return false;
   }
   return true;
 }
@@ -162,8 +157,7 @@ static bool read_lines(const struct object *o, unsigned index, struct object_cod
     const Elf64_Sym *symbols = symbols_of(o, table);
     for (size_t k = 0; k < table->sh_size / sizeof *rows; k++) {
       const Elf64_Sym *symbol = &symbols[ELF64_R_SYM(rows[k].r_info)];
-      uint64_t absolute = o->head->e_machine == EM_AARCH64 ? R_AARCH64_ABS64 : R_X86_64_64;
-      if (ELF64_R_TYPE(rows[k].r_info) != absolute) continue; /* of names */
+      if (ELF64_R_TYPE(rows[k].r_info) != o->target->absolute) continue; /* of names */
       done = done && is_in_code(o, symbol);
       if (done)
         base_store_u64(bytes + rows[k].r_offset,

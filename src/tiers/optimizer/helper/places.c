@@ -138,9 +138,9 @@ static void keep_apart(struct batch *b, LLVMValueRef load) {
   LLVMSetCurrentDebugLocation2(b->builder, NULL);
   if (value == load && is_narrow(b, LLVMTypeOf(load))) {
     LLVMValueRef wide = LLVMBuildZExt(b->builder, load, b->types[VALUE_I32], "");
-    replace(load, wide, LLVMBuildTrunc(b->builder, value_hide(b, wide), LLVMTypeOf(load), ""));
+    replace(load, wide, LLVMBuildTrunc(b->builder, value_hand_on(b, wide), LLVMTypeOf(load), ""));
   } else {
-    LLVMValueRef handed = value_hide(b, value);
+    LLVMValueRef handed = value_hand_on(b, value);
     replace(value, handed, handed);
   }
 }

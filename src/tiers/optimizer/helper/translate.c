@@ -65,7 +65,7 @@ static void add_local(struct batch *b, uint32_t *slot, module_type type, LLVMVal
   enum value_type kind = value_type_of(type);
   b->local_types[*slot] = kind;
   b->locals[*slot] = LLVMBuildAlloca(b->entry_builder, b->types[kind], "");
-  if (b->is_at_loop)
+  if (!value && b->is_at_loop)
     value = value_load_slot(b, b->fp, *slot, kind);
   else if (!value)
     value = kind == VALUE_V128 ? LLVMConstNull(b->types[kind]) : value_number(b, kind, 0);
@@ -74,13 +74,18 @@ static void add_local(struct batch *b, uint32_t *slot, module_type type, LLVMVal
   *slot += module_type_slots(type);
 }
 
+static LLVMValueRef parameter(struct batch *b, uint32_t slot, module_type type, uint32_t index) {
+  bool is_in_frame = b->is_at_loop || values_are_in_frames(b);
+  return is_in_frame ? value_load_slot(b, b->fp, slot, value_type_of(type)) : LLVMGetParam(b->function, 2 + index);
+}
+
 static bool add_locals(struct batch *b) {
   struct module_body body = {0};
   struct cay_error error;
   bool done = module_body_begin(&body, b->job->module, b->ir->func, &error) == CAY_OK;
   uint32_t slot = 0, local = done ? body.type->param_count : 0;
   for (uint32_t i = 0; i < local; i++)
-    add_local(b, &slot, body.type->params[i], b->is_at_loop ? NULL : LLVMGetParam(b->function, 2 + i));
+    add_local(b, &slot, body.type->params[i], parameter(b, slot, body.type->params[i], i));
   for (size_t i = 0; done && i < body.local_runs.count; i++)
     for (; local < body.local_runs.items[i].end; local++) add_local(b, &slot, body.local_runs.items[i].type, NULL);
   assert(!done || slot == b->ir->link_slot);
@@ -279,14 +284,14 @@ void translate_adapter(struct batch *b, const struct batch_function *own) {
   LLVMPositionBuilderAtEnd(b->builder, control_block(b));
   LLVMSetCurrentDebugLocation2(b->builder, NULL);
   control_look_on_entry(b);
-  LLVMValueRef arguments[2 + 1000] = {b->inst, b->fp};
-  uint32_t slot = 0;
-  for (uint32_t i = 0; i < type->param_count; i++) {
+  LLVMValueRef arguments[2 + 1000] = {b->inst, b->fp, LLVMGetUndef(b->pointer)};
+  LLVMTypeRef native = value_function_type(b, type);
+  for (uint32_t i = 0, slot = 0; i < type->param_count && !values_are_in_frames(b); i++) {
     arguments[2 + i] = value_load_slot(b, b->fp, slot, value_type_of(type->params[i]));
     slot += module_type_slots(type->params[i]);
   }
-  LLVMValueRef result = LLVMBuildCall2(b->builder, value_function_type(b, type), b->natives[own->entry], arguments,
-                                       2 + type->param_count, "");
+  LLVMValueRef result =
+      LLVMBuildCall2(b->builder, native, b->natives[own->entry], arguments, LLVMCountParamTypes(native), "");
   value_pin_instance(b, result);
   value_set_convention(b, result);
   LLVMSetTailCallKind(result, LLVMTailCallKindNoTail);

@@ -43,18 +43,25 @@ static enum ir_class class_of_value(const struct batch *b, LLVMValueRef value) {
   return classes[type_of_value(b, value)];
 }
 
+static bool makes_tail_calls(const struct batch *b) {
+  return b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL);
+}
+
+bool values_are_in_frames(const struct batch *b) { return makes_tail_calls(b) && !b->job->target->tail_calls; }
+
 LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_type *type) {
   LLVMTypeRef params[2 + 1000];
   assert(type->param_count <= 1000);
-  params[0] = params[1] = b->pointer;
-  for (uint32_t i = 0; i < type->param_count; i++) params[2 + i] = b->types[value_type_of(type->params[i])];
+  params[0] = params[1] = params[2] = b->pointer;
   LLVMTypeRef result = type->result_count == 1 ? b->types[value_type_of(type->results[0])] : b->void_type;
+  if (values_are_in_frames(b)) return LLVMFunctionType(result, params, 3, false);
+  for (uint32_t i = 0; i < type->param_count; i++) params[2 + i] = b->types[value_type_of(type->params[i])];
   return LLVMFunctionType(result, params, 2 + type->param_count, false);
 }
 
 void value_set_convention(const struct batch *b, LLVMValueRef function_or_call) {
   enum { TAIL_CONVENTION = 18 };
-  if (!(b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL))) return;
+  if (!makes_tail_calls(b) || values_are_in_frames(b)) return;
   if (LLVMIsAFunction(function_or_call))
     LLVMSetFunctionCallConv(function_or_call, TAIL_CONVENTION);
   else
@@ -114,8 +121,18 @@ bool value_is_float(const struct batch *b, LLVMTypeRef type) {
   return type == b->types[VALUE_F32] || type == b->types[VALUE_F64] || LLVMGetTypeKind(type) == LLVMVectorTypeKind;
 }
 
-/* A line of assembly without instructions. */
-LLVMValueRef value_hide(struct batch *b, LLVMValueRef value) {
+LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type type) {
+  enum value_type from = type_of_value(b, value);
+  if (from == type) return value;
+  if (type == VALUE_I32) return LLVMBuildTrunc(b->builder, value, b->types[VALUE_I32], "");
+  assert(type == VALUE_I64 && from == VALUE_I32);
+  return LLVMBuildZExt(b->builder, value, b->types[VALUE_I64], "");
+}
+
+/* ---- What LLVM does not know ---------------------------------------------------------------------------------------------- */
+
+/* By a line of assembly without instructions. */
+static LLVMValueRef hand_on(struct batch *b, LLVMValueRef value) {
   LLVMTypeRef own = LLVMTypeOf(value), type = LLVMFunctionType(own, &own, 1, false);
   char constraints[] = {'=', value_is_float(b, own) ? b->job->target->float_register : 'r', ',', '0'};
   LLVMValueRef line = LLVMGetInlineAsm(type, (char *)"", 0, constraints, sizeof constraints, false, false,
@@ -123,19 +140,27 @@ LLVMValueRef value_hide(struct batch *b, LLVMValueRef value) {
   return LLVMBuildCall2(b->builder, type, line, &value, 1, "");
 }
 
-LLVMValueRef value_narrow(struct batch *b, LLVMValueRef index, LLVMValueRef most) {
-  LLVMValueRef hidden = value_hide(b, index), rest = LLVMBuildSub(b->builder, most, hidden, "");
-  LLVMValueRef both = LLVMBuildOr(b->builder, hidden, rest, "");
-  LLVMValueRef sign = LLVMBuildAShr(b->builder, both, LLVMConstInt(b->types[VALUE_I64], 63, false), "");
-  return LLVMBuildAnd(b->builder, index, value_hide(b, LLVMBuildNot(b->builder, sign, "")), "");
+LLVMValueRef value_hand_on(struct batch *b, LLVMValueRef value) {
+  if (LLVMTypeOf(value) != b->types[VALUE_V128] || b->job->target->has_vectors) return hand_on(b, value);
+  return value_join(b, hand_on(b, value_half(b, value, 0)), hand_on(b, value_half(b, value, 1)));
 }
 
-LLVMValueRef value_convert(struct batch *b, LLVMValueRef value, enum value_type type) {
-  enum value_type from = type_of_value(b, value);
-  if (from == type) return value;
-  if (type == VALUE_I32) return LLVMBuildTrunc(b->builder, value, b->types[VALUE_I32], "");
-  assert(type == VALUE_I64 && from == VALUE_I32);
-  return LLVMBuildZExt(b->builder, value, b->types[VALUE_I64], "");
+LLVMValueRef value_narrow(struct batch *b, LLVMValueRef index, LLVMValueRef most) {
+  LLVMValueRef hidden = value_hand_on(b, index), rest = LLVMBuildSub(b->builder, most, hidden, "");
+  LLVMValueRef both = LLVMBuildOr(b->builder, hidden, rest, "");
+  LLVMValueRef sign = LLVMBuildAShr(b->builder, both, LLVMConstInt(b->types[VALUE_I64], 63, false), "");
+  return LLVMBuildAnd(b->builder, index, value_hand_on(b, LLVMBuildNot(b->builder, sign, "")), "");
+}
+
+LLVMValueRef value_half(struct batch *b, LLVMValueRef vector, unsigned index) {
+  return LLVMBuildExtractElement(b->builder, vector, LLVMConstInt(b->types[VALUE_I32], index, false), "");
+}
+
+LLVMValueRef value_join(struct batch *b, LLVMValueRef lower, LLVMValueRef upper) {
+  LLVMTypeRef i32 = b->types[VALUE_I32];
+  LLVMValueRef made = LLVMGetPoison(b->types[VALUE_V128]);
+  made = LLVMBuildInsertElement(b->builder, made, lower, LLVMConstInt(i32, 0, false), "");
+  return LLVMBuildInsertElement(b->builder, made, upper, LLVMConstInt(i32, 1, false), "");
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------------------------ */
