@@ -517,7 +517,7 @@ bool baseline_caller_at(void *code, const struct baseline_caller *called, const 
   if (called->site == baseline_arch_crossed) {
     const struct baseline_crossing *crossed = *crossing;
     assert(crossed);
-    *out = (struct baseline_caller){crossed->site, crossed->fp, (uintptr_t)(crossed + 1)};
+    *out = (struct baseline_caller){.site = crossed->site, .fp = crossed->fp};
     *crossing = crossed->outer;
     return true;
   }
@@ -535,7 +535,7 @@ bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, 
     function = find(code, record->site);
     if (!function) return false;
     if (function->kind == COMPILED_NATIVE) {
-      *out = (struct baseline_caller){record->site, record->fp, (uintptr_t)(record + 1)};
+      *out = (struct baseline_caller){.site = record->site, .fp = record->fp};
       return true;
     }
     fp = record->fp;
@@ -636,7 +636,7 @@ static struct baseline_landing land_at(const struct compiled *function, const st
   uint64_t *told = told_by(function, at->fp);
   tables_land(clause, slots_of(function, at->fp), reference);
   told[WIRE_TOLD_LANDED] = WIRE_LANDED(clause->position);
-  return (struct baseline_landing){at->site, at->fp, at->native_sp, true};
+  return (struct baseline_landing){at->site, at->fp, (uintptr_t)told[WIRE_TOLD_STACK], true};
 }
 
 static const struct tables_clause *catch_at(const struct compiled *function, const struct baseline_caller *at,

@@ -131,7 +131,7 @@ static inline bool baseline_returns_to_code(const void *address) {
 struct baseline_caller {
   const void *site;
   uint64_t *fp;
-  uintptr_t native_sp; /* behind the call, where exceptions are looked after */
+  uintptr_t native_sp; /* of compiled code: behind the call, where exceptions are looked after */
 };
 bool baseline_caller_at(void *code, const struct baseline_caller *called, const void **crossing,
                         struct baseline_caller *out);

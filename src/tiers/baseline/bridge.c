@@ -344,10 +344,9 @@ BRIDGE(baseline_moving) {
 /* ---- From optimized code ------------------------------------------------------------------------------------------------ */
 
 /* Functions with the C convention that optimized code calls; it has a frame pointer. */
-#define CALLING_RECORD baseline_record_of(__builtin_frame_address(0))
 #define CALLING_SITE __builtin_return_address(0)
-#define CALLING_FRAME (CALLING_RECORD->fp)
-#define CALLING ((struct baseline_caller){CALLING_SITE, CALLING_FRAME, (uintptr_t)(CALLING_RECORD + 1)})
+#define CALLING_FRAME (baseline_record_of(__builtin_frame_address(0))->fp)
+#define CALLING ((struct baseline_caller){.site = CALLING_SITE, .fp = CALLING_FRAME})
 
 static void optimized_raise(struct engine_instance *inst, uint64_t trap) {
   raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);

@@ -77,8 +77,8 @@ struct wire_function {
   int32_t slots_at;
 };
 /* Words of 64 bits in native frames: a pointer to the frame on the value stack; and, where exceptions are caught, what has
- * landed, or 0. */
-enum wire_told { WIRE_TOLD_FRAME, WIRE_TOLD_LANDED, WIRE_TOLD_WORDS };
+ * landed, or 0, and the native stack pointer that it lands with. */
+enum wire_told { WIRE_TOLD_FRAME, WIRE_TOLD_LANDED, WIRE_TOLD_STACK, WIRE_TOLD_WORDS };
 /* That of a clause with a label of the register code. */
 #define WIRE_LANDED(label) ((uint64_t)(label) + 1)
 enum { WIRE_MOST_NATIVE_BYTES = 1 << 24 };

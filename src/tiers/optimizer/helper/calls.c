@@ -10,8 +10,6 @@
 #include "tiers/baseline/code.h"
 #include "tiers/optimizer/helper/helper.h"
 
-enum { MOST_PARAMS = 1000 };
-
 struct call {
   const struct module_func_type *type;
   uint32_t slot;      /* of the first argument and result in this frame */
@@ -44,7 +42,7 @@ static void store_arguments(struct batch *b, const struct call *call) {
 
 /* Calls native code; its single result, or NULL. */
 static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMValueRef function) {
-  LLVMValueRef arguments[2 + MOST_PARAMS] = {b->inst, call->frame, LLVMGetUndef(b->pointer)};
+  LLVMValueRef arguments[MOST_ARGUMENTS] = {b->inst, call->frame, LLVMGetUndef(b->pointer)};
   LLVMTypeRef type = value_function_type(b, call->type);
   if (values_are_in_frames(b)) store_arguments(b, call);
   for (uint32_t i = 0, slot = call->slot; i < call->type->param_count && !values_are_in_frames(b); i++) {
@@ -143,7 +141,9 @@ static LLVMValueRef load_function(struct batch *b, uint64_t func) {
 
 /* Whether it has to be called through the runtime, whatever it is (catches.c). */
 static bool is_called_away(const struct batch *b, const struct call *call) {
-  return catches_here(b) && !call->is_tail && b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL);
+  bool can_be_native = b->job->target->registers.as_in_c > 0;
+  if (b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL)) can_be_native = false;
+  return catches_here(b) && !call->is_tail && !can_be_native;
 }
 
 static void build_call(struct batch *b, const struct ir_insn *insn) {

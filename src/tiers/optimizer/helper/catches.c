@@ -9,11 +9,14 @@
  * tables somebody would have to read and run, who also knows where each function has saved which registers; and marks where a
  * range is entered, as of setjmp, which cost more and know only the locals of that time.
  *
- * The stack pointer behind a call follows from where the callee has its return address. Of calls whose callee takes its
+ * The stack pointer is the same behind every call, so that a function notes it when it begins. Behind calls whose callee takes its
  * arguments from the stack that is not so: where there are tail calls, those in a range go through the runtime.
  *
  * At a landing the locals are what they were at the call, temporaries below the range's block have been in their memory since it
  * began, and the clause's values come from the frame. */
+#include <assert.h>
+#include <string.h>
+
 #include "tiers/optimizer/helper/helper.h"
 
 static const char mark[] = "cay-landing"; /* of a call behind which exceptions land */
@@ -101,7 +104,7 @@ static void build_landing(struct batch *b, uint32_t own) {
   if (!other) {
     other = control_block(b);
     LLVMPositionBuilderAtEnd(b->builder, other);
-    control_stop(b);
+    control_trap(b, control_trap_number(b, ENGINE_TRAP_UNREACHABLE)); /* or there is a fault in cay */
   }
   LLVMPositionBuilderAtEnd(b->builder, block);
   LLVMTypeRef i64 = b->types[VALUE_I64];
@@ -121,17 +124,17 @@ void catches_end(struct batch *b) {
 
 /* ---- Calls that keep nothing --------------------------------------------------------------------------------------------- */
 
-/* The convention preserve_none keeps the frame pointer alone. It passes integers in r12, r13, r14, r15, then in those registers
- * in which C passes them, then in two more, and everything else as C does. So a function of the C convention is called by it with
- * arguments in between that are not there; the instance, which is pinned to r13 (value_pin_instance), is the second one. Done
+/* The convention preserve_none keeps the frame pointer alone. It passes integers in some of the registers that C's keeps, then in
+ * those in which C passes them, then in more, and everything else as C does. So a function of the C convention is called by it with
+ * arguments in between that are not there; the instance is in the register that it is pinned to (value_pin_instance). Done
  * when the module is optimized: LLVM takes a call by another convention than the function's for one that never happens. That
  * LLVM's versions may change the convention is what `registers` in test_exceptions.c is for. Rejected: the attribute
  * no_callee_saved_registers, for which LLVM gives up the frame pointer, too, and then fails at what is addressed by it. */
-enum { PRESERVE_NONE = 21, REGISTERS_BEFORE = 4, OF_INSTANCE = 1, C_REGISTERS = 6, REGISTERS_BEHIND = 2 };
+enum { PRESERVE_NONE = 21, MOST_ADDED = 16 };
 
 struct arguments {
-  LLVMValueRef items[REGISTERS_BEFORE + REGISTERS_BEHIND + 2 + 1000];
-  LLVMTypeRef types[REGISTERS_BEFORE + REGISTERS_BEHIND + 2 + 1000];
+  LLVMValueRef items[MOST_ADDED + MOST_ARGUMENTS];
+  LLVMTypeRef types[MOST_ADDED + MOST_ARGUMENTS];
   unsigned count, integers;
 };
 
@@ -150,15 +153,17 @@ static bool is_integer(LLVMValueRef value) {
 }
 
 static void spread(struct batch *b, LLVMValueRef call, struct arguments *out) {
+  const struct target *target = b->job->target;
   bool is_pinned = value_is_pinned(call);
-  add_nothing(b, out, REGISTERS_BEFORE);
+  add_nothing(b, out, target->registers.before);
   if (is_pinned) {
-    out->items[OF_INSTANCE] = LLVMGetArgOperand(call, 0);
-    out->types[OF_INSTANCE] = LLVMTypeOf(out->items[OF_INSTANCE]);
+    out->items[target->registers.instance] = LLVMGetArgOperand(call, 0);
+    out->types[target->registers.instance] = b->pointer;
   }
   for (unsigned i = is_pinned; i < LLVMGetNumArgOperands(call); i++) {
     LLVMValueRef value = LLVMGetArgOperand(call, i);
-    if (is_integer(value) && out->integers++ == C_REGISTERS) add_nothing(b, out, REGISTERS_BEHIND);
+    if (is_integer(value) && out->integers++ == target->registers.as_in_c)
+      add_nothing(b, out, target->registers.behind);
     add(out, value);
   }
 }
@@ -176,6 +181,31 @@ static void keep_nothing(struct batch *b, LLVMValueRef call) {
   LLVMInstructionEraseFromParent(call);
 }
 
+/* Where there is no such convention, it is a line of assembly that changes all registers but the frame pointer. It is for functions of
+ * the runtime alone, which take integers and return nothing; native ones go through it (calls.c). */
+static void call_by_line(struct batch *b, LLVMValueRef call) {
+  const struct target *target = b->job->target;
+  LLVMValueRef operands[CALL_INTEGERS + 1];
+  LLVMTypeRef types[CALL_INTEGERS + 1], i64 = b->types[VALUE_I64];
+  unsigned count = LLVMGetNumArgOperands(call);
+  assert(count <= CALL_INTEGERS && LLVMGetTypeKind(LLVMTypeOf(call)) == LLVMVoidTypeKind);
+  LLVMPositionBuilderBefore(b->builder, call);
+  for (unsigned i = 0; i <= CALL_INTEGERS; i++) {
+    LLVMValueRef value = i == CALL_INTEGERS ? LLVMGetCalledValue(call) : i < count ? LLVMGetArgOperand(call, i) : NULL;
+    bool is_pointer = value && LLVMTypeOf(value) == b->pointer;
+    types[i] = i64;
+    operands[i] = is_pointer ? LLVMBuildPtrToInt(b->builder, value, i64, "") : value ? value : LLVMGetUndef(i64);
+  }
+  LLVMTypeRef changed = LLVMStructTypeInContext(b->context, types, CALL_INTEGERS + 1, false);
+  LLVMTypeRef type = LLVMFunctionType(changed, types, CALL_INTEGERS + 1, false);
+  LLVMValueRef line = LLVMGetInlineAsm(type, (char *)(uintptr_t)target->call, strlen(target->call),
+                                       (char *)(uintptr_t)target->call_constraints, strlen(target->call_constraints),
+                                       true, false, LLVMInlineAsmDialectATT, false);
+  LLVMValueRef made = LLVMBuildCall2(b->builder, type, line, operands, CALL_INTEGERS + 1, "");
+  LLVMInstructionSetDebugLoc(made, LLVMInstructionGetDebugLoc(call));
+  LLVMInstructionEraseFromParent(call);
+}
+
 static bool is_marked(LLVMValueRef insn) {
   return LLVMIsACallInst(insn) &&
          LLVMGetCallSiteStringAttribute(insn, LLVMAttributeFunctionIndex, mark, sizeof mark - 1);
@@ -186,6 +216,9 @@ void catches_settle(struct batch *b) {
     for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block))
       for (LLVMValueRef insn = LLVMGetFirstInstruction(block), next; insn; insn = next) {
         next = LLVMGetNextInstruction(insn);
-        if (is_marked(insn)) keep_nothing(b, insn);
+        if (is_marked(insn) && b->job->target->registers.as_in_c)
+          keep_nothing(b, insn);
+        else if (is_marked(insn))
+          call_by_line(b, insn);
       }
 }

@@ -20,6 +20,9 @@
 /* How values are kept while a function is translated: of INT, as what they were made. */
 enum value_type { VALUE_I32, VALUE_I64, VALUE_F32, VALUE_F64, VALUE_V128, VALUE_TYPES };
 
+/* Of a native function: instance, frame, and as many as a function of wasm may have. */
+enum { MOST_PARAMS = 1000, MOST_ARGUMENTS = 2 + MOST_PARAMS };
+
 /* What differs by the kind of processor that code is made for (target.c). */
 struct target {
   const char *triple;   /* NULL: of this machine */
@@ -32,13 +35,19 @@ struct target {
   const char *demotion;       /* a line of assembly: an f64 becomes an f32 */
   char float_register;        /* as constraints of lines of assembly name it */
   uint8_t frame_pointer;      /* as DWARF numbers registers */
-  /* What a call takes of the native stack besides what LLVM tells: return address, adapter, thunk. The stub's frame is smaller than
-   * what the frame of the compiled function that it calls allows for (translate.c). */
-  uint16_t slack_bytes;
+  /* What a call takes of the native stack besides what LLVM tells: return address, adapter, thunk; and by the stub, which only counts
+   * where calls in a range go through it: else what it calls is compiled code, whose frame of values allows for more. */
+  uint16_t slack_bytes, stub_bytes;
   bool pairs_are_arrays;      /* what C returns a struct of two integers as */
   bool has_vectors;           /* in registers; else C passes them as integers, and they are loaded and stored by halves */
   bool rounds;                /* by instructions that do as wasm's; of x86-64 all but the first level */
-  bool catches;               /* exceptions can be caught by optimized code */
+  /* Of those in which LLVM's convention preserve_none passes integers, how many come before those of the C convention, which of
+   * them has the instance, how many are as in C, and how many come behind (catches.c). */
+  struct {
+    uint8_t before, instance, as_in_c, behind;
+  } registers;
+  /* Where LLVM has no such convention: a line of assembly that calls with CALL_INTEGERS integers, and changes everything else. */
+  const char *call, *call_constraints;
   bool tail_calls;            /* LLVM promises them between any two types of functions */
   /* Writes the distance from `hole`, an instruction or a number, that a relocation tells. False: it does not reach, or the
    * relocation is none that is expected (relocations.c). */
@@ -49,6 +58,7 @@ struct target {
 bool relocations_put_x86_64(uint8_t *hole, uint32_t type, int64_t distance);
 bool relocations_put_aarch64(uint8_t *hole, uint32_t type, int64_t distance);
 bool relocations_put_riscv64(uint8_t *hole, uint32_t type, int64_t distance);
+enum { CALL_INTEGERS = 5 };
 const struct target *target_of(enum tiers_cpu cpu);
 
 /* What all functions of a module share. */

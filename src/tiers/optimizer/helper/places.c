@@ -29,7 +29,8 @@ static bool is_load(LLVMValueRef insn) { return LLVMIsALoadInst(insn) && LLVMGet
 static bool is_call(LLVMValueRef insn) {
   if (LLVMGetInstructionOpcode(insn) != LLVMCall) return false;
   LLVMValueRef callee = LLVMGetCalledValue(insn);
-  return !LLVMIsAInlineAsm(callee) && LLVMGetIntrinsicID(callee) == 0;
+  if (LLVMIsAInlineAsm(callee)) return LLVMGetInlineAsmHasSideEffects(callee); /* catches.c */
+  return LLVMGetIntrinsicID(callee) == 0;
 }
 
 static bool is_placed(LLVMValueRef insn) { return is_access(insn) || is_call(insn); }

@@ -32,9 +32,10 @@ bool roots_begin(struct batch *b) {
   return true;
 }
 
+/* AArch64's saved registers may leave room for a single word among them, above the frame pointer, where nobody looks. */
 void roots_place_told(struct batch *b) {
   bool catches = b->ir->tries.count > 0;
-  LLVMTypeRef words = LLVMArrayType2(b->pointer, catches ? WIRE_TOLD_WORDS : WIRE_TOLD_FRAME + 1);
+  LLVMTypeRef words = LLVMArrayType2(b->pointer, catches ? WIRE_TOLD_WORDS : WIRE_TOLD_FRAME + 2);
   b->told = catches || b->has_roots ? LLVMBuildAlloca(b->entry_builder, words, "") : NULL;
 }
 
@@ -42,10 +43,20 @@ static void tell(struct batch *b, enum wire_told what, LLVMValueRef value) {
   LLVMSetVolatile(LLVMBuildStore(b->builder, value, value_field(b, b->told, what * sizeof(uint64_t))), true);
 }
 
+/* It stays as it is from the prologue on. */
+static LLVMValueRef stack_pointer(struct batch *b) {
+  unsigned id = LLVMLookupIntrinsicID("llvm.stacksave", 14);
+  LLVMValueRef save = LLVMGetIntrinsicDeclaration(b->llvm, id, &b->pointer, 1);
+  return LLVMBuildCall2(b->builder, LLVMIntrinsicGetType(b->context, id, &b->pointer, 1), save, NULL, 0, "");
+}
+
 void roots_tell_frame(struct batch *b) {
   unsigned id = LLVMLookupIntrinsicID("llvm.experimental.stackmap", 26);
   tell(b, WIRE_TOLD_FRAME, b->fp);
-  if (b->ir->tries.count > 0) tell(b, WIRE_TOLD_LANDED, LLVMConstNull(b->types[VALUE_I64]));
+  if (b->ir->tries.count > 0) {
+    tell(b, WIRE_TOLD_LANDED, LLVMConstNull(b->types[VALUE_I64]));
+    tell(b, WIRE_TOLD_STACK, stack_pointer(b));
+  }
   uint64_t name = stackmap_name(b->own->entry, b->is_at_loop);
   LLVMValueRef arguments[] = {LLVMConstInt(b->types[VALUE_I64], name, false), LLVMConstNull(b->types[VALUE_I32]),
                               b->told};

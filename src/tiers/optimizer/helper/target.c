@@ -14,6 +14,13 @@
 #include "optimizer_semantics.gen.h"
 #include "tiers/optimizer/helper/helper.h"
 
+/* All registers but s0, sp, gp and tp. */
+#define RISCV_CHANGED                                                                                              \
+  "~{ra},~{t0},~{t1},~{s1},~{a5},~{a6},~{a7},~{s2},~{s3},~{s4},~{s5},~{s6},~{s7},~{s8},~{s9},~{s10},~{s11},~{t3}," \
+  "~{t4},~{t5},~{t6},~{ft0},~{ft1},~{ft2},~{ft3},~{ft4},~{ft5},~{ft6},~{ft7},~{fs0},~{fs1},~{fa0},~{fa1},~{fa2},"  \
+  "~{fa3},~{fa4},~{fa5},~{fa6},~{fa7},~{fs2},~{fs3},~{fs4},~{fs5},~{fs6},~{fs7},~{fs8},~{fs9},~{fs10},~{fs11},"    \
+  "~{ft8},~{ft9},~{ft10},~{ft11},~{memory}"
+
 static const struct target targets[TIERS_CPU_COUNT] = {
     [TIERS_CPU_X86_64] = {.features = "",
                           .code_model = LLVMCodeModelSmall,
@@ -25,7 +32,7 @@ static const struct target targets[TIERS_CPU_COUNT] = {
                           .slack_bytes = 128,
                           .has_vectors = true,
                           .rounds = true,
-                          .catches = true,
+                          .registers = {4, 1, 6, 2},
                           .tail_calls = true,
                           .put = relocations_put_x86_64,
                           .absolute = R_X86_64_64},
@@ -39,6 +46,8 @@ static const struct target targets[TIERS_CPU_COUNT] = {
                            .float_register = 'w',
                            .frame_pointer = 29,
                            .slack_bytes = 112,
+                           .stub_bytes = 176,
+                           .registers = {9, 0, 8, 7},
                            .pairs_are_arrays = true,
                            .has_vectors = true,
                            .rounds = true,
@@ -56,6 +65,9 @@ static const struct target targets[TIERS_CPU_COUNT] = {
                            .float_register = 'f',
                            .frame_pointer = 8, /* s0 */
                            .slack_bytes = 96,
+                           .stub_bytes = 208,
+                           .call = "jalr $5",
+                           .call_constraints = "={a0},={a1},={a2},={a3},={a4},={t2},0,1,2,3,4,5," RISCV_CHANGED,
                            .pairs_are_arrays = true,
                            .put = relocations_put_riscv64,
                            .absolute = R_RISCV_64,

@@ -95,9 +95,8 @@ static bool add_locals(struct batch *b) {
 
 /* ---- Refusals ---------------------------------------------------------------------------------------------------------------- */
 
-static int refusal_of(const struct job *job, const struct ir_function *ir) {
+static int refusal_of(const struct ir_function *ir) {
   if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
-  if (ir->tries.count > 0 && !job->target->catches) return WIRE_REASON_INSTRUCTION;
   return -1;
 }
 
@@ -202,6 +201,7 @@ static uint32_t native_limit_of(const struct job *job, const struct ir_function 
   enum { MOST_NATIVE_BYTES = 1 << 15 };
   uint64_t bytes = (uint64_t)least_distance(ir) * 8 * BASELINE_NATIVE_FACTOR;
   uint64_t slack = job->target->slack_bytes + (uint64_t)ir->param_slots * 8;
+  if (ir->tries.count > 0) slack += job->target->stub_bytes;
   if (bytes <= slack) return 0;
   return bytes - slack < MOST_NATIVE_BYTES ? (uint32_t)(bytes - slack) : MOST_NATIVE_BYTES;
 }
@@ -211,7 +211,7 @@ int translate_refusal(struct job *job, struct batch_function *own) {
       ir_translate(job->frontend, job->module, job->module->imported_func_count + own->entry);
   if (!ir) return WIRE_REASON_TOO_LARGE;
   own->native_limit = native_limit_of(job, ir);
-  return refusal_of(job, ir);
+  return refusal_of(ir);
 }
 
 static bool translate(struct batch *b, struct batch_function *own, LLVMValueRef function) {
@@ -284,7 +284,7 @@ void translate_adapter(struct batch *b, const struct batch_function *own) {
   LLVMPositionBuilderAtEnd(b->builder, control_block(b));
   LLVMSetCurrentDebugLocation2(b->builder, NULL);
   control_look_on_entry(b);
-  LLVMValueRef arguments[2 + 1000] = {b->inst, b->fp, LLVMGetUndef(b->pointer)};
+  LLVMValueRef arguments[MOST_ARGUMENTS] = {b->inst, b->fp, LLVMGetUndef(b->pointer)};
   LLVMTypeRef native = value_function_type(b, type);
   for (uint32_t i = 0, slot = 0; i < type->param_count && !values_are_in_frames(b); i++) {
     arguments[2 + i] = value_load_slot(b, b->fp, slot, value_type_of(type->params[i]));

@@ -50,8 +50,8 @@ static bool makes_tail_calls(const struct batch *b) {
 bool values_are_in_frames(const struct batch *b) { return makes_tail_calls(b) && !b->job->target->tail_calls; }
 
 LLVMTypeRef value_function_type(const struct batch *b, const struct module_func_type *type) {
-  LLVMTypeRef params[2 + 1000];
-  assert(type->param_count <= 1000);
+  LLVMTypeRef params[MOST_ARGUMENTS];
+  assert(type->param_count <= MOST_PARAMS);
   params[0] = params[1] = params[2] = b->pointer;
   LLVMTypeRef result = type->result_count == 1 ? b->types[value_type_of(type->results[0])] : b->void_type;
   if (values_are_in_frames(b)) return LLVMFunctionType(result, params, 3, false);
