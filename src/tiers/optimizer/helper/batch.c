@@ -35,6 +35,7 @@ static void set_up_metadata(struct batch *b) {
   b->invariant_kind = kind_of(b, "invariant.load");
   b->invariant = LLVMMetadataAsValue(b->context, LLVMMDNodeInContext2(b->context, NULL, 0));
   b->weights_kind = kind_of(b, "prof");
+  b->widened_kind = kind_of(b, "widened");
   LLVMTypeRef i32 = b->types[VALUE_I32];
   LLVMMetadataRef parts[] = {LLVMMDStringInContext2(b->context, "branch_weights", 14),
                              LLVMValueAsMetadata(LLVMConstInt(i32, 1, false)),
@@ -108,6 +109,7 @@ static void tear_down(struct batch *b) {
   BASE_VEC_DEINIT(&b->stale);
   BASE_VEC_DEINIT(&b->known_slots);
   BASE_VEC_DEINIT(&b->users);
+  BASE_VEC_DEINIT(&b->phis);
   LLVMDisposeBuilder(b->builder);
   LLVMDisposeBuilder(b->entry_builder);
   LLVMDisposeDIBuilder(b->debug);
@@ -186,7 +188,7 @@ static enum outcome compile(struct batch *b, struct object_code *out) {
     return FAILED;
   }
   LLVMDisposeMessage(message);
-  if (!optimize(b)) return FAILED;
+  if (!optimize(b) || !widths_settle(b)) return FAILED;
   catches_settle(b);
   if (!places_settle(b) || !emit(b, out)) return FAILED;
   return b->is_again ? AGAIN : COMPILED;

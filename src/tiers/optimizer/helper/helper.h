@@ -113,7 +113,7 @@ struct batch {
   LLVMDIBuilderRef debug;
   LLVMMetadataRef file, function_debug_type, scope;
   LLVMTypeRef types[VALUE_TYPES], void_type, i8, i16, pointer;
-  unsigned invariant_kind, weights_kind;
+  unsigned invariant_kind, weights_kind, widened_kind;
   LLVMValueRef invariant, unlikely; /* the metadata */
   bool has_meanings;      /* semantic functions are called */
   bool is_again;          /* a function was refused that is in here */
@@ -135,6 +135,7 @@ struct batch {
   BASE_VEC(uint32_t) stale;      /* slots */
   BASE_VEC(uint32_t) known_slots;
   BASE_VEC(LLVMValueRef) users;  /* while places are settled */
+  BASE_VEC(LLVMValueRef) phis;   /* while widths are */
   bool needs_frame;              /* something is in it that is not in registers */
   bool has_roots;                /* a collector looks into its frame (roots.c) */
   uint8_t *is_root;              /* by slot: it is a local that it looks at */
@@ -298,6 +299,8 @@ bool translate_loop(struct batch *b, struct batch_function *own);
 /* The native function, or NULL when it is not of this batch. */
 LLVMValueRef translate_declare(struct batch *b, uint32_t entry);
 
+/* Extends addresses where they are made (widths.c). False: no memory. */
+bool widths_settle(struct batch *b);
 /* Gives instructions the locations by which faults and calls are told from one another (places.c). False: no memory. */
 bool places_settle(struct batch *b);
 
