@@ -25,7 +25,16 @@ static void check(const struct optimizer_batch *batch, uint32_t entry_count) {
     assert((uint64_t)function->start + function->bytes <= batch->code_bytes);
     assert(function->slots_at <= 0 && function->slots_at >= -WIRE_MOST_NATIVE_BYTES && function->slots_at % 8 == 0);
   }
-  for (uint32_t i = 0; i < batch->line_count; i++) assert(batch->lines[i].position < batch->code_bytes);
+  for (uint32_t i = 0; i < batch->line_count; i++) {
+    assert(batch->lines[i].position < batch->code_bytes);
+    uint32_t offset = batch->lines[i].offset;
+    assert(!(offset & WIRE_INLINED) || (offset & ~WIRE_INLINED) < batch->inlined_count);
+  }
+  for (uint32_t i = 0; i < batch->inlined_count; i++) {
+    const struct wire_inlined *row = &batch->inlined[i];
+    assert(row->entry < entry_count && !(row->offset & WIRE_INLINED));
+    assert(!(row->caller & WIRE_INLINED) || (row->caller & ~WIRE_INLINED) < i);
+  }
   for (uint32_t i = 0; i < batch->refusal_count; i++) assert(batch->refusals[i].reason < WIRE_REASON_COUNT);
 }
 

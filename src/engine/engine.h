@@ -318,9 +318,9 @@ struct engine_tier {
   int (*invoke)(void *activation);
   /* Fills `out` for a frame: cheap, walks use it for every frame. Never in a signal handler. False: unknown site. */
   bool (*locate)(void *code, const void *site, uint64_t *fp, struct engine_location *out);
-  /* The wasm offset in the module's bytes of `site`, which locate found in function `func`. May translate the function
-   * again, so it is for reporting only. UINT32_MAX when out of memory. */
-  uint32_t (*offset_of)(void *code, uint32_t func, const void *site);
+  /* The wasm offset in the module's bytes of `site`, which locate found in function `func` with `fp`, where nothing need be
+   * any more. May translate the function again, so it is for reporting only. UINT32_MAX when out of memory. */
+  uint32_t (*offset_of)(void *code, uint32_t func, const void *site, const uint64_t *fp);
   /* Visits each slot of a frame that holds a traced reference at `site`, which locate found in function `func`. */
   void (*visit_references)(void *code, uint32_t func, const void *site, uint64_t *fp,
                            void (*visit)(void *env, uint64_t reference), void *env);

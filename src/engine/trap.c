@@ -84,6 +84,6 @@ bool engine_backtrace_frame(struct engine_thread *thread, uint32_t index, struct
   const struct engine_tier *tier = raw->instance->tier;
   if (raw->func == UINT32_MAX) return true;
   out->func = raw->func; /* found when the frame was still there: the stack may have been given back since */
-  out->offset = tier->offset_of(raw->instance->code, raw->func, raw->site);
+  out->offset = tier->offset_of(raw->instance->code, raw->func, raw->site, raw->fp);
   return true;
 }

@@ -566,19 +566,7 @@ const uint8_t *baseline_framed_code(void *code, const void *pc) {
   return is_framed ? function->code : NULL;
 }
 
-static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
-  struct baseline_code *code = object;
-  void *interp = interpreter_at(code, position);
-  if (interp) return tiers_interp.locate(interp, position, fp, out);
-  const struct compiled *function = find(code, baseline_site((uintptr_t)position));
-  if (!function) return false;
-  struct baseline_caller caller;
-  bool has_caller = caller_of(code, function, fp, 0, &out->crossing, &caller);
-  out->func = code->module->imported_func_count + function->entry;
-  out->caller_site = has_caller ? caller.site : NULL;
-  out->caller_fp = has_caller ? caller.fp : NULL;
-  return true;
-}
+/* ---- Lines of optimized code --------------------------------------------------------------------------------------------- */
 
 static uint32_t position_in(const struct compiled *function, const void *site) {
   return (uint32_t)((const uint8_t *)site - function->code);
@@ -597,6 +585,54 @@ static uint32_t line_at(const struct compiled *function, uint32_t site) {
   }
   while (low > 1 && function->lines[low - 1].offset == 0) low--;
   return low > 0 ? function->lines[low - 1].offset : 0;
+}
+
+/* ---- Frames -------------------------------------------------------------------------------------------------------------- */
+
+/* What is inlined into an optimized function has its frame. For who walks frames they are several, and which of them it is, from
+ * the innermost on, stands in the lowest bits of the position. */
+enum { LEVELS = WIRE_MOST_INLINED + 1 };
+static uint32_t level_of(const uint64_t *fp) { return (uintptr_t)fp % LEVELS; }
+static uint64_t *native_frame(uint64_t *fp) { return (uint64_t *)((uintptr_t)fp / LEVELS * LEVELS); }
+static uint64_t *next_level(uint64_t *fp) { return (uint64_t *)((uintptr_t)fp + 1); }
+
+/* The line of the frame so many levels further out, of the outermost at most: an offset, or of what is inlined. */
+static uint32_t line_of_level(const struct compiled *function, const void *site, uint32_t level) {
+  uint32_t line = line_at(function, position_in(function, site));
+  for (; line & WIRE_INLINED && level > 0; level--) line = function->inlined[line & ~WIRE_INLINED].caller;
+  return line;
+}
+
+static const struct wire_inlined *inlined_at(const struct compiled *function, const void *site, const uint64_t *fp) {
+  uint32_t line = function->inlined ? line_of_level(function, site, level_of(fp)) : 0;
+  return line & WIRE_INLINED ? &function->inlined[line & ~WIRE_INLINED] : NULL;
+}
+
+/* The offset of the instruction of the function itself. */
+static uint32_t own_offset(const struct compiled *function, const void *site) {
+  return line_of_level(function, site, LEVELS);
+}
+
+bool baseline_is_inlined(void *code, struct baseline_caller *at) {
+  const struct compiled *function = find(code, at->site);
+  if (!function || !inlined_at(function, at->site, at->fp)) return false;
+  at->fp = next_level(at->fp);
+  return true;
+}
+
+static bool locate(void *object, const void *position, uint64_t *fp, struct engine_location *out) {
+  struct baseline_code *code = object;
+  void *interp = interpreter_at(code, position);
+  if (interp) return tiers_interp.locate(interp, position, fp, out);
+  const struct compiled *function = find(code, baseline_site((uintptr_t)position));
+  if (!function) return false;
+  const struct wire_inlined *inlined = inlined_at(function, position, fp);
+  out->func = code->module->imported_func_count + (inlined ? inlined->entry : function->entry);
+  struct baseline_caller caller = {position, next_level(fp)};
+  bool has_caller = inlined || caller_of(code, function, native_frame(fp), 0, &out->crossing, &caller);
+  out->caller_site = has_caller ? caller.site : NULL;
+  out->caller_fp = has_caller ? caller.fp : NULL;
+  return true;
 }
 
 /* enum wire_told of the optimized frame at `fp`. */
@@ -622,8 +658,8 @@ static void visit_references(void *code, uint32_t func, const void *position, ui
   if (!function || !function->tables) return;
   if (function->kind == COMPILED_BASELINE)
     tables_visit(function->tables, position_in(function, site), fp, visit, env);
-  else
-    tables_visit(function->tables, line_at(function, position_in(function, site)), slots_of(function, fp), visit, env);
+  else if (!inlined_at(function, site, fp)) /* what is inlined keeps no references */
+    tables_visit(function->tables, own_offset(function, site), slots_of(function, native_frame(fp)), visit, env);
 }
 
 /* Of optimized code it goes on behind the call, with what has landed told in the native frame (optimizer/helper/catches.c). */
@@ -642,7 +678,7 @@ static struct baseline_landing land_at(const struct compiled *function, const st
 static const struct tables_clause *catch_at(const struct compiled *function, const struct baseline_caller *at,
                                             const struct engine_instance *instance, const struct engine_tag *tag) {
   uint32_t position = position_in(function, at->site);
-  if (function->kind != COMPILED_BASELINE && function->tables) position = line_at(function, position);
+  if (function->kind != COMPILED_BASELINE && function->tables) position = own_offset(function, at->site);
   return tables_catch(function->tables, position, instance, tag);
 }
 
@@ -740,16 +776,18 @@ const void *baseline_loop_entry(void *object, uint32_t entry, const uint32_t *la
 
 /* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
 
-static uint32_t offset_of(void *object, uint32_t func, const void *place) {
+static uint32_t offset_of(void *object, uint32_t func, const void *place, const uint64_t *fp) {
   struct baseline_code *code = object;
   void *interp = interpreter_at(code, place);
-  if (interp) return tiers_interp.offset_of(interp, func, place);
+  if (interp) return tiers_interp.offset_of(interp, func, place, fp);
   const void *site = baseline_site((uintptr_t)place);
   const struct compiled *function = find(code, site);
   assert(function);
   if (!function) return UINT32_MAX;
   uint32_t position = position_in(function, site), offset = UINT32_MAX;
-  if (function->kind != COMPILED_BASELINE) return line_at(function, position);
+  const struct wire_inlined *inlined = inlined_at(function, site, fp);
+  if (inlined) return inlined->offset;
+  if (function->kind != COMPILED_BASELINE) return own_offset(function, site);
   struct compiler *compiler = baseline_compiler_take(code);
   if (!compiler) return UINT32_MAX;
   const struct ir_function *ir = ir_translate(compiler->frontend, code->module, func);

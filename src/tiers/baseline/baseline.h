@@ -136,6 +136,8 @@ struct baseline_caller {
 bool baseline_caller_at(void *code, const struct baseline_caller *called, const void **crossing,
                         struct baseline_caller *out);
 bool baseline_optimized_caller(void *code, uint64_t *fp, const void **crossing, struct baseline_caller *out);
+/* Whether what is optimized there is inlined into another function, which `at` is then. */
+bool baseline_is_inlined(void *code, struct baseline_caller *at);
 /* Of code that counts, where the thread's ticks are used up: struct baseline_watch. */
 void baseline_ticked_at_call(void *code, struct engine_thread *thread, uint32_t entry);
 const void *baseline_ticked_at_loop(void *code, struct engine_thread *thread, uint32_t entry, const void *site);

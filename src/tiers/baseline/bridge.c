@@ -352,13 +352,16 @@ static void optimized_raise(struct engine_instance *inst, uint64_t trap) {
   raise_at(inst, CALLING_SITE, CALLING_FRAME, (enum engine_trap)trap);
 }
 
-/* As baseline_exhausted: the trap is the call's. */
+/* As baseline_exhausted: the trap is the call's, which has no code where the function is inlined. */
 static void optimized_no_room(struct engine_instance *inst) {
   bool has_limit = atomic_load_explicit(&inst->thread->stack_limit, memory_order_relaxed) != NULL;
   if (!has_limit && engine_thread_looks(inst->thread)) return;
-  struct baseline_caller caller = {NO_SITE, NULL};
-  const void *crossing = inst->thread->top->crossing;
-  baseline_optimized_caller(inst->code, CALLING_FRAME, &crossing, &caller);
+  struct baseline_caller caller = CALLING;
+  if (!baseline_is_inlined(inst->code, &caller)) {
+    const void *crossing = inst->thread->top->crossing;
+    caller = (struct baseline_caller){NO_SITE, NULL};
+    baseline_optimized_caller(inst->code, CALLING_FRAME, &crossing, &caller);
+  }
   raise_at(inst, caller.site, caller.fp, has_limit ? ENGINE_TRAP_STACK_EXHAUSTED : ENGINE_TRAP_INTERRUPTED);
 }
 

@@ -25,6 +25,7 @@ struct compiled {
   uint32_t entry, bytes, link_slot;
   enum compiled_kind kind;
   const struct wire_line *lines; /* of native pieces: positions in their batch's code */
+  const struct wire_inlined *inlined; /* rows that lines name; NULL: none do */
   uint32_t line_count, position; /* position: of the piece there */
   int32_t slots_at;              /* of native pieces, as in struct wire_function */
   struct tables *tables;         /* NULL: none; of native pieces by offset in the module */
@@ -72,7 +73,7 @@ struct baseline_code {
   _Atomic(const struct compiled *) last_located;        /* NULL: none */
   _Atomic(struct beside *) beside;                      /* NULL: everything is compiled */
   struct baseline_watch *watch;                         /* NULL: the code does not count */
-  BASE_VEC(struct wire_line *) lines;                   /* arrays of optimized batches */
+  BASE_VEC(void *) lines;                               /* arrays of optimized batches: lines, and what is inlined */
   uint32_t optimized_count, refused[WIRE_REASON_COUNT]; /* functions, for people */
   _Atomic uint64_t compile_ns;                          /* that threads have waited for code */
   struct cay_error optimizer_ended;                     /* why the helper has not answered for all */

@@ -444,7 +444,8 @@ int interp_poll_call(const struct interp_insn *ip, const struct interp_insn *sit
 
 /* ---- Reporting ---------------------------------------------------------------------------------------------------------- */
 
-static uint32_t offset_of(void *object, uint32_t func, const void *site) {
+static uint32_t offset_of(void *object, uint32_t func, const void *site, const uint64_t *fp) {
+  (void)fp;
   struct interp_code *code = object;
   uint32_t entry = func - code->module->imported_func_count, offset = UINT32_MAX;
   assert(entry < entry_count(code) && contains(&code->functions[entry], site));

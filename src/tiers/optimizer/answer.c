@@ -12,13 +12,14 @@ static enum cay_status cut_off(struct cay_error *error) {
   return base_error_set(error, CAY_ERROR_SYSTEM, "the helper has ended before its answer was complete");
 }
 
-/* Lines: no more than one for each byte of code. */
+/* Lines and what is inlined: no more than one for each byte of code. */
 static enum cay_status check_head(const struct wire_batch *head, uint32_t entry_count, struct cay_error *error) {
   if (head->magic != WIRE_MAGIC) return malformed(error, "a batch does not begin as it should");
   if (head->code_bytes > WIRE_MOST_CODE_BYTES) return malformed(error, "more code than the arena has room for");
   if (head->function_count > (uint64_t)entry_count * WIRE_KINDS || head->refusal_count > entry_count)
     return malformed(error, "more functions than the module has");
-  if (head->line_count > head->code_bytes) return malformed(error, "more lines than code");
+  if (head->line_count > head->code_bytes || head->inlined_count > head->code_bytes)
+    return malformed(error, "more lines than code");
   if (head->last > WIRE_FORGOTTEN) return malformed(error, "an end that is none");
   return CAY_OK;
 }
@@ -66,6 +67,29 @@ static enum cay_status check_lines(const struct optimizer_batch *batch, struct c
     const struct wire_line *line = &batch->lines[i];
     if (line->position >= batch->code_bytes || (i && line->position <= line[-1].position))
       return malformed(error, "lines that do not ascend");
+    if (line->offset & WIRE_INLINED && (line->offset & ~WIRE_INLINED) >= batch->inlined_count)
+      return malformed(error, "a line of nothing that is inlined");
+  }
+  return CAY_OK;
+}
+
+/* Whether the row comes to an offset by earlier rows, and not too many. */
+static bool has_caller(const struct optimizer_batch *batch, uint32_t row) {
+  for (unsigned depth = 1; depth <= WIRE_MOST_INLINED; depth++) {
+    uint32_t caller = batch->inlined[row].caller, outer = caller & ~WIRE_INLINED;
+    if (outer == caller) return true;
+    if (outer >= row) return false;
+    row = outer;
+  }
+  return false;
+}
+
+static enum cay_status check_inlined(const struct optimizer_batch *batch, uint32_t entry_count,
+                                     struct cay_error *error) {
+  for (uint32_t i = 0; i < batch->inlined_count; i++) {
+    const struct wire_inlined *row = &batch->inlined[i];
+    if (row->entry >= entry_count || row->offset & WIRE_INLINED || !has_caller(batch, i))
+      return malformed(error, "something inlined that is nowhere");
   }
   return CAY_OK;
 }
@@ -85,7 +109,8 @@ enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t en
   enum cay_status status = check_head(head, entry_count, error);
   if (status) return status;
   *out = sizeof *head + (size_t)head->code_bytes + head->function_count * sizeof(struct wire_function) +
-         head->line_count * sizeof(struct wire_line) + head->refusal_count * sizeof(struct wire_refusal);
+         head->line_count * sizeof(struct wire_line) + head->inlined_count * sizeof(struct wire_inlined) +
+         head->refusal_count * sizeof(struct wire_refusal);
   return CAY_OK;
 }
 
@@ -99,14 +124,17 @@ enum cay_status optimizer_batch_read(optimizer_source source, void *env, uint32_
   out->code_bytes = head.code_bytes;
   out->function_count = head.function_count;
   out->line_count = head.line_count;
+  out->inlined_count = head.inlined_count;
   out->refusal_count = head.refusal_count;
   out->last = (enum wire_last)head.last;
   status = read_array(source, env, head.code_bytes, 1, &out->code, error);
   if (!status) status = read_array(source, env, head.function_count, sizeof *out->functions, &out->functions, error);
   if (!status) status = read_array(source, env, head.line_count, sizeof *out->lines, &out->lines, error);
+  if (!status) status = read_array(source, env, head.inlined_count, sizeof *out->inlined, &out->inlined, error);
   if (!status) status = read_array(source, env, head.refusal_count, sizeof *out->refusals, &out->refusals, error);
   if (!status) status = check_functions(out, entry_count, error);
   if (!status) status = check_lines(out, error);
+  if (!status) status = check_inlined(out, entry_count, error);
   if (!status) status = check_refusals(out, entry_count, error);
   return status;
 }
@@ -115,6 +143,7 @@ void optimizer_batch_free(struct optimizer_batch *batch) {
   base_free(batch->code);
   base_free(batch->functions);
   base_free(batch->lines);
+  base_free(batch->inlined);
   base_free(batch->refusals);
   for (uint32_t i = 0; batch->tables && i < batch->function_count; i++) base_free(batch->tables[i]);
   base_free(batch->tables);

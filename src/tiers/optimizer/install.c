@@ -32,7 +32,7 @@ uint32_t optimizer_places(void) {
       offsetof(struct engine_array, length),
       WIRE_REASON_COUNT,
   };
-  uint32_t sum = sizeof(struct wire_batch) + sizeof(struct wire_function);
+  uint32_t sum = sizeof(struct wire_batch) + sizeof(struct wire_function) + sizeof(struct wire_inlined);
   for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) sum = sum * 31 + numbers[i];
   return sum;
 }
@@ -77,6 +77,7 @@ static void find_lines(const struct optimizer_batch *batch, struct compiled *rec
   while (first < batch->line_count && batch->lines[first].position < record->position) first++;
   uint32_t last = first;
   while (last < batch->line_count && batch->lines[last].position < end) last++;
+  record->inlined = batch->inlined_count ? batch->inlined : NULL;
   record->lines = batch->lines + first;
   record->line_count = last - first;
 }
@@ -128,14 +129,20 @@ static void enter(struct baseline_code *code, const struct chunk *chunk, const s
   }
 }
 
-/* False: no memory; whatever was done by then does no harm. Takes the batch's lines and tables. */
+/* False: no memory. Takes the batch's lines and what is inlined. */
+static bool take_lines(struct baseline_code *code, struct optimizer_batch *batch) {
+  if (!BASE_VEC_RESERVE(&code->lines, code->lines.count + 2)) return false;
+  code->lines.items[code->lines.count++] = batch->lines;
+  code->lines.items[code->lines.count++] = batch->inlined;
+  return true;
+}
+
+/* False: no memory; whatever was done by then does no harm. Takes the batch's tables, too. */
 static bool install_locked(struct baseline_code *code, struct optimizer_batch *batch) {
   size_t thunk_bytes = (size_t)thunk_count(batch) * baseline_thunk_bytes, offset;
   size_t bytes = CODE_ALIGNMENT + aligned(batch->code_bytes) + thunk_bytes;
   struct chunk *chunk = baseline_room_locked(code, bytes, batch->function_count + 1, &offset);
-  struct wire_line **lines = chunk ? BASE_VEC_PUSH(&code->lines) : NULL;
-  if (!lines) return false;
-  *lines = batch->lines;
+  if (!chunk || !take_lines(code, batch)) return false;
   struct layout at = {.code = aligned(offset)};
   at.thunks = at.code + aligned(batch->code_bytes);
   at.end = at.thunks + thunk_bytes;
@@ -144,6 +151,7 @@ static bool install_locked(struct baseline_code *code, struct optimizer_batch *b
   bool done = base_code_publish(&chunk->memory, at.code, at.end - at.code) && add_places(chunk, &at, batch);
   if (done) enter(code, chunk, &at, batch);
   batch->lines = NULL;
+  batch->inlined = NULL;
   return done;
 }
 

@@ -19,6 +19,8 @@ struct optimizer_batch {
   struct tables **tables;              /* by function, made when it is installed; NULL: none */
   struct wire_line *lines;
   uint32_t line_count;
+  struct wire_inlined *inlined;
+  uint32_t inlined_count;
   struct wire_refusal *refusals;
   uint32_t refusal_count;
   enum wire_last last;
@@ -40,7 +42,7 @@ enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t en
                                       struct cay_error *error);
 
 /* Puts a batch into the code object, while it runs or before: from now on its functions are what is called, and its loops what
- * code that counts goes on in. Wherever the batch comes from. False: no memory for code. Takes the batch's lines. */
+ * code that counts goes on in. Wherever the batch comes from. False: no memory for code. Takes the batch's lines and what is inlined. */
 bool optimizer_install(struct baseline_code *code, struct optimizer_batch *batch);
 
 /* What the collector, and who unwinds, looks for in frames of the function, by the offsets of its instructions in the module

@@ -3,7 +3,7 @@
  * one machine, so numbers are the machine's; `layout` tells when that is not so.
  *
  * The command sends a request, the module's bytes and what is wanted of it. The helper answers with batches, each followed by
- * its code, its functions, its lines and its refusals; the last one says so. Where nothing is named everything is wanted, and
+ * its code, its functions, its lines, what is inlined and its refusals; the last one says so. Where nothing is named everything is wanted, and
  * every function that the module defines has then been answered once; else what was named has been answered, and such of what
  * it calls as fitted. A helper that dies in between has answered what came before.
  *
@@ -59,7 +59,7 @@ enum wire_last { WIRE_MORE, WIRE_LAST, WIRE_FORGOTTEN };
 
 struct wire_batch {
   uint32_t magic;
-  uint32_t code_bytes, function_count, line_count, refusal_count;
+  uint32_t code_bytes, function_count, line_count, inlined_count, refusal_count;
   uint32_t last; /* enum wire_last */
 };
 
@@ -84,9 +84,17 @@ enum wire_told { WIRE_TOLD_FRAME, WIRE_TOLD_LANDED, WIRE_TOLD_STACK, WIRE_TOLD_W
 enum { WIRE_MOST_NATIVE_BYTES = 1 << 24 };
 
 /* From byte `position` of the batch's code on, up to the next line, the code belongs to the wasm instruction at `offset` in
- * the module's bytes; 0: to none. Ascending. */
+ * the module's bytes; 0: to none; with WIRE_INLINED: to what stands in that row of what is inlined. Ascending. */
 struct wire_line {
   uint32_t position, offset;
+};
+
+/* The instruction at `offset` of function `entry`, which is inlined where `caller` calls it: an offset, or, with WIRE_INLINED, an
+ * earlier row, since a function may be inlined into one that is itself. So many at most, one into the other. */
+#define WIRE_INLINED (UINT32_C(1) << 31)
+enum { WIRE_MOST_INLINED = 7 };
+struct wire_inlined {
+  uint32_t entry, offset, caller;
 };
 
 /* Why a function stays in the baseline. One table: name, text for people. */

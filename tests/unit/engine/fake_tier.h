@@ -71,8 +71,8 @@ static bool fake_locate(void *code, const void *site, uint64_t *fp, struct engin
   return true;
 }
 
-static uint32_t fake_offset_of(void *code, uint32_t func, const void *site) {
-  (void)code, (void)func;
+static uint32_t fake_offset_of(void *code, uint32_t func, const void *site, const uint64_t *fp) {
+  (void)code, (void)func, (void)fp;
   return ((const struct fake_site *)site)->offset;
 }
 

@@ -8,14 +8,23 @@ struct answer {
   uint8_t code[8];
   struct wire_function functions[2];
   struct wire_line lines[2];
+  struct wire_inlined inlined[WIRE_MOST_INLINED + 1];
   struct wire_refusal refusals[1];
 };
 
 static struct answer good(void) {
   return (struct answer){
-      .head = {WIRE_MAGIC, 8, 2, 2, 1, 1},
+      .head = {WIRE_MAGIC, 8, 2, 2, WIRE_MOST_INLINED + 1, 1, 1},
       .functions = {{1, WIRE_NATIVE, 0, 4, WIRE_NO_LABEL, -16}, {1, WIRE_ADAPTER, 4, 2, WIRE_NO_LABEL}},
-      .lines = {{0, 100}, {3, 101}},
+      .lines = {{0, 100}, {3, WIRE_INLINED}},
+      .inlined = {{0, 50, 101},
+                  {1, 51, WIRE_INLINED},
+                  {1, 52, WIRE_INLINED | 1},
+                  {1, 53, WIRE_INLINED | 2},
+                  {1, 54, WIRE_INLINED | 3},
+                  {1, 55, WIRE_INLINED | 4},
+                  {1, 56, WIRE_INLINED | 5},
+                  {1, 57, 102}},
       .refusals = {{0, WIRE_REASON_TOO_LARGE}}};
 }
 
@@ -52,7 +61,8 @@ TEST(a_good_answer_is_read) {
   struct optimizer_batch batch;
   CHECK_INT(optimizer_batch_read(take, &source, 2, &batch, NULL), CAY_OK);
   CHECK(batch.last == WIRE_LAST && batch.function_count == 2 && batch.functions[1].kind == WIRE_ADAPTER);
-  CHECK_INT(batch.lines[1].offset, 101);
+  CHECK_INT(batch.lines[1].offset, WIRE_INLINED);
+  CHECK_INT(batch.inlined[0].caller, 101);
   CHECK_INT(batch.refusals[0].reason, WIRE_REASON_TOO_LARGE);
   optimizer_batch_free(&batch);
 }
@@ -62,7 +72,7 @@ TEST(a_loop_stands_behind_the_pairs) {
     struct wire_batch head;
     uint8_t code[8];
     struct wire_function functions[3];
-  } answer = {{WIRE_MAGIC, 8, 3, 0, 0, 1},
+  } answer = {{WIRE_MAGIC, 8, 3, 0, 0, 0, 1},
               {0},
               {{1, WIRE_NATIVE, 0, 4, WIRE_NO_LABEL}, {1, WIRE_ADAPTER, 4, 2, WIRE_NO_LABEL}, {1, WIRE_LOOP, 6, 2, 5}}};
   struct cay_error error = {0};
@@ -116,6 +126,13 @@ TEST(broken_answers_are_refused) {
   BROKEN(functions[0].slots_at = -WIRE_MOST_NATIVE_BYTES - 8);
   BROKEN(lines[1].position = 0);
   BROKEN(lines[1].position = 8);
+  BROKEN(lines[1].offset = WIRE_INLINED | (WIRE_MOST_INLINED + 1));
+  BROKEN(head.inlined_count = 9);
+  BROKEN(inlined[0].entry = 2);
+  BROKEN(inlined[0].offset = WIRE_INLINED);
+  BROKEN(inlined[0].caller = WIRE_INLINED);
+  BROKEN(inlined[1].caller = WIRE_INLINED | 2);
+  BROKEN(inlined[WIRE_MOST_INLINED].caller = WIRE_INLINED | (WIRE_MOST_INLINED - 1)); /* too deep */
   BROKEN(refusals[0].entry = 2);
   BROKEN(refusals[0].reason = WIRE_REASON_COUNT);
 }

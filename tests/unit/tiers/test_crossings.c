@@ -6,7 +6,7 @@
 
 /* Each calls others with one less, in a way of its own, and comes to `bottom` at 0. */
 enum { INT_TO_INT, MANY };
-enum { HOST, BOTTOM, DIRECT, INDIRECT, LOOPING, MIXED, SEVERAL, FUNCTIONS };
+enum { HOST, BOTTOM, DIRECT, INDIRECT, LOOPING, MIXED, SEVERAL, READ, READS, FUNCTIONS };
 enum { MIXES = 24 };
 
 static void build(struct builder *b) {
@@ -29,7 +29,10 @@ static void build(struct builder *b) {
        GET(0), I64_EXTEND_I32_U, GET(0), 0xB3, GET(0), 0xB8, GET(0), 0xFD, 17, CALL(SEVERAL), 0xFD, 27, 3, GET(0),
        I32_ADD, SET(0), 0xAA, GET(0), I32_ADD, SET(0), 0xA8, GET(0), I32_ADD, SET(0), 0xA7, GET(0), I32_ADD, I32_ADD);
   FUNC(b, NULL, MANY, NO_LOCALS, GET(0), I32(1), I32_SUB, CALL(DIRECT), GET(1), GET(2), GET(3), GET(4));
-  ELEM(b, 0, I32(0), END, FUNCTIONS, HOST, BOTTOM, DIRECT, INDIRECT, LOOPING, MIXED, SEVERAL);
+  FUNC(b, NULL, INT_TO_INT, NO_LOCALS, GET(0), 0x28, 2, 0);
+  FUNC(b, "reads", INT_TO_INT, NO_LOCALS, GET(0), CALL(BOTTOM), DROP, GET(0), I32(16), 0x74, CALL(READ), GET(0),
+       I32_ADD);
+  ELEM(b, 0, I32(0), END, FUNCTIONS, HOST, BOTTOM, DIRECT, INDIRECT, LOOPING, MIXED, SEVERAL, READ, READS);
 }
 
 /* What the host gives back, and what it sees. */
@@ -135,6 +138,11 @@ TEST(interruptions) {
   check_all_mixes(&(struct wish){"mixed", 5, UINT32_MAX, 0, false}, ENGINE_TRAP_INTERRUPTED);
   check_all_mixes(&(struct wish){"direct", 5, UINT32_MAX, 2, false}, ENGINE_TRAP_INTERRUPTED);
 }
+/* What is inlined has a frame like any other. */
+TEST(faults_in_small_functions) {
+  check_all_mixes(&(struct wish){"reads", 0, 4, 0, false}, ENGINE_TRAP_NONE);
+  check_all_mixes(&(struct wish){"reads", 1, 4, 0, false}, ENGINE_TRAP_MEMORY_BOUNDS);
+}
 /* The end of the stack is at the same call only where runs are the same on every machine. */
 TEST(the_stack_ends_at_the_same_call) {
   check_all_mixes(&(struct wish){"direct", 1 << 20, 4, 0, true}, ENGINE_TRAP_STACK_EXHAUSTED);
@@ -145,5 +153,5 @@ TEST(fuel_ends_at_the_same_instruction) {
     check_all_mixes(&(struct wish){"mixed", 1000, 4, 0, true, fuel}, ENGINE_TRAP_LIMIT);
 }
 
-TEST_MAIN(tiers_find_helper(); RUN(results) RUN(traps) RUN(interruptions) RUN(the_stack_ends_at_the_same_call)
-              RUN(fuel_ends_at_the_same_instruction))
+TEST_MAIN(tiers_find_helper(); RUN(results) RUN(traps) RUN(interruptions) RUN(faults_in_small_functions)
+              RUN(the_stack_ends_at_the_same_call) RUN(fuel_ends_at_the_same_instruction))

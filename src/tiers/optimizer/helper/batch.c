@@ -2,7 +2,8 @@
 /* One LLVM module: made, optimized, compiled.
  *
  * How much a function takes of the native stack, LLVM says when it is done. Where that is more than its share of the value
- * stack allows (translate.c), or where a function turns out not to be translatable, the batch is made once more without it. */
+ * stack allows (translate.c), the batch is made once more with nothing inlined into the function, and then without the function;
+ * without it also where it turns out not to be translatable. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,13 @@ static struct batch_function *find_function(struct batch *b, unsigned entry) {
   return NULL;
 }
 
+bool batch_inlines_less(struct batch *b, uint32_t entry) {
+  struct batch_function *function = find_function(b, entry);
+  if (!function || function->keeps_calls) return false;
+  function->keeps_calls = b->is_again = true;
+  return true;
+}
+
 /* "stack frame size (N) exceeds limit (M) in function 'fK'", or 'oK.L' */
 static void hear(LLVMDiagnosticInfoRef info, void *batch) {
   char *text = LLVMGetDiagInfoDescription(info);
@@ -80,7 +88,7 @@ static void hear(LLVMDiagnosticInfoRef info, void *batch) {
   struct batch_function *function;
   const char *at = strstr(text, "frame size (");
   if (at && sscanf(at, "frame size (%*u) exceeds limit (%*u) in function '%*c%u'", &entry) == 1 &&
-      (function = find_function(b, entry))) {
+      !batch_inlines_less(b, entry) && (function = find_function(b, entry))) {
     function->refusal = WIRE_REASON_TOO_LARGE;
     b->is_again = true;
   }
@@ -124,14 +132,16 @@ static void tear_down(struct batch *b) {
  * fannkuch take 4 and 8 % longer). */
 #define COMBINE "instcombine<no-verify-fixpoint>"
 #define CLEAN COMBINE ",simplifycfg"
-#define LOOPS                                                                                                     \
-  "sroa,early-cse<memssa>," CLEAN ",reassociate,loop-mssa(loop-rotate,licm)," COMBINE ",loop(indvars),gvn," CLEAN \
-  ",loop-unroll<O2;no-runtime>," CLEAN
+#define BEGIN "sroa,early-cse<memssa>," CLEAN
+#define LOOPS \
+  "reassociate,loop-mssa(loop-rotate,licm)," COMBINE ",loop(indvars),gvn," CLEAN ",loop-unroll<O2;no-runtime>," CLEAN
+/* What is inlined is clean already. */
+#define INLINED "always-inline,globaldce,function(" BEGIN "),cgscc(inline),function(early-cse<memssa>," CLEAN "," LOOPS
 static const char *const pipelines[TIERS_LEVELS] = {
     "always-inline,globaldce,function(sroa)",
-    "always-inline,globaldce,function(sroa,early-cse<memssa>," CLEAN ")",
-    "always-inline,globaldce,function(" LOOPS ")",
-    "always-inline,globaldce,function(" LOOPS ",jump-threading,correlated-propagation,loop-mssa(licm),gvn," CLEAN ")",
+    "always-inline,globaldce,function(" BEGIN ")",
+    INLINED ")",
+    INLINED ",jump-threading,correlated-propagation,loop-mssa(licm),gvn," CLEAN ")",
 };
 
 static bool optimize(struct batch *b) {
@@ -190,7 +200,7 @@ static enum outcome compile(struct batch *b, struct object_code *out) {
   LLVMDisposeMessage(message);
   if (!optimize(b) || !widths_settle(b)) return FAILED;
   catches_settle(b);
-  if (!places_settle(b) || !emit(b, out)) return FAILED;
+  if (!places_settle(b, out) || !emit(b, out)) return FAILED;
   return b->is_again ? AGAIN : COMPILED;
 }
 

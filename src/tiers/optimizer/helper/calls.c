@@ -52,6 +52,8 @@ static LLVMValueRef call_native(struct batch *b, const struct call *call, LLVMVa
   LLVMValueRef result = LLVMBuildCall2(b->builder, type, function, arguments, LLVMCountParamTypes(type), "");
   value_pin_instance(b, result);
   value_set_convention(b, result);
+  if (b->own->keeps_calls || catches_here(b))
+    value_keep_call(b, result); /* calls of what is inlined would not ask (catches.c) */
   if (call->is_tail) {
     b->needs_frame = true; /* functions that only follow one another ask here whether they are to end */
     jump(b, result);

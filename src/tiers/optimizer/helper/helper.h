@@ -84,6 +84,7 @@ struct batch_function {
   uint32_t entry;
   uint32_t native_limit; /* bytes that it may take of the native stack, as far as LLVM tells */
   uint32_t loop;         /* label of the loop at which it shall be entered, too, or WIRE_NO_LABEL */
+  bool keeps_calls;      /* nothing is inlined into it */
   int refusal;           /* enum wire_reason, or -1 */
 };
 
@@ -116,7 +117,7 @@ struct batch {
   unsigned invariant_kind, weights_kind, widened_kind;
   LLVMValueRef invariant, unlikely; /* the metadata */
   bool has_meanings;      /* semantic functions are called */
-  bool is_again;          /* a function was refused that is in here */
+  bool is_again;          /* a function is to be translated otherwise, or not at all */
   LLVMValueRef *natives;  /* by entry: f<N>, or NULL */
 
   /* The function that is being translated. */
@@ -160,6 +161,8 @@ void value_set_convention(const struct batch *b, LLVMValueRef function_or_call);
 /* The instance's argument of a native function, or of a call of one, is in a register that functions keep: it stays there. */
 void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call);
 bool value_is_pinned(LLVMValueRef call);
+/* The call stays one: nothing is inlined there. */
+void value_keep_call(const struct batch *b, LLVMValueRef call);
 LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits);
 /* The same for arithmetic: LLVM takes x * 1 for x, but a signaling NaN that is multiplied is quiet afterwards; and for x what
  * is x, or when that is no number a certain NaN, but NaNs have signs. So it must not know the numbers with which it could
@@ -301,15 +304,13 @@ LLVMValueRef translate_declare(struct batch *b, uint32_t entry);
 
 /* Extends addresses where they are made (widths.c). False: no memory. */
 bool widths_settle(struct batch *b);
-/* Gives instructions the locations by which faults and calls are told from one another (places.c). False: no memory. */
-bool places_settle(struct batch *b);
-
 /* ---- Objects (object.c) -------------------------------------------------------------------------------------------------- */
 
 struct object_code {
   BASE_VEC(uint8_t) bytes;
   BASE_VEC(struct wire_function) functions;
   BASE_VEC(struct wire_line) lines;
+  BASE_VEC(struct wire_inlined) inlined;
 };
 /* Reads an ELF object that LLVM has made: text and constants with their relocations resolved, the pieces of the functions, and
  * lines. False: it has something that is not expected. */
@@ -320,6 +321,12 @@ bool stackmaps_read(const struct target *target, const uint8_t *bytes, size_t le
 /* Adds the rows of a line table, whose relocated addresses lie in the text at `text` (lines.c). */
 bool lines_read(const uint8_t *bytes, size_t len_bytes, struct object_code *out);
 
+/* Gives instructions the locations by which faults and calls are told from one another; `out` has the rows of what is inlined
+ * (places.c). False: no memory. */
+bool places_settle(struct batch *b, struct object_code *out);
+
+/* The batch is made once more, and nothing is inlined into the function then. False: it is so already. (batch.c) */
+bool batch_inlines_less(struct batch *b, uint32_t entry);
 /* Compiles the functions of a batch; `out` has those that are not refused. False: everything failed. (batch.c) */
 bool batch_compile(struct job *job, struct batch_function *functions, uint32_t count, struct object_code *out);
 

@@ -133,15 +133,17 @@ static bool refuse(struct answer *answer, uint32_t entry, int reason) {
 
 static bool tell_answer(const struct answer *answer, enum wire_last last) {
   const struct object_code *code = &answer->code;
-  struct wire_batch head = {WIRE_MAGIC,
-                            (uint32_t)code->bytes.count,
-                            (uint32_t)code->functions.count,
-                            (uint32_t)code->lines.count,
-                            (uint32_t)answer->refusals.count,
-                            last};
+  struct wire_batch head = {.magic = WIRE_MAGIC,
+                            .code_bytes = (uint32_t)code->bytes.count,
+                            .function_count = (uint32_t)code->functions.count,
+                            .line_count = (uint32_t)code->lines.count,
+                            .inlined_count = (uint32_t)code->inlined.count,
+                            .refusal_count = (uint32_t)answer->refusals.count,
+                            .last = last};
   return tell(&head, sizeof head) && tell(code->bytes.items, code->bytes.count) &&
          tell(code->functions.items, code->functions.count * sizeof *code->functions.items) &&
          tell(code->lines.items, code->lines.count * sizeof *code->lines.items) &&
+         tell(code->inlined.items, code->inlined.count * sizeof *code->inlined.items) &&
          tell(answer->refusals.items, answer->refusals.count * sizeof *answer->refusals.items);
 }
 

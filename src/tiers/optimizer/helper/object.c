@@ -206,5 +206,6 @@ void object_free(struct object_code *code) {
   BASE_VEC_DEINIT(&code->bytes);
   BASE_VEC_DEINIT(&code->functions);
   BASE_VEC_DEINIT(&code->lines);
+  BASE_VEC_DEINIT(&code->inlined);
   *code = (struct object_code){0};
 }

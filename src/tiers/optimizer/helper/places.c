@@ -11,7 +11,8 @@
  *     one's, since volatile accesses keep their order and what is merged with one stands where it stood.
  *  3. Where the machine's instruction loads, computes and stores, the load is what faults. So a store right behind a load from
  *     the same place, which cannot fault any more, has the load's location, too.
- *  4. Any other number that is loaded is handed on by a line of assembly without instructions, through which LLVM does not
+ *  4. Where a function is inlined, the location is a row of the answer, which has the offset and who calls it.
+ *  5. Any other number that is loaded is handed on by a line of assembly without instructions, through which LLVM does not
  *     look: an extension, an address, a comparison of other width. Merging those is what loses locations. */
 #include <string.h>
 
@@ -146,21 +147,60 @@ static void keep_apart(struct batch *b, LLVMValueRef load) {
   }
 }
 
+/* ---- What is inlined ------------------------------------------------------------------------------------------------------ */
+
+/* The number of such a row, one of the newest or a new one; UINT32_MAX: no memory. */
+static uint32_t row_of(struct object_code *out, struct wire_inlined wanted) {
+  enum { NEWEST = 16 };
+  for (size_t i = out->inlined.count, least = i > NEWEST ? i - NEWEST : 0; i-- > least;)
+    if (memcmp(&out->inlined.items[i], &wanted, sizeof wanted) == 0) return (uint32_t)i;
+  struct wire_inlined *row = BASE_VEC_PUSH(&out->inlined);
+  if (!row) return UINT32_MAX;
+  *row = wanted;
+  return (uint32_t)(out->inlined.count - 1);
+}
+
+/* What a place is as in struct wire_line. UINT32_MAX: no memory. */
+static uint32_t line_of(LLVMMetadataRef place, struct object_code *out) {
+  LLVMMetadataRef call = LLVMDILocationGetInlinedAt(place);
+  uint32_t offset = LLVMDILocationGetLine(place);
+  if (!call || offset == 0) return offset;
+  uint32_t caller = line_of(call, out);
+  if (caller == UINT32_MAX) return caller;
+  uint32_t entry = LLVMDISubprogramGetLine(LLVMDILocationGetScope(place));
+  return WIRE_INLINED | row_of(out, (struct wire_inlined){entry, offset, caller});
+}
+
+static bool tell_inlined(struct batch *b, LLVMValueRef insn, struct object_code *out) {
+  LLVMMetadataRef place = LLVMInstructionGetDebugLoc(insn), outer = place;
+  unsigned depth = 0;
+  if (!place || !LLVMDILocationGetInlinedAt(place)) return true;
+  for (; LLVMDILocationGetInlinedAt(outer); outer = LLVMDILocationGetInlinedAt(outer)) depth++;
+  uint32_t line = depth <= WIRE_MOST_INLINED ? line_of(place, out) : 0;
+  if (line == UINT32_MAX) return false;
+  if (depth > WIRE_MOST_INLINED) batch_inlines_less(b, LLVMDISubprogramGetLine(LLVMDILocationGetScope(outer)));
+  LLVMMetadataRef scope = LLVMDILocationGetScope(outer);
+  LLVMInstructionSetDebugLoc(insn, LLVMDIBuilderCreateDebugLocation(b->context, line, 0, scope, NULL));
+  return true;
+}
+
 /* ---- All of it -------------------------------------------------------------------------------------------------------------- */
 
-static void clear(struct batch *b, LLVMBasicBlockRef block) {
+static bool clear(struct batch *b, LLVMBasicBlockRef block, struct object_code *out) {
   LLVMValueRef access = NULL;
   for (LLVMValueRef insn = LLVMGetFirstInstruction(block); insn; insn = LLVMGetNextInstruction(insn)) {
     if (!is_placed(insn)) LLVMInstructionSetDebugLoc(insn, NULL);
+    if (is_placed(insn) && !tell_inlined(b, insn, out)) return false;
     if (writes_back(insn, access)) LLVMInstructionSetDebugLoc(insn, LLVMInstructionGetDebugLoc(access));
     if (is_placed(insn)) access = is_access(insn) ? insn : NULL;
     if (is_load(insn) && !may_be_merged(b, insn)) keep_apart(b, insn);
   }
+  return true;
 }
 
 /* The newest load first: who has a location then keeps it. */
-static bool settle(struct batch *b, LLVMBasicBlockRef block) {
-  clear(b, block);
+static bool settle(struct batch *b, LLVMBasicBlockRef block, struct object_code *out) {
+  if (!clear(b, block, out)) return false;
   for (LLVMValueRef insn = LLVMGetLastInstruction(block); insn; insn = LLVMGetPreviousInstruction(insn)) {
     LLVMMetadataRef place = is_load(insn) ? LLVMInstructionGetDebugLoc(insn) : NULL;
     if (place && !spread(b, insn, place)) return false;
@@ -168,9 +208,9 @@ static bool settle(struct batch *b, LLVMBasicBlockRef block) {
   return true;
 }
 
-bool places_settle(struct batch *b) {
+bool places_settle(struct batch *b, struct object_code *out) {
   for (LLVMValueRef function = LLVMGetFirstFunction(b->llvm); function; function = LLVMGetNextFunction(function))
     for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = LLVMGetNextBasicBlock(block))
-      if (!settle(b, block)) return false;
+      if (!settle(b, block, out)) return false;
   return true;
 }

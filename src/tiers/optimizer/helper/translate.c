@@ -119,11 +119,12 @@ void translate_position(struct batch *b, uint32_t offset) {
   LLVMSetCurrentDebugLocation2(b->builder, place);
 }
 
+/* The line of a function is its entry, by which places.c knows it where it is inlined. */
 static void begin_debug(struct batch *b) {
   size_t len;
   const char *name = LLVMGetValueName2(b->function, &len);
-  b->scope = LLVMDIBuilderCreateFunction(b->debug, b->file, name, len, "", 0, b->file, 0, b->function_debug_type, true,
-                                         true, 0, LLVMDIFlagZero, true);
+  b->scope = LLVMDIBuilderCreateFunction(b->debug, b->file, name, len, "", 0, b->file, b->own->entry,
+                                         b->function_debug_type, true, true, 0, LLVMDIFlagZero, true);
   LLVMSetSubprogram(b->function, b->scope);
 }
 
@@ -145,6 +146,13 @@ static bool needs_room(const struct batch *b) {
          (b->job->flags & WIRE_CANONICAL_NANS);
 }
 
+/* Who looks into a frame of its own, or makes tail calls, stays a function. */
+static void allow_inlining(struct batch *b) {
+  if (b->told || b->is_at_loop || b->job->module->features_used & MODULE_FEATURE_BIT(TAIL_CALL)) return;
+  unsigned kind = LLVMGetEnumAttributeKindForName("noinline", 8);
+  LLVMRemoveEnumAttributeAtIndex(b->function, LLVMAttributeFunctionIndex, kind);
+}
+
 /* Room is checked first, but whether it is needed is known last. */
 static void translate_code(struct batch *b) {
   LLVMBasicBlockRef entry = control_block(b), start = control_block(b), body = control_block(b);
@@ -159,6 +167,7 @@ static void translate_code(struct batch *b) {
   if (b->refusal < 0) catches_end(b);
   LLVMPositionBuilderAtEnd(b->builder, start);
   if (needs_room(b)) control_check_room(b);
+  allow_inlining(b);
   if (b->told) roots_tell_frame(b);
   if (b->is_at_loop) values_load_temporaries(b);
   LLVMBuildBr(b->builder, body);
@@ -294,6 +303,7 @@ void translate_adapter(struct batch *b, const struct batch_function *own) {
       LLVMBuildCall2(b->builder, native, b->natives[own->entry], arguments, LLVMCountParamTypes(native), "");
   value_pin_instance(b, result);
   value_set_convention(b, result);
+  value_keep_call(b, result);
   LLVMSetTailCallKind(result, LLVMTailCallKindNoTail);
   if (type->result_count == 1) value_store_slot(b, b->fp, 0, result);
   LLVMBuildRetVoid(b->builder);

@@ -83,6 +83,11 @@ void value_pin_instance(const struct batch *b, LLVMValueRef function_or_call) {
     LLVMAddCallSiteAttribute(function_or_call, 1, attribute);
 }
 
+void value_keep_call(const struct batch *b, LLVMValueRef call) {
+  unsigned kind = LLVMGetEnumAttributeKindForName("noinline", 8);
+  LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(b->context, kind, 0));
+}
+
 LLVMValueRef value_const(const struct batch *b, enum value_type type, uint64_t bits) {
   switch (type) {
   case VALUE_I32: return LLVMConstInt(b->types[VALUE_I32], (uint32_t)bits, false);
