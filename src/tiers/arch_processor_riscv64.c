@@ -7,3 +7,5 @@ const enum tiers_cpu tiers_processor_base = TIERS_CPU_RISCV64;
 uint64_t tiers_processor(void) { return 0; }
 
 bool tiers_processor_is(enum tiers_cpu cpu) { return cpu == TIERS_CPU_RISCV64; }
+
+bool tiers_has_segment(void) { return false; }

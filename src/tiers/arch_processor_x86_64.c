@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What LLVM judges an x86-64 processor by when it compiles for this one: family and model, and the features that processor
  * and system offer. Two machines with one number get the same code. */
+#include <sys/auxv.h>
+
 #include "tiers/arch_features.h"
 #include "tiers/kept.h"
 
@@ -27,6 +29,11 @@ uint64_t tiers_processor(void) {
   found[FEATURES][1] = 0; /* which of the processors this thread is on */
   found[STATE][1] = 0;    /* the size of the state that is switched on now */
   return base_checksum(found, sizeof found) ^ state * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+bool tiers_has_segment(void) {
+  enum { FSGSBASE = 1 << 1 };
+  return getauxval(AT_HWCAP2) & FSGSBASE;
 }
 
 bool tiers_processor_is(enum tiers_cpu cpu) {

@@ -74,6 +74,8 @@ void tiers_kept_answer_head(const void *answer, size_t len_bytes, uint8_t out[TI
 void tiers_kept_build(uint8_t out[BASE_SHA256_BYTES]);
 extern const enum tiers_cpu tiers_processor_base; /* TIERS_CPU_COUNT: no code is for it */
 uint64_t tiers_processor(void);
+/* Whether programs can move a segment that code reaches memory by: gs on x86-64, where system and processor let them. */
+bool tiers_has_segment(void);
 bool tiers_processor_is(enum tiers_cpu cpu);
 
 /* Where answers of kept code are read from: an optimizer_source. */

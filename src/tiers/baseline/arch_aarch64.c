@@ -123,6 +123,7 @@ static void put_bits(uint8_t *hole, uint32_t mask, uint32_t bits) {
   base_store_u32(hole, (base_load_u32(hole) & ~mask) | (bits & mask));
 }
 
+uint64_t baseline_arch_segment(uint64_t base) { return base; } /* there is none */
 uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
 
 /* ---- Optimized code ------------------------------------------------------------------------------------------------------ */

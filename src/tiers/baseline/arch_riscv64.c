@@ -148,6 +148,7 @@ static void put_lower_of_store(uint8_t *hole, uint32_t value) {
   base_store_u32(hole, (base_load_u32(hole) & 0x01FFF07F) | bits);
 }
 
+uint64_t baseline_arch_segment(uint64_t base) { return base; } /* there is none */
 uintptr_t baseline_arch_below(uintptr_t sp) { return sp & ~(uintptr_t)15; }
 
 /* ---- Optimized code ------------------------------------------------------------------------------------------------------ */

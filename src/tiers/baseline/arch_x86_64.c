@@ -56,6 +56,13 @@ static uint8_t *jump_runtime(uint8_t *to, uint8_t at) { /* mov r10, [r14 + code]
   return BYTES(to, 0x4D, 0x8B, 0x56, offsetof(struct engine_instance, code), 0x4D, 0x8B, 0x12, 0x41, 0xFF, 0x62, at);
 }
 
+uint64_t baseline_arch_segment(uint64_t base) {
+  uint64_t before;
+  __asm__ volatile("rdgsbase %0" : "=r"(before));
+  if (before != base) __asm__ volatile("wrgsbase %0" : : "r"(base) : "memory");
+  return before;
+}
+
 uint8_t *baseline_arch_entry(uint8_t *to) { return BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA); } /* endbr64 */
 
 uint8_t *baseline_arch_exhausted(uint8_t *to, uint32_t entry) {

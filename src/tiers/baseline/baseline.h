@@ -279,6 +279,8 @@ struct baseline_start {
   uint64_t ticks; /* also what is left afterwards, when the function returned */
 };
 int baseline_arch_start(void *start);
+/* Optimized code reaches memory 0 by a segment register, where there is one: gives it a base; returns what it had. */
+uint64_t baseline_arch_segment(uint64_t base);
 extern const char baseline_arch_returned[]; /* where that is returned to */
 /* The native stack pointer in the first frame of the activation with this native_sp. */
 void *baseline_arch_first_sp(void *native_sp);

@@ -79,12 +79,33 @@ static const void *start_of(const struct engine_activation *activation) {
   return site;
 }
 
+/* The segment begins at memory 0 while code of the instance runs, and where it was when that ends: what it was. */
+static inline uint64_t move_segment(struct engine_instance *inst) {
+  const struct baseline_code *code = inst->code;
+  return code->has_segment ? baseline_arch_segment((uintptr_t)inst->memory0->base) : 0;
+}
+
+static inline void move_segment_back(struct engine_instance *inst, uint64_t outer) {
+  const struct baseline_code *code = inst->code;
+  if (code->has_segment) baseline_arch_segment(outer);
+}
+
+/* Calls what may do anything, even leave the segment elsewhere. */
+static inline enum engine_trap call_out(struct engine_instance *inst, struct engine_function *function,
+                                        uint64_t *slots) {
+  enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
+  move_segment(inst);
+  return trap;
+}
+
 static inline int run_once(struct engine_activation *activation) {
   struct engine_instance *inst = activation->instance;
   struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst,
                                  inst->thread->ticks};
+  uint64_t outer = move_segment(inst);
   int ended = BASE_LIKELY(start.code != NULL) ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
                                               : interp_run(baseline_any_interpreter(inst->code), activation);
+  move_segment_back(inst, outer);
   start.inst->thread->ticks = (uint32_t)start.ticks;
   return ended;
 }
@@ -287,7 +308,7 @@ BRIDGE(baseline_away) {
                                    (uintptr_t)r0 + baseline_native_frame_bytes};
   engine_publish(inst, caller.site, caller.fp);
   struct engine_function *function = (struct engine_function *)(uintptr_t)r1;
-  enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);
+  enum engine_trap trap = call_out(inst, function, fp);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) call_failed(inst, caller, trap);
   mem = inst->memory0->base;
   r0 = result_of(function, fp);
@@ -308,7 +329,7 @@ BRIDGE(baseline_tail_away) {
     activation->instance = function->instance;
     engine_arch_leave(activation->native_sp, AGAIN);
   }
-  enum engine_trap trap = engine_call_from_guest(inst->thread, function, fp);
+  enum engine_trap trap = call_out(inst, function, fp);
   if (BASE_UNLIKELY(looks_after)) engine_look(inst->store);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) {
     if (is_first) engine_arch_leave(activation->native_sp, (int)trap);
@@ -373,7 +394,7 @@ static void optimized_look(struct engine_instance *inst) {
 __attribute__((used)) void baseline_leave_call(struct engine_instance *inst, uint64_t *slots,
                                                struct engine_function *function) {
   struct engine_activation *activation = engine_publish(inst, CALLING_SITE, CALLING_FRAME);
-  enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
+  enum engine_trap trap = call_out(inst, function, slots);
   if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION)) unwind(inst, CALLING);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
 }
@@ -390,7 +411,7 @@ __attribute__((used)) uint64_t baseline_leave_tail(struct engine_instance *inst,
     activation->instance = function->instance;
     engine_arch_leave(activation->native_sp, AGAIN);
   }
-  enum engine_trap trap = engine_call_from_guest(inst->thread, function, slots);
+  enum engine_trap trap = call_out(inst, function, slots);
   if (BASE_UNLIKELY(trap == ENGINE_TRAP_EXCEPTION && !is_first)) unwind(inst, caller);
   if (BASE_UNLIKELY(trap != ENGINE_TRAP_NONE)) engine_arch_leave(activation->native_sp, (int)trap);
   return result_of(function, slots);

@@ -74,6 +74,7 @@ struct baseline_code {
   _Atomic(struct beside *) beside;                      /* NULL: everything is compiled */
   struct baseline_watch *watch;                         /* NULL: the code does not count */
   BASE_VEC(void *) lines;                               /* arrays of optimized batches: lines, and what is inlined */
+  bool has_segment;                                     /* optimized code may reach memory 0 by it */
   uint32_t optimized_count, refused[WIRE_REASON_COUNT]; /* functions, for people */
   _Atomic uint64_t compile_ns;                          /* that threads have waited for code */
   struct cay_error optimizer_ended;                     /* why the helper has not answered for all */

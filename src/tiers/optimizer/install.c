@@ -207,13 +207,14 @@ static enum cay_status judge(const atomic_bool *interrupted, enum cay_status sta
 static enum cay_status ask_helpers(struct baseline_code *code, const atomic_bool *interrupted,
                                    struct cay_error *error) {
   struct optimizer_conversation *conversation;
+  uint32_t cpu = optimizer_own_cpu();
   const struct optimizer_order order = {.bytes = code->module->bytes,
                                         .len_bytes = code->module->len_bytes,
                                         .features = code->module->features,
                                         .entry_count = code_entry_count(code),
-                                        .flags = optimizer_flags(code->module, &code->made_with),
+                                        .flags = optimizer_flags(code->module, &code->made_with, cpu),
                                         .level = TIERS_LEVEL_DEFAULT,
-                                        .cpu = optimizer_own_cpu(),
+                                        .cpu = cpu,
                                         .interrupted = interrupted};
   enum cay_status status = optimizer_ask(&order, &conversation, error);
   if (status) return status;
@@ -238,7 +239,7 @@ static enum cay_status hear_other(struct baseline_code *code, const struct tiers
 enum cay_status optimizer_take_offer(struct baseline_code *code, const struct tiers_offer *offer,
                                      const atomic_bool *interrupted, struct cay_error *error) {
   const struct tiers_kept *kept = offer->kept;
-  if (offer->key.flags != optimizer_flags(code->module, &code->made_with) ||
+  if (offer->key.flags != optimizer_flags(code->module, &code->made_with, offer->key.cpu) ||
       offer->key.entry_count != code_entry_count(code) || offer->key.features != code->module->features)
     return base_error_set(error, CAY_ERROR_UNSUPPORTED, "the code was made for other options");
   code->kept_where = kept ? kept->where : NULL;
@@ -288,6 +289,7 @@ bool optimizer_takes(const struct engine_code_options *options) {
 bool optimizer_begin(struct baseline_code *code) {
   if (!optimizer_takes(&code->made_with) || code_entry_count(code) == 0) return true;
   code->natives = base_alloc_zero(code_entry_count(code), sizeof *code->natives);
+  code->has_segment = tiers_has_segment();
   return code->natives != NULL;
 }
 

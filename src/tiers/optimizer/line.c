@@ -94,7 +94,7 @@ static bool make_request(struct baseline_code *code, enum wire_when when) {
   line.request = (struct wire_request){.magic = WIRE_MAGIC,
                                        .layout = optimizer_layout(),
                                        .features = module->features,
-                                       .flags = optimizer_flags(code->module, &code->made_with),
+                                       .flags = optimizer_flags(code->module, &code->made_with, optimizer_own_cpu()),
                                        .level = TIERS_LEVEL_DEFAULT,
                                        .mix = optimizer_mix(),
                                        .module_bytes = is_known ? 0 : (uint32_t)module->len_bytes,

@@ -41,11 +41,13 @@ const struct tiers_offer *optimizer_offered(const struct module *module) {
 
 /* ---- Keys -------------------------------------------------------------------------------------------------------------------- */
 
-/* There are no guard pages around what is no memory, nor around one of 64 bits. */
-uint32_t optimizer_flags(const struct module *module, const struct engine_code_options *options) {
+/* There are no guard pages around what is no memory, nor around one of 64 bits. What is for other machines, too, cannot rely on
+ * their systems. */
+uint32_t optimizer_flags(const struct module *module, const struct engine_code_options *options, uint32_t cpu) {
   bool has_guards = module->memory_count > 0 && !module->memories[0].limits.is_64 && !options->explicit_bounds;
   return (has_guards ? 0 : WIRE_EXPLICIT_BOUNDS) | (options->deterministic_relaxed_simd ? WIRE_DETERMINISTIC : 0) |
-         (options->canonical_nans ? WIRE_CANONICAL_NANS : 0) | (options->fuel ? WIRE_FUEL : 0);
+         (options->canonical_nans ? WIRE_CANONICAL_NANS : 0) | (options->fuel ? WIRE_FUEL : 0) |
+         (cpu == TIERS_CPU_NATIVE && tiers_has_segment() ? WIRE_SEGMENT : 0);
 }
 
 bool tiers_optimized_key(const struct module *module, const uint8_t module_hash[BASE_SHA256_BYTES],
@@ -54,7 +56,7 @@ bool tiers_optimized_key(const struct module *module, const uint8_t module_hash[
   *out = (struct tiers_kept_key){.features = module->features,
                                  .processor = cpu == TIERS_CPU_NATIVE ? tiers_processor() : 0,
                                  .cpu = cpu,
-                                 .flags = optimizer_flags(module, options),
+                                 .flags = optimizer_flags(module, options, cpu),
                                  .level = level,
                                  .entry_count = module->func_count - module->imported_func_count};
   tiers_kept_build(out->build);

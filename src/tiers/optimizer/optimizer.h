@@ -91,8 +91,8 @@ void optimizer_end(struct optimizer_conversation *conversation, bool is_whole);
 /* What tiers_optimized_mix was told. */
 uint32_t optimizer_mix(void);
 
-/* enum wire_flags of code that is made of the module with the options. */
-uint32_t optimizer_flags(const struct module *module, const struct engine_code_options *options);
+/* enum wire_flags of code that is made of the module with the options for an enum tiers_cpu. */
+uint32_t optimizer_flags(const struct module *module, const struct engine_code_options *options, uint32_t cpu);
 /* What code is made for that runs here. The helper knows the processor that it runs on itself, and that may be of another kind. */
 static inline uint32_t optimizer_own_cpu(void) {
   return tiers_processor_is(TIERS_CPU_X86_64) ? TIERS_CPU_NATIVE : tiers_processor_base;

@@ -32,7 +32,14 @@ enum {
  * asked before; there is no answer. */
 enum wire_when { WIRE_NOW, WIRE_LATER };
 
-enum wire_flags { WIRE_EXPLICIT_BOUNDS = 1, WIRE_DETERMINISTIC = 2, WIRE_CANONICAL_NANS = 4, WIRE_FUEL = 8 };
+/* SEGMENT: memory 0 is where the segment gs begins. */
+enum wire_flags {
+  WIRE_EXPLICIT_BOUNDS = 1,
+  WIRE_DETERMINISTIC = 2,
+  WIRE_CANONICAL_NANS = 4,
+  WIRE_FUEL = 8,
+  WIRE_SEGMENT = 16
+};
 
 struct wire_request {
   uint32_t magic, layout; /* layout: optimizer_layout() */

@@ -21,6 +21,7 @@ static void set_up_types(struct batch *b) {
   b->i8 = LLVMInt8TypeInContext(context);
   b->i16 = LLVMInt16TypeInContext(context);
   b->pointer = LLVMPointerTypeInContext(context, 0);
+  b->segment = LLVMPointerTypeInContext(context, 256);
   b->types[VALUE_I32] = LLVMInt32TypeInContext(context);
   b->types[VALUE_I64] = LLVMInt64TypeInContext(context);
   b->types[VALUE_F32] = LLVMFloatTypeInContext(context);

@@ -113,7 +113,7 @@ struct batch {
   LLVMBuilderRef builder, entry_builder; /* entry_builder: at the end of what stands at the function's start */
   LLVMDIBuilderRef debug;
   LLVMMetadataRef file, function_debug_type, scope;
-  LLVMTypeRef types[VALUE_TYPES], void_type, i8, i16, pointer;
+  LLVMTypeRef types[VALUE_TYPES], void_type, i8, i16, pointer, segment; /* segment: a pointer to the guest's memory, as its address */
   unsigned invariant_kind, weights_kind, widened_kind;
   LLVMValueRef invariant, unlikely; /* the metadata */
   bool has_meanings;      /* semantic functions are called */

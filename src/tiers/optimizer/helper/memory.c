@@ -70,6 +70,7 @@ LLVMValueRef memory_place(struct batch *b, const struct ir_insn *insn, uint32_t 
                                   : value_convert(b, value_read(b, insn->a, VALUE_I32), VALUE_I64);
   LLVMValueRef at = add_offset(b, address, insn->imm, is_64);
   if (!is_guarded(b, index)) at = check_bounds(b, at, bytes, memory_load(b, index));
+  if (is_guarded(b, index) && b->job->flags & WIRE_SEGMENT) return LLVMBuildIntToPtr(b->builder, at, b->segment, "");
   return memory_at(b, memory_base(b, index), at);
 }
 
