@@ -105,7 +105,7 @@ CAY_API enum cay_status cay_engine_config_set_proposals(cay_engine_config *confi
  * `most_bytes` (0: 1 GiB). No grant that is made after cay_engine_new reaches it. A module's code is found by the hash of its
  * bytes; what "auto" has made of it is kept when its last instance in the engine goes. Whoever may write to the folder decides
  * what runs in this process: files of others, and those that were changed, do not count. What can be wrong with the folder,
- * cay_engine_new says: CAY_ERROR_SYSTEM. Errors: CAY_ERROR_UNSUPPORTED: the build has no such tiers; _MEMORY. */
+ * cay_engine_new says: CAY_ERROR_SYSTEM; or _LIMIT: eight different ones for a process, also after their engines' end. Errors: CAY_ERROR_UNSUPPORTED: the build has no such tiers; _MEMORY. */
 CAY_API enum cay_status cay_engine_config_set_cache(cay_engine_config *config, const char *folder, uint64_t most_bytes,
                                                     struct cay_error *error);
 /* The folder where cay-llvm is looked for first, before that of the process's own program and the one that cay was installed in;
@@ -214,7 +214,8 @@ CAY_API const char *cay_wasi_listen_address(const cay_wasi *wasi, size_t index);
 
 /* Grants a file that is nobody's: `bytes`, which are copied, under a name, for reading. It lies in memory. As of a single file
  * of the host, it is the only visible entry of a directory at its guest parent, together with others of these kinds. `rule`
- * (NULL: "bytes of the host") is what it is called in messages and in the audit. Errors: CAY_ERROR_ARGUMENT, _SYSTEM. */
+ * (NULL: "bytes of the host") is what it is called in messages and in the audit. It takes one descriptor, and /proc when
+ * the guest opens it. Errors: CAY_ERROR_ARGUMENT, _SYSTEM, _MEMORY. */
 CAY_API enum cay_status cay_wasi_grant_bytes(cay_wasi *wasi, const char *guest_path, const void *bytes, size_t len_bytes,
                                              const char *rule, struct cay_error *error);
 

@@ -124,11 +124,12 @@ class Container(Rival):
 class Cay(Rival):
     """`cay run` as it comes, but that its cache is one of the evaluation's own; or, with `words`, in one of its other ways, which
     profit from no earlier run."""
-    absent = None
 
     def __init__(self, setting, name="cay", words=()):
         self.setting, self.name, self.words = setting, name, words
         self.cache = None if words else setting.scratch("evaluation-cache")
+        missing = not set(words[1:]) <= set(run([setting.cay, "version"]).output.decode().split("\n")[1].split())
+        self.absent = f"this build of cay has no tier {words[-1]}" if missing else None
 
     def run(self, cached=True):
         return [self.setting.cay, "run", *self.words, "--cache", str(self.cache) if cached and self.cache else "off"]

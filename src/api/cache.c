@@ -121,11 +121,10 @@ static enum cay_status open_place(struct place *place, bool makes, struct api_ca
   return CAY_OK;
 }
 
-enum cay_status api_cache_open(const char *setting, char *const *environment, bool makes, struct api_cache **out,
-                               struct cay_error *error) {
+enum cay_status cache_open(const char *setting, char *const *environment, bool makes, struct api_cache **out,
+                           struct cay_error *error) {
   struct place place;
   *out = NULL;
-  if (is_off(setting)) return CAY_OK;
   enum cay_status status = CAY_ERROR_UNSUPPORTED;
   if (find_place(setting, environment, &place))
     status = open_place(&place, makes, out, error);
@@ -133,6 +132,12 @@ enum cay_status api_cache_open(const char *setting, char *const *environment, bo
     base_error_set(error, status, "the cache has no place: neither XDG_CACHE_HOME nor HOME names a folder");
   place_deinit(&place);
   return status;
+}
+
+enum cay_status api_cache_open(const char *setting, char *const *environment, bool makes, struct api_cache **out,
+                               struct cay_error *error) {
+  *out = NULL;
+  return is_off(setting) ? CAY_OK : cache_open(setting, environment, makes, out, error);
 }
 
 void api_cache_set_size(struct api_cache *cache, uint64_t most_bytes) { cache->most_bytes = most_bytes; }

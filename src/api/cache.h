@@ -19,6 +19,10 @@ enum { CACHE_NAME_BYTES = BASE_SHA256_HEX_BYTES - 1 + sizeof ".code" };
 #define CACHE_LOCK_NAME "lock" /* whoever fills the cache holds the byte whose number is that of the process it does that for */
 #define CACHE_TURN_NAME "turn" /* held by who compiles what nobody waits for; the bytes by those who wait for that */
 
+/* As api_cache_open, of a folder that may be called "off". */
+enum cay_status cache_open(const char *setting, char *const *environment, bool makes, struct api_cache **out,
+                           struct cay_error *error);
+
 /* Locks a byte of the file until it is closed, by all who have it by a fork. False: somebody else has it, and it does not wait. */
 bool cache_lock_byte(int fd, off_t at, bool is_alone, bool waits);
 void cache_unlock_byte(int fd, off_t at);

@@ -54,8 +54,9 @@ static void be_alone(struct keeper *keeper) {
   sigprocmask(SIG_SETMASK, &all, NULL);
   setsid();
   for (int i = 0; i < FD_COUNT; i++) *own[i] = fcntl(*own[i], F_DUPFD_CLOEXEC, FIRST_FD + FD_COUNT);
-  for (int i = 0; i < FD_COUNT; i++) *own[i] = dup3(*own[i], FIRST_FD + i, O_CLOEXEC);
-  int nowhere = open("/dev/null", O_RDWR); /* when they are where they stay */
+  for (int i = 0; i < FD_COUNT; i++)
+    if ((*own[i] = dup3(*own[i], FIRST_FD + i, O_CLOEXEC)) < 0) close(FIRST_FD + i); /* somebody else's */
+  int nowhere = open("/dev/null", O_RDWR);                                           /* when they are where they stay */
   for (int fd = 0; fd < FIRST_FD; fd++) nowhere >= 0 ? dup2(nowhere, fd) : close(fd);
   base_os_close_from(FIRST_FD + FD_COUNT, -1);
 }

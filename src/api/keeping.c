@@ -122,8 +122,8 @@ enum cay_status api_keeper_open(const struct cay_engine_config *config, const st
                                 struct api_keeper **out, struct cay_error *error) {
   struct api_cache *cache = NULL;
   if (!config->cache_bytes || !keeps(tier)) return CAY_OK;
-  enum cay_status status = api_cache_open(config->cache_folder, environ, true, &cache, error);
-  if (status || !cache) return status;
+  enum cay_status status = cache_open(config->cache_folder, environ, true, &cache, error);
+  if (status) return status == CAY_ERROR_UNSUPPORTED ? CAY_ERROR_SYSTEM : status; /* there is no HOME */
   struct api_keeper *keeper = base_alloc_zero(1, sizeof *keeper);
   if (!keeper)
     status = base_error_memory(error);

@@ -6,6 +6,7 @@
  * component (resolve.c), and each component is looked at: one that is the folder is refused, as a last one, too, so that it
  * cannot be opened, asked about, renamed or removed. Other grants cannot come there and cost nothing. */
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "host/object.h"
@@ -52,6 +53,14 @@ static size_t climb(int fd, struct place_id out[DEPTH_MAX]) {
   return count;
 }
 
+static bool is_known(const struct forbidden *folder) {
+  for (size_t i = 0; i < folder_count; i++)
+    if (is_same(&folder->self, &folders[i].self) && folder->depth == folders[i].depth &&
+        memcmp(folder->above, folders[i].above, folder->depth * sizeof *folder->above) == 0)
+      return true;
+  return false;
+}
+
 static bool is_one(const struct place_id *id) {
   for (size_t i = 0; i < folder_count; i++)
     if (is_same(id, &folders[i].self)) return true;
@@ -59,14 +68,12 @@ static bool is_one(const struct place_id *id) {
 }
 
 static bool add(int folder) {
-  struct place_id self;
-  if (!id_of(folder, &self)) return false;
-  if (is_one(&self)) return true;
+  struct forbidden added = {.depth = 0};
+  if (!id_of(folder, &added.self)) return false;
+  added.depth = climb(folder, added.above);
+  if (is_known(&added)) return true; /* and where it was */
   if (folder_count == HOST_FORBIDDEN_MAX) return false;
-  struct forbidden *added = &folders[folder_count];
-  added->self = self;
-  added->depth = climb(folder, added->above);
-  folder_count++;
+  folders[folder_count++] = added;
   return true;
 }
 

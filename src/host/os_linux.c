@@ -110,9 +110,14 @@ int host_os_memory_folder(uint64_t len_bytes, uint64_t files) {
   return folder;
 }
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3; some systems allow no others */
+#endif
+
 int host_os_memory_file(const void *bytes, size_t len_bytes) {
   const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-  int fd = memfd_create("cay-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int fd = memfd_create("cay-file", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+  if (fd < 0 && errno == EINVAL) fd = memfd_create("cay-file", MFD_CLOEXEC | MFD_ALLOW_SEALING); /* an older kernel */
   if (fd < 0 || (base_os_write_all(fd, bytes, len_bytes) && fcntl(fd, F_ADD_SEALS, seals) == 0)) return fd;
   close(fd); /* which changes errno only when it fails itself */
   return -1;

@@ -257,9 +257,11 @@ const struct tiers_kept *optimizer_begin_keeping(struct baseline_code *code) {
 
 enum cay_status optimizer_take_kept(struct baseline_code *code, const struct tiers_kept *kept,
                                     struct cay_error *error) {
+  enum cay_status status = hear_kept(code, kept, error);
+  if (status) return status;
   code->kept_where = kept->where;
   code->is_part = kept->is_part;
-  return hear_kept(code, kept, error);
+  return CAY_OK;
 }
 
 static bool keep(void *env, const struct tiers_answer *answer) {
@@ -274,7 +276,7 @@ void optimizer_keep(struct baseline_code *code, const struct optimizer_batch *ba
 
 static enum cay_status optimize(struct baseline_code *code, const atomic_bool *interrupted, struct cay_error *error) {
   const struct tiers_kept *kept = optimizer_begin_keeping(code);
-  if (kept && !kept->is_part) return optimizer_take_kept(code, kept, error);
+  if (kept && !kept->is_part && optimizer_take_kept(code, kept, error) == CAY_OK) return CAY_OK;
   if (!optimizer_has_offers()) return ask_helpers(code, interrupted, error);
   const struct tiers_offer *offer = optimizer_offered(code->module);
   return offer ? optimizer_take_offer(code, offer, interrupted, error)

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 /* A share of a module that is worth a helper, of wasm: some batches. */
-enum { SHARE_BYTES = 128 * 1024, READ_BYTES = 64 * 1024 };
+enum { SHARE_BYTES = 128 * 1024, READ_BYTES = 64 * 1024, MOST_ASIDE_BYTES = 4 * 1024 * 1024 };
 
 /* A helper, and what has come from it: `taken` of `heard.count` bytes were read. */
 struct speaker {
@@ -150,8 +150,11 @@ void optimizer_end(struct optimizer_conversation *conversation, bool is_whole) {
 
 /* ---- Hearing ----------------------------------------------------------------------------------------------------------------- */
 
+/* What was taken makes room. */
 static void hear_one(struct speaker *speaker) {
-  if (speaker->taken == speaker->heard.count) speaker->taken = speaker->heard.count = 0;
+  speaker->heard.count -= speaker->taken;
+  if (speaker->taken) memmove(speaker->heard.items, speaker->heard.items + speaker->taken, speaker->heard.count);
+  speaker->taken = 0;
   bool has_room = BASE_VEC_RESERVE(&speaker->heard, speaker->heard.count + READ_BYTES);
   ptrdiff_t got =
       has_room ? optimizer_helper_receive(&speaker->helper, speaker->heard.items + speaker->heard.count, READ_BYTES)
@@ -160,12 +163,17 @@ static void hear_one(struct speaker *speaker) {
   if (got > 0) speaker->heard.count += (size_t)got;
 }
 
+/* Whether it is to be heard: who is not asked yet waits when much of it lies here. */
+static bool is_heard(const struct optimizer_conversation *self, unsigned index) {
+  const struct speaker *speaker = &self->speakers[index];
+  return !speaker->has_ended && (index == self->turn || speaker->heard.count - speaker->taken <= MOST_ASIDE_BYTES);
+}
+
 /* Waits until something has come from any of them, and takes it. False: it is interrupted. */
 static bool hear_some(struct optimizer_conversation *self) {
   struct pollfd fds[WIRE_MOST_SHARES];
   for (unsigned i = 0; i < self->shares; i++)
-    fds[i] =
-        (struct pollfd){.fd = self->speakers[i].has_ended ? -1 : self->speakers[i].helper.socket, .events = POLLIN};
+    fds[i] = (struct pollfd){.fd = is_heard(self, i) ? self->speakers[i].helper.socket : -1, .events = POLLIN};
   if (!optimizer_await(fds, self->shares, self->interrupted)) return false;
   for (unsigned i = 0; i < self->shares; i++)
     if (fds[i].revents) hear_one(&self->speakers[i]);

@@ -210,6 +210,7 @@ bool batch_compile(struct job *job, struct batch_function *functions, uint32_t c
   enum outcome outcome = AGAIN;
   for (int i = 0; i < MOST_TIMES && outcome == AGAIN; i++) {
     object_free(out);
+    for (uint32_t k = 0; i == MOST_TIMES / 2 && k < count; k++) functions[k].keeps_calls = true; /* whatever it was */
     struct batch batch = {.job = job, .functions = functions, .function_count = count};
     outcome = set_up(&batch) ? compile(&batch, out) : FAILED;
     tear_down(&batch);

@@ -3,7 +3,7 @@
  *
  * A trap is a call that does not come back, in a block of its own: its return address says where, so it is followed by an
  * instruction that belongs to the same function. Each has its own, whose place in the source LLVM must not merge with others';
- * batch.c switches off what would. */
+ * main.c switches off what would. */
 #include <assert.h>
 #include <stddef.h>
 

@@ -3,7 +3,8 @@
  *
  * What programs copy is mostly short, and then the way to the runtime takes longer than the copy. So a few bytes are moved in
  * line when all of them lie in the memory: the first and the last ones of a width, which overlap where there are fewer than
- * two times as many. Loads come before stores, as the ranges may overlap, too. The runtime does all else, and traps. */
+ * two times as many. Loads come before stores, as the ranges may overlap, too. The runtime does all else, and traps. Without
+ * guard pages it does everything: there a processor that reads ahead could leave the memory. */
 #include <stddef.h>
 
 #include "tiers/baseline/code.h"
@@ -92,7 +93,7 @@ bool range_insn(struct batch *b, const struct ir_insn *insn) {
   if ((!is_copy && insn->op != MODULE_OP_MEMORY_FILL) || insn->imm != 0) return false;
   struct range range = {is_copy, value_read(b, insn->a, VALUE_I64), value_read(b, insn->a + 1, VALUE_I64),
                         value_read(b, insn->a + 2, VALUE_I64)};
-  if (b->job->module->memories[0].limits.is_64) {
+  if (b->job->flags & WIRE_EXPLICIT_BOUNDS) {
     build_away(b, &range);
     return true;
   }
