@@ -27,17 +27,8 @@ static bool wants_code(const struct policy_settings *settings) {
 
 static enum cay_status compile(struct making *making, cay_engine *engine, const cay_module *module,
                                struct cay_error *error) {
-  struct cli_progress progress;
-  const struct policy_settings *settings = making->settings;
-  struct api_compile how = {.cpu = settings->cpu ? settings->cpu : "portable"};
-  how.jobs = cli_jobs(settings);
-  how.level = settings->opt_level ? (uint32_t)(settings->opt_level[0] - '0') : API_COMPILE_LEVEL;
-  how.progress = cli_progress_show;
-  how.env = &progress;
-  cli_progress_begin(&progress, "compiling functions");
-  enum cay_status status = api_compile(engine, module, &how, &making->kept, &making->counts, error);
-  cli_progress_end(&progress);
-  return status;
+  const char *cpu = making->settings->cpu ? making->settings->cpu : "portable";
+  return cli_compile_code(making->settings, cpu, engine, module, &making->kept, &making->counts, error);
 }
 
 /* A cay without LLVM makes bundles, too, unless it was told how to compile. */

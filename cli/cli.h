@@ -93,6 +93,10 @@ int cli_load_exit(enum cay_status status);
 enum cay_status cli_replace_file(const char *path, unsigned mode, const struct base_text *text, struct cay_error *error);
 /* How many processes compile at once: --jobs, or one less than there are processors. */
 unsigned cli_jobs(const struct policy_settings *settings);
+/* Has LLVM compile all of a module as the settings say, for processors of `cpu`, with progress. */
+enum cay_status cli_compile_code(const struct policy_settings *settings, const char *cpu, cay_engine *engine,
+                                 const cay_module *module, struct base_text *out, struct api_compiled *counts,
+                                 struct cay_error *error);
 /* The engine that the settings ask for. Returns -1, or the exit code after a message. */
 int cli_engine(const struct policy_settings *settings, cay_engine **out);
 

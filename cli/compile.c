@@ -38,18 +38,28 @@ static int write_out(const struct policy_settings *settings, const char *path, c
   return cli_print(&said, 0);
 }
 
+enum cay_status cli_compile_code(const struct policy_settings *settings, const char *cpu, cay_engine *engine,
+                                 const cay_module *module, struct base_text *out, struct api_compiled *counts,
+                                 struct cay_error *error) {
+  struct cli_progress progress;
+  const struct api_compile how = {.cpu = cpu,
+                                  .target = settings->target,
+                                  .level = settings->opt_level ? (uint32_t)(settings->opt_level[0] - '0')
+                                                               : API_COMPILE_LEVEL,
+                                  .jobs = cli_jobs(settings),
+                                  .progress = cli_progress_show,
+                                  .env = &progress};
+  cli_progress_begin(&progress, "compiling functions");
+  enum cay_status status = api_compile(engine, module, &how, out, counts, error);
+  cli_progress_end(&progress);
+  return status;
+}
+
 static int compile(const struct policy_settings *settings, const char *path, cay_engine *engine, cay_module *module) {
   struct cay_error error;
   struct api_compiled counts;
   struct base_text bytes = {0};
-  struct cli_progress progress;
-  struct api_compile how = {
-      .cpu = settings->cpu, .target = settings->target, .progress = cli_progress_show, .env = &progress};
-  how.jobs = cli_jobs(settings);
-  how.level = settings->opt_level ? (uint32_t)(settings->opt_level[0] - '0') : API_COMPILE_LEVEL;
-  cli_progress_begin(&progress, "compiling functions");
-  enum cay_status status = api_compile(engine, module, &how, &bytes, &counts, &error);
-  cli_progress_end(&progress);
+  enum cay_status status = cli_compile_code(settings, settings->cpu, engine, module, &bytes, &counts, &error);
   int code = POLICY_EXIT_USAGE;
   if (status)
     cli_say_error(path, &error);
