@@ -232,6 +232,14 @@ bool cache_read(const struct api_cache *cache, const struct tiers_kept_key *key,
   return good;
 }
 
+bool cache_has_whole(const struct api_cache *cache, const struct tiers_kept_key *key) {
+  struct base_file file;
+  struct tiers_kept kept;
+  bool is_whole = cache_read(cache, key, &file, &kept) && !kept.is_part;
+  base_file_deinit(&file);
+  return is_whole;
+}
+
 /* Before it is locked, who removes what others have left behind may take it for that (remove_file). Where there are no locks,
  * nobody removes anything. */
 static bool is_still_there(int fd) {

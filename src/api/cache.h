@@ -36,6 +36,8 @@ void cache_name(const struct tiers_kept_key *key, char out[CACHE_NAME_BYTES]);
 /* Reads it whole, where it is one that cay has written, and checks it. False: there is none that can be used. */
 bool cache_read(const struct api_cache *cache, const struct tiers_kept_key *key, struct base_file *file,
                 struct tiers_kept *out);
+/* Whether all of the module can be used from there, as another process may have made it meanwhile. */
+bool cache_has_whole(const struct api_cache *cache, const struct tiers_kept_key *key);
 void cache_forget(void); /* what was read for this process's run */
 /* Removes what was not used for the longest time until the rest is small enough, and what writers left that were killed. */
 void cache_trim(const struct api_cache *cache);

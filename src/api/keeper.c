@@ -205,13 +205,8 @@ static void add_others(struct part *part) {
   base_file_deinit(&file);
 }
 
-/* Another run may have made all of the module meanwhile. */
 static bool is_whole_now(const struct part *part) {
-  struct base_file file;
-  struct tiers_kept kept;
-  bool is_whole = cache_read(&part->keeper->cache, &part->draft.kept.key, &file, &kept) && !kept.is_part;
-  base_file_deinit(&file);
-  return is_whole;
+  return cache_has_whole(&part->keeper->cache, &part->draft.kept.key);
 }
 
 /* A run that comes with one module after the other fills no more of the disk than some. */

@@ -74,15 +74,6 @@ static void take(void *env, const struct tiers_answer *answer) {
   if (is_whole && answer->is_last && draft_finish(&keeping->draft, false)) cache_trim(keeping->keeper->cache);
 }
 
-/* Another process may have made all of the module meanwhile. */
-static bool is_whole_now(const struct keeping *keeping) {
-  struct base_file file;
-  struct tiers_kept kept;
-  bool is_whole = cache_read(keeping->keeper->cache, &keeping->key, &file, &kept) && !kept.is_part;
-  base_file_deinit(&file);
-  return is_whole;
-}
-
 static void end(void *env) {
   struct keeping *keeping = env;
   struct draft *draft = &keeping->draft;
@@ -90,7 +81,8 @@ static void end(void *env) {
     if (draft->fd >= 0) close(draft->fd); /* the parent's */
     draft->fd = -1;
   }
-  bool is_part = draft->fd >= 0 && !keeping->keeper->is_whole && !is_whole_now(keeping);
+  bool is_part =
+      draft->fd >= 0 && !keeping->keeper->is_whole && !cache_has_whole(keeping->keeper->cache, &keeping->key);
   if (is_part && draft_finish(draft, true)) cache_trim(keeping->keeper->cache);
   draft_give_up(draft);
   base_file_deinit(&keeping->file);

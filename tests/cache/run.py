@@ -6,6 +6,7 @@ usage: run.py CAY
 
 Every case runs in a fresh folder with a HOME of its own. Without the tier "optimized" there is nothing to keep, and all are
 skipped."""
+import contextlib
 import fcntl
 import json
 import os
@@ -429,13 +430,19 @@ def what_later_runs_add_is_kept_with_it(case):
     assert path.read_bytes() == before
 
 
+@contextlib.contextmanager
+def turn_of_another(case):
+    with open(case.cache / 'turn') as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
 def who_compiles_afresh_takes_turns(case):
     case.module.write_bytes(busy_module())
     case.run_busy()
     case.cay('cache', 'wait')
     case.cay('cache', 'clear')
-    with open(case.cache / 'turn') as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with turn_of_another(case):
         case.run_busy()
         assert until(lambda: case.codes())
         err = case.run_busy()
@@ -455,8 +462,7 @@ def the_programs_of_a_pipe_are_both_compiled_afresh(case):
     case.run_busy()
     case.cay('cache', 'wait')
     case.cay('cache', 'clear')
-    with open(case.cache / 'turn') as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with turn_of_another(case):
         case.run_busy()
         case.run_busy('--canonical-nans')
         assert until(lambda: len(case.codes()) == 2)
@@ -470,8 +476,7 @@ def what_runs_at_once_have_made_is_joined(case):
     case.run_busy()
     case.cay('cache', 'wait')
     case.cay('cache', 'clear')
-    with open(case.cache / 'turn') as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with turn_of_another(case):
         longer = case.start('run', '--invoke', 'g', str(case.module), '4294967295')
         assert until(lambda: helpers_below(longer.pid))
         case.run_busy()
@@ -492,8 +497,7 @@ def modules_that_take_turns_are_all_compiled_afresh(case):
     case.run_busy(*preload)
     case.cay('cache', 'wait')
     case.cay('cache', 'clear')
-    with open(case.cache / 'turn') as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with turn_of_another(case):
         case.run_busy(*preload)
         assert until(lambda: len(case.codes()) == 2)
         before = contents(case)
