@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "tiers/baseline/arch_words.h"
 #include "tiers/baseline/baseline.h"
 #include "tiers/baseline/stencil.h"
 
@@ -135,23 +136,11 @@ static bool is_jump(uint32_t insn) { /* b, bl; b.cond; cbz, tbz; br, blr, ret */
          (insn & 0xFE000000) == 0xD6000000;
 }
 
-/* Functions begin with a run of instructions, one of which sets x29, and end with one behind that which brings it back. In both
- * runs x30 is where they return to. */
-static bool has_frame(const uint8_t *start, uintptr_t pc) {
-  const uint8_t *made = start, *at = (const uint8_t *)pc;
-  while (made < at && !makes_frame(base_load_u32(made))) made += 4;
-  if (made == at) return false;
-  for (at -= 4; at > start && !is_jump(base_load_u32(at)); at -= 4)
-    if (ends_frame(base_load_u32(at))) return false;
-  return true;
-}
+static const struct arch_words words = {makes_frame, ends_frame, is_jump};
 
 uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link) {
-  if (has_frame(start, pc)) return frame;
-  uintptr_t *made = (uintptr_t *)sp - 2;
-  made[0] = frame;
-  made[1] = link;
-  return (uintptr_t)made;
+  if (arch_words_have_frame(&words, start, pc)) return frame;
+  return (uintptr_t)arch_words_make_frame(sp, frame, link);
 }
 
 /* Keeps the frame pointer chain, and the callee's frame where the walker of frames finds it. Behind it, memory may have

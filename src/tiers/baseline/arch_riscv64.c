@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "tiers/baseline/arch_words.h"
 #include "tiers/baseline/baseline.h"
 #include "tiers/baseline/stencil.h"
 
@@ -160,23 +161,12 @@ static bool is_jump(uint32_t insn) {                                            
   return opcode == 0x63 || opcode == 0x67 || opcode == 0x6F;
 }
 
-/* Functions begin with a run of instructions, one of which sets s0, and end with one behind that which brings it back. In both
- * runs ra is where they return to. */
-static bool has_frame(const uint8_t *start, uintptr_t pc) {
-  const uint8_t *made = start, *at = (const uint8_t *)pc;
-  while (made < at && !makes_frame(base_load_u32(made))) made += 4;
-  if (made == at) return false;
-  for (at -= 4; at > start && !is_jump(base_load_u32(at)); at -= 4)
-    if (ends_frame(base_load_u32(at))) return false;
-  return true;
-}
+static const struct arch_words words = {makes_frame, ends_frame, is_jump};
 
 uintptr_t baseline_arch_frame(const uint8_t *start, uintptr_t pc, uintptr_t sp, uintptr_t frame, uintptr_t link) {
-  if (has_frame(start, pc)) return frame;
-  uintptr_t *made = (uintptr_t *)sp - 2;
-  made[0] = frame;
-  made[1] = link;
-  return sp;
+  if (arch_words_have_frame(&words, start, pc)) return frame;
+  arch_words_make_frame(sp, frame, link);
+  return sp; /* which is what a frame pointer is */
 }
 
 /* A frame pointer is the caller's stack pointer here. Keeps the frame pointer chain, and the callee's frame where the walker of
@@ -253,15 +243,14 @@ FUNCTION(baseline_arch_leave_tail,
          "  ld ra, 24(sp)\n  ld s0, 16(sp)\n  addi sp, sp, 32\n  ret\n");
 
 /* Everything that the C convention keeps and compiled code does not, where an exception has been caught in it. */
-#define KEPT(int, float)                                                                                                                                                                                                                                                                                                                                                                                                                                                        \
-  "  " int " s6, 0(sp)\n  " int " s7, 8(sp)\n  " int " s8, 16(sp)\n  " int " s9, 24(sp)\n"                                                                                                                                                                                                                                                                                                                                                                                      \
-                                                                           "  " int " s10, 32(sp)\n  " int " s11, "                                                                                                                                                                                                                                                                                                                                                             \
-                                                                                                           "40(sp)\n"                                                                                                                                                                                                                                                                                                                                                           \
-                                                                                                           "  " float " fs0, 48(sp)\n  " float " fs1, 56(sp)\n  " float " fs2, 64(sp)\n  " float " fs3, 72(sp)\n"                                                                                                                                                                                                                                                               \
-                                                                                                                                                                                                 "  " float " fs4, 80(sp)\n  " float " fs5, 88(sp)\n  " float " fs6, 96(sp)\n  " float " fs7, 104(sp)\n"                                                                                                                                                                        \
-                                                                                                                                                                                                                                                                                       "  " float " fs8, 112(sp)\n  " float " fs9, 120(sp)\n  " float " fs10, 128(sp)\n  " float " fs11, 136(sp)\n"                                                                             \
-                                                                                                                                                                                                                                                                                                                                                                                 "  " int " s1, 152(sp)\n  " int " s2, 160(sp)\n  " int " s3, 168(sp)\n  " int " s4, 176(sp)\n" \
-                                                                                                                                                                                                                                                                                                                                                                                                                                                               "  " int " s5, 184(sp)\n  " int " s0, 192(sp)\n  " int " ra, 200(sp)\n"
+#define KEPT(word, real)                                                                                   \
+  "  " word " s6, 0(sp)\n  " word " s7, 8(sp)\n  " word " s8, 16(sp)\n  " word " s9, 24(sp)\n"             \
+  "  " word " s10, 32(sp)\n  " word " s11, 40(sp)\n"                                                       \
+  "  " real " fs0, 48(sp)\n  " real " fs1, 56(sp)\n  " real " fs2, 64(sp)\n  " real " fs3, 72(sp)\n"       \
+  "  " real " fs4, 80(sp)\n  " real " fs5, 88(sp)\n  " real " fs6, 96(sp)\n  " real " fs7, 104(sp)\n"      \
+  "  " real " fs8, 112(sp)\n  " real " fs9, 120(sp)\n  " real " fs10, 128(sp)\n  " real " fs11, 136(sp)\n" \
+  "  " word " s1, 152(sp)\n  " word " s2, 160(sp)\n  " word " s3, 168(sp)\n  " word " s4, 176(sp)\n"       \
+  "  " word " s5, 184(sp)\n  " word " s0, 192(sp)\n  " word " ra, 200(sp)\n"
 
 /* a0: instance, a1: slots, a2: function. The upper 64 bytes of its frame are struct baseline_crossing, which the activation shows
  * to whoever walks frames while compiled code runs. */

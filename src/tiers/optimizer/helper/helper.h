@@ -304,6 +304,7 @@ LLVMValueRef translate_declare(struct batch *b, uint32_t entry);
 
 /* Extends addresses where they are made (widths.c). False: no memory. */
 bool widths_settle(struct batch *b);
+
 /* ---- Objects (object.c) -------------------------------------------------------------------------------------------------- */
 
 struct object_code {
