@@ -158,6 +158,7 @@ static int on_the_other_side(void *arg) {
 
 int engine_stack_switch(struct engine_native to, void *sp, int (*fn)(void *), void *arg, void **old_sp,
                         struct engine_native *old) {
+  if (!engine_arch_switches) return engine_arch_switch_call(sp, fn, arg, old_sp);
   struct crossing crossing = {fn, arg, old};
   void *fake_stack = NULL;
   __sanitizer_start_switch_fiber(&fake_stack, to.low, to.bytes);

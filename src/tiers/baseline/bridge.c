@@ -61,33 +61,30 @@ static uint64_t *limit_from(const struct engine_thread *thread, uint64_t *base_f
   return slots < values && takes_native ? base_fp + slots : thread->value_limit;
 }
 
-/* Where compiled code starts, or NULL: the interpreter runs. A frame that goes on somewhere is the first now. */
-static const void *start_of(const struct engine_activation *activation) {
-  struct engine_instance *inst = activation->instance;
-  uint32_t entry = activation->function->entry;
+/* Where a frame goes on that is the first now; NULL: in the interpreter. */
+BASE_COLD static const void *start_at_site(const struct engine_activation *activation) {
   const void *site = activation->site;
-  if (BASE_LIKELY(!site)) {
-    const struct baseline_code *code = inst->code;
-    if (BASE_UNLIKELY(atomic_load_explicit(&code->beside, memory_order_acquire)) && baseline_interpreter(code, entry))
-      return NULL;
-    return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
-  }
   if (!base_code_contains((uintptr_t)site)) return NULL;
   uint64_t *link;
-  baseline_frame(inst->code, site, activation->base_fp, &link);
+  baseline_frame(activation->instance->code, site, activation->base_fp, &link);
   *link = (uint64_t)(uintptr_t)baseline_arch_returned;
   return site;
+}
+
+/* Where compiled code starts, or NULL: the interpreter runs. */
+static inline const void *start_of(const struct engine_activation *activation) {
+  if (BASE_UNLIKELY(activation->site)) return start_at_site(activation);
+  const struct baseline_code *code = activation->instance->code;
+  uint32_t entry = activation->function->entry;
+  if (BASE_UNLIKELY(atomic_load_explicit(&code->beside, memory_order_acquire)) && baseline_interpreter(code, entry))
+    return NULL;
+  return atomic_load_explicit(&code->entries[entry], memory_order_acquire);
 }
 
 /* The segment begins at memory 0 while code of the instance runs, and where it was when that ends: what it was. */
 static inline uint64_t move_segment(struct engine_instance *inst) {
   const struct baseline_code *code = inst->code;
   return code->has_segment ? baseline_arch_segment((uintptr_t)inst->memory0->base) : 0;
-}
-
-static inline void move_segment_back(struct engine_instance *inst, uint64_t outer) {
-  const struct baseline_code *code = inst->code;
-  if (code->has_segment) baseline_arch_segment(outer);
 }
 
 /* Calls what may do anything, even leave the segment elsewhere. */
@@ -98,16 +95,31 @@ static inline enum engine_trap call_out(struct engine_instance *inst, struct eng
   return trap;
 }
 
-static inline int run_once(struct engine_activation *activation) {
+BASE_COLD static int interpret(struct engine_activation *activation) {
+  return interp_run(baseline_any_interpreter(activation->instance->code), activation);
+}
+
+/* What has to be known afterwards lies in `start`: registers that hold it would have to be saved. */
+static __attribute__((always_inline)) inline int run_code(struct engine_activation *activation) {
   struct engine_instance *inst = activation->instance;
   struct baseline_start start = {start_of(activation), activation->base_fp, inst->memory0->base, inst,
                                  inst->thread->ticks};
-  uint64_t outer = move_segment(inst);
-  int ended = BASE_LIKELY(start.code != NULL) ? engine_arch_enter(baseline_arch_start, &start, &activation->native_sp)
-                                              : interp_run(baseline_any_interpreter(inst->code), activation);
-  move_segment_back(inst, outer);
+  if (BASE_UNLIKELY(!start.code)) return interpret(activation);
+  int ended = engine_arch_enter(baseline_arch_start, &start, &activation->native_sp);
   start.inst->thread->ticks = (uint32_t)start.ticks;
   return ended;
+}
+
+static __attribute__((noinline)) int run_in_segment(struct engine_activation *activation) {
+  uint64_t outer = baseline_arch_segment((uintptr_t)activation->instance->memory0->base);
+  int ended = run_code(activation);
+  baseline_arch_segment(outer);
+  return ended;
+}
+
+static inline int run_once(struct engine_activation *activation) {
+  const struct baseline_code *code = activation->instance->code;
+  return code->has_segment ? run_in_segment(activation) : run_code(activation);
 }
 
 /* A tail call has given the activation another function. */
@@ -117,7 +129,7 @@ BASE_COLD static int run_on(struct engine_activation *activation) {
   return ended;
 }
 
-static int run(struct engine_activation *activation) {
+static inline int run(struct engine_activation *activation) {
   int ended = run_once(activation);
   if (BASE_UNLIKELY(ended == AGAIN)) ended = run_on(activation);
   if (BASE_UNLIKELY(activation->looks_after)) engine_look(activation->instance->store);
