@@ -59,8 +59,8 @@ void ir_frontend_free(struct ir_frontend *fe) {
 /* Where writes go after memory ran out; its contents mean nothing. */
 static _Thread_local struct ir_insn scratch_insn;
 
-/* Twice what the longest body makes that has an instruction in every byte. Only branches that carry a thousand values
- * each make more; without a limit they could outgrow the 32-bit distances of the tiers' code. */
+/* Twice what the longest body makes that has an instruction in every byte. Only branches that carry values make more;
+ * without a limit they could outgrow the 32-bit distances of the tiers' code. */
 enum { MAX_INSNS = 1 << 24 };
 
 static HOT struct ir_insn *emit(struct ir_frontend *fe, uint16_t op) {
@@ -251,24 +251,61 @@ static uint32_t branch_slot(const struct ir_frontend *fe, const struct control *
   return below->slot + below->slots;
 }
 
+/* From so many values on, a branch that may be followed by others with the same values brings them to their temporaries
+ * first, once for all of them, and one instruction moves them. A branch takes two bytes, and carries a thousand values. */
+enum { MANY_VALUES = 4 };
+
+static void settle_many(struct ir_frontend *fe, const struct control *target) {
+  if (branch_arity(target) >= MANY_VALUES) settle_all(fe);
+}
+
+/* Behind the operands from `first` on that are in their temporaries, and so in consecutive slots. */
+static size_t end_of_run(const struct ir_frontend *fe, size_t first) {
+  size_t end = first < fe->settled_count ? fe->settled_count : first, count = fe->operands.count;
+  while (end < count && fe->operands.items[end].place == PLACE_TEMP) end++;
+  return end < count ? end : count;
+}
+
 static bool branch_values_in_place(const struct ir_frontend *fe, const struct control *target) {
-  uint32_t arity = branch_arity(target), slot = branch_slot(fe, target);
-  for (size_t i = fe->operands.count - arity; i < fe->operands.count; i++) {
-    const struct operand *operand = &fe->operands.items[i];
-    if (operand->place != PLACE_TEMP || operand->slot != slot) return false;
-    slot += operand->slots;
-  }
-  return true;
+  uint32_t arity = branch_arity(target);
+  if (arity == 0 || arity > fe->operands.count) return true; /* the latter: memory ran out */
+  size_t first = fe->operands.count - arity;
+  return end_of_run(fe, first) == fe->operands.count && fe->operands.items[first].slot == branch_slot(fe, target);
+}
+
+static uint32_t run_slots(const struct ir_frontend *fe, size_t first, size_t end) {
+  const struct operand *last = &fe->operands.items[end - 1];
+  return last->slot + last->slots - fe->operands.items[first].slot;
+}
+
+/* Of the values for `target`, which they are from number `index` on. */
+static void emit_run(struct ir_frontend *fe, const struct control *target, uint32_t slot, size_t first, size_t end,
+                     size_t index) {
+  struct ir_insn *insn = emit(fe, IR_MOVE_SLOTS);
+  insn->d = slot;
+  insn->a = fe->operands.items[first].slot;
+  insn->b = run_slots(fe, first, end);
+  insn->c = (uint32_t)index;
+  insn->imm = target->type;
+  insn->flags = target->kind == MODULE_FRAME_LOOP ? IR_LOOP : 0;
 }
 
 /* Moves the values of a branch down to where the target expects them. Ascending order is safe: value k's destination
  * is never above value k's own temporary, and constants and locals are not in the way. */
 static void emit_values(struct ir_frontend *fe, const struct control *target, uint32_t arity) {
   uint32_t slot = branch_slot(fe, target);
-  for (size_t i = fe->operands.count - arity; i < fe->operands.count; i++) {
+  size_t first = fe->operands.count - arity;
+  for (size_t i = first, end; i < fe->operands.count; i = end) {
     const struct operand *operand = &fe->operands.items[i];
-    if (operand->place != PLACE_TEMP || operand->slot != slot) emit_move(fe, slot, operand);
-    slot += operand->slots;
+    end = end_of_run(fe, i);
+    bool is_in_place = end > i && operand->slot == slot;
+    if (!is_in_place && end < i + MANY_VALUES) {
+      emit_move(fe, slot, operand);
+      end = i + 1;
+    } else if (!is_in_place) {
+      emit_run(fe, target, slot, i, end, i - first);
+    }
+    slot += run_slots(fe, i, end);
   }
 }
 
@@ -287,7 +324,8 @@ static void emit_return(struct ir_frontend *fe) {
   uint32_t count = type->result_count;
   if (count > fe->operands.count) return; /* memory ran out */
   const size_t first_index = fe->operands.count - count;
-  for (size_t i = first_index; count > 1 && i < fe->operands.count; i++)
+  size_t first_unsettled = first_index > fe->settled_count ? first_index : fe->settled_count;
+  for (size_t i = first_unsettled; count > 1 && i < fe->operands.count; i++)
     if (fe->operands.items[i].place != PLACE_TEMP) emit_move(fe, fe->operands.items[i].slot, &fe->operands.items[i]);
   struct ir_insn *insn = emit(fe, IR_RETURN);
   insn->b = type->result_slots;
@@ -340,6 +378,8 @@ static void emit_br_if(struct ir_frontend *fe, const struct operand *condition, 
 
 static void branch_if(struct ir_frontend *fe, const struct operand *condition, uint32_t depth, bool negated) {
   const struct control *target = control_at(fe, depth);
+  if (condition->place == PLACE_CONST && (condition->konst != 0) == negated) return;
+  settle_many(fe, target);
   if (target->kind != MODULE_FRAME_FUNC && branch_values_in_place(fe, target)) {
     emit_br_if(fe, condition, target->label, negated);
     return;
@@ -360,6 +400,8 @@ static void do_br_table(struct ir_frontend *fe, const struct module_insn *insn) 
   struct operand index = pop_slot(fe);
   uint32_t count = insn->imm.br_table.target_count + 1;
   size_t first = fe->out.targets.count;
+  const uint8_t *cursor = fe->body.module->bytes + insn->imm.br_table.targets_offset, *first_target = cursor;
+  settle_many(fe, control_at(fe, frontend_read_u32(&first_target))); /* all of them take as many values */
   struct ir_insn *table = emit(fe, IR_BR_TABLE);
   use_a(fe, table, &index);
   table->imm = first;
@@ -369,7 +411,6 @@ static void do_br_table(struct ir_frontend *fe, const struct module_insn *insn) 
     return;
   }
   fe->out.targets.count += count;
-  const uint8_t *cursor = fe->body.module->bytes + insn->imm.br_table.targets_offset;
   uint32_t previous_depth = UINT32_MAX;
   for (uint32_t i = 0; i < count; i++) {
     uint32_t depth = frontend_read_u32(&cursor);
@@ -414,6 +455,7 @@ static void set_block_type(const struct ir_frontend *fe, struct control *control
     return;
   }
   const struct module_func_type *type = &fe->body.module->types[raw].func;
+  control->type = (uint32_t)raw;
   control->param_count = type->param_count;
   control->result_count = type->result_count;
   control->params = type->params;

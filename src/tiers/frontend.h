@@ -34,6 +34,7 @@ struct control {
   uint32_t else_label;
   uint32_t height; /* operands below the parameters */
   uint32_t param_count, result_count;
+  uint32_t type; /* with more than one value: their type */
   const module_type *params, *results; /* results NULL: the one in `single` */
   module_type single;
   uint32_t own_try;        /* TRY_TABLE, TRY: index in out.tries */

@@ -37,6 +37,8 @@ enum ir_op {
   IR_TRY_END,                /* here it ends */
   IR_FUEL,                   /* charges imm; only at the start and behind labels of loops: nothing is in registers */
   IR_FUEL_BYTES,             /* charges for the work of (a << imm) bytes; a is read in place */
+  IR_MOVE_SLOTS,             /* d ... <- a ...: b slots of temporaries, in ascending order, d < a; imm: a type, whose
+                                results they are, from number c on; IR_LOOP: its parameters */
   IR_OP_COUNT,
 };
 
@@ -47,7 +49,7 @@ enum ir_flags {
   IR_B_CONST = 8,  /* operand b is `konst` */
   IR_A_CONST = 16, /* IR_RETURN: operand a is `konst`; loads and stores: the address is `imm` alone */
   IR_NEGATED = 32,
-  IR_LOOP = 64, /* IR_LABEL: target of backward branches */
+  IR_LOOP = 64, /* IR_LABEL: target of backward branches; IR_MOVE_SLOTS: what one carries */
 };
 
 /* Where a value of a type is kept besides its slot. */

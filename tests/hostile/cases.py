@@ -224,10 +224,18 @@ def wide_calls_in_dead_code(params, count):
     return HEADER + kinds + functions + code
 
 
-def wide_branches(results, count):
-    """br_if over and over with all these values on the stack."""
+def wide_branches(results, count, condition=i32(0), below=b''):
+    """br_if over and over with all these values on the stack, above what `below` pushes."""
     kinds = types(func_type(), func_type(b'', I32 * results))
-    return program(b'\x02\1' + i32(0) * results + (i32(0) + b'\x0d\0') * count + END + DROP * results, (1, kinds))
+    return program(b'\x02\1' + below + i32(0) * results + (condition + b'\x0d\0') * count + b'\x0c\0' + END +
+                   DROP * results, (1, kinds), locals_=[(1, I32[0])])
+
+
+def wide_returns(results, count):
+    """The same out of a function, whose results nobody takes."""
+    code = i32(0) * results + (b'\x20\0\x0d\0') * count
+    return HEADER + types(func_type(), func_type(b'', I32 * results)) + section(3, b'\2\0\1') + \
+        section(7, b'\1\3run\0\0') + section(10, vec([body(b'\x10\1' + DROP * results), body(code, [(1, I32[0])])]))
 
 
 def wide_br_table(results, labels):
@@ -433,9 +441,13 @@ def table_cases():
 def code_cases():
     yield Case('calls with 1000 parameters in dead code', lambda: wide_calls_in_dead_code(1000, MANY), 'validate')
     yield Case('branches with 1000 results', lambda: wide_branches(1000, MANY), 'validate')
-    # What such branches become is limited, as a part of the machine's memory would be gone otherwise.
-    yield Case('branches with 1000 results, translated', lambda: wide_branches(1000, MANY), RUN, 125, 'out of memory',
-               more_bytes=768 << 20)
+    local = b'\x20\0'
+    yield Case('branches with 1000 results, translated', lambda: wide_branches(1000, MANY), RUN)
+    yield Case('branches by a local, 1000 results', lambda: wide_branches(1000, MANY, local), RUN)
+    yield Case('branches by a local, 1000 results to be moved', lambda: wide_branches(1000, MANY // 10, local, i32(0)), RUN)
+    yield Case('branches by a local, 1000 results, 40000', lambda: wide_branches(1000, 40000, local), RUN)
+    yield Case('branches by a local, 3 results to be moved', lambda: wide_branches(3, MANY // 10, local, i32(0)), RUN)
+    yield Case('returns of 1000 results', lambda: wide_returns(1000, MANY // 10), RUN)
     yield Case('br_table of 65520 labels, 1000 results', lambda: wide_br_table(1000, 65520), RUN)
     yield Case('a million blocks that are left', lambda: blocks_that_are_left(MANY), RUN)
     yield Case('6000 loops in each other, 40000 locals in the innermost', lambda: loops_and_locals(6000, 40000), RUN)

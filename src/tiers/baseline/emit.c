@@ -515,6 +515,12 @@ static void copy_slots(struct baseline_emitter *e, uint32_t d, uint32_t a, uint3
   emit_put_imm(e, STENCIL_COPY_SLOTS, count);
 }
 
+/* What the registers say of the temporaries is old then. */
+static void emit_move_slots(struct baseline_emitter *e, const struct ir_insn *insn) {
+  leave_registers(e);
+  copy_slots(e, insn->d, insn->a, insn->b);
+}
+
 static void reload_return(struct baseline_emitter *e) {
   uint8_t *to = here(e);
   if (to) put_bytes(e, baseline_arch_reload_return(to, e->function->link_slot));
@@ -628,6 +634,7 @@ static void emit_table_insn(struct baseline_emitter *e, const struct ir_insn *in
 EMIT_APART void emit_one(struct baseline_emitter *e, const struct ir_insn *insn) {
   switch (insn->op) {
   case IR_MOVE: select_move(e, insn); break;
+  case IR_MOVE_SLOTS: emit_move_slots(e, insn); break;
   case IR_CONST: select_const(e, insn); break;
   case IR_LABEL: emit_label(e, insn); break;
   case IR_BR: emit_br(e, insn); break;

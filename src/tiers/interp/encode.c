@@ -591,6 +591,10 @@ static void encode_table_insn(struct interp_encoder *e, const struct ir_insn *in
 static void encode_insn(struct interp_encoder *e, const struct ir_insn *insn) {
   switch (insn->op) {
   case IR_MOVE: encode_move(e, insn); break;
+  case IR_MOVE_SLOTS:
+    interp_emit(e, INTERP_move_n, insn->d, insn->a, insn->b);
+    forget_all(e);
+    break;
   case IR_CONST:
     emit_const(e, insn->d, insn->konst);
     interp_forget_slot(e, insn->d);

@@ -45,6 +45,7 @@ H(move2) { /* d <- a, d + 1 <- lo */
   fp[ip->d + 1] = second;
   NEXT();
 }
+H(move_n) { memmove(fp + ip->d, fp + ip->a, (size_t)ip->b * 8); NEXT(); }
 H(move_r) { fp[ip->d] = acc; NEXT(); }
 H(move_f) { KEEP_f; NEXT(); }
 H(move_g) { KEEP_F; NEXT(); }

@@ -69,7 +69,7 @@ enum { INTERP_V128_INSNS = (16 + sizeof(struct interp_insn) - 1) / sizeof(struct
 /* All handlers: the families of the instruction table, then the ones written by hand. */
 #define INTERP_HAND_WRITTEN(X)                                                                                    \
   X(enter_0)                                                                                                      \
-  X(enter_1) X(enter_2) X(enter_3) X(enter_n) X(translate) X(elsewhere) X(no_room) X(poll) X(fuel) X(fuel_bytes) X(fuel_more) X(exit) X(move) X(move2) X(move_r) X(move_f) X(move_g) \
+  X(enter_1) X(enter_2) X(enter_3) X(enter_n) X(translate) X(elsewhere) X(no_room) X(poll) X(fuel) X(fuel_bytes) X(fuel_more) X(exit) X(move) X(move2) X(move_n) X(move_r) X(move_f) X(move_g) \
       X(get) X(get_f) X(get_g) X(const_32) X(const_64) X(br) X(br_loop) X(br_if_s) X(br_if_r) X(br_unless_s)      \
           X(br_unless_r) X(br_if64_s) X(br_if64_r) X(br_unless64_s) X(br_unless64_r) X(br_table_s) X(br_table_r)  \
               X(return_void) X(return_const) X(return_s) X(return_r) X(return_fs) X(return_fr) X(return_gs)       \

@@ -235,9 +235,17 @@ static enum value_type constant_type(enum ir_class cls) {
                                 : VALUE_I64;
 }
 
+static void move_slots(struct batch *b, const struct ir_insn *insn) {
+  const struct module_func_type *type = &b->job->module->types[insn->imm].func;
+  const module_type *moved = (insn->flags & IR_LOOP ? type->params : type->results) + insn->c;
+  for (uint32_t i = 0; i < insn->b; i += module_type_slots(*moved++))
+    value_write(b, insn->d + i, value_read_any(b, insn->a + i, ir_class_of(*moved)));
+}
+
 bool control_insn(struct batch *b, const struct ir_insn *insn) {
   switch (insn->op) {
   case IR_MOVE: value_write(b, insn->d, value_read_any(b, insn->a, insn->result)); return true;
+  case IR_MOVE_SLOTS: move_slots(b, insn); return true;
   case IR_CONST: value_write(b, insn->d, value_number(b, constant_type(insn->result), insn->konst)); return true;
   case IR_SELECT: build_select(b, insn); return true;
   case IR_LABEL: build_label(b, insn); return true;

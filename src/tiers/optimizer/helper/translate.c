@@ -95,8 +95,16 @@ static bool add_locals(struct batch *b) {
 
 /* ---- Refusals ---------------------------------------------------------------------------------------------------------------- */
 
+/* A move of many slots is made of as many. */
+static size_t work_of(const struct ir_function *ir) {
+  size_t work = ir->insns.count;
+  for (size_t i = 0; i < ir->insns.count; i++)
+    if (ir->insns.items[i].op == IR_MOVE_SLOTS) work += ir->insns.items[i].b;
+  return work;
+}
+
 static int refusal_of(const struct ir_function *ir) {
-  if (ir->frame_slots > baseline_max_frame_slots || ir->insns.count > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
+  if (ir->frame_slots > baseline_max_frame_slots || work_of(ir) > MOST_INSNS) return WIRE_REASON_TOO_LARGE;
   return -1;
 }
 
