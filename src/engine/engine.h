@@ -261,7 +261,7 @@ struct engine_code_stats {
   uint32_t compiled, optimized; /* functions: with code that was made here in no time; that was made with time */
   uint32_t moves;               /* of frames that ran, to optimized code */
   uint64_t compile_ns;          /* that the guest's threads have waited for code */
-  bool has_asked;               /* another process, for code */
+  bool has_wanted, has_asked;   /* optimized code; another process for it, which may have been none there */
   const struct cay_error *ended; /* why that has not answered for all; NULL: it has */
   const char *kept_where;       /* where optimized code was kept; NULL: nowhere */
   bool is_part;                 /* which was not for all functions */
@@ -347,7 +347,7 @@ struct engine_tier {
   enum cay_status (*list)(void *code, uint32_t func, void (*piece)(void *env, const struct engine_code_piece *piece),
                           void *env, struct cay_error *error);
   /* For people: what became of the code object's functions. NULL: nothing but the usual. */
-  void (*report)(const void *code, struct base_text *out);
+  void (*report)(void *code, struct base_text *out);
   /* The same in numbers. NULL: there are none. */
   void (*count)(void *code, struct engine_code_stats *out);
   /* How many times as large as the stack of values the native stack is; 0: as large. */

@@ -375,13 +375,13 @@ static size_t code_bytes(void *object, bool all) {
 static void count(void *object, struct engine_code_stats *out) {
   struct baseline_code *code = object;
   *out = (struct engine_code_stats){.compile_ns = atomic_load(&code->compile_ns)};
+#if TIERS_RUNS_OPTIMIZED
+  optimizer_count(code, out);
+#endif
   pthread_mutex_lock(&code->lock);
   for (size_t i = 0; i < code->chunks.count; i++)
     for (size_t k = 0; k < code->chunks.items[i].places.count; k++)
       out->compiled += code->chunks.items[i].places.items[k].function->kind == COMPILED_BASELINE;
-#if TIERS_RUNS_OPTIMIZED
-  optimizer_count(code, out);
-#endif
   pthread_mutex_unlock(&code->lock);
 }
 

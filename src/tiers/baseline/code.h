@@ -105,9 +105,9 @@ bool optimizer_start_for(int socket, int *process);
 void optimizer_prepare(void);
 void optimizer_settle(void);
 /* "optimized 10 of 12 functions; 2 not for a frame or body too large" */
-void optimizer_report(const void *code, struct base_text *out);
-/* What engine_tier.count tells of optimized code. */
-void optimizer_count(const struct baseline_code *code, struct engine_code_stats *out);
+void optimizer_report(void *code, struct base_text *out);
+/* What engine_tier.count tells of optimized code. Takes the line's lock, so that the caller has no code object's. */
+void optimizer_count(struct baseline_code *code, struct engine_code_stats *out);
 /* engine_tier.code_new of tiers_optimized (optimizer/install.c). */
 enum cay_status optimizer_code_new(struct module *module, const struct engine_code_options *options, void **out,
                                    const void *const **entries, struct cay_error *error);

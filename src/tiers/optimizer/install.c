@@ -321,28 +321,41 @@ static const char *const reasons[WIRE_REASON_COUNT] = {
 };
 static_assert((int)WIRE_REASON_COUNT < (int)ENGINE_CODE_REASONS, "all of them can be counted");
 
-void optimizer_count(const struct baseline_code *code, struct engine_code_stats *out) {
-  size_t count = 0;
-  out->optimized = code->optimized_count;
+/* What changes while programs run: threads that share the code may be in the middle of it. Why the helper has ended is written
+ * once. */
+static void count_asked(const struct baseline_code *code, struct engine_code_stats *out) {
+  if (code->watch) optimizer_line_lock();
   out->moves = code->watch ? optimizer_watch_of(code)->moves : 0;
+  out->has_wanted = code->watch && optimizer_watch_of(code)->has_wanted;
   out->has_asked = code->has_asked;
   out->ended = code->optimizer_ended.status ? &code->optimizer_ended : NULL;
+  if (code->watch) optimizer_line_unlock();
+}
+
+void optimizer_count(struct baseline_code *code, struct engine_code_stats *out) {
+  size_t count = 0;
+  count_asked(code, out);
   out->kept_where = code->kept_where;
   out->is_part = code->is_part;
+  pthread_mutex_lock(&code->lock);
+  out->optimized = code->optimized_count;
   for (uint32_t i = 0; i < WIRE_REASON_COUNT; i++) {
     if (!code->refused[i]) continue;
     out->left[count].why = reasons[i];
     out->left[count++].functions = code->refused[i];
   }
+  pthread_mutex_unlock(&code->lock);
 }
 
-void optimizer_report(const void *object, struct base_text *out) {
-  const struct baseline_code *code = object;
-  if (code->watch && !optimizer_watch_of(code)->has_wanted && !code->kept_where) return;
-  base_text_format(out, "optimized %u of %u functions", code->optimized_count, code_entry_count(code));
-  if (code->watch) base_text_format(out, " while it ran, and moved %u times", optimizer_watch_of(code)->moves);
-  if (code->kept_where) base_text_format(out, " (kept %s)", code->kept_where);
-  for (uint32_t i = 0; i < WIRE_REASON_COUNT; i++)
-    if (code->refused[i]) base_text_format(out, "; %u not for %s", code->refused[i], reasons[i]);
-  if (code->optimizer_ended.status) base_text_format(out, "; the rest is not: %s", code->optimizer_ended.text);
+void optimizer_report(void *object, struct base_text *out) {
+  struct baseline_code *code = object;
+  struct engine_code_stats stats = {0};
+  optimizer_count(code, &stats);
+  if (code->watch && !stats.has_wanted && !stats.kept_where) return;
+  base_text_format(out, "optimized %u of %u functions", stats.optimized, code_entry_count(code));
+  if (code->watch) base_text_format(out, " while it ran, and moved %u times", stats.moves);
+  if (stats.kept_where) base_text_format(out, " (kept %s)", stats.kept_where);
+  for (size_t i = 0; i < ENGINE_CODE_REASONS && stats.left[i].why; i++)
+    base_text_format(out, "; %u not for %s", stats.left[i].functions, stats.left[i].why);
+  if (stats.ended) base_text_format(out, "; the rest is not: %s", stats.ended->text);
 }

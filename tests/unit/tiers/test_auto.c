@@ -3,6 +3,8 @@
  * wait for the answer, so that they come at many moments; other tests run so, too (every_tier.h). */
 #include "builder.h"
 
+#include <pthread.h>
+
 enum { INT_TO_INT, NUMBERS };
 static void add_types(struct builder *b) {
   TYPE(b, FUNC_TYPE, 1, T_I32, 1, T_I32);
@@ -237,6 +239,33 @@ TEST(who_starts_the_helper_may_be_busy) {
   world_free(&setting.world);
 }
 
+/* From a thread that has no part in it. */
+static atomic_bool is_over;
+static void *count_meanwhile(void *instance) {
+  uint32_t moves = 0, fewer = 0;
+  while (!atomic_load(&is_over)) {
+    struct engine_code_stats stats;
+    tiers_auto.count(((struct engine_instance *)instance)->code, &stats);
+    fewer += stats.moves < moves;
+    moves = stats.moves;
+  }
+  return fewer ? instance : NULL;
+}
+
+TEST(counts_are_told_while_it_runs) {
+  struct setting setting = begin();
+  pthread_t thread;
+  void *wrong;
+  atomic_store(&is_over, false);
+  CHECK_INT(pthread_create(&thread, NULL, count_meanwhile, setting.instance), 0);
+  for (int i = 0; i < 3; i++) CHECK_CALL(&setting.world, setting.instance, "numbers", 12, 60);
+  CHECK_CALL(&setting.world, setting.instance, "sum", 1000, 507500);
+  atomic_store(&is_over, true);
+  CHECK_INT(pthread_join(thread, &wrong), 0);
+  CHECK(!wrong);
+  world_free(&setting.world);
+}
+
 TEST(modules_take_turns) {
   struct setting one = begin(), other = begin();
   for (int i = 0; i < 3; i++) {
@@ -251,5 +280,5 @@ TEST(modules_take_turns) {
 TEST_MAIN(ask_early(); RUN(without_a_helper_the_baseline_runs) RUN(nothing_is_asked_for_before_it_is_busy)
               RUN(what_takes_llvm_too_long_is_given_up) RUN(a_loop_goes_on_in_optimized_code)
                   RUN(calls_go_to_optimized_code) RUN(values_of_all_types_move) RUN(a_trap_has_the_frames_of_both)
-                      RUN(what_is_refused_goes_on) RUN(a_frame_with_references_moves) RUN(modules_take_turns)
-                          RUN(who_starts_the_helper_may_be_busy))
+                      RUN(what_is_refused_goes_on) RUN(a_frame_with_references_moves) RUN(counts_are_told_while_it_runs)
+                          RUN(modules_take_turns) RUN(who_starts_the_helper_may_be_busy))
