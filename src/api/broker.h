@@ -54,6 +54,8 @@ enum {
 };
 _Static_assert((int)BROKER_NAME_MS < (int)HOST_LOOKUP_MS, "who asked hears of the end of a lookup, and not of silence");
 
+/* Of a broker's socket: the process that is served. */
+pid_t broker_served(int socket);
 /* The broker's life, in a process of its own: answers until the other end of `socket` is closed. `tier`: whose process is
  * started (NULL: none). `network` (NULL: none): the rules for names; a lookup may take `lookup_ms`. `cache` (NULL: none): where
  * what the tier's process makes is kept. */

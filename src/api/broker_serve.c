@@ -79,6 +79,13 @@ static void be_alone(int kept) {
   base_os_close_from(0, kept);
 }
 
+/* Who made the socket. The parent may have ended by now, and then somebody else is it. */
+pid_t broker_served(int socket) {
+  struct ucred maker = {0};
+  socklen_t len_bytes = sizeof maker;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &len_bytes) == 0 ? maker.pid : 0;
+}
+
 /* The same with two, which get the numbers that a waiter's have (base_os_start_waiter). */
 static void be_alone_with(int *socket, int *folder) {
   be_quiet();
@@ -309,7 +316,7 @@ _Noreturn void broker_serve(int socket, const struct engine_tier *tier, const st
   static struct server server;
   static struct api_cache own;
   server.tier = tier;
-  server.command = getppid();
+  server.command = broker_served(socket);
   server.life = -1;
   server.reader_socket = -1;
   server.network = network;

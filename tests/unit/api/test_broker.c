@@ -128,6 +128,29 @@ TEST(one_descriptor_comes_along) {
   close_ends();
 }
 
+/* Who is served is known when it has ended, and its child has another parent. */
+TEST(who_is_served_is_known_after_its_end) {
+  int told[2], gone[2];
+  pid_t served = 0;
+  CHECK_INT(pipe(told), 0);
+  CHECK_INT(pipe(gone), 0);
+  pid_t command = fork();
+  if (command == 0) {
+    connect_ends();
+    if (fork() != 0) _exit(0);
+    close(gone[1]);
+    while (read(gone[0], &served, 1) > 0) { /* until nobody has the other end */
+    }
+    served = broker_served(ends[1]);
+    _exit(write(told[1], &served, sizeof served) != sizeof served);
+  }
+  CHECK(waitpid(command, NULL, 0) == command);
+  close(gone[1]);
+  CHECK(read(told[0], &served, sizeof served) == (ssize_t)sizeof served);
+  CHECK_INT(served, command);
+  close(told[0]), close(told[1]), close(gone[0]);
+}
+
 /* By the default action of the signal the test would end. */
 TEST(sending_waits_for_nobody) {
   connect_ends();
@@ -434,6 +457,7 @@ int main(int argc, char **argv) {
   setup();
   RUN(requests)
   RUN(one_descriptor_comes_along)
+  RUN(who_is_served_is_known_after_its_end)
   RUN(sending_waits_for_nobody)
   RUN(two_descriptors)
   RUN(names_are_answered)
