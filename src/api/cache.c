@@ -69,12 +69,16 @@ static bool find_place(const char *setting, char *const *environment, struct pla
   return !out->parent.failed && !out->name.failed;
 }
 
-static bool is_own_folder(int fd) {
+/* Why the folder is not to be trusted; NULL: it is. That files in it get its group, as in all folders below one where that is so,
+ * gives the group nothing. */
+static const char *distrust_folder(int fd) {
   struct stat status;
-  return fstat(fd, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & 07777) == 0700;
+  if (fstat(fd, &status) != 0) return "it cannot be looked at";
+  if (status.st_uid != geteuid()) return "it belongs to somebody else";
+  return (status.st_mode & 07777 & ~S_ISGID) == 0700 ? NULL : "its mode is not 0700";
 }
 
-/* The folder's descriptor, or -1 and errno; EPERM: it is not to be trusted. */
+/* The folder's descriptor, or -1 and errno. */
 static int open_folder(const char *parent, const char *name, bool makes) {
   if (makes && mkdir(parent, 0700) != 0 && errno != EEXIST) return -1;
   int above = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -84,11 +88,6 @@ static int open_folder(const char *parent, const char *name, bool makes) {
                : openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   int reason = errno;
   close(above);
-  if (fd >= 0 && !is_own_folder(fd)) {
-    close(fd);
-    fd = -1;
-    reason = EPERM;
-  }
   errno = reason;
   return fd;
 }
@@ -97,12 +96,15 @@ static bool is_off(const char *setting) { return setting && strcmp(setting, "off
 
 static enum cay_status open_at(const char *parent, const char *name, bool makes, int *fd, struct cay_error *error) {
   *fd = open_folder(parent, name, makes);
-  if (*fd >= 0 || (!makes && errno == ENOENT)) return CAY_OK;
-  if (errno == EPERM)
-    return base_error_set(error, CAY_ERROR_SYSTEM,
-                          "the cache %s/%s is not trusted: it has to be a folder of yours with mode 0700", parent,
-                          name);
-  return base_error_system(error, errno, "the cache %s/%s cannot be used", parent, name);
+  if (*fd < 0 && !makes && errno == ENOENT) return CAY_OK;
+  if (*fd < 0) return base_error_system(error, errno, "the cache %s/%s cannot be used", parent, name);
+  const char *problem = distrust_folder(*fd);
+  if (!problem) return CAY_OK;
+  close(*fd);
+  *fd = -1;
+  return base_error_set(error, CAY_ERROR_SYSTEM,
+                        "the cache %s/%s is not trusted: it has to be a folder of yours with mode 0700, and %s", parent,
+                        name, problem);
 }
 
 static enum cay_status open_place(struct place *place, bool makes, struct api_cache **out, struct cay_error *error) {

@@ -211,7 +211,7 @@ def a_folder_that_others_may_change_is_not_used(case):
     for mode in 0o770, 0o755, 0o777, 0o1700:
         case.cache.chmod(mode)
         err = case.run()
-        assert 'not trusted' in err and 'kept' not in err, err
+        assert 'not trusted' in err and 'its mode is not 0700' in err and 'kept' not in err, err
         assert 'not trusted' in case.cay('cache', 'list', code=125)[1]
     case.cache.chmod(0o700)
     assert case.hits()
@@ -222,7 +222,15 @@ def a_folder_that_others_may_change_is_not_used(case):
         case.cache.unlink()
         (case.home / 'moved').rename(case.cache)
         os.chown(case.cache, 12345, -1)
-        assert 'not trusted' in case.run()
+        assert 'it belongs to somebody else' in case.run()
+
+
+def a_folder_whose_files_get_its_group_is_used(case):
+    case.cache.parent.mkdir(parents=True, exist_ok=True)
+    case.cache.parent.chmod(0o2755)
+    case.run()
+    assert case.cache.stat().st_mode & 0o7777 == 0o2700
+    assert case.hits()
 
 
 def without_a_place_the_program_runs(case):
@@ -669,7 +677,7 @@ def kills_while_it_runs_leave_nothing_broken(case):
 
 CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_are_other_code,
          a_file_that_changed_in_place_is_hashed_anew, off_keeps_nothing, damaged_and_foreign_files_are_written_anew,
-         code_under_another_name_is_none, a_folder_that_others_may_change_is_not_used, without_a_place_the_program_runs,
+         code_under_another_name_is_none, a_folder_that_others_may_change_is_not_used, a_folder_whose_files_get_its_group_is_used, without_a_place_the_program_runs,
          many_at_once_do_no_harm, kills_leave_nothing_broken, what_a_short_program_leaves_is_finished,
          the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
          a_home_that_cannot_be_written_is_told, what_is_busy_is_kept,
