@@ -50,6 +50,16 @@ def calling_module():
             + section(3, b'\x01\0') + section(7, b'\x01' + text('f') + b'\0\x01') + section(10, b'\x01' + leb(len(code)) + code))
 
 
+def nested_module():
+    """Exports f: (i32) -> i32, whose loop calls so many times what computes for a part of a millisecond."""
+    rounds = leb(300000)
+    inner = (b'\x01\x02\x7f\x03\x40\x20\x01\x41\x05\x6c\x20\x00\x6a\x21\x01'  # x = x * 5 + seed, which no optimizer does at once
+             b'\x20\x02\x41\x01\x6a\x22\x02\x41' + rounds + b'\x49\x0d\x00\x0b\x20\x01\x0b')
+    outer = b'\x01\x01\x7f\x03\x40\x20\x01\x10\x01\x1a\x20\x01\x41\x01\x6a\x22\x01\x20\x00\x49\x0d\x00\x0b\x20\x01\x0b'
+    return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, b'\x02\0\0') + section(7, b'\x01' + text('f') + b'\0\0')
+            + section(10, b'\x02' + b''.join(leb(len(code)) + code for code in (outer, inner))))
+
+
 def slow_module(functions=600):
     """Takes LLVM some seconds, at least. Exports f: (i32) -> i32."""
     step = bytes([0x20, 0, 0x41, 3, 0x6A, 0x21, 0, 0x20, 0, 0x20, 0, 0x41, 7, 0x6A, 0x6F, 0x6A])  # a remainder, which may trap
@@ -88,9 +98,8 @@ class Case:
     def codes(self):
         return sorted(self.cache.glob('*.code'))
 
-    def run_busy(self, *options, function='f', **how):
-        """The same of a run of the tier that is taken when none is named."""
-        count = 2000000000  # so that the helper's answer comes while it runs
+    def run_busy(self, *options, function='f', count=2000000000, **how):
+        """The same of a run of the tier that is taken when none is named, so long that the helper's answer comes while it runs."""
         out, err = self.cay('run', '-v', *options, '--invoke', function, str(self.module), str(count), **how)
         assert out == '%d\n' % count, out
         return err
@@ -438,6 +447,18 @@ def what_later_runs_add_is_kept_with_it(case):
     assert path.read_bytes() == before
 
 
+def what_runs_around_optimized_code_is_kept_after_one_run(case):
+    """It counts little, since what takes the time does not count any more."""
+    case.module.write_bytes(nested_module())
+    case.run_busy(count=8000)
+    case.cay('cache', 'wait')
+    before = case.codes()[0].read_bytes()
+    err = case.run_busy(count=8000)
+    assert 'optimized 2 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
+    case.cay('cache', 'wait')
+    assert case.codes()[0].read_bytes() == before
+
+
 @contextlib.contextmanager
 def turn_of_another(case):
     with open(case.cache / 'turn') as turn:
@@ -681,7 +702,7 @@ CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_a
          many_at_once_do_no_harm, kills_leave_nothing_broken, what_a_short_program_leaves_is_finished,
          the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
          a_home_that_cannot_be_written_is_told, what_is_busy_is_kept,
-         what_later_runs_add_is_kept_with_it, who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
+         what_later_runs_add_is_kept_with_it, what_runs_around_optimized_code_is_kept_after_one_run, who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
          a_cache_that_cannot_be_written_keeps_nothing_else, the_programs_of_a_pipe_are_both_compiled_afresh,
          what_runs_at_once_have_made_is_joined, modules_that_take_turns_are_all_compiled_afresh, programs_that_run_are_not_waited_for,
          default_tier_says_that_the_cache_is_not_trusted, any_number_of_helpers_makes_the_same,

@@ -149,21 +149,22 @@ void baseline_arch_stubs(uint8_t *to, uint32_t count) {
 }
 
 /* Keeps the frame pointer chain, and the callee's frame where the walker of frames finds it. Behind it, memory may have
- * moved, and a single result is in the first registers too. */
+ * moved, others have counted, and a single result is in the first registers too. */
 const uint32_t baseline_thunk_bytes = 64, baseline_thunk_frame_slots = 1, baseline_record_slots = 0;
 static_assert(offsetof(struct engine_instance, memory0) == 0 && offsetof(struct engine_memory, base) == 0,
               "read by a thunk");
 void baseline_arch_thunk(uint8_t *to, int32_t distance, bool boxes) {
   const uint8_t *start = to;
   (void)boxes;
-  to = BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA, 0x55, 0x48, 0x89, 0xE5); /* endbr64; push rbp; mov rbp, rsp */
-  to = BYTES(to, 0x41, 0x54, 0x48, 0x83, 0xEC, 0x08);             /* push r12; sub rsp, 8 */
-  to = BYTES(to, 0x4C, 0x89, 0xF7, 0x4C, 0x89, 0xE6, 0xE8);       /* mov rdi, r14; mov rsi, r12; call adapter */
+  to = load_thread(BYTES(to, 0xF3, 0x0F, 0x1E, 0xFA));                     /* endbr64 */
+  to = BYTES(to, 0x41, 0x89, 0x6A, offsetof(struct engine_thread, ticks)); /* mov [r10 + ticks], ebp */
+  to = BYTES(to, 0x55, 0x48, 0x89, 0xE5, 0x41, 0x54, 0x41, 0x54);          /* push rbp; mov rbp, rsp; push r12, twice */
+  to = BYTES(to, 0x4C, 0x89, 0xF7, 0x4C, 0x89, 0xE6, 0xE8); /* mov rdi, r14; mov rsi, r12; call adapter */
   to = number(to, (uint32_t)(distance - (int32_t)(to + 4 - start)));
-  to = BYTES(to, 0x48, 0x83, 0xC4, 0x08, 0x41, 0x5C, 0x5D); /* add rsp, 8; pop r12; pop rbp */
-  to = BYTES(to, 0x4D, 0x8B, 0x2E, 0x4D, 0x8B, 0x6D, 0x00); /* mov r13, [r14]; mov r13, [r13] */
-  to = BYTES(to, 0x4D, 0x8B, 0x3C, 0x24);                   /* mov r15, [r12] */
-  to = BYTES(to, 0x66, 0x49, 0x0F, 0x6E, 0xC7, 0xC3);       /* movq xmm0, r15; ret */
+  to = baseline_arch_load_count(BYTES(to, 0x41, 0x5C, 0x41, 0x5C, 0x5D)); /* pop r12, twice; pop rbp */
+  to = BYTES(to, 0x4D, 0x8B, 0x2E, 0x4D, 0x8B, 0x6D, 0x00);               /* mov r13, [r14]; mov r13, [r13] */
+  to = BYTES(to, 0x4D, 0x8B, 0x3C, 0x24);                                 /* mov r15, [r12] */
+  to = BYTES(to, 0x66, 0x49, 0x0F, 0x6E, 0xC7, 0xC3);                     /* movq xmm0, r15; ret */
   assert(to - start <= (ptrdiff_t)baseline_thunk_bytes);
 }
 

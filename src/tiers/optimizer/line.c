@@ -213,14 +213,14 @@ static bool hear_batch(void) {
   return true;
 }
 
-void optimizer_line_advance(struct baseline_code *code) {
-  if (is_child) return;
-  do {
+bool optimizer_line_advance(struct baseline_code *code) {
+  for (bool has_heard = false;; has_heard = true) {
     struct optimizer_watch *watch = optimizer_watch_of(code);
-    if (!line.asking && watch->wanted.count > 0 && !watch->is_over) begin(code); /* or another time */
-    if (!line.asking) return;
+    if (!is_child && !line.asking && watch->wanted.count > 0 && !watch->is_over) begin(code); /* or another time */
+    if (!line.asking) return has_heard;
     send_parts();
-  } while (hear_batch());
+    if (!hear_batch()) return has_heard;
+  }
 }
 
 void optimizer_line_finish(struct baseline_code *code) {

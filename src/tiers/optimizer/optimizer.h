@@ -144,8 +144,8 @@ uint64_t optimizer_busy_ns(void);
 void optimizer_line_lock(void);
 bool optimizer_line_trylock(void);
 void optimizer_line_unlock(void);
-/* Does what can be done without waiting: sends, receives, installs. */
-void optimizer_line_advance(struct baseline_code *code);
+/* Does what can be done without waiting: sends, receives, installs. True: there is code now that was not there before. */
+bool optimizer_line_advance(struct baseline_code *code);
 /* The same until there is nothing to do. */
 void optimizer_line_finish(struct baseline_code *code);
 /* The code object goes: what it has asked for is not wanted any more. */

@@ -73,11 +73,13 @@ static bool begin(struct baseline_code *code, struct engine_thread *thread) {
   return false;
 }
 
-static void advance(struct baseline_code *code) {
+/* Optimized code does not count. So what is left of the program, when the busiest part of it is, may take seconds for as many
+ * ticks as that part has taken in a period, and how many ticks it takes for one has to be found out anew. */
+static void advance(struct baseline_code *code, struct engine_thread *thread) {
   if (hasty)
     optimizer_line_finish(code);
-  else
-    optimizer_line_advance(code);
+  else if (optimizer_line_advance(code))
+    thread->tick_interval = thread->ticks = LEAST_TICKS;
 }
 
 /* Whether the sample makes the function one that is wanted. */
@@ -100,7 +102,7 @@ static void at_call(struct baseline_code *code, struct engine_thread *thread, ui
     watch->points[entry] = ASKED;
     want(watch, entry, WIRE_NO_LABEL);
   }
-  advance(code);
+  advance(code, thread);
   optimizer_line_unlock();
 }
 
@@ -127,7 +129,7 @@ static const void *at_loop(struct baseline_code *code, struct engine_thread *thr
   if (!begin(code, thread)) return NULL;
   struct optimizer_watch *watch = optimizer_watch_of(code);
   if (!watch->is_over && !find_loop(watch, site)) sample_loop(code, entry, site);
-  advance(code);
+  advance(code, thread);
   const struct optimizer_loop *loop = find_loop(watch, site);
   const void *there = loop ? loop->code : NULL;
   watch->moves += there != NULL;
