@@ -93,9 +93,10 @@ static void add_left(const struct api_run_stats *code, struct base_text *out) {
   base_text_addz(out, "]");
 }
 
+/* A line of its own, whatever the program has left behind. */
 static void add_json(const struct cli_session *session, const struct stats *stats, struct base_text *out) {
   const struct api_run_stats *code = &stats->code;
-  base_text_addz(out, "{\"module\":");
+  base_text_addz(out, "\n{\"module\":");
   base_text_add_json(out, session->file, strlen(session->file));
   add_string(out, "tier", code->tier);
   add_number(out, "functions", code->functions);
