@@ -7,10 +7,11 @@
  *
  * A code object begins with what there is, and adds to it what its helper makes. Of the tier `optimized` that is all of the
  * module, of which the file is there with the last answer; of the tier `auto` what was busy, of which it is when the code object
- * goes, together with what the file had before. The folder, the files and what is believed of them are cache.c's.
+ * goes, together with what the file had before, and unless another one has kept more meanwhile. The folder, the files and what is
+ * believed of them are cache.c's.
  *
- * Threads: several code objects may be under way, of the same module, too; each writes a file of its own, and the last one to
- * give it its name wins. A forked child keeps nothing. */
+ * Threads: several code objects may be under way, of the same module, too; each writes a file of its own. A forked child keeps
+ * nothing. */
 #include <unistd.h>
 
 #include "api/cache.h"
@@ -74,6 +75,17 @@ static void take(void *env, const struct tiers_answer *answer) {
   if (is_whole && answer->is_last && draft_finish(&keeping->draft, false)) cache_trim(keeping->keeper->cache);
 }
 
+/* Another process may have given its file the name meanwhile: what has more code stays. Joining the two would have most functions
+ * twice, since what is busy in one is so in the other. */
+static bool has_more(const struct keeping *keeping) {
+  struct base_file file;
+  struct tiers_kept now;
+  bool is_there = cache_read(keeping->keeper->cache, &keeping->key, &file, &now);
+  bool is_more = !is_there || (now.is_part && now.answers_bytes < keeping->draft.kept.answers_bytes);
+  base_file_deinit(&file);
+  return is_more;
+}
+
 static void end(void *env) {
   struct keeping *keeping = env;
   struct draft *draft = &keeping->draft;
@@ -81,9 +93,8 @@ static void end(void *env) {
     if (draft->fd >= 0) close(draft->fd); /* the parent's */
     draft->fd = -1;
   }
-  bool is_part =
-      draft->fd >= 0 && !keeping->keeper->is_whole && !cache_has_whole(keeping->keeper->cache, &keeping->key);
-  if (is_part && draft_finish(draft, true)) cache_trim(keeping->keeper->cache);
+  bool is_wanted = draft->fd >= 0 && !keeping->keeper->is_whole && has_more(keeping);
+  if (is_wanted && draft_finish(draft, true)) cache_trim(keeping->keeper->cache);
   draft_give_up(draft);
   base_file_deinit(&keeping->file);
   base_free(keeping);
