@@ -368,7 +368,8 @@ typedef struct cay_imports cay_imports;
 typedef struct cay_caller cay_caller;
 /* `slots` holds the arguments and gets the results. Anything but CAY_OK ends the guest's call with the trap CAY_TRAP_HOST and
  * the text that was written to `error` (CAY_ERROR_MEMORY: as for lack of memory). It runs on the stack of whoever called
- * the guest, and may call the run again (cay_run_call). */
+ * the guest, and may call the run again (cay_run_call). On x86-64 the segment gs may be the guest's meanwhile: who needs it for
+ * something else sets it, and need not put it back. */
 typedef enum cay_status (*cay_callback)(void *env, cay_caller *caller, cay_slot *slots, struct cay_error *error);
 CAY_API enum cay_status cay_imports_new(cay_imports **out, struct cay_error *error);
 CAY_API void cay_imports_release(cay_imports *imports);

@@ -11,6 +11,10 @@
 
 #include "test.h"
 
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 /* clang --target=wasm32 -mcpu=mvp -Os -nostdlib of:
  *   import "host" double mix(int, long long, float, double); import "host" int again(int depth);
  *   double mix_(int a, long long b, float c, double d) { return mix(a, b, c, d); }
@@ -547,6 +551,58 @@ static wasm_functype_t *mix_type(void) {
   return wasm_functype_new(&in, &out);
 }
 
+/* (import "h" "f" (func (param i32) (result i32))) (memory 1) (data (i32.const 0) "\28")
+ * (func (export "g") (param i32) (result i32) (i32.add (call 0 (local.get 0)) (i32.load (i32.const 0)))) */
+static const unsigned char calls_then_loads_wasm[] = {
+    0,    0x61, 0x73, 0x6d, 1,    0, 0,    0, 1,    6, 1, 0x60, 1,    0x7f, 1, 0x7f, 2,    7,    1, 1,    0x68, 1,
+    0x66, 0,    0,    3,    2,    1, 0,    5, 3,    1, 0, 1,    7,    5,    1, 1,    0x67, 0,    1, 0x0a, 0x0e, 1,
+    0x0c, 0,    0x20, 0,    0x10, 0, 0x41, 0, 0x28, 2, 0, 0x6a, 0x0b, 0x0b, 7, 1,    0,    0x41, 0, 0x0b, 1,    0x28};
+
+/* The base of the segment gs, which optimized code may reach memory by; 0: programs cannot move it here. */
+static uint64_t move_segment(uint64_t base) {
+  uint64_t before = 0;
+#if defined(__x86_64__) && defined(__linux__)
+  enum { FSGSBASE = 1 << 1 };
+  if (!(getauxval(AT_HWCAP2) & FSGSBASE)) return 0;
+  __asm__ volatile("rdgsbase %0\n wrgsbase %1" : "=&r"(before) : "r"(base) : "memory");
+#endif
+  return (void)base, before;
+}
+
+static enum cay_status move_and_add(void *env, cay_caller *caller, cay_slot *slots, struct cay_error *why) {
+  (void)env, (void)caller, (void)why;
+  move_segment(UINT64_C(0x10000));
+  slots[0].i32++;
+  return CAY_OK;
+}
+
+/* The guest goes on with its memory wherever a function of the host has left the segment, and the caller finds its own. */
+TEST(functions_of_the_host_may_move_the_segment) {
+  static const enum cay_type i32 = CAY_I32;
+  cay_imports *own = NULL;
+  cay_module *loads = NULL;
+  cay_run *run = NULL;
+  const cay_function *g = NULL;
+  uint64_t before = move_segment(UINT64_C(0x20000));
+  CHECK_INT(cay_imports_new(&own, &error), CAY_OK);
+  CHECK_INT(cay_imports_add(own, "h", "f", &i32, 1, &i32, 1, move_and_add, NULL, &error), CAY_OK);
+  CHECK_INT(cay_module_load(engine, calls_then_loads_wasm, sizeof calls_then_loads_wasm, &loads, &error), CAY_OK);
+  CHECK_INT(cay_module_function(loads, "g", &g, &error), CAY_OK);
+  CHECK_INT(cay_run_new(loads, NULL, &run, &error), CAY_OK);
+  CHECK_INT(cay_run_set_imports(run, own, &error), CAY_OK);
+  for (int32_t i = 0; i < 3; i++) { /* the first one opens the run */
+    cay_slot slots[1] = {{.i32 = i}};
+    move_segment(UINT64_C(0x20000));
+    CHECK_INT(cay_run_call(run, g, slots, &error), CAY_OK);
+    CHECK_INT(slots[0].i32, i + 41);
+    uint64_t after = move_segment(before);
+    if (tier && strcmp(tier, "optimized") == 0) CHECK(after == 0 || after == UINT64_C(0x20000));
+  }
+  cay_run_free(run);
+  cay_module_release(loads);
+  cay_imports_release(own);
+}
+
 TEST(standard_functions_take_slots) {
   wasm_config_t *config = wasm_config_new();
   CHECK_INT(cay_engine_config_set_tier(cay_wasm_config(config), tier, NULL), CAY_OK);
@@ -633,6 +689,7 @@ int main(int argc, char **argv) {
   RUN(stacks_are_a_threads_own)
   RUN(a_run_moves_between_threads)
   RUN(calls_nest_across_runs)
+  RUN(functions_of_the_host_may_move_the_segment)
   RUN(standard_functions_take_slots)
   cay_imports_release(imports);
   cay_module_release(module);
