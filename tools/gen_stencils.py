@@ -128,10 +128,9 @@ class Catalogue:
         family("GLOBAL_CELL", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->globals[SYMBOL(IMM)].cell") for d in r))
         family("PEEK_INT", (Stencil(f"r{d} = FIELD(r{a}, IMM, uint64_t)") for d in r for a in r))
         family("POKE_INT", (Stencil(f"FIELD(r{a}, IMM, uint64_t) = r{b}") for a in r for b in r))
-        end = "uint64_t end; TRAP_IF(__builtin_add_overflow({}, IMM64(IMM), &end) || end > LENGTH(), MEMORY_BOUNDS)"
-        family("CHECK32", [Stencil(f"TRAP_IF((uint32_t)r{a} + IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)") for a in r] +
-               [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
-        family("CHECK64", [Stencil(end.format(f"r{a}")) for a in r] + [Stencil("TRAP_IF(IMM64(IMM) > LENGTH(), MEMORY_BOUNDS)")])
+        family("CHECK", (Stencil(f"CHECK(r{a})") for a in r))
+        family("CHECK32", (Stencil(f"CHECK32(r{a})") for a in r))
+        family("CHECK64", (Stencil(f"CHECK64(r{a})") for a in r))
         family("POLL", [Stencil("GO_IF(BASE_UNLIKELY(!LIMIT()))")])
         family("FUEL", [Stencil("GO_IF(BASE_UNLIKELY(CHARGE(inst->thread->fuel)))")])
         family("STACK_CHECK", [Stencil("GO_IF(BASE_UNLIKELY((uintptr_t)fp + SYMBOL(IMM) > (uintptr_t)LIMIT()))")])
@@ -451,7 +450,7 @@ def write_functions(stencils):
             yield f"STENCIL(stencil_{number}, {stencil.types or floats()}, {stencil.body})"
 
 
-NEEDS_ENGINE = re.compile(r"inst->|FIND|LENGTH|LIMIT|RUNTIME|CALL|_IF\(.*, (?:MEMORY_BOUNDS|NULL_REFERENCE)\)")
+NEEDS_ENGINE = re.compile(r"inst->|FIND|CHECK|LIMIT|RUNTIME|CALL|_IF\(.*, (?:MEMORY_BOUNDS|NULL_REFERENCE)\)")
 
 
 def group(stencil):

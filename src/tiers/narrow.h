@@ -18,4 +18,12 @@ static inline uint64_t tiers_narrowed(uint64_t index, uint64_t count) {
   return index & mask;
 }
 
+/* The same of a place that ends at `end`, which is no more than `length`; both sums have not wrapped, or the comparison said so. */
+static inline uint64_t tiers_narrowed_place(uint64_t place, uint64_t end, uint64_t length) {
+  __asm__("" : "+r"(end));
+  uint64_t mask = ~(uint64_t)((int64_t)(place | end | (length - end)) >> 63);
+  __asm__("" : "+r"(mask));
+  return place & mask;
+}
+
 #endif

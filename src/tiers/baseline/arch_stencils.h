@@ -110,6 +110,23 @@ UNALIGNED(uint64_t) UNALIGNED(float) UNALIGNED(double)
 /* Takes the constant off a number in memory; whether it is negative then. */
 #define CHARGE(fuel)                                                                                                   \
   ({ int is_out; __asm__ volatile("subq %2, %0" : "+m"(fuel), "=@ccs"(is_out) : "i"(STENCIL_IMM)); is_out; })
+#define END_OF_ACCESS(a) ({ uint64_t sum; __asm__("leaq %c2(%1), %0" : "=r"(sum) : "r"(a), "i"(STENCIL_IMM)); sum; })
+/* Processors do not guess what a conditional move does. The jump is here because a flag that comes out beside a number goes
+ * through a register; who traps needs none. */
+#define CHECK_END(a, end, instead)                                                                                     \
+  __asm__ volatile("cmpq %[length], %[end]\n cmovaq %[other], %[place]\n ja STENCIL_TRAP_MEMORY_BOUNDS"                \
+                   : [place] "+r"(a)                                                                                   \
+                   : [length] "m"(LENGTH()), [end] "r"(end), [other] "r"(instead)                                      \
+                   : "cc")
+#define CHECK(a)                                                                                                       \
+  do {                                                                                                                 \
+    uint64_t length = LENGTH(), other;                                                                                 \
+    __asm__ volatile("xorl %k[other], %k[other]\n subq %[most], %[length]\n cmpq %[length], %[place]\n"               \
+                     "cmovaeq %[other], %[place]\n jae STENCIL_TRAP_MEMORY_BOUNDS"                                     \
+                     : [place] "+r"(a), [length] "+r"(length), [other] "=&r"(other)                                    \
+                     : [most] "i"(STENCIL_IMM)                                                                         \
+                     : "cc");                                                                                          \
+  } while (0)
 #elif defined(__aarch64__)
 /* The code model of clang is "tiny", in which an address of a symbol is one instruction; the extractor turns it into one
  * that loads a number of 16 bits. */
@@ -289,6 +306,28 @@ ENGINE_TRAPS(X)
 #define LIMIT() (*(const uint64_t *)&inst->thread->stack_limit)
 #define RUNTIME() (*(const struct baseline_runtime *const *)inst->code)
 
+#if !defined(__x86_64__)
+#define CHECK(a)                                                                                                       \
+  do {                                                                                                                 \
+    uint64_t count = LENGTH() - SYMBOL(IMM);                                                                           \
+    TRAP_IF(a >= count, MEMORY_BOUNDS);                                                                                \
+    a = tiers_narrowed(a, count);                                                                                      \
+  } while (0)
+#define END_OF_ACCESS(a) ((a) + SYMBOL(IMM))
+#define CHECK_END(a, end, instead)                                                                                     \
+  do {                                                                                                                 \
+    uint64_t other = (instead), length = LENGTH();                                                                     \
+    TRAP_IF((end) > length, MEMORY_BOUNDS);                                                                            \
+    a = tiers_narrowed_place(a - other, end, length) + other;                                                          \
+  } while (0)
+#endif
+#define CHECK32(a) uint64_t end = END_OF_ACCESS(a); CHECK_END(a, end, IMM_I(IMM2))
+#define CHECK64(a)                                                                                                     \
+  uint64_t end;                                                                                                        \
+  bool wraps = __builtin_add_overflow(a, IMM64(IMM), &end);                                                            \
+  end |= -(uint64_t)wraps;                                                                                             \
+  CHECK_END(a, end, IMM64(IMM2))
+
 /* From a function to what calls it: r0 <- code, r1 <- function. */
 #define CALLEE(callee)                                                                                                 \
   do {                                                                                                                 \
@@ -333,7 +372,7 @@ ENGINE_TRAPS(X)
   TRAP_IF(__builtin_add_overflow(SLOT(A, uint64_t), IMM64(IMM), &address) ||                                           \
           __builtin_add_overflow(address, (uint64_t)(bytes), &end) || end > *(const uint64_t *)&memory->len_bytes,     \
           MEMORY_BOUNDS);                                                                                              \
-  uint8_t *place = memory->base + address
+  uint8_t *place = memory->base + tiers_narrowed_place(address, end, *(const uint64_t *)&memory->len_bytes)
 #define FIND_ATOMIC(type)                                                                                              \
   TRAP_IF((SLOT(A, uint64_t) + IMM64(IMM)) & (sizeof(type) - 1), UNALIGNED_ATOMIC);                                    \
   FIND(sizeof(type));                                                                                                  \

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-enum { MAX_DISPLACEMENT = INT32_MAX };
+enum { MAX_ACCESS_BYTES = 16, MAX_DISPLACEMENT = INT32_MAX - MAX_ACCESS_BYTES };
 
 static bool fits_s32(uint64_t value) { return value == (uint64_t)(int64_t)(int32_t)value; }
 
@@ -322,16 +322,38 @@ static struct place add_large_offset(struct baseline_emitter *e, struct place pl
   return (struct place){.reg = sum};
 }
 
+/* How long memory 0 always is, at least. */
+static uint64_t least_bytes(const struct baseline_emitter *e) {
+  const struct module_limits *limits = &e->module->memories[0].limits;
+  return limits->min > UINT32_MAX ? UINT32_MAX : limits->min << e->module->memories[0].page_log2;
+}
+
+/* The check masks the register that it checks (narrow.h), which a constant address gets for it. What lies below the memory's
+ * least length is always there: with it in mind one subtraction less stands between the address and its use, and no sum wraps. */
+static struct place checked_place(struct baseline_emitter *e, struct place place, uint64_t bytes) {
+  bool is_64 = e->module->memories[0].limits.is_64;
+  uint64_t least = least_bytes(e);
+  if (place.reg == INTS && place.offset + bytes <= least) return add_large_offset(e, place);
+  if (place.reg == INTS) {
+    place.reg = registers_take(e, IR_CLASS_INT);
+    select_constant(e, place.reg, IR_CLASS_INT, place.offset);
+    place.offset = 0;
+  }
+  if (place.offset <= MAX_DISPLACEMENT && place.offset + bytes <= least) {
+    emit_put_imm(e, STENCIL_CHECK + place.reg, place.offset + bytes - 1);
+    return place;
+  }
+  if (!is_64) place = add_large_offset(e, place);
+  e->values[STENCIL_IMM2] = -place.offset;
+  emit_put_imm(e, (is_64 ? STENCIL_CHECK64 : STENCIL_CHECK32) + place.reg, place.offset + bytes);
+  return add_large_offset(e, place);
+}
+
 /* With the check where there are no guard pages. */
 struct place select_place(struct baseline_emitter *e, const struct ir_insn *insn, uint32_t access_log2) {
   struct place place = {.reg = INTS, .offset = insn->imm};
   if (!(insn->flags & IR_A_CONST)) place.reg = registers_use(e, insn->a, IR_CLASS_INT);
-  if (!e->is_checked) return add_large_offset(e, place);
-  if (e->module->memories[0].limits.is_64)
-    emit_put_imm(e, STENCIL_CHECK64 + place.reg, insn->imm + (UINT64_C(1) << access_log2));
-  else
-    emit_put_imm(e, STENCIL_CHECK32 + place.reg, insn->imm + (UINT64_C(1) << access_log2));
-  return add_large_offset(e, place);
+  return e->is_checked ? checked_place(e, place, UINT64_C(1) << access_log2) : add_large_offset(e, place);
 }
 
 EMIT_INLINE struct place place_of(struct baseline_emitter *e, const struct ir_insn *insn) {

@@ -153,8 +153,11 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   GLOBAL_CELL     first + d                   d <- address of the cell of imported global IMM (index)
  *   PEEK_INT        first + d * R + a           d <- 64 bits at address a + IMM (32 bits signed)
  *   POKE_INT        first + a * R + b           64 bits at address a + IMM <- b
- *   CHECK32         first + a (R: nothing)      trap MEMORY_BOUNDS unless a (32 bits) + IMM (33 bits: offset + bytes) <= length of memory 0
- *   CHECK64         first + a (R: nothing)      the same for a 64-bit address; no sum wraps
+ *   CHECK           first + a                   trap MEMORY_BOUNDS unless a < length of memory 0 - IMM (31 bits: offset + bytes - 1), which
+ *                                               is greater than 0. a <- 0 where it is not and the processor goes on all the same
+ *   CHECK32         first + a                   the same unless a (32 bits) + IMM (31 bits: offset + bytes) <= length of memory 0, which may
+ *                                               be 0. a <- IMM2 (32 bits signed: 0 - offset) there
+ *   CHECK64         first + a                   the same for a 64-bit address; IMM, IMM2 are of 64 bits, and no sum wraps
  *   POLL            1                           to TARGET when thread->stack_limit is null
  *   FUEL            1                           thread->fuel -= IMM (31 bits); to TARGET when it is negative then
  *   STACK_CHECK     1                           to TARGET when fp + IMM > thread->stack_limit

@@ -140,11 +140,20 @@ struct operand {
   uint8_t place, index; /* index: of the register or slot */
   char type;            /* i I f F v */
 };
-enum { IS_BRANCH = 1, IS_BRANCH_NOT = 2, IS_ACCESS = 4, IS_CHECKED = 8, IS_ATOMIC = 16, IS_SIGNED = 32, IS_CHECK = 64 };
+enum {
+  IS_BRANCH = 1,
+  IS_BRANCH_NOT = 2,
+  IS_ACCESS = 4,
+  IS_CHECKED = 8,
+  IS_ATOMIC = 16,
+  IS_SIGNED = 32,
+  IS_CHECK = 64,
+  IS_LAST = 128
+};
 struct test_case {
   uint32_t stencil, at;
   const struct oracle *oracle;
-  uint32_t flags; /* IS_SIGNED: constants are of 32 bits */
+  uint32_t flags; /* IS_SIGNED: constants are of 32 bits; IS_LAST: imm is where the last byte is */
   struct operand in[4], out;
   uint64_t imm, imm2;
   union value konst; /* a constant operand */
@@ -374,7 +383,10 @@ static int expect(const struct test_case *c, struct state *state, union value *o
   for (int n = 0; n < 4; n++) in[n] = get(state, c->in[n], c->konst);
   uint64_t at = 0;
   if (c->flags & IS_CHECK) {
-    uint64_t address = c->in[0].place == NOWHERE ? 0 : c->in[0].type == 'i' ? in[0].i : in[0].I, end = address + c->imm;
+    uint64_t address = c->in[0].place == NOWHERE ? 0
+                       : c->in[0].type == 'i'    ? in[0].i
+                                                 : in[0].I,
+             end = address + c->imm + !!(c->flags & IS_LAST);
     return end < address || end > MEMORY_BYTES ? TRAP_MEMORY_BOUNDS : NEXT;
   }
   if (c->flags & IS_ACCESS) {
@@ -680,15 +692,26 @@ TEST(bounds) {
     uint32_t first;
     char type;
     uint64_t largest;
-  } families[] = {{STENCIL_CHECK32, 'i', (uint64_t)UINT32_MAX + 16}, {STENCIL_CHECK64, 'I', UINT64_MAX}};
+  } families[] = {{STENCIL_CHECK32, 'i', INT32_MAX}, {STENCIL_CHECK64, 'I', UINT64_MAX}};
   start_code();
-  for (unsigned n = 0; n < BASE_ARRAY_LEN(families) * (R + 1) * 6; n++) {
-    unsigned a = n / 6 % (R + 1), family = n / 6 / (R + 1);
+  for (unsigned n = 0; n < BASE_ARRAY_LEN(families) * R * 6; n++) {
+    unsigned a = n / 6 % R, family = n / 6 / R;
     const uint64_t ends[] = {1, 8, MEMORY_BYTES, MEMORY_BYTES + 1, MEMORY_BYTES / 2, families[family].largest};
-    struct test_case c = {
-        .stencil = families[family].first + a, .oracle = &none, .flags = IS_CHECK, .imm = ends[n % 6]};
-    if (a < R) c.in[0] = in_int(a, families[family].type);
+    struct test_case c = {.stencil = families[family].first + a,
+                          .oracle = &none,
+                          .flags = IS_CHECK,
+                          .imm = ends[n % 6],
+                          .imm2 = -ends[n % 3]};
+    c.in[0] = in_int(a, families[family].type);
     add(c);
+  }
+  for (unsigned n = 0; n < R * 4; n++) {
+    const uint64_t last[] = {0, 7, MEMORY_BYTES / 2, MEMORY_BYTES - 1};
+    add((struct test_case){.stencil = STENCIL_CHECK + n / 4,
+                           .oracle = &none,
+                           .flags = IS_CHECK | IS_LAST,
+                           .imm = last[n % 4],
+                           .in = {in_int(n / 4, 'I')}});
   }
   run_cases();
 }
