@@ -220,7 +220,7 @@ static void code_free(struct engine *engine, struct engine_code *code) {
 
 static struct engine_code *code_find(struct engine *engine, struct module *module, bool explicit_bounds) {
   for (struct engine_code *code = engine->codes; code; code = code->next)
-    if (code->module == module && code->explicit_bounds == explicit_bounds) return code;
+    if (code->module == module && code->explicit_bounds == explicit_bounds && !code->is_cut_short) return code;
   return NULL;
 }
 
@@ -240,6 +240,7 @@ static enum cay_status code_make(struct engine_store *store, struct module *modu
                                         .interrupted = &store->thread.interrupted};
   enum cay_status status = engine->options.tier->code_new(module, &options, &code->code, &code->entries, error);
   code->is_made = status == CAY_OK;
+  code->is_cut_short = atomic_load_explicit(&store->thread.interrupted, memory_order_relaxed);
   if (!code->is_made) code_free(engine, code);
   *out = code;
   return status;

@@ -56,6 +56,7 @@ struct engine_code {
   const void *const *entries;
   uint32_t references;
   bool explicit_bounds, is_made;
+  bool is_cut_short; /* it was interrupted while it was made, and is for that store alone */
 };
 
 struct engine {

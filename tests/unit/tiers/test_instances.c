@@ -221,8 +221,29 @@ static void check_bounds(bool is_explicit) {
   world_free(&world);
 }
 
+/* What a store was interrupted in making may lack what the tier would have made of it: others make it anew, and share that. */
+TEST(code_that_was_cut_short_is_nobody_elses) {
+  struct world world = world_new(&(struct engine_options){.tier = tested_tier}, NULL);
+  struct engine_store *others[2] = {NULL, NULL};
+  struct engine_instance *instances[3] = {NULL, NULL, NULL};
+  struct bytes bytes = caller_module();
+  struct module *module = module_of(&bytes);
+  engine_interrupt(world.store);
+  CHECK_INT(engine_instantiate(world.store, module, NULL, "first", &instances[0], NULL), CAY_OK);
+  for (int i = 0; i < 2; i++) {
+    CHECK_INT(engine_store_new(world.engine, NULL, &others[i], NULL), CAY_OK);
+    CHECK_INT(engine_instantiate(others[i], module, NULL, "other", &instances[1 + i], NULL), CAY_OK);
+  }
+  CHECK(instances[1]->code != instances[0]->code);
+  CHECK(instances[2]->code == instances[1]->code);
+  for (int i = 0; i < 2; i++) engine_store_free(others[i]);
+  module_release(module);
+  world_free(&world);
+}
+
 TEST(bounds) { check_bounds(false); }
 TEST(explicit_bounds) { check_bounds(true); }
 
 TIERS_TEST_MAIN(RUN(recursion_below_heavy_host_functions) RUN(table_between_instances) RUN(reentrance)
-                    RUN(endless_recursion) RUN(bounds) RUN(explicit_bounds))
+                    RUN(endless_recursion) RUN(code_that_was_cut_short_is_nobody_elses) RUN(bounds)
+                        RUN(explicit_bounds))
