@@ -320,6 +320,7 @@ static int finish(struct cli_session *session, int code) {
   code = cli_receipt_write(session, number ? 128 + number : code);
   cli_signals_end(NULL);
   cli_leave_wall();
+  base_os_set_ending();
   cay_run_free(session->run);
   cli_end_broker();
   cay_wasi_free(session->wasi);

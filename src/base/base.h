@@ -208,6 +208,10 @@ bool base_os_decommit(void *address, size_t bytes);
  * again. False: the system cannot, and nothing changed. */
 bool base_os_discard(void *address, size_t bytes);
 void base_os_release(void *address, size_t bytes);
+/* The process is about to end: from now on neither that nor base_code_give does anything, since the system takes all pages back at
+ * once, in half the time. */
+void base_os_set_ending(void);
+bool base_os_is_ending(void);
 
 /* ---- Executable memory (os_code_*.c) --------------------------------------------------------------------------- */
 

@@ -229,6 +229,7 @@ static bool wipe(const struct base_code_chunk *chunk) {
 
 void base_code_give(const struct base_code_chunk *chunk) {
   assert(chunk->bytes % UNIT == 0 && base_code_contains((uintptr_t)chunk->run));
+  if (base_os_is_ending()) return;
   pthread_mutex_lock(&lock);
   if (!is_child && wipe(chunk)) {
     size_t unit = (size_t)(chunk->run - base_code_arena()) / UNIT;

@@ -43,7 +43,12 @@ bool base_os_decommit(void *address, size_t bytes) {
  * of the old one would work everywhere, but it fails when the process has too many mappings, and leaves a hole. */
 bool base_os_discard(void *address, size_t bytes) { return bytes == 0 || madvise(address, bytes, MADV_DONTNEED) == 0; }
 
+static atomic_bool is_ending;
+void base_os_set_ending(void) { atomic_store_explicit(&is_ending, true, memory_order_relaxed); }
+bool base_os_is_ending(void) { return atomic_load_explicit(&is_ending, memory_order_relaxed); }
+
 void base_os_release(void *address, size_t bytes) {
+  if (base_os_is_ending()) return;
   int result = munmap(address, bytes);
   assert(result == 0);
   (void)result;
