@@ -60,6 +60,13 @@ def nested_module():
             + section(10, b'\x02' + b''.join(leb(len(code)) + code for code in (outer, inner))))
 
 
+def entered_module():
+    """Exports f: (i32) -> i32, which calls once what counts up to its argument."""
+    outer, inner = b'\0\x20\x00\x10\x01\x0b', b'\x01\x01\x7f\x03\x40\x20\x01\x41\x01\x6a\x22\x01\x20\x00\x49\x0d\x00\x0b\x20\x01\x0b'
+    return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, b'\x02\0\0') + section(7, b'\x01' + text('f') + b'\0\0')
+            + section(10, b'\x02' + b''.join(leb(len(code)) + code for code in (outer, inner))))
+
+
 def slow_module(functions=600):
     """Takes LLVM some seconds, at least. Exports f: (i32) -> i32."""
     step = bytes([0x20, 0, 0x41, 3, 0x6A, 0x21, 0, 0x20, 0, 0x20, 0, 0x41, 7, 0x6A, 0x6F, 0x6A])  # a remainder, which may trap
@@ -459,6 +466,14 @@ def what_runs_around_optimized_code_is_kept_after_one_run(case):
     assert case.codes()[0].read_bytes() == before
 
 
+def of_a_small_program_all_that_ran_is_kept(case):
+    case.module.write_bytes(entered_module())
+    assert 'optimized 1 of 2 functions while it ran' in case.run_busy()
+    case.cay('cache', 'wait')
+    err = case.run_busy()
+    assert 'optimized 2 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
+
+
 @contextlib.contextmanager
 def turn_of_another(case):
     with open(case.cache / 'turn') as turn:
@@ -702,7 +717,8 @@ CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_a
          many_at_once_do_no_harm, kills_leave_nothing_broken, what_a_short_program_leaves_is_finished,
          the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
          a_home_that_cannot_be_written_is_told, what_is_busy_is_kept,
-         what_later_runs_add_is_kept_with_it, what_runs_around_optimized_code_is_kept_after_one_run, who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
+         what_later_runs_add_is_kept_with_it, what_runs_around_optimized_code_is_kept_after_one_run, of_a_small_program_all_that_ran_is_kept,
+         who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
          a_cache_that_cannot_be_written_keeps_nothing_else, the_programs_of_a_pipe_are_both_compiled_afresh,
          what_runs_at_once_have_made_is_joined, modules_that_take_turns_are_all_compiled_afresh, programs_that_run_are_not_waited_for,
          default_tier_says_that_the_cache_is_not_trusted, any_number_of_helpers_makes_the_same,

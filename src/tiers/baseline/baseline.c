@@ -280,8 +280,8 @@ static const void *own_entry_locked(const struct baseline_code *code, uint32_t e
   return baseline_interpreter(code, entry) ? atomic_load(&code->beside)->compiled[entry] : baseline_entry(code, entry);
 }
 
-/* Whether a function has been compiled: until then its entry is the stub. */
-static bool is_compiled_locked(const struct baseline_code *code, uint32_t entry) {
+/* Until then its entry is the stub. */
+bool baseline_is_compiled_locked(const struct baseline_code *code, uint32_t entry) {
   return own_entry_locked(code, entry) != stub_of(code, entry);
 }
 
@@ -318,7 +318,7 @@ static bool publish(struct baseline_code *code, uint32_t entry, const struct bas
   struct compiled *record = record_new(output, ir, entry);
   if (!record) return false;
   pthread_mutex_lock(&code->lock);
-  bool is_first = !is_compiled_locked(code, entry); /* no other thread was faster */
+  bool is_first = !baseline_is_compiled_locked(code, entry); /* no other thread was faster */
   bool is_published = is_first && publish_locked(code, output, record);
   pthread_mutex_unlock(&code->lock);
   if (!is_published) record_free(record);

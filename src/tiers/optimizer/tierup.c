@@ -160,11 +160,32 @@ void optimizer_want_again(struct baseline_code *code, const struct wire_item *it
 
 /* ---- Code objects ---------------------------------------------------------------------------------------------------------- */
 
-/* What had some time, but too little: so that the next run has less to find out. */
+static bool has_had_time(const struct optimizer_watch *watch, uint32_t entry) {
+  return watch->points[entry] > 0 && watch->points[entry] < REFUSED;
+}
+
+static bool is_only_called(const struct baseline_code *code, uint32_t entry) {
+  return optimizer_watch_of(code)->points[entry] == 0 && !atomic_load(&code->natives[entry]) &&
+         baseline_is_compiled_locked(code, entry);
+}
+
+/* Whether they are so little that a helper makes them by the way: one batch. */
+static bool are_few_only_called(const struct baseline_code *code) {
+  enum { MOST_BYTES = 64 * 1024 };
+  size_t bytes = 0;
+  for (uint32_t i = 0; i < code_entry_count(code); i++)
+    if (is_only_called(code, i)) bytes += code->module->funcs[code->module->imported_func_count + i].body_bytes;
+  return bytes <= MOST_BYTES;
+}
+
+/* What had some time, but too little, and in small programs what ran at all: so that the next run has less to find out. A program
+ * may end before the helper, which yields to all others, has answered for the first time, and then no function has had time but the
+ * busiest. Nobody else has the code object any more. */
 static void want_for_later(struct baseline_code *code) {
   struct optimizer_watch *watch = optimizer_watch_of(code);
+  bool few = are_few_only_called(code);
   for (uint32_t i = 0; i < code_entry_count(code) && watch->wanted.count < MOST_LATER; i++)
-    if (watch->points[i] > 0 && watch->points[i] < REFUSED) want(watch, i, WIRE_NO_LABEL);
+    if (has_had_time(watch, i) || (few && is_only_called(code, i))) want(watch, i, WIRE_NO_LABEL);
   optimizer_line_leave(code);
 }
 
