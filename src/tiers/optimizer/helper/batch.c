@@ -199,7 +199,9 @@ static enum outcome compile(struct batch *b, struct object_code *out) {
     return FAILED;
   }
   LLVMDisposeMessage(message);
-  if (!optimize(b) || !widths_settle(b)) return FAILED;
+  if (!optimize(b)) return FAILED;
+  modes_settle(b);
+  if (!widths_settle(b)) return FAILED;
   catches_settle(b);
   if (!places_settle(b, out) || !emit(b, out)) return FAILED;
   return b->is_again ? AGAIN : COMPILED;

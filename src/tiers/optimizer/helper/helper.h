@@ -304,6 +304,13 @@ LLVMValueRef translate_declare(struct batch *b, uint32_t entry);
 
 /* Extends addresses where they are made (widths.c). False: no memory. */
 bool widths_settle(struct batch *b);
+/* `wide`, of which the upper bits are 0, in the type of a number that was extended to it. */
+LLVMValueRef width_cut(struct batch *b, LLVMValueRef wide, LLVMTypeRef type);
+/* Whatever uses `value` uses `wide`, which is its extension, in front of where the builder is. */
+void width_use_instead(struct batch *b, LLVMValueRef value, LLVMValueRef wide);
+
+/* Makes sums part of the accesses that are there; before widths are settled (modes.c). */
+void modes_settle(struct batch *b);
 
 /* ---- Objects (object.c) -------------------------------------------------------------------------------------------------- */
 

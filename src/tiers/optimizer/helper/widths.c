@@ -17,7 +17,7 @@ static bool is_narrow_load(const struct batch *b, LLVMValueRef value) {
 }
 
 /* What is cut was extended here, and not by the guest, of whose wide numbers the upper half is lost. */
-static LLVMValueRef build_cut(struct batch *b, LLVMValueRef wide, LLVMTypeRef type) {
+LLVMValueRef width_cut(struct batch *b, LLVMValueRef wide, LLVMTypeRef type) {
   LLVMValueRef cut = LLVMBuildTrunc(b->builder, wide, type, "");
   LLVMSetMetadata(cut, b->widened_kind, b->invariant);
   return cut;
@@ -71,11 +71,15 @@ static void use_instead(struct batch *b, LLVMValueRef value, LLVMValueRef wide, 
     next = LLVMGetNextUse(use);
     bool is_word = LLVMTypeOf(user) == b->types[VALUE_I32];
     if (user == wide || !LLVMIsAZExtInst(user) || !(is_word || is_wide(b, user))) continue;
-    if (is_word && !word) word = build_cut(b, wide, b->types[VALUE_I32]);
+    if (is_word && !word) word = width_cut(b, wide, b->types[VALUE_I32]);
     LLVMReplaceAllUsesWith(user, is_word ? word : wide);
     LLVMInstructionEraseFromParent(user);
   }
   LLVMReplaceAllUsesWith(value, cut);
+}
+
+void width_use_instead(struct batch *b, LLVMValueRef value, LLVMValueRef wide) {
+  use_instead(b, value, wide, width_cut(b, wide, LLVMTypeOf(value)));
 }
 
 /* Where it is a phi, what comes is added later. NULL: no memory. */
@@ -93,7 +97,7 @@ static LLVMValueRef widen(struct batch *b, LLVMValueRef value) {
     go_behind(b, value);
     wide = LLVMBuildZExt(b->builder, value, b->types[VALUE_I64], "");
   }
-  LLVMValueRef cut = build_cut(b, wide, own);
+  LLVMValueRef cut = width_cut(b, wide, own);
   use_instead(b, value, wide, cut);
   if (!is_phi) LLVMSetOperand(wide, 0, value);
   return wide;
