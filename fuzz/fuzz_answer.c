@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Answers of the optimizer's helper, made of arbitrary bytes: what is accepted lies within its code. */
+/* Answers of the optimizer's helper, made of arbitrary bytes: what is accepted lies within its code; and the profile that they bring
+ * along, which is put in order with what there was. */
 #include <assert.h>
 
 #include "tiers/optimizer/optimizer.h"
@@ -38,7 +39,15 @@ static void check(const struct optimizer_batch *batch, uint32_t entry_count) {
   for (uint32_t i = 0; i < batch->refusal_count; i++) assert(batch->refusals[i].reason < WIRE_REASON_COUNT);
 }
 
+static void merge(struct optimizer_targets *all, const struct optimizer_batch *batch) {
+  size_t before = all->list.count;
+  assert(optimizer_targets_add(all, batch->targets, batch->target_count, batch->last == WIRE_MORE));
+  assert(all->list.count >= before && all->list.count <= WIRE_MOST_TARGETS);
+  for (size_t i = 1; i < all->list.count; i++) assert(all->list.items[i - 1].offset < all->list.items[i].offset);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
+  struct optimizer_targets targets = {0};
   enum { ENTRY_COUNT = 5 };
   struct source source = {bytes, bytes + len_bytes};
   bool goes_on = true;
@@ -47,7 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes) {
     struct cay_error error;
     goes_on = optimizer_batch_read(take, &source, ENTRY_COUNT, &batch, &error) == CAY_OK;
     if (goes_on) check(&batch, ENTRY_COUNT);
+    if (goes_on) merge(&targets, &batch);
     optimizer_batch_free(&batch);
   }
+  BASE_VEC_DEINIT(&targets.list);
   return 0;
 }

@@ -168,6 +168,7 @@ class Catalogue:
                     "TRAP_ALONE_IF(!engine_type_matches(callee->def, inst->types[SYMBOL(IMM2)]), CALL_TYPE)", "CALLEE(callee)"]
         self.family("INDIRECT", [Stencil("; ".join(indirect), None)])
         self.family("BY_REFERENCE", [Stencil("TRAP_ALONE_IF(!r0, NULL_REFERENCE); CALLEE((const struct engine_function *)(uintptr_t)r0)", None)])
+        self.family("NOTE_TARGET", [Stencil("NOTE_TARGET((const struct engine_function *)(uintptr_t)r1)", None)])
         self.family("IMPORT", [Stencil("r1 = (uint64_t)(uintptr_t)inst->functions[SYMBOL(IMM)]; "
                                        "r0 = (uint64_t)(uintptr_t)RUNTIME()->away", None)])
         self.family("FUNCTION", (Stencil(f"r{d} = (uint64_t)(uintptr_t)inst->functions[SYMBOL(IMM)]")
@@ -450,7 +451,7 @@ def write_functions(stencils):
             yield f"STENCIL(stencil_{number}, {stencil.types or floats()}, {stencil.body})"
 
 
-NEEDS_ENGINE = re.compile(r"inst->|FIND|CHECK|LIMIT|RUNTIME|CALL|_IF\(.*, (?:MEMORY_BOUNDS|NULL_REFERENCE)\)")
+NEEDS_ENGINE = re.compile(r"inst->|FIND|CHECK|LIMIT|RUNTIME|CALL|NOTE|_IF\(.*, (?:MEMORY_BOUNDS|NULL_REFERENCE)\)")
 
 
 def group(stencil):

@@ -10,7 +10,9 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -65,6 +67,16 @@ def entered_module():
     outer, inner = b'\0\x20\x00\x10\x01\x0b', b'\x01\x01\x7f\x03\x40\x20\x01\x41\x01\x6a\x22\x01\x20\x00\x49\x0d\x00\x0b\x20\x01\x0b'
     return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, b'\x02\0\0') + section(7, b'\x01' + text('f') + b'\0\0')
             + section(10, b'\x02' + b''.join(leb(len(code)) + code for code in (outer, inner))))
+
+
+def finding_module():
+    """Exports f and g: (i32) -> i32, which count up to their argument by a function that they find in a table."""
+    code = b'\x01\x01\x7f\x03\x40\x20\x01\x41\x00\x11\x00\x00\x22\x01\x20\x00\x49\x0d\x00\x0b\x20\x01\x0b'
+    add = b'\x00\x20\x00\x41\x01\x6a\x0b'
+    exports = b'\x02' + text('f') + b'\0\0' + text('g') + b'\0\x01'
+    return (HEADER + section(1, b'\x01\x60\x01\x7f\x01\x7f') + section(3, b'\x03\0\0\0') + section(4, b'\x01\x70\x00\x01')
+            + section(7, exports) + section(9, b'\x01\x00\x41\x00\x0b\x01\x02')
+            + section(10, b'\x03' + (leb(len(code)) + code) * 2 + leb(len(add)) + add))
 
 
 def slow_module(functions=600):
@@ -474,6 +486,23 @@ def of_a_small_program_all_that_ran_is_kept(case):
     assert 'optimized 2 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
 
 
+def profile_in(path):
+    """How many calls the answers in a file say something of."""
+    found = re.findall(b'cayO(.{24})', path.read_bytes(), re.DOTALL)  # struct wire_batch
+    return sum(struct.unpack('<6I', head)[5] for head in found)
+
+
+def the_profile_is_kept_with_the_code(case):
+    case.module.write_bytes(finding_module())
+    for function, functions in ('f', 2), ('g', 3):  # and what they call
+        err = case.run_busy(function=function)
+        assert 'optimized %d of 3 functions' % functions in err, err
+        case.cay('cache', 'wait')
+        path, = case.codes()
+        assert profile_in(path) == functions - 1, profile_in(path)
+    assert 'optimized 3 of 3 functions while it ran, and moved 0 times (kept in the cache)' in case.run_busy()
+
+
 @contextlib.contextmanager
 def turn_of_another(case):
     with open(case.cache / 'turn') as turn:
@@ -718,7 +747,7 @@ CASES = (the_second_run_takes_what_the_first_has_made, other_bytes_and_options_a
          the_oldest_go_when_there_is_too_much, list_and_clear, no_grant_reaches_it, a_full_disk_ends_the_writing_only,
          a_home_that_cannot_be_written_is_told, what_is_busy_is_kept,
          what_later_runs_add_is_kept_with_it, what_runs_around_optimized_code_is_kept_after_one_run, of_a_small_program_all_that_ran_is_kept,
-         who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
+         the_profile_is_kept_with_the_code, who_compiles_afresh_takes_turns, kills_while_it_runs_leave_nothing_broken,
          a_cache_that_cannot_be_written_keeps_nothing_else, the_programs_of_a_pipe_are_both_compiled_afresh,
          what_runs_at_once_have_made_is_joined, modules_that_take_turns_are_all_compiled_afresh, programs_that_run_are_not_waited_for,
          default_tier_says_that_the_cache_is_not_trusted, any_number_of_helpers_makes_the_same,

@@ -337,6 +337,19 @@ ENGINE_TRAPS(X)
     else r0 = (uint64_t)(uintptr_t)inst->entries[function->entry];                                                     \
   } while (0)
 
+/* As struct baseline_target says. */
+#define NOTE_TARGET(callee)                                                                                            \
+  do {                                                                                                                 \
+    const struct engine_function *function = (callee);                                                                 \
+    struct baseline_target *target = (struct baseline_target *)(uintptr_t)IMM64(IMM);                                  \
+    if (BASE_LIKELY(!target->left)) break;                                                                             \
+    uint32_t entry = function->instance == inst ? function->entry : BASELINE_NO_ENTRY, votes = target->votes;          \
+    target->left--;                                                                                                    \
+    if (target->entry == entry) target->votes = votes + 1;                                                             \
+    else if (votes >= 2) target->votes = votes - 2;                                                                    \
+    else target->entry = entry, target->votes = 1;                                                                     \
+  } while (0)
+
 /* For stencils at which no other register lives. */
 #define STENCIL_ALONE(name, ...)                                                             \
   TIERS_GUEST_CC void name(STATE, uint64_t r0, uint64_t r1, uint64_t r2);                 \

@@ -72,6 +72,7 @@ void baseline_compiler_give(struct baseline_code *code, struct compiler *compile
 /* ---- Code objects ------------------------------------------------------------------------------------------------------ */
 
 static void record_free(struct compiled *record) {
+  base_free(record->targets);
   base_free(record->tables);
   base_free(record);
 }
@@ -313,10 +314,30 @@ static bool publish_locked(struct baseline_code *code, const struct baseline_out
   return true;
 }
 
+/* What its code writes to when it counts. */
+struct targets {
+  struct baseline_target *items; /* NULL: none */
+  uint32_t count;
+};
+
+static bool targets_make(const struct baseline_code *code, const struct ir_function *ir, struct targets *out) {
+  *out = (struct targets){0};
+  for (size_t i = 0; code->options.counts && i < ir->insns.count; i++)
+    out->count += ir->insns.items[i].op == IR_CALL_INDIRECT || ir->insns.items[i].op == IR_CALL_REF;
+  if (out->count > 0) out->items = base_alloc_zero(out->count, sizeof *out->items);
+  return out->count == 0 || out->items;
+}
+
+/* Takes the targets. */
 static bool publish(struct baseline_code *code, uint32_t entry, const struct baseline_output *output,
-                    const struct ir_function *ir) {
+                    const struct ir_function *ir, const struct targets *targets) {
   struct compiled *record = record_new(output, ir, entry);
-  if (!record) return false;
+  if (!record) {
+    base_free(targets->items);
+    return false;
+  }
+  record->targets = targets->items;
+  record->target_count = targets->count;
   pthread_mutex_lock(&code->lock);
   bool is_first = !baseline_is_compiled_locked(code, entry); /* no other thread was faster */
   bool is_published = is_first && publish_locked(code, output, record);
@@ -331,9 +352,14 @@ static bool compile_now(struct baseline_code *code, uint32_t entry) {
   const struct ir_function *ir =
       ir_translate(compiler->frontend, code->module, code->module->imported_func_count + entry);
   bool unsupported = false;
+  struct baseline_emit_options options = code->options;
+  struct targets targets = {0};
+  bool is_ready = ir && targets_make(code, ir, &targets);
+  options.targets = targets.items;
   const struct baseline_output *output =
-      ir ? baseline_emit(compiler->emitter, code->module, ir, &code->options, &unsupported) : NULL;
-  bool has_output = output != NULL, is_published = has_output && publish(code, entry, output, ir);
+      is_ready ? baseline_emit(compiler->emitter, code->module, ir, &options, &unsupported) : NULL;
+  bool has_output = output != NULL, is_published = has_output && publish(code, entry, output, ir, &targets);
+  if (!has_output) base_free(targets.items);
   baseline_compiler_give(code, compiler, has_output ? output->code.count : SIZE_MAX);
   if (is_published || (!has_output && !unsupported)) return is_published;
   /* No room for code, or none to write to, as in a forked child, or no stencil: the interpreter needs none. */
@@ -366,7 +392,8 @@ static size_t code_bytes(void *object, bool all) {
     bytes += chunk->used_bytes + chunk->places.capacity * sizeof(struct place);
     for (size_t k = 0; k < chunk->places.count; k++) {
       const struct compiled *function = chunk->places.items[k].function;
-      bytes += sizeof *function + function->site_count * sizeof *function->sites + tables_bytes(function->tables);
+      bytes += sizeof *function + function->site_count * sizeof *function->sites + tables_bytes(function->tables) +
+               function->target_count * sizeof *function->targets;
     }
   }
   return bytes;
@@ -747,6 +774,15 @@ void baseline_ticked_at_call(void *object, struct engine_thread *thread, uint32_
 const void *baseline_ticked_at_loop(void *object, struct engine_thread *thread, uint32_t entry, const void *site) {
   struct baseline_code *code = object;
   return code->watch ? code->watch->at_loop(code, thread, entry, site) : NULL;
+}
+
+void baseline_poll_calls(void *object, uint32_t entry) {
+  struct baseline_code *code = object;
+  pthread_mutex_lock(&code->lock);
+  const void *start = own_entry_locked(code, entry);
+  pthread_mutex_unlock(&code->lock);
+  const struct compiled *function = start != stub_of(code, entry) ? find(code, start) : NULL;
+  for (uint32_t i = 0; function && i < function->target_count; i++) function->targets[i].left = BASELINE_VOTERS;
 }
 
 /* ---- Loops of compiled code ------------------------------------------------------------------------------------------------ */

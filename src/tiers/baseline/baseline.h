@@ -143,6 +143,8 @@ void baseline_ticked_at_call(void *code, struct engine_thread *thread, uint32_t 
 const void *baseline_ticked_at_loop(void *code, struct engine_thread *thread, uint32_t entry, const void *site);
 /* The label of the loop that polls at `site`; UINT32_MAX: no memory. */
 uint32_t baseline_label_at(void *code, const void *site);
+/* Calls in the function's compiled code vote again. */
+void baseline_poll_calls(void *code, uint32_t entry);
 /* Where the function's compiled code, which is made if need be, is entered at one of these loops; NULL: not at all, or no
  * memory. */
 const void *baseline_loop_entry(void *code, uint32_t entry, const uint32_t *labels, uint32_t count);
@@ -209,12 +211,26 @@ struct baseline_piece {
   bool is_data;
 };
 
+/* What the call at `offset` in the module, of a function that is found at run time, goes to, as code that counts finds it: a call
+ * of `entry` is a vote for it, one of another function takes two away, and becomes the new one when there are none. So votes
+ * grow where more than two of three calls are of one function. Only some calls vote, lest code becomes slower: the first ones, and
+ * after baseline_poll_calls more. Threads may race for it. */
+struct baseline_target {
+  uint32_t offset;
+  uint32_t entry; /* BASELINE_NO_ENTRY: of another instance, or the host's; or none yet */
+  uint32_t votes;
+  uint32_t left; /* calls that will vote */
+};
+#define BASELINE_NO_ENTRY UINT32_MAX
+enum { BASELINE_VOTERS = 128 };
+
 struct baseline_emitter;
 struct baseline_emit_options {
   bool explicit_bounds;
   bool lists;        /* fills in `pieces`, for people */
   bool exact_locals; /* every write to a local goes to its slot at once, so that it can be read after a trap */
   bool counts;       /* calls and rounds of loops count down, in loops in place of the poll: baseline_arch_count */
+  struct baseline_target *targets; /* of code that counts, one for each such call, in order; NULL: the code is not to run */
 };
 struct baseline_emitter *baseline_emitter_new(void);
 void baseline_emitter_free(struct baseline_emitter *emitter);

@@ -29,6 +29,8 @@ struct compiled {
   uint32_t line_count, position; /* position: of the piece there */
   int32_t slots_at;              /* of native pieces, as in struct wire_function */
   struct tables *tables;         /* NULL: none; of native pieces by offset in the module */
+  struct baseline_target *targets; /* of code that counts, its own; NULL: none */
+  uint32_t target_count;
   uint32_t site_count;
   struct baseline_site sites[];
 };

@@ -502,8 +502,17 @@ static void find_callee(struct baseline_emitter *e, const struct ir_insn *insn) 
   emit_put(e, STENCIL_INDIRECT);
 }
 
+/* What its code writes to is the caller's, and stays where it is. */
+static void note_target(struct baseline_emitter *e, const struct ir_insn *insn) {
+  struct baseline_target *target = e->options.targets ? &e->options.targets[e->target_count++] : NULL;
+  if (target)
+    *target = (struct baseline_target){.offset = insn->offset, .entry = BASELINE_NO_ENTRY, .left = BASELINE_VOTERS};
+  emit_put_imm(e, STENCIL_NOTE_TARGET, (uint64_t)(uintptr_t)target);
+}
+
 static void emit_call_found(struct baseline_emitter *e, const struct ir_insn *insn) {
   find_callee(e, insn);
+  if (e->options.counts) note_target(e, insn);
   tell_distance(e, insn->d);
   call_r0(e, insn);
 }
@@ -816,6 +825,7 @@ static bool begin(struct baseline_emitter *e) {
   out->code.count = out->site_holes.count = out->sites.count = out->maps.count = out->ranges.count = 0;
   e->noted = 0;
   out->pieces.count = out->loops.count = e->stubs.count = e->fixups.count = e->open_ranges.count = 0;
+  e->target_count = 0;
   size_t slots = function->frame_slots + 2, labels = function->label_count;
   if (!BASE_VEC_RESERVE(&e->where, slots) || !BASE_VEC_RESERVE(&e->labels, labels + 1) ||
       !BASE_VEC_RESERVE(&out->labels, labels + 1) ||

@@ -117,6 +117,7 @@ struct baseline_emitter {
   BASE_VEC(struct stub) stubs;
   BASE_VEC(struct fixup) fixups;
   BASE_VEC(uint32_t) open_ranges;
+  uint32_t target_count; /* of options.targets that are taken */
 
   uint32_t noted;                         /* the code up to here belongs to what was emitted before */
   uint32_t wanted_position, found_offset; /* baseline_emit_offset */

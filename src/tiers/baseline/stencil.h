@@ -167,8 +167,9 @@ extern const struct stencil_row stencil_rows[MODULE_OP_COUNT];
  *   ZERO_SLOTS      1                           IMM slots from slot D on
  *   INDIRECT        1                           r0: index (zero-extended); IMM: table, IMM2: type. To: r0 <- code address (the entry, or
  *                                               runtime->away), r1 <- function. Traps UNDEFINED_ELEMENT, NULL_ELEMENT, CALL_TYPE.
- *                                               No other register is live at this and the next two
+ *                                               No other register is live at this and the next three
  *   BY_REFERENCE    1                           r0: function reference, the same. Trap NULL_REFERENCE
+ *   NOTE_TARGET     1                           r1: function; r0, r1 stay. IMM: address of a struct baseline_target (64 bits)
  *   IMPORT          1                           IMM: function index: r0 <- runtime->away, r1 <- function
  *   HELPER          1                           IMM: byte offset of the helper in struct baseline_runtime; IMM2: imm; operands: hole
  *                                               STENCIL_D (64 bits: packed operands); SITE. No register is live

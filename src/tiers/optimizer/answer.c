@@ -20,6 +20,7 @@ static enum cay_status check_head(const struct wire_batch *head, uint32_t entry_
     return malformed(error, "more functions than the module has");
   if (head->line_count > head->code_bytes || head->inlined_count > head->code_bytes)
     return malformed(error, "more lines than code");
+  if (head->target_count > WIRE_MOST_TARGETS) return malformed(error, "more calls than it was told of");
   if (head->last > WIRE_FORGOTTEN) return malformed(error, "an end that is none");
   return CAY_OK;
 }
@@ -110,7 +111,7 @@ enum cay_status optimizer_batch_bytes(const struct wire_batch *head, uint32_t en
   if (status) return status;
   *out = sizeof *head + (size_t)head->code_bytes + head->function_count * sizeof(struct wire_function) +
          head->line_count * sizeof(struct wire_line) + head->inlined_count * sizeof(struct wire_inlined) +
-         head->refusal_count * sizeof(struct wire_refusal);
+         head->refusal_count * sizeof(struct wire_refusal) + head->target_count * sizeof(struct wire_target);
   return CAY_OK;
 }
 
@@ -126,12 +127,14 @@ enum cay_status optimizer_batch_read(optimizer_source source, void *env, uint32_
   out->line_count = head.line_count;
   out->inlined_count = head.inlined_count;
   out->refusal_count = head.refusal_count;
+  out->target_count = head.target_count;
   out->last = (enum wire_last)head.last;
   status = read_array(source, env, head.code_bytes, 1, &out->code, error);
   if (!status) status = read_array(source, env, head.function_count, sizeof *out->functions, &out->functions, error);
   if (!status) status = read_array(source, env, head.line_count, sizeof *out->lines, &out->lines, error);
   if (!status) status = read_array(source, env, head.inlined_count, sizeof *out->inlined, &out->inlined, error);
   if (!status) status = read_array(source, env, head.refusal_count, sizeof *out->refusals, &out->refusals, error);
+  if (!status) status = read_array(source, env, head.target_count, sizeof *out->targets, &out->targets, error);
   if (!status) status = check_functions(out, entry_count, error);
   if (!status) status = check_lines(out, error);
   if (!status) status = check_inlined(out, entry_count, error);
@@ -145,6 +148,7 @@ void optimizer_batch_free(struct optimizer_batch *batch) {
   base_free(batch->lines);
   base_free(batch->inlined);
   base_free(batch->refusals);
+  base_free(batch->targets);
   for (uint32_t i = 0; batch->tables && i < batch->function_count; i++) base_free(batch->tables[i]);
   base_free(batch->tables);
 }

@@ -32,7 +32,8 @@ uint32_t optimizer_places(void) {
       offsetof(struct engine_array, length),
       WIRE_REASON_COUNT,
   };
-  uint32_t sum = sizeof(struct wire_batch) + sizeof(struct wire_function) + sizeof(struct wire_inlined);
+  uint32_t sum = sizeof(struct wire_request) + sizeof(struct wire_batch) + sizeof(struct wire_function) +
+                 sizeof(struct wire_inlined);
   for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) sum = sum * 31 + numbers[i];
   return sum;
 }

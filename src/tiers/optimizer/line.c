@@ -22,6 +22,7 @@ struct part {
   const uint8_t *bytes;
   size_t left;
 };
+enum { PART_REQUEST, PART_MODULE, PART_TARGETS, PART_ITEMS, PARTS };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -30,8 +31,9 @@ static struct {
   struct baseline_code *asking; /* whose request is under way; NULL: nobody's */
   struct wire_request request;
   BASE_VEC(struct wire_item) items;
-  struct part parts[3]; /* of the request, that are still to be sent */
-  uint8_t *heard;       /* the batch that comes */
+  struct optimizer_targets targets;
+  struct part parts[PARTS]; /* of the request, that are still to be sent */
+  uint8_t *heard;           /* the batch that comes */
   size_t heard_bytes, capacity;
 } line = {.helper.socket = -1};
 static bool is_child;
@@ -82,11 +84,14 @@ static bool start(struct baseline_code *code) {
   return status == CAY_OK;
 }
 
-/* Takes what the code object wants. */
+/* Takes what the code object wants, and tells what it has seen: all of it, since what a function is inlined into is not known here. */
 static bool make_request(struct baseline_code *code, enum wire_when when) {
   struct optimizer_watch *watch = optimizer_watch_of(code);
   const struct module *module = code->module;
-  if (!BASE_VEC_RESERVE(&line.items, watch->wanted.count)) return false;
+  line.targets.list.count = 0;
+  if (!BASE_VEC_RESERVE(&line.items, watch->wanted.count) ||
+      !optimizer_targets_seen(code, optimizer_least_votes(), &line.targets))
+    return false;
   memcpy(line.items.items, watch->wanted.items, watch->wanted.count * sizeof *line.items.items);
   line.items.count = watch->wanted.count;
   watch->wanted.count = 0;
@@ -99,18 +104,23 @@ static bool make_request(struct baseline_code *code, enum wire_when when) {
                                        .mix = optimizer_mix(),
                                        .module_bytes = is_known ? 0 : (uint32_t)module->len_bytes,
                                        .item_count = (uint32_t)line.items.count,
+                                       .target_count = (uint32_t)line.targets.list.count,
                                        .entry_count = code_entry_count(code),
                                        .when = when};
   return true;
 }
 
+static size_t target_bytes(void) { return line.targets.list.count * sizeof *line.targets.list.items; }
+static size_t item_bytes(void) { return line.items.count * sizeof *line.items.items; }
+
 static void begin(struct baseline_code *code) {
   struct optimizer_watch *watch = optimizer_watch_of(code);
   const struct module *module = code->module;
   if (!start(code) || !make_request(code, WIRE_NOW)) return;
-  line.parts[0] = (struct part){(const uint8_t *)&line.request, sizeof line.request};
-  line.parts[1] = (struct part){module->bytes, line.request.module_bytes};
-  line.parts[2] = (struct part){(const uint8_t *)line.items.items, line.items.count * sizeof *line.items.items};
+  line.parts[PART_REQUEST] = (struct part){(const uint8_t *)&line.request, sizeof line.request};
+  line.parts[PART_MODULE] = (struct part){module->bytes, line.request.module_bytes};
+  line.parts[PART_TARGETS] = (struct part){(const uint8_t *)line.targets.list.items, target_bytes()};
+  line.parts[PART_ITEMS] = (struct part){(const uint8_t *)line.items.items, item_bytes()};
   line.loaded = watch->number;
   line.asking = code;
   code->has_asked = true;
@@ -226,7 +236,7 @@ bool optimizer_line_advance(struct baseline_code *code) {
 void optimizer_line_finish(struct baseline_code *code) {
   optimizer_line_advance(code);
   while (line.asking) {
-    optimizer_helper_wait(&line.helper, line.parts[2].left > 0);
+    optimizer_helper_wait(&line.helper, line.parts[PART_ITEMS].left > 0);
     optimizer_line_advance(code);
   }
 }
@@ -235,15 +245,18 @@ void optimizer_line_forget(struct baseline_code *code) {
   if (line.asking == code) hang_up();
 }
 
+static bool send_at_once(const void *bytes, size_t count) {
+  return count == 0 || optimizer_helper_send(&line.helper, bytes, count) == (ptrdiff_t)count;
+}
+
 /* Of what is under way nothing may be left to send, and the module has to be there. What does not go through at once is lost,
  * and the line with it, which nobody needs any more. */
 void optimizer_line_leave(struct baseline_code *code) {
   struct optimizer_watch *watch = optimizer_watch_of(code);
-  bool is_free = line.asking ? line.asking == code && line.parts[2].left == 0 : true;
+  bool is_free = line.asking ? line.asking == code && line.parts[PART_ITEMS].left == 0 : true;
   if (is_child || !is_free || line.loaded != watch->number || watch->wanted.count == 0) return;
   if (!make_request(code, WIRE_LATER)) return;
-  size_t bytes = line.items.count * sizeof *line.items.items;
-  if (optimizer_helper_send(&line.helper, &line.request, sizeof line.request) != (ptrdiff_t)sizeof line.request ||
-      optimizer_helper_send(&line.helper, line.items.items, bytes) != (ptrdiff_t)bytes)
+  if (!send_at_once(&line.request, sizeof line.request) || !send_at_once(line.targets.list.items, target_bytes()) ||
+      !send_at_once(line.items.items, item_bytes()))
     hang_up();
 }

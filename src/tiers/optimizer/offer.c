@@ -78,15 +78,18 @@ bool optimizer_batch_hand_out(const struct optimizer_batch *batch,
   size_t line_bytes = batch->line_count * sizeof *batch->lines;
   size_t inlined_bytes = batch->inlined_count * sizeof *batch->inlined;
   size_t refusal_bytes = batch->refusal_count * sizeof *batch->refusals;
+  size_t target_bytes = batch->target_count * sizeof *batch->targets;
   struct wire_batch head = {.magic = WIRE_MAGIC,
                             .code_bytes = (uint32_t)batch->code_bytes,
                             .function_count = batch->function_count,
                             .line_count = batch->line_count,
                             .inlined_count = batch->inlined_count,
                             .refusal_count = batch->refusal_count,
+                            .target_count = batch->target_count,
                             .last = batch->last};
   struct tiers_answer answer = {
-      .len_bytes = sizeof head + batch->code_bytes + function_bytes + line_bytes + inlined_bytes + refusal_bytes,
+      .len_bytes =
+          sizeof head + batch->code_bytes + function_bytes + line_bytes + inlined_bytes + refusal_bytes + target_bytes,
       .optimized = batch->function_count / 2,
       .refused = batch->refusal_count,
       .is_last = batch->last != WIRE_MORE,
@@ -103,7 +106,8 @@ bool optimizer_batch_hand_out(const struct optimizer_batch *batch,
   at = append(at, batch->functions, function_bytes);
   at = append(at, batch->lines, line_bytes);
   at = append(at, batch->inlined, inlined_bytes);
-  append(at, batch->refusals, refusal_bytes);
+  at = append(at, batch->refusals, refusal_bytes);
+  append(at, batch->targets, target_bytes);
   answer.bytes = bytes;
   bool is_taken = take(env, &answer);
   base_free(bytes);

@@ -23,8 +23,20 @@ struct optimizer_batch {
   uint32_t inlined_count;
   struct wire_refusal *refusals;
   uint32_t refusal_count;
+  struct wire_target *targets; /* that it was made with; anything may stand there */
+  uint32_t target_count;
   enum wire_last last;
 };
+
+/* What calls have gone to, by ascending offsets: the profile. */
+struct optimizer_targets {
+  BASE_VEC(struct wire_target) list;
+};
+/* Adds `more`, which are put in order for it; of two for one call that stays which was there, or not. Beyond WIRE_MOST_TARGETS the
+ * last ones are left out. False: no memory. */
+bool optimizer_targets_add(struct optimizer_targets *all, struct wire_target *more, size_t count, bool stays);
+/* What code that counts has seen so far, at least so many times. False: no memory. */
+bool optimizer_targets_seen(struct baseline_code *code, uint32_t least, struct optimizer_targets *out);
 
 /* Reads `count` bytes from where an answer comes from; false: there are no more. */
 typedef bool (*optimizer_source)(void *env, void *to, size_t count);
@@ -64,6 +76,8 @@ struct optimizer_order {
   size_t len_bytes;
   const struct wire_item *items; /* what is wanted of it */
   uint32_t item_count;           /* 0: all */
+  const struct wire_target *targets;
+  uint32_t target_count;
   uint64_t features;             /* these as in struct wire_request */
   uint32_t entry_count, flags, level, cpu;
   const atomic_bool *interrupted; /* true ends hearing; NULL: nobody says so */
@@ -174,6 +188,7 @@ struct optimizer_watch {
 void optimizer_loop_ready(struct baseline_code *code, uint32_t entry, uint32_t label, const void *loop);
 /* The helper does not compile it. */
 void optimizer_refused(struct baseline_code *code, uint32_t entry);
+uint32_t optimizer_least_votes(void); /* baseline_target.votes, for what is told */
 /* Such of them as were asked for and not answered. */
 void optimizer_want_again(struct baseline_code *code, const struct wire_item *items, size_t count);
 static inline struct optimizer_watch *optimizer_watch_of(const struct baseline_code *code) {

@@ -108,6 +108,7 @@ static bool tell(const struct optimizer_order *order, struct wire_request *reque
     request->share = i;
     if (!optimizer_tell_to(socket, request, sizeof *request) ||
         !optimizer_tell_to(socket, order->bytes, order->len_bytes) ||
+        !optimizer_tell_to(socket, order->targets, order->target_count * sizeof *order->targets) ||
         !optimizer_tell_to(socket, order->items, order->item_count * sizeof *order->items))
       return false;
   }
@@ -122,6 +123,7 @@ enum cay_status optimizer_ask(const struct optimizer_order *order, struct optimi
                                  .flags = order->flags,
                                  .module_bytes = (uint32_t)order->len_bytes,
                                  .item_count = order->item_count,
+                                 .target_count = order->target_count,
                                  .level = order->level,
                                  .cpu = order->cpu,
                                  .entry_count = order->entry_count,

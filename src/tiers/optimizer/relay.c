@@ -2,8 +2,9 @@
 /* The relay: stands between a process whose code is of the tier `auto` and helpers, passes on what they say, and shows the
  * helpers' answers to somebody who keeps them (tiers_relay).
  *
- * Who asks may be an attacker that has taken over the guest's process. It chooses modules, options and functions; what is kept
- * is the helper's answer to just that, under a key that is made here, of the bytes that the helper was given. And each module
+ * Who asks may be an attacker that has taken over the guest's process. It chooses modules, options, functions and what their calls are
+ * said to go to, which makes code no more than slow; what is kept is the helper's answer to just that, under a key that is made here, of
+ * the bytes that the helper was given. And each module
  * has a helper of its own, so that one which takes its helper over makes no other one's code.
  *
  * There is one thing at a time, a request and its answers, so everything here waits. But not for who has ended: the socket of who
@@ -21,8 +22,9 @@ struct relayed {
   struct tiers_kept_key key;
   uint8_t *bytes; /* the module's; NULL: there is none */
   uint32_t len_bytes;
-  struct optimizer_helper helper; /* which has the module; socket -1: there is none */
-  bool *is_wanted;                /* by function: it is in what is made afresh */
+  struct optimizer_helper helper;   /* which has the module; socket -1: there is none */
+  bool *is_wanted;                  /* by function: it is in what is made afresh */
+  struct optimizer_targets targets; /* of calls, in this run and earlier ones */
 };
 
 static struct {
@@ -39,6 +41,7 @@ static void module_forget(struct relayed *module) {
   optimizer_helper_end(&module->helper);
   base_free(module->bytes);
   base_free(module->is_wanted);
+  BASE_VEC_DEINIT(&module->targets.list);
   *module = (struct relayed){.helper.socket = -1};
 }
 
@@ -100,6 +103,7 @@ static void want_kept(struct relayed *module, const struct tiers_kept *kept) {
     struct optimizer_batch batch;
     status = optimizer_batch_read(tiers_kept_take, &reader, module->key.entry_count, &batch, NULL);
     if (!status) want_batch(module, &batch);
+    if (!status) optimizer_targets_add(&module->targets, batch.targets, batch.target_count, true);
     optimizer_batch_free(&batch);
   }
 }
@@ -128,7 +132,7 @@ static struct relayed *module_take(const struct tiers_relay *how, const struct t
   bool has_room = relay.count < TIERS_RELAY_MODULES;
   module = &relay.modules[has_room ? relay.count++ : relay.oldest++ % TIERS_RELAY_MODULES];
   module_forget(module);
-  *module = (struct relayed){*key, bytes, len_bytes, {.socket = -1}, is_wanted};
+  *module = (struct relayed){*key, bytes, len_bytes, {.socket = -1}, is_wanted, {.list = {0}}};
   const struct tiers_kept *kept = how->begin(how->env, index_of(module), key);
   if (kept) want_kept(module, kept);
   return module;
@@ -166,12 +170,24 @@ static bool tell_request(const struct tiers_relay *how, struct relayed *module, 
                                  .flags = module->key.flags,
                                  .module_bytes = is_new ? module->len_bytes : 0,
                                  .item_count = item_count,
+                                 .target_count = (uint32_t)module->targets.list.count,
                                  .level = module->key.level,
                                  .cpu = module->key.cpu,
                                  .entry_count = module->key.entry_count};
   if (is_new && optimizer_helper_start(&module->helper, NULL) != CAY_OK) return false;
   return tell(how, module->helper.socket, &request, sizeof request) &&
-         (!is_new || tell(how, module->helper.socket, module->bytes, module->len_bytes));
+         (!is_new || tell(how, module->helper.socket, module->bytes, module->len_bytes)) &&
+         tell(how, module->helper.socket, module->targets.list.items,
+              module->targets.list.count * sizeof *module->targets.list.items);
+}
+
+/* What was seen in this run goes before what is kept. */
+static bool hear_targets(const struct tiers_relay *how, struct relayed *module, uint32_t count) {
+  struct wire_target *targets = base_alloc(count * sizeof *targets + 1);
+  bool done = targets && hear(how, how->asker, targets, count * sizeof *targets) &&
+              optimizer_targets_add(&module->targets, targets, count, false);
+  base_free(targets);
+  return done;
 }
 
 static bool pass_items(const struct tiers_relay *how, const struct relayed *module, uint32_t count) {
@@ -246,7 +262,9 @@ static bool serve_one(const struct tiers_relay *how) {
   if (!hear(how, how->asker, &request, sizeof request)) return false;
   if (request.magic != WIRE_MAGIC || request.layout != optimizer_layout()) return false;
   if (request.item_count == 0 || request.item_count > WIRE_MOST_ITEMS) return false;
+  if (request.target_count > WIRE_MOST_TARGETS) return false;
   if (request.module_bytes ? !hear_module(how, &request) : !relay.current) return false;
+  if (!hear_targets(how, relay.current, request.target_count)) return false;
   if (request.when == WIRE_LATER) return note_for_later(how, relay.current, request.item_count);
   return tell_request(how, relay.current, request.item_count) && pass_items(how, relay.current, request.item_count) &&
          pass_answers(how, relay.current);
@@ -276,6 +294,8 @@ static bool make_afresh(const struct tiers_relay *how, struct relayed *module, c
                                         .len_bytes = module->len_bytes,
                                         .items = items,
                                         .item_count = count,
+                                        .targets = module->targets.list.items,
+                                        .target_count = (uint32_t)module->targets.list.count,
                                         .features = module->key.features,
                                         .entry_count = module->key.entry_count,
                                         .flags = module->key.flags,

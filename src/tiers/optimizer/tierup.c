@@ -26,6 +26,7 @@ enum {
   FIRST_TICKS = 4096,
   MOST_TICKS = 1 << 16, /* an interruption has to wait for them, in a loop that calls nothing */
   MOST_LOOPS = 1000,
+  LEAST_VOTES = 16,  /* of a call, before it is told what it goes to */
   MOST_LATER = 8192, /* which a socket takes at once */
   REFUSED = UINT8_MAX - 1,
   ASKED,
@@ -35,6 +36,8 @@ enum {
 static uint32_t hasty = TIERUP_EVERY;
 
 void tiers_auto_hasten(uint32_t every) { hasty = every; }
+
+uint32_t optimizer_least_votes(void) { return hasty ? 1 : LEAST_VOTES; }
 
 /* ---- Samples --------------------------------------------------------------------------------------------------------------- */
 
@@ -83,9 +86,11 @@ static void advance(struct baseline_code *code, struct engine_thread *thread) {
 }
 
 /* Whether the sample makes the function one that is wanted. */
-static bool makes_busy(struct optimizer_watch *watch, uint32_t entry) {
+static bool makes_busy(struct baseline_code *code, uint32_t entry) {
+  struct optimizer_watch *watch = optimizer_watch_of(code);
   uint8_t *points = &watch->points[entry];
   if (watch->is_over || *points >= REFUSED) return false;
+  baseline_poll_calls(code, entry);
   return ++*points >= (hasty ? 1 : POINTS);
 }
 
@@ -98,7 +103,7 @@ static void want(struct optimizer_watch *watch, uint32_t entry, uint32_t label) 
 static void at_call(struct baseline_code *code, struct engine_thread *thread, uint32_t entry) {
   if (!begin(code, thread)) return;
   struct optimizer_watch *watch = optimizer_watch_of(code);
-  if (makes_busy(watch, entry)) {
+  if (makes_busy(code, entry)) {
     watch->points[entry] = ASKED;
     want(watch, entry, WIRE_NO_LABEL);
   }
@@ -116,7 +121,7 @@ static struct optimizer_loop *find_loop(struct optimizer_watch *watch, const voi
 static void sample_loop(struct baseline_code *code, uint32_t entry, const void *site) {
   struct optimizer_watch *watch = optimizer_watch_of(code);
   bool was_asked = watch->points[entry] == ASKED;
-  if (!was_asked && !makes_busy(watch, entry)) return;
+  if (!was_asked && !makes_busy(code, entry)) return;
   uint32_t label = watch->loops.count < MOST_LOOPS ? baseline_label_at(code, site) : WIRE_NO_LABEL;
   struct optimizer_loop *loop = label != WIRE_NO_LABEL ? BASE_VEC_PUSH(&watch->loops) : NULL;
   if (!loop) return;

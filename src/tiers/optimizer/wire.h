@@ -2,8 +2,9 @@
 /* What the command and its helper `cay-llvm` say to each other over a stream socket. Both are made by one build and run on
  * one machine, so numbers are the machine's; `layout` tells when that is not so.
  *
- * The command sends a request, the module's bytes and what is wanted of it. The helper answers with batches, each followed by
- * its code, its functions, its lines, what is inlined and its refusals; the last one says so. Where nothing is named everything is wanted, and
+ * The command sends a request, the module's bytes, what calls have gone to, and what is wanted of it. The helper answers with
+ * batches, each followed by its code, its functions, its lines, what is inlined, its refusals, and what it was told of its calls;
+ * the last one says so. Where nothing is named everything is wanted, and
  * every function that the module defines has then been answered once; else what was named has been answered, and such of what
  * it calls as fitted. A helper that dies in between has answered what came before.
  *
@@ -22,6 +23,7 @@ enum {
   WIRE_SPAWN_FD = 3, /* the helper's end of the socket */
   WIRE_MOST_ITEMS = 1 << 20,
   WIRE_MOST_SHARES = 64,
+  WIRE_MOST_TARGETS = 8192,
 };
 
 /* The first argument of a helper that yields to all other processes. The second one is how many milliseconds of processor time it
@@ -46,7 +48,7 @@ struct wire_request {
   uint64_t features;      /* that the module was loaded with */
   uint32_t flags;         /* enum wire_flags */
   uint32_t module_bytes;  /* 0: it is about the same module as the last one, and all else is as in that */
-  uint32_t item_count;
+  uint32_t item_count, target_count;
   uint32_t mix; /* for tests: which functions are left out; 0: none */
   uint32_t level, cpu;    /* of optimization, below TIERS_LEVELS; enum tiers_cpu */
   uint32_t entry_count;   /* functions that the module defines */
@@ -60,13 +62,20 @@ struct wire_item {
   uint32_t entry, label;
 };
 
+/* The call at `offset` in the module's bytes, of a function that is found at run time, goes mostly to function `entry`. Ascending
+ * offsets; those of a request take the place of all that came before. Code asks whether it is so, each time, and is right in any
+ * case: so nobody checks what it says before the helper makes code of it. */
+struct wire_target {
+  uint32_t offset, entry;
+};
+
 /* Whether more batches of the request follow. FORGOTTEN: none, though some may lack, and the next request has to bring its
  * module, since whoever has answered so ends. */
 enum wire_last { WIRE_MORE, WIRE_LAST, WIRE_FORGOTTEN };
 
 struct wire_batch {
   uint32_t magic;
-  uint32_t code_bytes, function_count, line_count, inlined_count, refusal_count;
+  uint32_t code_bytes, function_count, line_count, inlined_count, refusal_count, target_count;
   uint32_t last; /* enum wire_last */
 };
 

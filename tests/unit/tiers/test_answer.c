@@ -10,11 +10,12 @@ struct answer {
   struct wire_line lines[2];
   struct wire_inlined inlined[WIRE_MOST_INLINED + 1];
   struct wire_refusal refusals[1];
+  struct wire_target targets[1];
 };
 
 static struct answer good(void) {
   return (struct answer){
-      .head = {WIRE_MAGIC, 8, 2, 2, WIRE_MOST_INLINED + 1, 1, 1},
+      .head = {WIRE_MAGIC, 8, 2, 2, WIRE_MOST_INLINED + 1, 1, 1, WIRE_LAST},
       .functions = {{1, WIRE_NATIVE, 0, 4, WIRE_NO_LABEL, -16}, {1, WIRE_ADAPTER, 4, 2, WIRE_NO_LABEL}},
       .lines = {{0, 100}, {3, WIRE_INLINED}},
       .inlined = {{0, 50, 101},
@@ -25,7 +26,8 @@ static struct answer good(void) {
                   {1, 55, WIRE_INLINED | 4},
                   {1, 56, WIRE_INLINED | 5},
                   {1, 57, 102}},
-      .refusals = {{0, WIRE_REASON_TOO_LARGE}}};
+      .refusals = {{0, WIRE_REASON_TOO_LARGE}},
+      .targets = {{51, 1}}};
 }
 
 struct source {
@@ -64,6 +66,7 @@ TEST(a_good_answer_is_read) {
   CHECK_INT(batch.lines[1].offset, WIRE_INLINED);
   CHECK_INT(batch.inlined[0].caller, 101);
   CHECK_INT(batch.refusals[0].reason, WIRE_REASON_TOO_LARGE);
+  CHECK(batch.target_count == 1 && batch.targets[0].offset == 51 && batch.targets[0].entry == 1);
   optimizer_batch_free(&batch);
 }
 
@@ -72,7 +75,7 @@ TEST(a_loop_stands_behind_the_pairs) {
     struct wire_batch head;
     uint8_t code[8];
     struct wire_function functions[3];
-  } answer = {{WIRE_MAGIC, 8, 3, 0, 0, 0, 1},
+  } answer = {{WIRE_MAGIC, 8, 3, 0, 0, 0, 0, WIRE_LAST},
               {0},
               {{1, WIRE_NATIVE, 0, 4, WIRE_NO_LABEL}, {1, WIRE_ADAPTER, 4, 2, WIRE_NO_LABEL}, {1, WIRE_LOOP, 6, 2, 5}}};
   struct cay_error error = {0};
@@ -111,6 +114,7 @@ TEST(broken_answers_are_refused) {
   BROKEN(head.function_count = 7);
   BROKEN(head.refusal_count = 3);
   BROKEN(head.line_count = 9);
+  BROKEN(head.target_count = WIRE_MOST_TARGETS + 1);
   BROKEN(functions[0].entry = 2);
   BROKEN(functions[0].bytes = 0);
   BROKEN(functions[0].bytes = 5);

@@ -43,11 +43,15 @@ static const struct tiers_kept *begin(void *env, unsigned number, const struct t
   return NULL;
 }
 
-/* How many functions, and whether it is the last answer. */
+/* How many functions, whether the profile says something of them, and whether it is the last answer. */
 static void take(void *env, unsigned number, const struct tiers_answer *answer) {
   (void)number;
+  struct wire_batch head;
+  memcpy(&head, answer->bytes, sizeof head);
   char letters[] = {(char)('0' + answer->optimized), answer->is_last ? '.' : ','};
-  tell(env, letters, sizeof letters);
+  tell(env, letters, 1);
+  for (uint32_t i = 0; i < head.target_count; i++) tell(env, "t", 1);
+  tell(env, letters + 1, 1);
 }
 
 static void left(void *env) { tell(env, "l", 1); }
@@ -174,6 +178,25 @@ TEST(what_is_wanted_later_is_not_answered) {
   end("Ba1.l|5.+-", NULL);
 }
 
+/* What is told of calls, in whatever order, the helper gets, and the answers have what lies in their functions: here in the body of
+ * the last one. It is remembered for what is made afresh. */
+TEST(the_profile_is_passed_on) {
+  start();
+  const uint32_t within = (uint32_t)module.count - 2;
+  const struct wire_target targets[] = {{within, UINT32_MAX}, {UINT32_MAX, 0}, {0, 0}, {within - 1, 3}, {within, 1}};
+  struct wire_request first = request(true, 1), second = request(false, 1);
+  const struct wire_item item = {FUNCS - 1, WIRE_NO_LABEL};
+  first.target_count = BASE_ARRAY_LEN(targets);
+  say(&first, sizeof first);
+  say(module.items, module.count);
+  say(targets, sizeof targets);
+  say(&item, sizeof item);
+  CHECK(answered());
+  ask(&second, 0);
+  CHECK(answered());
+  end("Ba1tt.1.l|2tt.+-", NULL);
+}
+
 /* Each module has a helper of its own, and its own key; one that comes again is known. */
 TEST(modules_take_turns) {
   start();
@@ -234,6 +257,9 @@ TEST(lies_end_it) {
   check_lie(&lie, "l|--");
   lie = request(true, WIRE_MOST_ITEMS + 1);
   check_lie(&lie, "l|--");
+  lie = request(true, 1);
+  lie.target_count = WIRE_MOST_TARGETS + 1;
+  check_lie(&lie, "l|--");
   lie = request(false, 1);
   check_lie(&lie, "l|--");
   lie.when = WIRE_LATER;
@@ -287,6 +313,6 @@ TEST(what_is_cut_off_ends_it) {
 }
 
 TEST_MAIN(signal(SIGPIPE, SIG_IGN); build();
-          RUN(answers_are_shown_and_made_afresh) RUN(what_is_wanted_later_is_not_answered) RUN(modules_take_turns)
-              RUN(the_end_of_who_asks_is_that_of_his_process) RUN(lies_end_it) RUN(functions_that_are_none_end_it)
-                  RUN(what_is_cut_off_ends_it))
+          RUN(answers_are_shown_and_made_afresh) RUN(what_is_wanted_later_is_not_answered) RUN(the_profile_is_passed_on)
+              RUN(modules_take_turns) RUN(the_end_of_who_asks_is_that_of_his_process) RUN(lies_end_it)
+                  RUN(functions_that_are_none_end_it) RUN(what_is_cut_off_ends_it))

@@ -4,7 +4,11 @@
  * A callee's frame begins where its arguments stand in the caller's, as in every tier; that of a tail call takes the caller's
  * place. Native code takes its arguments in registers and returns a single result in one; several results are in its frame.
  * Everything else takes arguments and results in the frame. Whether a function of this instance has native code is asked at
- * run time, where it is not of the same batch: a table says so. */
+ * run time, where it is not of the same batch: a table says so.
+ *
+ * Where a call finds its function at run time and the profile tells which one that mostly is, it is asked for first: what was found is
+ * compared with the instance's own function of that number, which says all that is asked of a function otherwise, that it is there, of
+ * the type and of this instance. Whatever the profile says, the code is right. */
 #include <stddef.h>
 
 #include "tiers/baseline/code.h"
@@ -106,12 +110,11 @@ static LLVMValueRef join(struct batch *b, LLVMValueRef results[2], LLVMBasicBloc
   return phi;
 }
 
-/* Goes to `native` or to the function `away`, by `is_native`. */
-static void call_either(struct batch *b, const struct call *call, LLVMValueRef is_native, LLVMValueRef native,
-                        LLVMValueRef away) {
+/* Goes to `native`, or where that is null to the function `away`; its single result, or NULL. */
+static LLVMValueRef call_either(struct batch *b, const struct call *call, LLVMValueRef native, LLVMValueRef away) {
   LLVMBasicBlockRef inside = control_block(b), outside = control_block(b), next = control_block(b), blocks[2];
   LLVMValueRef results[2];
-  control_branch_unlikely(b, LLVMBuildNot(b->builder, is_native, ""), outside, inside);
+  control_branch_unlikely(b, LLVMBuildIsNull(b->builder, native, ""), outside, inside);
   LLVMPositionBuilderAtEnd(b->builder, inside);
   results[0] = call_native(b, call, native);
   blocks[0] = LLVMGetInsertBlock(b->builder);
@@ -121,11 +124,11 @@ static void call_either(struct batch *b, const struct call *call, LLVMValueRef i
   blocks[1] = LLVMGetInsertBlock(b->builder);
   if (call->is_tail) {
     LLVMDeleteBasicBlock(next);
-    return;
+    return NULL;
   }
   LLVMBuildBr(b->builder, next);
   LLVMPositionBuilderAtEnd(b->builder, next);
-  call_end(b, call, join(b, results, blocks));
+  return join(b, results, blocks);
 }
 
 /* The native code of the function that the module defines as `entry`, a number of 64 bits; null: it has none. */
@@ -148,6 +151,14 @@ static bool is_called_away(const struct batch *b, const struct call *call) {
   return catches_here(b) && !call->is_tail && !can_be_native;
 }
 
+/* Calls a function that the module defines; its single result, or NULL. */
+static LLVMValueRef call_own(struct batch *b, const struct call *call, uint32_t entry) {
+  LLVMValueRef own = translate_declare(b, entry);
+  if (own) return call_native(b, call, own);
+  LLVMValueRef native = load_native(b, LLVMConstInt(b->types[VALUE_I64], entry, false));
+  return call_either(b, call, native, load_function(b, b->job->module->imported_func_count + entry));
+}
+
 static void build_call(struct batch *b, const struct ir_insn *insn) {
   const struct module *module = b->job->module;
   uint32_t func = (uint32_t)insn->imm;
@@ -156,24 +167,36 @@ static void build_call(struct batch *b, const struct ir_insn *insn) {
     call_end(b, &call, call_away(b, &call, load_function(b, func)));
     return;
   }
-  LLVMValueRef own = translate_declare(b, func - module->imported_func_count);
-  if (own) {
-    call_end(b, &call, call_native(b, &call, own));
-    return;
-  }
-  LLVMValueRef entry = LLVMConstInt(b->types[VALUE_I64], func - module->imported_func_count, false);
-  LLVMValueRef native = load_native(b, entry);
-  call_either(b, &call, LLVMBuildIsNotNull(b->builder, native, ""), native, load_function(b, func));
+  call_end(b, &call, call_own(b, &call, func - module->imported_func_count));
 }
 
 /* ---- Indirect calls --------------------------------------------------------------------------------------------------------- */
 
-/* Calls `function`, whose type fits. */
-static void call_function(struct batch *b, const struct call *call, LLVMValueRef function) {
-  if (is_called_away(b, call)) {
-    call_end(b, call, call_away(b, call, function));
-    return;
+uint32_t call_targets_from(const struct job *job, uint32_t offset) {
+  uint32_t low = 0, high = job->target_count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (job->targets[middle].offset < offset)
+      low = middle + 1;
+    else
+      high = middle;
   }
+  return low;
+}
+
+uint32_t call_target(const struct job *job, const struct ir_insn *insn) {
+  const struct module *module = job->module;
+  uint32_t at = call_targets_from(job, insn->offset), all = module->func_count - module->imported_func_count;
+  if (at == job->target_count || job->targets[at].offset != insn->offset) return CALL_NO_TARGET;
+  uint32_t entry = job->targets[at].entry;
+  if (entry >= all) return CALL_NO_TARGET;
+  const struct module_def_type *type = &module->types[module->funcs[module->imported_func_count + entry].type];
+  return type->canonical == module->types[insn->imm].canonical ? entry : CALL_NO_TARGET;
+}
+
+/* Calls `function`, whose type fits; its single result, or NULL. */
+static LLVMValueRef call_function(struct batch *b, const struct call *call, LLVMValueRef function) {
+  if (is_called_away(b, call)) return call_away(b, call, function);
   LLVMBasicBlockRef start = LLVMGetInsertBlock(b->builder), inside = control_block(b), next = control_block(b);
   LLVMValueRef instance = value_load_fixed(b, b->pointer, function, offsetof(struct engine_function, instance));
   LLVMValueRef is_ours = LLVMBuildICmp(b->builder, LLVMIntEQ, instance, b->inst, "");
@@ -186,7 +209,42 @@ static void call_function(struct batch *b, const struct call *call, LLVMValueRef
   LLVMValueRef native = LLVMBuildPhi(b->builder, b->pointer, ""), none = LLVMConstNull(b->pointer);
   LLVMAddIncoming(native, &none, &start, 1);
   LLVMAddIncoming(native, &found, &inside, 1);
-  call_either(b, call, LLVMBuildIsNotNull(b->builder, native, ""), native, function);
+  return call_either(b, call, native, function);
+}
+
+/* Where a call's function may be the one that is expected. */
+struct guess {
+  LLVMBasicBlockRef next, right; /* next NULL: none is expected. right: where the call was made that was right */
+  LLVMValueRef result;
+};
+
+/* Goes on where `function`, which may be null, is another one. */
+static struct guess guess_begin(struct batch *b, const struct call *call, const struct ir_insn *insn,
+                                LLVMValueRef function) {
+  struct guess guess = {0};
+  uint32_t entry = call->is_tail || is_called_away(b, call) ? CALL_NO_TARGET : call_target(b->job, insn);
+  if (entry == CALL_NO_TARGET) return guess;
+  LLVMBasicBlockRef inside = control_block(b), outside = control_block(b);
+  LLVMValueRef expected = load_function(b, b->job->module->imported_func_count + entry);
+  control_branch_unlikely(b, LLVMBuildICmp(b->builder, LLVMIntNE, function, expected, ""), outside, inside);
+  LLVMPositionBuilderAtEnd(b->builder, inside);
+  guess.result = call_own(b, call, entry);
+  guess.right = LLVMGetInsertBlock(b->builder);
+  guess.next = control_block(b);
+  LLVMBuildBr(b->builder, guess.next);
+  LLVMPositionBuilderAtEnd(b->builder, outside);
+  return guess;
+}
+
+static void guess_end(struct batch *b, const struct call *call, const struct guess *guess, LLVMValueRef result) {
+  if (guess->next) {
+    LLVMValueRef results[] = {guess->result, result};
+    LLVMBasicBlockRef blocks[] = {guess->right, LLVMGetInsertBlock(b->builder)};
+    LLVMBuildBr(b->builder, guess->next);
+    LLVMPositionBuilderAtEnd(b->builder, guess->next);
+    result = join(b, results, blocks);
+  }
+  call_end(b, call, result);
 }
 
 /* As engine_type_matches: equal, or the type has it among its supertypes. */
@@ -222,20 +280,23 @@ static void build_call_indirect(struct batch *b, const struct ir_insn *insn) {
   index = value_narrow(b, index, LLVMBuildSub(b->builder, count, LLVMConstInt(i64, 1, false), ""));
   LLVMValueRef place = LLVMBuildGEP2(b->builder, b->pointer, elems, &index, 1, "");
   LLVMValueRef function = LLVMBuildLoad2(b->builder, b->pointer, place, "");
+  struct guess guess = guess_begin(b, &call, insn, function);
   control_trap_if(b, LLVMBuildIsNull(b->builder, function, ""), control_trap_number(b, ENGINE_TRAP_NULL_ELEMENT));
   LLVMValueRef def = value_load_fixed(b, b->pointer, function, offsetof(struct engine_function, def));
   LLVMValueRef types = value_load_fixed(b, b->pointer, b->inst, offsetof(struct engine_instance, types));
   check_type(b, def, value_load_fixed(b, b->pointer, types, insn->imm * sizeof(struct engine_type *)));
-  call_function(b, &call, function);
+  guess_end(b, &call, &guess, call_function(b, &call, function));
 }
 
 /* imm: the type. */
 static void build_call_ref(struct batch *b, const struct ir_insn *insn) {
   struct call call = call_begin(b, &b->job->module->types[insn->imm].func, insn);
   LLVMValueRef reference = value_read(b, insn->a, VALUE_I64);
+  LLVMValueRef function = LLVMBuildIntToPtr(b->builder, reference, b->pointer, "");
+  struct guess guess = guess_begin(b, &call, insn, function);
   LLVMValueRef is_null = LLVMBuildICmp(b->builder, LLVMIntEQ, reference, LLVMConstNull(b->types[VALUE_I64]), "");
   control_trap_if(b, is_null, control_trap_number(b, ENGINE_TRAP_NULL_REFERENCE));
-  call_function(b, &call, LLVMBuildIntToPtr(b->builder, reference, b->pointer, ""));
+  guess_end(b, &call, &guess, call_function(b, &call, function));
 }
 
 /* ---- The runtime's helpers --------------------------------------------------------------------------------------------------- */

@@ -66,6 +66,8 @@ struct job {
   const struct module *module;
   uint8_t *bytes;    /* the module's */
   bool *is_answered; /* by entry: has been compiled or refused */
+  struct wire_target *targets; /* what the request says of calls */
+  uint32_t target_count;
   uint32_t flags; /* enum wire_flags */
   uint32_t mix;   /* as in struct wire_request */
   uint32_t share, shares, batch_count; /* the same, at least one; batches of the request so far, others' too */
@@ -279,6 +281,12 @@ void memory_write(struct batch *b, LLVMValueRef place, LLVMValueRef value);
 void call_help(struct batch *b, enum baseline_helper_index helper, uint64_t operands, uint64_t imm);
 /* Does an instruction by its helper, which finds its operands in the frame. False: there is none. */
 bool call_helper(struct batch *b, const struct ir_insn *insn);
+/* The function that the request says `insn` calls, by its number among those that the module defines; CALL_NO_TARGET: none that
+ * could be. */
+#define CALL_NO_TARGET UINT32_MAX
+uint32_t call_target(const struct job *job, const struct ir_insn *insn);
+/* The number of the first target at `offset` or behind it. */
+uint32_t call_targets_from(const struct job *job, uint32_t offset);
 /* Calls the semantic function of an instruction. */
 LLVMValueRef numeric_call(struct batch *b, uint16_t op, LLVMValueRef *arguments, unsigned count);
 /* Links what was called. False: no memory, or not the bitcode of this LLVM. */

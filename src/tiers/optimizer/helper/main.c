@@ -124,6 +124,7 @@ enum { BATCH_BYTES = 64 * 1024, CALLEES_BYTES = 16 * 1024 }; /* of wasm: a batch
 struct answer {
   struct object_code code;
   BASE_VEC(struct wire_refusal) refusals;
+  BASE_VEC(struct wire_target) targets;
 };
 
 static bool refuse(struct answer *answer, uint32_t entry, int reason) {
@@ -140,12 +141,20 @@ static bool tell_answer(const struct answer *answer, enum wire_last last) {
                             .line_count = (uint32_t)code->lines.count,
                             .inlined_count = (uint32_t)code->inlined.count,
                             .refusal_count = (uint32_t)answer->refusals.count,
+                            .target_count = (uint32_t)answer->targets.count,
                             .last = last};
   return tell(&head, sizeof head) && tell(code->bytes.items, code->bytes.count) &&
          tell(code->functions.items, code->functions.count * sizeof *code->functions.items) &&
          tell(code->lines.items, code->lines.count * sizeof *code->lines.items) &&
          tell(code->inlined.items, code->inlined.count * sizeof *code->inlined.items) &&
-         tell(answer->refusals.items, answer->refusals.count * sizeof *answer->refusals.items);
+         tell(answer->refusals.items, answer->refusals.count * sizeof *answer->refusals.items) &&
+         tell(answer->targets.items, answer->targets.count * sizeof *answer->targets.items);
+}
+
+static void answer_free(struct answer *answer) {
+  object_free(&answer->code);
+  BASE_VEC_DEINIT(&answer->refusals);
+  BASE_VEC_DEINIT(&answer->targets);
 }
 
 /* For tests, by the toss of a coin that falls the same way again. */
@@ -164,6 +173,18 @@ static uint32_t largest(const struct job *job, const struct batch_function *func
   return found;
 }
 
+/* What the request says of its calls; false: no memory. */
+static bool tell_targets(const struct job *job, uint32_t entry, struct answer *answer) {
+  const struct module_func *func = &job->module->funcs[job->module->imported_func_count + entry];
+  for (uint32_t i = call_targets_from(job, func->body_offset); i < job->target_count; i++) {
+    if (job->targets[i].offset >= func->body_offset + func->body_bytes) return true;
+    struct wire_target *target = answer->targets.count < WIRE_MOST_TARGETS ? BASE_VEC_PUSH(&answer->targets) : NULL;
+    if (!target) return false;
+    *target = job->targets[i];
+  }
+  return true;
+}
+
 /* A batch fails as a whole. */
 static bool compile_batch(struct job *job, struct batch_function *functions, uint32_t count, struct answer *answer) {
   late.entry = largest(job, functions, count);
@@ -174,6 +195,7 @@ static bool compile_batch(struct job *job, struct batch_function *functions, uin
   for (uint32_t i = 0; i < count; i++) {
     if (functions[i].refusal < 0 && !done) functions[i].refusal = WIRE_REASON_FAILED;
     if (functions[i].refusal >= 0 && !refuse(answer, functions[i].entry, functions[i].refusal)) return false;
+    if (functions[i].refusal < 0 && !tell_targets(job, functions[i].entry, answer)) return false;
   }
   return true;
 }
@@ -211,8 +233,7 @@ static bool answer_batch(struct job *job, struct batch_function *functions, uint
   *next += choose(job, *next, functions, &count, &answer);
   bool done = !is_own(job) || ((count == 0 || compile_batch(job, functions, count, &answer)) &&
                                tell_answer(&answer, *next == all ? WIRE_LAST : WIRE_MORE));
-  object_free(&answer.code);
-  BASE_VEC_DEINIT(&answer.refusals);
+  answer_free(&answer);
   return done;
 }
 
@@ -245,12 +266,19 @@ static void choose_one(struct job *job, struct choice *choice, uint32_t entry, u
   choice->functions[choice->count++] = function;
 }
 
+/* Of a call, known or told; CALL_NO_TARGET: none is. */
+static uint32_t callee_of(const struct job *job, const struct ir_insn *insn) {
+  uint32_t imported = job->module->imported_func_count;
+  if (insn->op == IR_CALL) return insn->imm >= imported ? (uint32_t)insn->imm - imported : CALL_NO_TARGET;
+  return insn->op == IR_CALL_INDIRECT || insn->op == IR_CALL_REF ? call_target(job, insn) : CALL_NO_TARGET;
+}
+
 static void choose_callees(struct job *job, struct choice *choice, uint32_t entry, struct answer *answer) {
   uint32_t imported = job->module->imported_func_count, callees[64], count = 0;
   const struct ir_function *ir = ir_translate(job->frontend, job->module, imported + entry);
   for (size_t i = 0; ir && i < ir->insns.count && count < BASE_ARRAY_LEN(callees); i++) {
-    const struct ir_insn *insn = &ir->insns.items[i];
-    if (insn->op == IR_CALL && insn->imm >= imported) callees[count++] = (uint32_t)insn->imm - imported;
+    uint32_t callee = callee_of(job, &ir->insns.items[i]);
+    if (callee != CALL_NO_TARGET) callees[count++] = callee;
   }
   for (uint32_t i = 0; i < count; i++)
     if (!job->is_answered[callees[i]] && choice->bytes + body_bytes(job, callees[i]) <= CALLEES_BYTES)
@@ -282,8 +310,7 @@ static bool answer_some(struct job *job, struct batch_function *functions, const
   choose_items(job, &choice, items, next, count, &answer);
   bool done = !is_own(job) || ((choice.count == 0 || compile_batch(job, functions, choice.count, &answer)) &&
                                tell_answer(&answer, *next == count ? WIRE_LAST : WIRE_MORE));
-  object_free(&answer.code);
-  BASE_VEC_DEINIT(&answer.refusals);
+  answer_free(&answer);
   return done;
 }
 
@@ -309,10 +336,13 @@ static void forget_module(struct job *job) {
   ir_frontend_free(job->frontend);
   if (job->module) module_release((struct module *)job->module);
   base_free(job->is_answered);
+  base_free(job->targets);
   base_free(job->bytes);
   job->frontend = NULL;
   job->module = NULL;
   job->is_answered = NULL;
+  job->targets = NULL;
+  job->target_count = 0;
   job->bytes = NULL;
 }
 
@@ -336,6 +366,13 @@ static bool hear_module(struct job *job, const struct wire_request *request) {
   return is_ready && job->frontend && job->is_answered;
 }
 
+static bool hear_targets(struct job *job, uint32_t count) {
+  base_free(job->targets);
+  job->targets = base_alloc(count * sizeof *job->targets + 1);
+  job->target_count = job->targets ? count : 0;
+  return job->targets && hear(job->targets, count * sizeof *job->targets);
+}
+
 static bool are_in_module(const struct job *job, const struct wire_item *items, uint32_t count) {
   uint32_t all = job->module->func_count - job->module->imported_func_count;
   for (uint32_t i = 0; i < count; i++)
@@ -348,12 +385,14 @@ static bool serve(struct job *job) {
   if (!hear(&request, sizeof request)) return false;
   if (request.magic != WIRE_MAGIC || request.layout != optimizer_layout() || request.item_count > WIRE_MOST_ITEMS)
     return false;
+  if (request.target_count > WIRE_MOST_TARGETS) return false;
   if (request.level >= TIERS_LEVELS || request.cpu >= TIERS_CPU_COUNT || request.shares > WIRE_MOST_SHARES)
     return false;
   job->shares = request.shares ? request.shares : 1;
   job->share = request.share;
   job->batch_count = 0;
   if (request.module_bytes ? !hear_module(job, &request) : !job->module) return false;
+  if (!hear_targets(job, request.target_count)) return false;
   if (request.item_count == 0) return answer_module(job);
   struct wire_item *items = base_alloc(request.item_count * sizeof *items);
   bool done = items && hear(items, request.item_count * sizeof *items) &&
