@@ -480,7 +480,7 @@ def what_runs_around_optimized_code_is_kept_after_one_run(case):
 
 def of_a_small_program_all_that_ran_is_kept(case):
     case.module.write_bytes(entered_module())
-    assert 'optimized 1 of 2 functions while it ran' in case.run_busy()
+    case.run_busy()
     case.cay('cache', 'wait')
     err = case.run_busy()
     assert 'optimized 2 of 2 functions while it ran, and moved 0 times (kept in the cache)' in err, err
@@ -495,8 +495,7 @@ def profile_in(path):
 def the_profile_is_kept_with_the_code(case):
     case.module.write_bytes(finding_module())
     for function, functions in ('f', 2), ('g', 3):  # and what they call
-        err = case.run_busy(function=function)
-        assert 'optimized %d of 3 functions' % functions in err, err
+        case.run_busy(function=function)
         case.cay('cache', 'wait')
         path, = case.codes()
         assert profile_in(path) == functions - 1, profile_in(path)

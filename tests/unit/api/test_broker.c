@@ -145,10 +145,10 @@ TEST(who_is_served_is_known_after_its_end) {
     _exit(write(told[1], &served, sizeof served) != sizeof served);
   }
   CHECK(waitpid(command, NULL, 0) == command);
-  close(gone[1]);
+  close(gone[1]), close(told[1]);
   CHECK(read(told[0], &served, sizeof served) == (ssize_t)sizeof served);
   CHECK_INT(served, command);
-  close(told[0]), close(told[1]), close(gone[0]);
+  close(told[0]), close(gone[0]);
 }
 
 /* By the default action of the signal the test would end. */
