@@ -96,25 +96,11 @@ static void copy_slots(uint64_t *to, const uint64_t *from, uint32_t count) {
 static uint64_t low_half(const uint64_t *slot) { return *(const volatile uint32_t *)(const volatile void *)slot; }
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as the guest's memory is");
 
-/* With arguments of two slots among them. */
-static __attribute__((noinline)) void copy_wide_arguments(uint64_t *to, const uint64_t *from,
-                                                          const struct module_func_type *type) {
-  for (uint32_t i = 0; i < type->param_count; i++) {
-    *to++ = module_type_is_narrow(type->params[i]) ? low_half(from) : *from;
-    from++;
-    if (type->params[i] == MODULE_V128) *to++ = *from++;
-  }
-}
-
 static void copy_arguments(uint64_t *to, const uint64_t *from, const struct module_func_type *type) {
-  uint32_t count = type->param_count;
-  if (BASE_UNLIKELY(type->param_slots != count)) {
-    copy_wide_arguments(to, from, type);
-    return;
-  }
-  const module_type *params = type->params;
-  for (uint32_t i = 0; i < count; i++) {
-    to[i] = module_type_is_narrow(params[i]) ? low_half(&from[i]) : from[i];
+  for (const module_type *at = type->params, *end = at + type->param_count; at < end; at++) {
+    *to++ = module_type_is_narrow(*at) ? low_half(from) : *from;
+    from++;
+    if (BASE_UNLIKELY(*at == MODULE_V128)) *to++ = *from++;
     __asm__("" ::: "memory");
   }
 }
@@ -160,7 +146,7 @@ static enum engine_trap call_outermost(struct engine_store *store, struct engine
   thread->top = &activation;
   copy_arguments(values, slots, function->type);
   int trap = enter_there(store, stack->native_high, &activation);
-  __asm__("" : "+r"(store));
+  __asm__("" : "+r"(store)); /* or addresses in it, once made, would be kept on the native stack all the time */
   thread = &store->thread;
   if (BASE_LIKELY(trap == ENGINE_TRAP_NONE)) copy_slots(slots, values, function->type->result_slots);
   assert(thread->top == &activation);
