@@ -239,7 +239,7 @@ TEST(who_starts_the_helper_may_be_busy) {
   world_free(&setting.world);
 }
 
-/* From a thread that has no part in it. */
+/* From a thread that has no part in it: that neither waits for the other for good, and moves are never fewer than before. */
 static atomic_bool is_over;
 static void *count_meanwhile(void *instance) {
   uint32_t moves = 0, fewer = 0;
