@@ -77,13 +77,13 @@ static void take(void *env, const struct tiers_answer *answer) {
 
 /* Another process may have given its file the name meanwhile: what has more code stays. Joining the two would have most functions
  * twice, since what is busy in one is so in the other. */
-static bool has_more(const struct keeping *keeping) {
+static bool is_to_be_kept(const struct keeping *keeping) {
   struct base_file file;
   struct tiers_kept now;
   bool is_there = cache_read(keeping->keeper->cache, &keeping->key, &file, &now);
-  bool is_more = !is_there || (now.is_part && now.answers_bytes < keeping->draft.kept.answers_bytes);
+  bool has_less = !is_there || (now.is_part && now.answers_bytes < keeping->draft.kept.answers_bytes);
   base_file_deinit(&file);
-  return is_more;
+  return has_less;
 }
 
 static void end(void *env) {
@@ -93,7 +93,7 @@ static void end(void *env) {
     if (draft->fd >= 0) close(draft->fd); /* the parent's */
     draft->fd = -1;
   }
-  bool is_wanted = draft->fd >= 0 && !keeping->keeper->is_whole && has_more(keeping);
+  bool is_wanted = draft->fd >= 0 && !keeping->keeper->is_whole && is_to_be_kept(keeping);
   if (is_wanted && draft_finish(draft, true)) cache_trim(keeping->keeper->cache);
   draft_give_up(draft);
   base_file_deinit(&keeping->file);

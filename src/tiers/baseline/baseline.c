@@ -281,7 +281,6 @@ static const void *own_entry_locked(const struct baseline_code *code, uint32_t e
   return baseline_interpreter(code, entry) ? atomic_load(&code->beside)->compiled[entry] : baseline_entry(code, entry);
 }
 
-/* Until then its entry is the stub. */
 bool baseline_is_compiled_locked(const struct baseline_code *code, uint32_t entry) {
   return own_entry_locked(code, entry) != stub_of(code, entry);
 }

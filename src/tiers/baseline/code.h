@@ -118,6 +118,7 @@ struct compiler *baseline_compiler_take(struct baseline_code *code);
 void baseline_compiler_give(struct baseline_code *code, struct compiler *compiler, size_t code_bytes);
 /* Where `bytes` of code may be put, in a chunk that has room for that and for `place_count` more places. NULL: nowhere. */
 struct chunk *baseline_room_locked(struct baseline_code *code, size_t bytes, size_t place_count, size_t *offset);
+/* Whether the function has been compiled: until then its entry is the stub. */
 bool baseline_is_compiled_locked(const struct baseline_code *code, uint32_t entry);
 /* `entry` has code now, which is what runs when it is called. */
 void baseline_enter_locked(struct baseline_code *code, uint32_t entry, const void *start);
